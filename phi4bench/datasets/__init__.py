@@ -1,0 +1,82 @@
+"""Datasets: where cases come from. One name in, checked cases out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from phi4bench.datasets.casefile import distinct, read_cases, write_cases
+from phi4bench.datasets.casejson import case_from_json, case_to_json
+from phi4bench.datasets.dataset import Dataset, digest
+from phi4bench.datasets.nearby import no_such_path
+from phi4bench.datasets.sampling import sample
+from phi4bench.datasets.shipped import fixtures_dir, schemas_dir, shipped_cases, suites_dir
+from phi4bench.errors import UsageError
+
+__all__ = [
+    "Dataset",
+    "case_from_json",
+    "case_to_json",
+    "fixtures_dir",
+    "load_cases",
+    "sample",
+    "schemas_dir",
+    "shipped_cases",
+    "subset",
+    "suites_dir",
+    "write_cases",
+]
+
+
+def load_cases(sources: Sequence[str] | None = None) -> Dataset:
+    """The cases of all `sources`: case files, folders of them, `bfcl:DIR`, `tooltalk:DIR`; `None`: the shipped test split.
+
+    Raises `CaseFileError` for the first fault in a file, `UsageError` for a source that is not there.
+    """
+    sources = list(sources) if sources else [str(shipped_cases())]
+    cases = []
+    notes: list[str] = []
+    for source in sources:
+        kind, _, rest = source.partition(":")
+        if kind in ("bfcl", "tooltalk") and rest:
+            found, said = _foreign(kind, Path(rest).expanduser())
+            cases += [(f"{kind}:{rest}", case) for case in found]
+            notes += said
+        else:
+            for path in _files(source):
+                cases += read_cases(path)
+    kept = distinct(cases)
+    names = [Path(source.removeprefix("bfcl:").removeprefix("tooltalk:")).stem for source in sources]
+    return Dataset(kept, " ".join(sources), digest(kept), "+".join(names), tuple(notes))
+
+
+def subset(dataset: Dataset, limit: int, seed: int = 0) -> Dataset:
+    """A seeded, stratified sample of the dataset, under its own sha256."""
+    cases = sample(dataset.cases, limit, seed)
+    if len(cases) == len(dataset.cases):
+        return dataset
+    note = f"a sample of {len(cases)} of {len(dataset.cases)} cases (seed {seed})"
+    return replace(dataset, cases=cases, sha256=digest(cases), notes=(*dataset.notes, note))
+
+
+def _files(source: str) -> list[Path]:
+    path = Path(source).expanduser()
+    if path.is_dir():
+        files = sorted(path.glob("*.jsonl"))
+        if not files:
+            raise UsageError(f"{source!r} holds no .jsonl file; name a case file, or bfcl:DIR or tooltalk:DIR")
+        return files
+    if not path.exists():
+        raise UsageError(no_such_path(source, "a case file (.jsonl), bfcl:DIR or tooltalk:DIR"))
+    return [path]
+
+
+def _foreign(kind: str, path: Path) -> tuple[list, list[str]]:
+    if not path.exists():
+        raise UsageError(no_such_path(str(path), f"the folder of the {kind} data"))
+    if kind == "bfcl":
+        from phi4bench.datasets.bfcl import read_bfcl as read
+    else:
+        from phi4bench.datasets.tooltalk import read_tooltalk as read
+    return read(path)

@@ -1,0 +1,97 @@
+"""Case files: JSON lines, one case each, checked whole before anything runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from phi4bench.cases import Case
+from phi4bench.datasets.casejson import Fault, case_from_json, case_to_json, shown
+from phi4bench.datasets.strictjson import read_json
+from phi4bench.datasets.toolsets import Toolsets, check_expected, check_tools
+from phi4bench.errors import CaseFileError, UsageError
+
+
+def read_cases(path: Path) -> list[tuple[str, Case]]:
+    """Every case of the file with its place, `file:line`; the first fault raises `CaseFileError`.
+
+    Tool sets are looked for next to the file, then among the shipped ones. Ids may repeat here: `distinct` judges them
+    over all files of a run.
+    """
+    toolsets = Toolsets([path.parent])
+    known_good: set[str] = set()
+    checked: set[str] = set()
+    cases = []
+    for number, line in _lines(path):
+        place = f"{shown_path(path)}:{number}"
+        try:
+            case = case_from_json(read_json(line), toolsets)
+            if case.toolset not in checked:
+                check_tools(case.tools, known_good)
+                if case.toolset:
+                    checked.add(case.toolset)
+            check_expected(case)
+        except Fault as fault:
+            raise CaseFileError(f"{place}: {fault}") from None
+        except RecursionError:
+            raise CaseFileError(f"{place}: nested too deeply; flatten it") from None
+        cases.append((place, case))
+    if not cases:
+        raise CaseFileError(f"{shown_path(path)}:1: the file holds no case; write one JSON object a line")
+    return cases
+
+
+def distinct(cases: Iterable[tuple[str, Case]]) -> tuple[Case, ...]:
+    """The cases, if no two share an id; else `CaseFileError` naming both places."""
+    places: dict[str, str] = {}
+    kept = []
+    for place, case in cases:
+        if case.id in places:
+            raise CaseFileError(
+                f"{place}: id={shown(case.id)} was given at {places[case.id]} already; ids must differ over all files"
+            )
+        places[case.id] = place
+        kept.append(case)
+    return tuple(kept)
+
+
+def write_cases(path: Path, cases: Iterable[Case]) -> None:
+    """One case a line, UTF-8, whole or not at all: written beside `path` and renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with draft.open("w", encoding="utf-8", newline="\n") as file:
+            for case in cases:
+                file.write(json.dumps(case_to_json(case), ensure_ascii=False) + "\n")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def shown_path(path: Path) -> str:
+    """A path for a terminal: as it is where that can be printed, else quoted and escaped."""
+    text = str(path)
+    return text if text.isprintable() else shown(text, 300)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines that hold something, numbered from 1; only a line feed ends a line, since JSON strings may hold U+2028."""
+    try:
+        data = path.read_bytes()
+    except IsADirectoryError:
+        raise UsageError(f"{shown_path(path)} is a folder, but should be a case file; name the .jsonl file") from None
+    except OSError as error:
+        raise UsageError(f"{shown_path(path)} cannot be read: {error.strerror}; name a case file") from None
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise CaseFileError(f"{shown_path(path)}:1: the file is UTF-16, but should be UTF-8; save it as UTF-8")
+    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if not raw or raw.isspace():
+            continue
+        try:
+            yield number, raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise CaseFileError(
+                f"{shown_path(path)}:{number}: byte {error.start + 1} is not UTF-8; save the file as UTF-8"
+            ) from None

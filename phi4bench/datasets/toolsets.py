@@ -1,0 +1,123 @@
+"""Tool sets by name, and whether tools and the arguments given to them hold together.
+
+Reads the tool files next to a case file and the shipped ones; knows no case files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from phi4bench.calls import Call
+from phi4bench.cases import Case
+from phi4bench.datasets.casejson import Fault, shown, tools_from_json
+from phi4bench.datasets.strictjson import read_json
+from phi4bench.datasets.shipped import fixtures_dir
+from phi4bench.schemas import is_valid, schema_fault
+from phi4bench.tools import Tool
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+
+
+class Toolsets:
+    """Finds tool sets by name, once each, so that the cases of one set share its tools.
+
+    `folders`: where `tools/NAME.json` and `NAME.json` are looked for before the shipped ones.
+    """
+
+    def __init__(self, folders: Iterable[Path] = ()) -> None:
+        self._places = [place for folder in folders for place in (folder / "tools", folder)]
+        self._places.append(fixtures_dir() / "tools")
+        self._found: dict[str, tuple[Tool, ...]] = {}
+
+    def __call__(self, name: str) -> tuple[Tool, ...]:
+        """The tools of the set `name`; raises `Fault`."""
+        if name not in self._found:
+            self._found[name] = self._load(name)
+        return self._found[name]
+
+    def _load(self, name: str) -> tuple[Tool, ...]:
+        if _NAME.match(name):
+            for place in self._places:
+                path = place / f"{name}.json"
+                if path.is_file():
+                    return read_toolset(path)
+        known = ", ".join(self.known()) or "none"
+        raise Fault(f"tool set {shown(name)} is not known; known: {known}; or put it into tools/ next to the case file")
+
+    def known(self) -> list[str]:
+        """The names that can be given: what lies in the tools folders."""
+        tools = [place for place in self._places if place.name == "tools"]
+        return sorted({path.stem for place in tools for path in place.glob("*.json")})
+
+
+def read_toolset(path: Path) -> tuple[Tool, ...]:
+    """The tools of a file: `{"source": ..., "tools": [...]}` or the bare list; raises `Fault` naming the file."""
+    try:
+        data = read_json(path.read_bytes().decode("utf-8-sig"))
+        tools = tools_from_json(data.get("tools") if isinstance(data, dict) else data)
+        check_tools(tools)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Fault(f"{shown(str(path))} cannot be read: {error}") from None
+    except Fault as fault:
+        raise Fault(f"tool set {shown(str(path))}: {fault}") from None
+    return tools
+
+
+def check_tools(tools: Sequence[Tool], known_good: set[str] | None = None) -> None:
+    """Raises `Fault` for a schema that is no JSON Schema. `known_good` remembers the schemas passed so far."""
+    for tool in tools:
+        key = json.dumps(tool.schema, sort_keys=True)
+        if known_good is not None and key in known_good:
+            continue
+        if fault := schema_fault(tool.schema):
+            raise Fault(f"tool {shown(tool.name)}: its inputSchema is no usable JSON Schema: {shown_text(fault)}")
+        if known_good is not None:
+            known_good.add(key)
+
+
+def check_expected(case: Case) -> None:
+    """Raises `Fault` where the answer key breaks the schema that it is asked under."""
+    expected = case.expected
+    if expected.response_schema is not None:
+        if fault := schema_fault(expected.response_schema):
+            raise Fault(f"response_schema is no usable JSON Schema: {shown_text(fault)}")
+        if not is_valid(expected.json, expected.response_schema):
+            why = argument_fault(expected.json, expected.response_schema)
+            raise Fault(f"expected.json does not fit the response_schema: {why}")
+        return
+    schemas = {tool.name: tool.schema for tool in case.tools}
+    for index, call in enumerate(expected.calls):
+        if not is_valid(dict(call.arguments), schemas[call.name]):
+            why = argument_fault(dict(call.arguments), schemas[call.name])
+            raise Fault(f"expected.calls[{index}] does not fit the inputSchema of {shown(call.name)}: {why}")
+
+
+def fits(call: Call, tools: Sequence[Tool]) -> bool:
+    """Whether the call's arguments are valid under the schema of the tool that it names."""
+    return any(tool.name == call.name and is_valid(dict(call.arguments), tool.schema) for tool in tools)
+
+
+def argument_fault(value: object, schema: Mapping[str, object]) -> str:
+    """Which part of `value` breaks `schema`, and why, in one clause."""
+    from jsonschema.exceptions import best_match
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+
+    validator = validator_for(schema)(schema, registry=Registry())
+    try:
+        error = best_match(validator.iter_errors(value))
+    except Exception as failure:  # an unresolvable $ref, a pattern that is no regular expression, recursion
+        return f"the schema cannot be applied ({shown_text(type(failure).__name__)})"
+    if error is None:
+        return "it is too deep or too large to be checked"
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
+    return (f"argument {shown(path)}: " if path else "") + shown_text(error.message)
+
+
+def shown_text(text: str, limit: int = 200) -> str:
+    """Somebody else's sentence for a terminal: what cannot be printed is escaped, and the length is bounded."""
+    safe = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: limit + 1])
+    return safe if len(text) <= limit else safe[:limit] + "…"
