@@ -1,0 +1,1 @@
+"""Recipes that make artifacts. They import phi4bench, never the reverse, and need the `train` extra."""

@@ -1,0 +1,72 @@
+"""Builds nano's tokenizer from generated requests: a byte-level BPE in which copying is pure induction.
+
+A pre-token is a run of letters and underscores, one digit, or one other character (the space too), and no merge crosses
+one. So a string becomes the same tokens in the request and in the call, whatever stands around it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from phi4bench.dialects import Dialect
+from phi4bench.phrasing import echo, example
+from phi4bench.tools import Tool
+
+PAD, END = "<pad>", "<|end|>"
+
+
+def control_tokens(dialect: Dialect) -> list[str]:
+    """Padding first (id 0), then every turn and call marker of `dialect`, each one token."""
+    turns = ["<|system|>", "<|user|>", "<|assistant|>", "<|tool_response|>", END]
+    return [PAD, *turns, *(marker for marker in dialect.markers if marker not in turns)]
+
+
+def corpus(dialect: Dialect, tools: Sequence[Tool], examples: int, seed: int) -> Iterator[str]:
+    """Texts of the training split, control segments left out, `examples` of them and as many echoes."""
+    rng = random.Random(seed)
+    for _ in range(examples):
+        made = example(rng, "train", tools)
+        prompt = dialect.render(made.case.question())
+        yield "".join(segment.text for segment in prompt.segments[prompt.shared :] if not segment.control)
+        yield made.reply
+        yield echo(rng)
+    yield from ("".join(s.text for s in dialect.render(made.case.question()).segments if not s.control) for _ in range(50))
+
+
+def build(dialect: Dialect, tools: Sequence[Tool], vocabulary: int, seed: int, examples: int = 12_000) -> Tokenizer:
+    """Train the BPE. `vocabulary` counts control tokens and the 256 bytes too."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"[A-Za-z_]+|[\s\S]"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=control_tokens(dialect),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(corpus(dialect, tools, examples, seed), trainer)
+    return tokenizer
+
+
+def save(tokenizer: Tokenizer, folder: Path) -> None:
+    """Write `tokenizer.json` and the small configuration that transformers and onnxruntime-genai read beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    configuration = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "pad_token": PAD,
+        "eos_token": END,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": 1024,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(configuration, indent=2) + "\n", encoding="utf-8")

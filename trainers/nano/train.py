@@ -1,0 +1,154 @@
+"""Trains nano from scratch: echo first, so that copying forms, then generated conversations.
+
+Settings that a trial on two cores found: bf16 autocast with eager attention is the fastest; Muon on the matrices and
+AdamW on the rest breaks the copying plateau sooner than AdamW alone. A checkpoint every few minutes lets a killed run go on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from transformers import Phi3Config, Phi3ForCausalLM
+
+from phi4bench.tools import Tool
+from trainers.nano.batches import IGNORED, Encoder, Mix, batches
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides the weights, apart from the machine's speed (`minutes` is a budget of wall time).
+
+    `vocabulary` must differ from every other matrix's output size: the exporter takes any matrix of that size for the head.
+    """
+
+    seed: int = 20261121
+    vocabulary: int = 1024
+    hidden: int = 256
+    ffn: int = 768
+    layers: int = 5
+    heads: int = 4
+    kv_heads: int = 2
+    context: int = 1024
+    minutes: float = 80.0
+    echo_seconds: float = 90.0
+    warmup_steps: int = 100
+    decay_share: float = 0.6
+    matrix_lr: float = 3e-3
+    other_lr: float = 3e-3
+    weight_decay: float = 0.05
+    batch_tokens: int = 8192
+    threads: int = 2
+    compiled: bool = False
+
+
+def new_model(recipe: Recipe, end: int) -> Phi3ForCausalLM:
+    """A randomly initialised Phi-3 of the recipe's shape, tied embeddings, eager attention (fastest with bf16 here)."""
+    torch.manual_seed(recipe.seed)
+    return Phi3ForCausalLM(
+        Phi3Config(
+            vocab_size=recipe.vocabulary,
+            hidden_size=recipe.hidden,
+            intermediate_size=recipe.ffn,
+            num_hidden_layers=recipe.layers,
+            num_attention_heads=recipe.heads,
+            num_key_value_heads=recipe.kv_heads,
+            max_position_embeddings=recipe.context,
+            original_max_position_embeddings=recipe.context,
+            tie_word_embeddings=True,
+            pad_token_id=0,
+            bos_token_id=end,
+            eos_token_id=end,
+            attn_implementation="eager",
+        )
+    )
+
+
+def optimizers(model: Phi3ForCausalLM, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
+    rest = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
+    return [
+        torch.optim.Muon(matrices, lr=recipe.matrix_lr, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=recipe.other_lr, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+def rate(recipe: Recipe, step: int, done: float) -> float:
+    """Learning-rate factor: linear warm-up, flat, then linear to zero over the last `decay_share` of the budget."""
+    return min(1.0, (step + 1) / recipe.warmup_steps) * min(1.0, (1.0 - done) / recipe.decay_share)
+
+
+def save_checkpoint(path: Path, state: dict[str, object]) -> None:
+    """Whole or not at all: written beside, then renamed."""
+    beside = path.with_suffix(".part")
+    torch.save(state, beside)
+    os.replace(beside, path)
+
+
+def loss_of(model: Phi3ForCausalLM, body: torch.nn.Module, ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy over supervised positions; the head runs on those alone."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        states = body(input_ids=ids, use_cache=False).last_hidden_state
+        chosen = labels[:, 1:] != IGNORED
+        logits = model.lm_head(states[:, :-1][chosen])
+    return torch.nn.functional.cross_entropy(logits.float(), labels[:, 1:][chosen])
+
+
+def train(recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...], folder: Path, mix: Mix = Mix()) -> Phi3ForCausalLM:
+    """Train, or go on from `folder/checkpoint.pt`; progress goes to `folder/log.jsonl` and the terminal."""
+    torch.set_num_threads(recipe.threads)
+    model = new_model(recipe, encoder.end)
+    steppers = optimizers(model, recipe)
+    checkpoint = folder / "checkpoint.pt"
+    step, spent, pool, seen = 0, 0.0, 0, 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        for stepper, saved in zip(steppers, state["optimizers"], strict=True):
+            stepper.load_state_dict(saved)
+        step, spent, pool, seen = state["step"], state["spent"], state["pool"] + 1, state["seen"]
+        print(f"going on from step {step}, {spent / 60:.1f} of {recipe.minutes:.0f} minutes")
+    body = torch.compile(model.model, dynamic=True) if recipe.compiled else model.model
+
+    def stream(first_pool: int, echo_only: bool) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+        return batches(encoder, tools, mix, recipe.seed, first_pool=first_pool, tokens=recipe.batch_tokens, echo_only=echo_only)
+
+    echoing = spent < recipe.echo_seconds
+    source = stream(pool, echoing)
+    budget = recipe.minutes * 60
+    model.train()
+    began, saved_at, shown = time.perf_counter() - spent, spent, 0.0
+    while spent < budget:
+        if echoing and spent >= recipe.echo_seconds:
+            echoing, source = False, stream(0, False)
+        pool, ids, labels = next(source)
+        factor = rate(recipe, step, spent / budget)
+        for stepper, base in zip(steppers, (recipe.matrix_lr, recipe.other_lr), strict=True):
+            for group in stepper.param_groups:
+                group["lr"] = base * factor
+        loss = loss_of(model, body, ids, labels)
+        if not torch.isfinite(loss):
+            raise SystemExit(f"loss={loss.item()} at step {step}; the last good checkpoint is {checkpoint}")
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for stepper in steppers:
+            stepper.step()
+            stepper.zero_grad(set_to_none=True)
+        step, seen = step + 1, seen + ids.numel()
+        spent = time.perf_counter() - began
+        shown = loss.item() if step == 1 else 0.95 * shown + 0.05 * loss.item()
+        if step % 50 == 0:
+            line = {"step": step, "minutes": round(spent / 60, 2), "loss": round(shown, 4), "tokens": seen, "pool": pool}
+            with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
+                log.write(json.dumps(line) + "\n")
+            print(f"step {step}  {spent / 60:.1f}/{recipe.minutes:.0f} min  loss {shown:.4f}  {seen / spent:,.0f} tokens/s", flush=True)
+        if spent - saved_at > 120 or spent >= budget:
+            saved_at = spent
+            state = {"model": model.state_dict(), "optimizers": [s.state_dict() for s in steppers], "step": step, "spent": spent}
+            save_checkpoint(checkpoint, {**state, "pool": pool, "seen": seen, "recipe": asdict(recipe)})
+    return model.eval()
