@@ -1,0 +1,22 @@
+"""Dialects: wire formats, each declared once. Pure: no files, no models, no clock."""
+
+from __future__ import annotations
+
+from phi4bench.dialects.builtin import DIALECTS, dialect_named, has_any_marker
+from phi4bench.dialects.dialect import Dialect, Results
+from phi4bench.dialects.listing import Listing
+from phi4bench.dialects.syntax import CallSyntax
+from phi4bench.dialects.turns import TURNS, Turn, Turns
+
+__all__ = [
+    "DIALECTS",
+    "TURNS",
+    "CallSyntax",
+    "Dialect",
+    "Listing",
+    "Results",
+    "Turn",
+    "Turns",
+    "dialect_named",
+    "has_any_marker",
+]

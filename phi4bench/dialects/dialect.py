@@ -1,0 +1,225 @@
+"""A dialect: one wire format, declared once; prompts, calls, parses and identity follow. Pure: no files, no models, no clock."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from phi4bench.calls import Call, Parsed
+from phi4bench.cases import Message, Question
+from phi4bench.dialects.json_calls import write_json
+from phi4bench.dialects.listing import Listing, list_tools
+from phi4bench.dialects.syntax import CallSyntax, parse_calls, write_segments
+from phi4bench.dialects.turns import Turn, Turns
+from phi4bench.errors import DialectError
+from phi4bench.prompts import Prompt, Segment
+from phi4bench.tools import Tool
+
+SCHEMA = "phi4bench.dialect/1"
+_MARKER = re.compile(r"[<\[|#$%^~!?&*][ -~]+")
+_CONTROL = re.compile(r"<[|/]?[^<>\s]+>")
+
+
+@dataclass(frozen=True)
+class Results:
+    """How a tool's result stands in its turn.
+
+    `style`: `text` (the content itself, after `error: ` where it is one; after the tool's name where several results
+    stand in a row), `named` (`{"name": ..., "content": ...}`), or `jsonrpc` (MCP's response, which says `isError`).
+    `open` / `close` stand around it, as control tokens where `control` is true.
+    """
+
+    style: Literal["text", "named", "jsonrpc"] = "text"
+    open: str = ""
+    close: str = ""
+    control: bool = False
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One wire format. `system`: the system text, which a `system_prompt` replaces; the listing follows it."""
+
+    name: str
+    turns: Turns
+    listing: Listing
+    calls: CallSyntax
+    results: Results = Results()
+    system: str = ""
+
+    def __post_init__(self) -> None:
+        for marker in (self.calls.open, self.calls.close):
+            if marker and (not _MARKER.fullmatch(marker) or set(marker) & set("'\"\\")):
+                raise DialectError(
+                    f"dialect {self.name!r}: marker={marker!r}, but should be printable ASCII without quotes or"
+                    " backslashes, and begin with one of <[|#$%^~!?&*"
+                )
+        if bool(self.calls.open) != bool(self.calls.close):
+            raise DialectError(f"dialect {self.name!r}: a call's open and close come together, or neither does")
+        if self.calls.style == "python" and not self.calls.open:
+            raise DialectError(f"dialect {self.name!r}: calls in Python's form need an open and a close marker")
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """Every marker that opens or closes a call."""
+        return self.calls.markers
+
+    @cached_property
+    def controls(self) -> tuple[str, ...]:
+        """The control tokens that the dialect writes, each once: those of the turns, and what is declared control."""
+        turns = self.turns
+        texts = [turns.begin, *(text for turn in _turns(turns) for text in (turn.open, turn.close))]
+        for part in (self.listing, self.calls, self.results):
+            texts += [part.open, part.close] if part.control else []
+        return tuple(dict.fromkeys(token for text in texts for token in _CONTROL.findall(text)))
+
+    @cached_property
+    def _avoid(self) -> tuple[str, ...]:
+        """What must not occur inside a call: its markers, and what a server takes for the end of the turn."""
+        stops = (text for text in self.turns.stop if _MARKER.fullmatch(text))
+        return (*(text for text in (self.calls.open, self.calls.close) if text), *stops)
+
+    def render(self, question: Question, system_prompt: str | None = None) -> Prompt:
+        """The prompt for one question, up to and with the opener of the assistant's turn.
+
+        `system_prompt` replaces the dialect's system text. A system message that begins the conversation joins the
+        system turn, after the tools; then `shared` covers what stands before it.
+        """
+        text = self.system if system_prompt is None else system_prompt
+        messages = list(question.messages)
+        first = messages.pop(0).content if messages and messages[0].role == "system" else ""
+        head = _merge(self._system_head(text, question.tools, opened=bool(first)))
+        tail: list[Segment] = []
+        if first:
+            tail += [Segment(self.listing.lead if text or question.tools else ""), Segment(first)]
+        if head and (first or text or question.tools):
+            (tail if first else head).append(Segment(self.turns.system.close, True))
+        head = _merge(head)
+        for i, message in enumerate(messages):
+            near = messages[max(0, i - 1) : i + 2]
+            tail += self._turn(message, sum(one.role == "tool" for one in near) > 1)
+        tail.append(Segment(self.turns.assistant.open, True))
+        opener = self.calls.open if self.calls.control else ""
+        return Prompt((*head, *_merge(tail)), len(head), self.turns.stop, opener)
+
+    def render_calls(self, calls: Sequence[Call]) -> str:
+        """The assistant's text that makes the calls, without what ends the turn."""
+        return "".join(segment.text for segment in self.call_segments(calls))
+
+    def call_segments(self, calls: Sequence[Call]) -> list[Segment]:
+        """`render_calls` with its control tokens kept apart, for a tokenizer."""
+        return write_segments(self.calls, calls, self._avoid) if calls else []
+
+    def parse(self, text: str) -> Parsed:
+        """What a completion says. Total: any text gives a `Parsed`, never an exception."""
+        return parse_calls(self.calls, text)
+
+    def with_turns(self, turns: Turns) -> Dialect:
+        """The same call syntax in another chat template."""
+        return replace(self, turns=turns)
+
+    def digest(self) -> str:
+        """sha256 of the whole declaration."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole declaration, so that a stored run can be scored again without its model."""
+        return {"schema": SCHEMA} | asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], where: str = "dialect") -> Dialect:
+        """Raises `DialectError` that begins with `where` for anything but what `to_json` gives."""
+        rest = dict(value)
+        if rest.pop("schema", SCHEMA) != SCHEMA:
+            raise DialectError(f"{where}: schema={value['schema']!r}, but should be {SCHEMA!r}")
+        dialect = _build(cls, rest, where)
+        assert isinstance(dialect, cls)
+        return dialect
+
+    def _system_head(self, text: str, tools: Sequence[Tool], opened: bool) -> list[Segment]:
+        head = [Segment(self.turns.begin, True)]
+        if not (text or tools or opened):
+            return head
+        head += [Segment(self.turns.system.open, True), Segment(text)]
+        if tools:
+            head += [
+                Segment(self.listing.lead if text else ""),
+                Segment(self.listing.open, self.listing.control),
+                Segment(list_tools(self.listing.style, tools)),
+                Segment(self.listing.close, self.listing.control),
+            ]
+        return head
+
+    def _turn(self, message: Message, several: bool) -> list[Segment]:
+        turn: Turn = getattr(self.turns, message.role)
+        if message.role == "tool":
+            inside = [
+                Segment(self.results.open, self.results.control),
+                Segment(self._result(message, several)),
+                Segment(self.results.close, self.results.control),
+            ]
+        else:
+            inside = [Segment(message.content)]
+        if message.calls:
+            inside += [Segment(self.calls.separator if message.content else ""), *self.call_segments(message.calls)]
+        return [Segment(turn.open, True), *inside, Segment(turn.close, True)]
+
+    def _result(self, message: Message, several: bool) -> str:
+        if self.results.style == "text":
+            named = f"{message.name}: " if several and message.name else ""
+            return f"{named}{'error: ' if message.error else ''}{message.content}"
+        if self.results.style == "named":
+            content = f"error: {message.content}" if message.error else message.content
+            return write_json({"name": message.name, "content": content})
+        return write_json({
+            "jsonrpc": "2.0",
+            "id": 1,
+            "result": {"content": [{"type": "text", "text": message.content}], "isError": message.error},
+        })
+
+
+def _turns(turns: Turns) -> tuple[Turn, ...]:
+    return (turns.system, turns.user, turns.assistant, turns.tool)
+
+
+def _merge(segments: Iterable[Segment]) -> list[Segment]:
+    """Join neighbours of one kind, so that text is tokenized as one stretch; drop empty ones."""
+    merged: list[Segment] = []
+    for segment in segments:
+        if not segment.text:
+            continue
+        if merged and merged[-1].control == segment.control:
+            merged[-1] = Segment(merged[-1].text + segment.text, segment.control)
+        else:
+            merged.append(segment)
+    return merged
+
+
+def _build(kind: Any, value: Any, where: str) -> Any:
+    """A value of the declared type `kind` from its JSON form, strictly."""
+    if is_dataclass(kind):
+        if not isinstance(value, Mapping):
+            raise DialectError(f"{where}: {value!r}, but should be a table")
+        hints = get_type_hints(kind)
+        for key in value:
+            if key not in hints:
+                raise DialectError(f"{where}: unknown key {key!r}; known are {', '.join(hints)}")
+        for one in fields(kind):
+            if one.name not in value and one.default is one.default_factory:
+                raise DialectError(f"{where}: {one.name!r} is missing")
+        return kind(**{key: _build(hints[key], item, f"{where}.{key}") for key, item in value.items()})  # type: ignore[operator]
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise DialectError(f"{where}={value!r}, but should be one of {', '.join(get_args(kind))}")
+        return value
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+            raise DialectError(f"{where}={value!r}, but should be a list of texts")
+        return tuple(value)
+    if type(value) is not kind:
+        raise DialectError(f"{where}={value!r}, but should be a {'text' if kind is str else 'true or false'}")
+    return value
