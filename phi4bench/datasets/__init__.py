@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from phi4bench.cases import Case
 from phi4bench.datasets.casefile import distinct, read_cases, write_cases
 from phi4bench.datasets.casejson import case_from_json, case_to_json
 from phi4bench.datasets.dataset import Dataset, digest
@@ -30,9 +31,9 @@ __all__ = [
 
 
 def load_cases(sources: Sequence[str] | None = None) -> Dataset:
-    """The cases of all `sources`: case files, folders of them, `bfcl:DIR`, `tooltalk:DIR`; `None`: the shipped test split.
+    """The cases of all `sources`: case files, folders of them, `bfcl:DIR`, `tooltalk:DIR`.
 
-    Raises `CaseFileError` for the first fault in a file, `UsageError` for a source that is not there.
+    `None`: the shipped test split. Raises `CaseFileError` for the first fault in a file, `UsageError` for a source that is not there.
     """
     sources = list(sources) if sources else [str(shipped_cases())]
     cases = []
@@ -72,7 +73,7 @@ def _files(source: str) -> list[Path]:
     return [path]
 
 
-def _foreign(kind: str, path: Path) -> tuple[list, list[str]]:
+def _foreign(kind: str, path: Path) -> tuple[list[Case], list[str]]:
     if not path.exists():
         raise UsageError(no_such_path(str(path), f"the folder of the {kind} data"))
     if kind == "bfcl":

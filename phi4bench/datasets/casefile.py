@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from phi4bench.cases import Case
-from phi4bench.datasets.casejson import Fault, case_from_json, case_to_json, shown
+from phi4bench.datasets.casejson import FormError, case_from_json, case_to_json, shown
 from phi4bench.datasets.strictjson import read_json
 from phi4bench.datasets.toolsets import Toolsets, check_expected, check_tools
 from phi4bench.errors import CaseFileError, UsageError
@@ -33,7 +33,7 @@ def read_cases(path: Path) -> list[tuple[str, Case]]:
                 if case.toolset:
                     checked.add(case.toolset)
             check_expected(case)
-        except Fault as fault:
+        except FormError as fault:
             raise CaseFileError(f"{place}: {fault}") from None
         except RecursionError:
             raise CaseFileError(f"{place}: nested too deeply; flatten it") from None
@@ -77,7 +77,7 @@ def shown_path(path: Path) -> str:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines that hold something, numbered from 1; only a line feed ends a line, since JSON strings may hold U+2028."""
+    """The lines that hold something, numbered from 1. Only a line feed ends one: JSON strings may hold U+2028."""
     try:
         data = path.read_bytes()
     except IsADirectoryError:

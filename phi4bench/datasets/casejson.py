@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from phi4bench.calls import Call, Json
-from phi4bench.cases import SCENARIOS, Case, Expected, Message, Rule, Scenario
+from phi4bench.cases import SCENARIOS, Case, Expected, Message, Rule
 from phi4bench.tools import Tool
 
 CASE_KEYS = ("id", "scenario", "group", "tools", "messages", "expected")
@@ -24,11 +24,11 @@ _MESSAGE_KEYS = {
     "tool": {"role", "content", "name", "error"},
 }
 
-type_names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", int: "a number",
+_KINDS = {dict: "an object", list: "a list", str: "a string", bool: "true or false", int: "a number",
               float: "a number", type(None): "null"}  # fmt: skip
 
 
-class Fault(ValueError):
+class FormError(ValueError):
     """What is wrong with one case, not yet knowing its file and line; `str()` is *what; what to do*."""
 
 
@@ -39,23 +39,23 @@ def shown(value: object, limit: int = 80) -> str:
 
 
 def case_from_json(data: object, toolset: Callable[[str], tuple[Tool, ...]] | None = None) -> Case:
-    """The case that `data` declares; raises `Fault`.
+    """The case that `data` declares; raises `FormError`.
 
-    `toolset` finds a tool set by its name, raising `Fault` where it cannot; `None`: only inline tools are known.
+    `toolset` finds a tool set by its name, raising `FormError` where it cannot; `None`: only inline tools are known.
     Expected arguments are not held against the tools' schemas here.
     """
     data = _object(data, "the line")
     _keys(data, "a case", CASE_KEYS, CASE_EXTRAS)
     scenario = _text(data, "scenario")
     if scenario not in SCENARIOS:
-        raise Fault(f"scenario={shown(scenario)}, but should be one of {', '.join(SCENARIOS)}")
+        raise FormError(f"scenario={shown(scenario)}, but should be one of {', '.join(SCENARIOS)}")
     name, tools = _tools(data["tools"], toolset)
     expected = _expected(data, tools)
     if scenario == "irrelevant" and expected.calls:
-        raise Fault("scenario='irrelevant' expects no call; empty expected.calls, or name another scenario")
+        raise FormError("scenario='irrelevant' expects no call; empty expected.calls, or name another scenario")
     return Case(
         id=_text(data, "id"),
-        scenario=cast(Scenario, scenario),
+        scenario=scenario,
         group=_text(data, "group"),
         tools=tools,
         messages=_messages(data["messages"]),
@@ -93,17 +93,17 @@ def tool_from_json(data: object) -> Tool:
     name = data.get("name")
     if not isinstance(name, str) or not name:
         hint = "; unwrap the 'function' of an OpenAI definition" if "function" in data else ""
-        raise Fault(f"a tool's 'name' is {'missing' if name is None else shown(name)}, but should be a text{hint}")
+        raise FormError(f"a tool's 'name' is {'missing' if name is None else shown(name)}, but should be a text{hint}")
     schema = data.get("inputSchema")
     if schema is None:
-        raise Fault(f"tool {shown(name)} has no 'inputSchema'; give the JSON Schema of its arguments, as MCP does")
+        raise FormError(f"tool {shown(name)} has no 'inputSchema'; give the JSON Schema of its arguments, as MCP does")
     if not isinstance(schema, dict) or schema.get("type") != "object":
-        raise Fault(f"tool {shown(name)}: 'inputSchema' should be a JSON Schema with \"type\": \"object\"")
+        raise FormError(f"tool {shown(name)}: 'inputSchema' should be a JSON Schema with \"type\": \"object\"")
     if not isinstance(schema.get("properties", {}), dict):
-        raise Fault(f"tool {shown(name)}: 'properties' of the inputSchema should be an object")
+        raise FormError(f"tool {shown(name)}: 'properties' of the inputSchema should be an object")
     description = data.get("description", "")
     if not isinstance(description, str):
-        raise Fault(f"tool {shown(name)}: 'description' is {_kind(description)}, but should be a string")
+        raise FormError(f"tool {shown(name)}: 'description' is {_kind(description)}, but should be a string")
     return Tool(name, description, schema)
 
 
@@ -114,12 +114,12 @@ def tool_to_json(tool: Tool) -> dict[str, Any]:
 def tools_from_json(data: object) -> tuple[Tool, ...]:
     """A list of tool definitions with distinct names."""
     if not isinstance(data, list):
-        raise Fault(f"tools is {_kind(data)}, but should be a tool set's name or a list of MCP tool definitions")
+        raise FormError(f"tools is {_kind(data)}, but should be a tool set's name or a list of MCP tool definitions")
     tools = tuple(tool_from_json(item) for item in data)
     names = [tool.name for tool in tools]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise Fault(f"tool {shown(twice)} is defined twice; names must differ")
+        raise FormError(f"tool {shown(twice)} is defined twice; names must differ")
     return tools
 
 
@@ -141,14 +141,14 @@ def rule_from_json(data: object, where: str = "match") -> Rule:
     _keys(data, where, (), RULE_KEYS)
     accept = data.get("accept", [])
     if not isinstance(accept, list):
-        raise Fault(f"{where}.accept is {_kind(accept)}, but should be a list of further right values")
+        raise FormError(f"{where}.accept is {_kind(accept)}, but should be a list of further right values")
     flags = {key: data.get(key, False) for key in ("optional", "ignore", "unordered")}
     for key, value in flags.items():
         if not isinstance(value, bool):
-            raise Fault(f"{where}.{key} is {_kind(value)}, but should be true or false")
+            raise FormError(f"{where}.{key} is {_kind(value)}, but should be true or false")
     tolerance = data.get("tolerance", 0.0)
     if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < math.inf:
-        raise Fault(f"{where}.tolerance={shown(tolerance)}, but should be a number of at least 0")
+        raise FormError(f"{where}.tolerance={shown(tolerance)}, but should be a number of at least 0")
     fields = _object(data.get("fields", {}), f"{where}.fields")
     return Rule(
         accept=tuple(accept),
@@ -163,18 +163,18 @@ def _tools(data: object, toolset: Callable[[str], tuple[Tool, ...]] | None) -> t
     if not isinstance(data, str):
         return "", tools_from_json(data)
     if toolset is None:
-        raise Fault(f"tools={shown(data)} names a tool set, but none are known here; write the definitions out")
+        raise FormError(f"tools={shown(data)} names a tool set, but none are known here; write the definitions out")
     return data, toolset(data)
 
 
 def _messages(data: object) -> tuple[Message, ...]:
     if not isinstance(data, list):
-        raise Fault(f"messages is {_kind(data)}, but should be a list")
+        raise FormError(f"messages is {_kind(data)}, but should be a list")
     if not data:
-        raise Fault("messages is empty; a case needs at least what the user said")
+        raise FormError("messages is empty; a case needs at least what the user said")
     messages = tuple(_message(item, f"messages[{index}]") for index, item in enumerate(data))
     if messages[-1].role not in ("user", "tool"):
-        raise Fault(
+        raise FormError(
             f"the last message is {'an assistant' if messages[-1].role == 'assistant' else 'a system'}'s, "
             "but the model speaks next; end with the user's or a tool's"
         )
@@ -185,23 +185,23 @@ def _message(data: object, where: str) -> Message:
     data = _object(data, where)
     role = data.get("role")
     if not isinstance(role, str) or role not in _MESSAGE_KEYS:
-        raise Fault(f"{where}.role={shown(role)}, but should be one of {', '.join(_MESSAGE_KEYS)}")
+        raise FormError(f"{where}.role={shown(role)}, but should be one of {', '.join(_MESSAGE_KEYS)}")
     if not _MESSAGE_KEYS[role].issuperset(data):
         wrong = next(key for key in data if key not in _MESSAGE_KEYS[role])
-        raise Fault(f"{where} has {shown(wrong)}; a {role} message has {', '.join(sorted(_MESSAGE_KEYS[role]))}")
+        raise FormError(f"{where} has {shown(wrong)}; a {role} message has {', '.join(sorted(_MESSAGE_KEYS[role]))}")
     calls = _calls(data["tool_calls"], f"{where}.tool_calls") if "tool_calls" in data else ()
     content = data.get("content", "" if calls else None)
     if not isinstance(content, str):
         state = "missing" if "content" not in data else _kind(content)
-        raise Fault(f"{where}.content is {state}, but should be a string")
+        raise FormError(f"{where}.content is {state}, but should be a string")
     if role != "tool":
         return Message(role, content, calls)  # type: ignore[arg-type]
     name = data.get("name")
     if not isinstance(name, str) or not name:
-        raise Fault(f"{where}.name is missing; a tool's message names the tool whose result it holds")
+        raise FormError(f"{where}.name is missing; a tool's message names the tool whose result it holds")
     error = data.get("error", False)
     if not isinstance(error, bool):
-        raise Fault(f"{where}.error is {_kind(error)}, but should be true or false")
+        raise FormError(f"{where}.error is {_kind(error)}, but should be true or false")
     return Message("tool", content, name=name, error=error)
 
 
@@ -210,35 +210,35 @@ def _expected(data: Mapping[str, Any], tools: Sequence[Tool]) -> Expected:
     if "json" in expected or "response_schema" in data:
         _keys(expected, "expected beside a response_schema", ("json",), ())
         if "match" in data:
-            raise Fault("match has no calls to apply to; a structured case is compared with expected.json")
+            raise FormError("match has no calls to apply to; a structured case is compared with expected.json")
         if "response_schema" not in data:
-            raise Fault("expected.json needs a 'response_schema' beside it: the JSON Schema of the answer")
+            raise FormError("expected.json needs a 'response_schema' beside it: the JSON Schema of the answer")
         schema = _object(data["response_schema"], "response_schema")
         return Expected(json=expected["json"], response_schema=schema)
     _keys(expected, "expected", ("calls",), ("order",))
     order = expected.get("order", "exact")
     if order not in ("exact", "any"):
-        raise Fault(f"expected.order={shown(order)}, but should be exact or any")
+        raise FormError(f"expected.order={shown(order)}, but should be exact or any")
     calls = _calls(expected["calls"], "expected.calls")
     offered = {tool.name: tool for tool in tools}
     for call in calls:
         if call.name not in offered:
             known = ", ".join(sorted(offered)) or "no tools at all"
-            raise Fault(f"expected tool {shown(call.name)} is not among the offered; this case offers {known}")
+            raise FormError(f"expected tool {shown(call.name)} is not among the offered; this case offers {known}")
     rules = _rules(data["match"], calls, offered) if "match" in data else ()
     return Expected(calls=calls, order=order, rules=rules)
 
 
 def _calls(data: object, where: str) -> tuple[Call, ...]:
     if not isinstance(data, list):
-        raise Fault(f"{where} is {_kind(data)}, but should be a list of calls")
+        raise FormError(f"{where} is {_kind(data)}, but should be a list of calls")
     calls = []
     for index, item in enumerate(data):
         item = _object(item, f"{where}[{index}]")
         _keys(item, f"{where}[{index}]", ("name", "arguments"), ())
         name = item["name"]
         if not isinstance(name, str) or not name:
-            raise Fault(f"{where}[{index}].name={shown(name)}, but should be a tool's name")
+            raise FormError(f"{where}[{index}].name={shown(name)}, but should be a tool's name")
         calls.append(Call(name, _object(item["arguments"], f"{where}[{index}].arguments")))
     return tuple(calls)
 
@@ -250,19 +250,19 @@ def _rules(data: object, calls: Sequence[Call], offered: Mapping[str, Tool]) -> 
         rules = {name: rule_from_json(rule, f"match[{shown(name)}]") for name, rule in data.items()}
         for name in rules:
             if not any(name in names for names in known):
-                raise Fault(f"match names the argument {shown(name)}, which no expected call has{_one_of(known)}")
+                raise FormError(f"match names the argument {shown(name)}, which no expected call has{_one_of(known)}")
         spread = [{name: rule for name, rule in rules.items() if name in names} for names in known]
         return tuple(spread) if any(spread) else ()
     if not isinstance(data, list):
-        raise Fault(f"match is {_kind(data)}, but should be an object, or a list of objects, one a call")
+        raise FormError(f"match is {_kind(data)}, but should be an object, or a list of objects, one a call")
     if len(data) != len(calls):
-        raise Fault(f"match has {len(data)} entries, but should have one for each of the {len(calls)} expected calls")
+        raise FormError(f"match has {len(data)} entries, but should have one for each of the {len(calls)} expected calls")
     aligned = []
     for index, (item, names) in enumerate(zip(data, known, strict=True)):
         item = _object(item, f"match[{index}]")
         for name in item:
             if name not in names:
-                raise Fault(
+                raise FormError(
                     f"match[{index}] names the argument {shown(name)}, which "
                     f"{shown(calls[index].name)} does not have{_one_of([names])}"
                 )
@@ -292,28 +292,28 @@ def _call_to_json(call: Call) -> dict[str, Json]:
 
 def _object(data: object, where: str) -> dict[str, Any]:
     if not isinstance(data, dict):
-        raise Fault(f"{where} is {_kind(data)}, but should be an object")
+        raise FormError(f"{where} is {_kind(data)}, but should be an object")
     return data
 
 
 def _keys(data: Mapping[str, Any], where: str, required: Sequence[str], extras: Sequence[str]) -> None:
     for key in required:
         if key not in data:
-            raise Fault(f"{shown(key)} is missing; {where} has {', '.join(required)}")
+            raise FormError(f"{shown(key)} is missing; {where} has {', '.join(required)}")
     if len(data) > len(required):
         for key in data:
             if key not in required and key not in extras:
-                raise Fault(f"{shown(key)} is unknown; {where} has {', '.join((*required, *extras))}")
+                raise FormError(f"{shown(key)} is unknown; {where} has {', '.join((*required, *extras))}")
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:
     value = data[key]
     if not isinstance(value, str):
-        raise Fault(f"{key} is {_kind(value)}, but should be a string")
+        raise FormError(f"{key} is {_kind(value)}, but should be a string")
     if not value.strip():
-        raise Fault(f"{key} is empty, but should be a name")
+        raise FormError(f"{key} is empty, but should be a name")
     return value
 
 
 def _kind(value: object) -> str:
-    return type_names.get(type(value), type(value).__name__)
+    return _KINDS.get(type(value), type(value).__name__)

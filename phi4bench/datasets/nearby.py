@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from pathlib import Path
 
 
@@ -14,7 +13,7 @@ def no_such_path(text: str, wanted: str) -> str:
     while not folder.is_dir() and folder != folder.parent:
         folder, missing = folder.parent, folder.name
     try:
-        names = sorted(os.listdir(folder))[:10_000]
+        names = sorted(path.name for path in folder.iterdir())[:10_000]
     except OSError:
         names = []
     near = difflib.get_close_matches(missing, names, n=3, cutoff=0.5)

@@ -13,8 +13,8 @@ def sample(cases: Sequence[Case], limit: int, seed: int = 0) -> tuple[Case, ...]
     """`limit` of the cases in their order, each stratum (scenario and expected tools) in its share.
 
     Shares are rounded by largest remainder, so that the strata's counts differ from proportion by less than one.
-    Groups are not kept whole: more groups of fewer cases each make tighter intervals. The same cases, limit and seed give
-    the same sample, and the order of the strata does not depend on the order of the cases.
+    Groups are not kept whole: more groups of fewer cases each make tighter intervals. The same cases, limit and seed
+    give the same sample.
     """
     if limit < 1:
         raise UsageError(f"limit={limit}, but should be at least 1")
@@ -29,6 +29,6 @@ def sample(cases: Sequence[Case], limit: int, seed: int = 0) -> tuple[Case, ...]
     take = {key: int(share) for key, share in shares.items()}
     for key in sorted(keys, key=lambda key: (take[key] - shares[key], key))[: limit - sum(take.values())]:
         take[key] += 1
-    chooser = random.Random(seed)
+    chooser = random.Random(seed)  # noqa: S311 - a sample, no secret
     chosen = [index for key in keys for index in chooser.sample(strata[key], take[key])]
     return tuple(cases[index] for index in sorted(chosen))

@@ -6,32 +6,32 @@ import json
 import math
 from typing import Any, NoReturn
 
-from phi4bench.datasets.casejson import Fault, shown
+from phi4bench.datasets.casejson import FormError, shown
 
 MAX_DEPTH = 100
 
 
 def read_json(text: str) -> Any:
-    """The value that `text` holds; raises `Fault`, also where the `json` module would let it pass or give up."""
+    """The value that `text` holds; raises `FormError`, also where the `json` module would let it pass or give up."""
     try:
         value = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_distinct)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
-        raise Fault(f"broken JSON ({error.msg}, {where}); write one whole JSON value") from None
+        raise FormError(f"broken JSON ({error.msg}, {where}); write one whole JSON value") from None
     except RecursionError:
-        raise Fault(f"nested too deeply; at most {MAX_DEPTH} levels are read") from None
-    except Fault:
+        raise FormError(f"nested too deeply; at most {MAX_DEPTH} levels are read") from None
+    except FormError:
         raise
     except ValueError as error:  # an integer of thousands of digits
-        raise Fault(f"broken JSON ({error})") from None
+        raise FormError(f"broken JSON ({error})") from None
     if text.count("[") + text.count("{") > MAX_DEPTH and _deeper(value, MAX_DEPTH):
-        raise Fault(f"nested too deeply; at most {MAX_DEPTH} levels are read")
+        raise FormError(f"nested too deeply; at most {MAX_DEPTH} levels are read")
     if "\\ud" in text or "\\uD" in text:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
             lone = shown(error.object[error.start : error.start + 1])
-            raise Fault(f"half of a surrogate pair, {lone}, stands alone; write the whole character") from None
+            raise FormError(f"half of a surrogate pair, {lone}, stands alone; write the whole character") from None
     return value
 
 
@@ -50,13 +50,13 @@ def _deeper(value: Any, depth: int) -> bool:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise Fault(f"{name} is no JSON; write a finite number, null or a string")
+    raise FormError(f"{name} is no JSON; write a finite number, null or a string")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise Fault(f"the number {shown(text)} is too large; write a finite number or a string")
+        raise FormError(f"the number {shown(text)} is too large; write a finite number or a string")
     return number
 
 
@@ -65,5 +65,5 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(data) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise Fault(f"the key {shown(twice)} occurs twice in one object; keep one")
+        raise FormError(f"the key {shown(twice)} occurs twice in one object; keep one")
     return data

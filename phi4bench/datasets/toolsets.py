@@ -9,12 +9,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from phi4bench.calls import Call
 from phi4bench.cases import Case
-from phi4bench.datasets.casejson import Fault, shown, tools_from_json
-from phi4bench.datasets.strictjson import read_json
+from phi4bench.datasets.casejson import FormError, shown, tools_from_json
 from phi4bench.datasets.shipped import fixtures_dir
+from phi4bench.datasets.strictjson import read_json
+from phi4bench.printable import printable
 from phi4bench.schemas import is_valid, schema_fault
 from phi4bench.tools import Tool
 
@@ -33,7 +35,7 @@ class Toolsets:
         self._found: dict[str, tuple[Tool, ...]] = {}
 
     def __call__(self, name: str) -> tuple[Tool, ...]:
-        """The tools of the set `name`; raises `Fault`."""
+        """The tools of the set `name`; raises `FormError`."""
         if name not in self._found:
             self._found[name] = self._load(name)
         return self._found[name]
@@ -44,8 +46,8 @@ class Toolsets:
                 path = place / f"{name}.json"
                 if path.is_file():
                     return read_toolset(path)
-        known = ", ".join(self.known()) or "none"
-        raise Fault(f"tool set {shown(name)} is not known; known: {known}; or put it into tools/ next to the case file")
+        known = ", ".join(printable(known) for known in self.known()) or "none"
+        raise FormError(f"tool set {shown(name)} is not known; known: {known}; or put it into tools/ next to the case file")
 
     def known(self) -> list[str]:
         """The names that can be given: what lies in the tools folders."""
@@ -54,45 +56,45 @@ class Toolsets:
 
 
 def read_toolset(path: Path) -> tuple[Tool, ...]:
-    """The tools of a file: `{"source": ..., "tools": [...]}` or the bare list; raises `Fault` naming the file."""
+    """The tools of a file: `{"source": ..., "tools": [...]}` or the bare list; raises `FormError` naming the file."""
     try:
         data = read_json(path.read_bytes().decode("utf-8-sig"))
         tools = tools_from_json(data.get("tools") if isinstance(data, dict) else data)
         check_tools(tools)
     except (OSError, UnicodeDecodeError) as error:
-        raise Fault(f"{shown(str(path))} cannot be read: {error}") from None
-    except Fault as fault:
-        raise Fault(f"tool set {shown(str(path))}: {fault}") from None
+        raise FormError(f"{shown(str(path))} cannot be read: {error}") from None
+    except FormError as fault:
+        raise FormError(f"tool set {shown(str(path))}: {fault}") from None
     return tools
 
 
 def check_tools(tools: Sequence[Tool], known_good: set[str] | None = None) -> None:
-    """Raises `Fault` for a schema that is no JSON Schema. `known_good` remembers the schemas passed so far."""
+    """Raises `FormError` for a schema that is no JSON Schema. `known_good` remembers the schemas passed so far."""
     for tool in tools:
         key = json.dumps(tool.schema, sort_keys=True)
         if known_good is not None and key in known_good:
             continue
         if fault := schema_fault(tool.schema):
-            raise Fault(f"tool {shown(tool.name)}: its inputSchema is no usable JSON Schema: {shown_text(fault)}")
+            raise FormError(f"tool {shown(tool.name)}: its inputSchema is no usable JSON Schema: {printable(fault, 200)}")
         if known_good is not None:
             known_good.add(key)
 
 
 def check_expected(case: Case) -> None:
-    """Raises `Fault` where the answer key breaks the schema that it is asked under."""
+    """Raises `FormError` where the answer key breaks the schema that it is asked under."""
     expected = case.expected
     if expected.response_schema is not None:
         if fault := schema_fault(expected.response_schema):
-            raise Fault(f"response_schema is no usable JSON Schema: {shown_text(fault)}")
+            raise FormError(f"response_schema is no usable JSON Schema: {printable(fault, 200)}")
         if not is_valid(expected.json, expected.response_schema):
             why = argument_fault(expected.json, expected.response_schema)
-            raise Fault(f"expected.json does not fit the response_schema: {why}")
+            raise FormError(f"expected.json does not fit the response_schema: {why}")
         return
     schemas = {tool.name: tool.schema for tool in case.tools}
     for index, call in enumerate(expected.calls):
         if not is_valid(dict(call.arguments), schemas[call.name]):
             why = argument_fault(dict(call.arguments), schemas[call.name])
-            raise Fault(f"expected.calls[{index}] does not fit the inputSchema of {shown(call.name)}: {why}")
+            raise FormError(f"expected.calls[{index}] does not fit the inputSchema of {shown(call.name)}: {why}")
 
 
 def fits(call: Call, tools: Sequence[Tool]) -> bool:
@@ -100,7 +102,7 @@ def fits(call: Call, tools: Sequence[Tool]) -> bool:
     return any(tool.name == call.name and is_valid(dict(call.arguments), tool.schema) for tool in tools)
 
 
-def argument_fault(value: object, schema: Mapping[str, object]) -> str:
+def argument_fault(value: Any, schema: Mapping[str, Any]) -> str:
     """Which part of `value` breaks `schema`, and why, in one clause."""
     from jsonschema.exceptions import best_match
     from jsonschema.validators import validator_for
@@ -110,14 +112,8 @@ def argument_fault(value: object, schema: Mapping[str, object]) -> str:
     try:
         error = best_match(validator.iter_errors(value))
     except Exception as failure:  # an unresolvable $ref, a pattern that is no regular expression, recursion
-        return f"the schema cannot be applied ({shown_text(type(failure).__name__)})"
+        return f"the schema cannot be applied ({type(failure).__name__})"
     if error is None:
         return "it is too deep or too large to be checked"
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
-    return (f"argument {shown(path)}: " if path else "") + shown_text(error.message)
-
-
-def shown_text(text: str, limit: int = 200) -> str:
-    """Somebody else's sentence for a terminal: what cannot be printed is escaped, and the length is bounded."""
-    safe = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: limit + 1])
-    return safe if len(text) <= limit else safe[:limit] + "…"
+    return (f"argument {shown(path)}: " if path else "") + printable(error.message, 200)
