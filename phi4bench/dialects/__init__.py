@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from phi4bench.dialects.builtin import DIALECTS, dialect_named, has_any_marker
+from phi4bench.dialects.custom import load_dialect_text
 from phi4bench.dialects.dialect import Dialect, Results
+from phi4bench.dialects.infer import infer_dialect
 from phi4bench.dialects.listing import Listing
 from phi4bench.dialects.syntax import CallSyntax
 from phi4bench.dialects.turns import TURNS, Turn, Turns
@@ -19,4 +21,6 @@ __all__ = [
     "Turns",
     "dialect_named",
     "has_any_marker",
+    "infer_dialect",
+    "load_dialect_text",
 ]

@@ -21,9 +21,9 @@ OPENAI = Dialect(
     turns=PHI4,
     listing=Listing("openai", lead="\n\n"),
     calls=CallSyntax("json", shape="openai", keys=("arguments", "parameters"), control=False, separator="\n"),
-    system='You can call the functions listed below. To call some, answer with JSON alone: {"tool_calls": [{"id": "call_1",'
-    ' "type": "function", "function": {"name": NAME, "arguments": ARGUMENTS AS A JSON STRING}}]}. If a request needs'
-    " none of them, answer in plain words.",
+    system="You can call the functions listed below. To call some, answer with JSON alone:"
+    ' {"tool_calls": [{"id": "call_1", "type": "function", "function": {"name": NAME, "arguments": "{...}"}}]},'
+    " where the arguments are a JSON object written as a string. If a request needs none, answer in plain words.",
 )
 """Source: OpenAI API reference, "Chat Completions" (`tools`, `tool_calls`). `parameters` beside `arguments`: Llama 3.1
 writes that, and vLLM's llama3_json and phi4_mini_json parsers take both."""
@@ -43,7 +43,8 @@ PHI4_MINI = Dialect(
     system="You are a helpful assistant with some tools.",
 )
 """Source: model card of microsoft/Phi-4-mini-instruct, "Tool-enabled function-calling format", which gives the system
-sentence; markers from its added_tokens.json (200023 to 200027). `functools[...]`: vLLM's phi4_mini_json tool parser."""
+sentence; markers from its added_tokens.json. Deviation: the card lists bare properties under `parameters`, we the whole
+JSON Schema. `functools[...]`: vLLM's phi4_mini_json tool parser."""
 
 HERMES = Dialect(
     "hermes",
@@ -51,11 +52,11 @@ HERMES = Dialect(
     listing=Listing("openai-lines", "<tools>\n", "\n</tools>", lead="\n\n"),
     calls=CallSyntax("json", "<tool_call>", "</tool_call>", pad="\n", separator="\n"),
     results=Results("named", "<tool_response>\n", "\n</tool_response>"),
-    system="Functions that you can call are listed in <tools></tools>. To call one, write a JSON object with its name and"
-    ' arguments in <tool_call></tool_call> tags: <tool_call>\n{"name": NAME, "arguments": {...}}\n</tool_call>',
+    system="Functions that you can call are listed in <tools></tools>. To call one, write a JSON object with its name"
+    ' and arguments in <tool_call></tool_call> tags: <tool_call>\n{"name": NAME, "arguments": {...}}\n</tool_call>',
 )
-"""Source: model card of NousResearch/Hermes-2-Pro-Llama-3-8B, "Prompt Format for Function Calling"; Qwen2.5 and Qwen3 call
-in the same form."""
+"""Source: model card of NousResearch/Hermes-2-Pro-Llama-3-8B, "Prompt Format for Function Calling"; Qwen2.5 and
+Qwen3 call in the same form."""
 
 JSONRPC = Dialect(
     "jsonrpc",
@@ -63,8 +64,9 @@ JSONRPC = Dialect(
     listing=Listing("mcp", lead="\n\n"),
     calls=CallSyntax("json", shape="jsonrpc", control=False, separator="\n"),
     results=Results("jsonrpc"),
-    system='You can call the tools listed below over MCP. To call one, answer with a JSON-RPC request: {"jsonrpc": "2.0",'
-    ' "id": 1, "method": "tools/call", "params": {"name": NAME, "arguments": {...}}}. One request a line for several calls.',
+    system="You can call the tools listed below over MCP. To call one, answer with a JSON-RPC request:"
+    ' {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": NAME, "arguments": {...}}}.'
+    " For several calls, write one request a line. If a request needs no tool, answer in plain words.",
 )
 """Source: Model Context Protocol, revision 2025-06-18, "Tools"."""
 
@@ -93,5 +95,5 @@ def dialect_named(name: str) -> Dialect:
 
 
 def has_any_marker(text: str) -> bool:
-    """Whether a text holds a marker of any built-in dialect, or attempts a call in bare JSON: then it is no clean prose."""
+    """Whether a text holds a marker of any built-in dialect, or attempts a call in bare JSON: it is no clean prose."""
     return any(marker in text for marker in _MARKERS) or OPENAI.parse(text).attempted or JSONRPC.parse(text).attempted

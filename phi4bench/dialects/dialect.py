@@ -1,4 +1,4 @@
-"""A dialect: one wire format, declared once; prompts, calls, parses and identity follow. Pure: no files, no models, no clock."""
+"""A dialect: one wire format, declared once; all else follows from it. Pure: no files, no models, no clock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from phi4bench.tools import Tool
 
 SCHEMA = "phi4bench.dialect/1"
 _MARKER = re.compile(r"[<\[|#$%^~!?&*][ -~]+")
-_CONTROL = re.compile(r"<[|/]?[^<>\s]+>")
+_CONTROL = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,10 @@ class Dialect:
         """The control tokens that the dialect writes, each once: those of the turns, and what is declared control."""
         turns = self.turns
         texts = [turns.begin, *(text for turn in _turns(turns) for text in (turn.open, turn.close))]
+        tokens = [token for text in texts for token in _CONTROL.findall(text)]
         for part in (self.listing, self.calls, self.results):
-            texts += [part.open, part.close] if part.control else []
-        return tuple(dict.fromkeys(token for text in texts for token in _CONTROL.findall(text)))
+            tokens += [part.open.strip(), part.close.strip()] if part.control else []
+        return tuple(dict.fromkeys(token for token in tokens if token))
 
     @cached_property
     def _avoid(self) -> tuple[str, ...]:
@@ -99,9 +100,10 @@ class Dialect:
         if head and (first or text or question.tools):
             (tail if first else head).append(Segment(self.turns.system.close, True))
         head = _merge(head)
+        numbers = _Numbers()
         for i, message in enumerate(messages):
             near = messages[max(0, i - 1) : i + 2]
-            tail += self._turn(message, sum(one.role == "tool" for one in near) > 1)
+            tail += self._turn(message, numbers, several=sum(one.role == "tool" for one in near) > 1)
         tail.append(Segment(self.turns.assistant.open, True))
         opener = self.calls.open if self.calls.control else ""
         return Prompt((*head, *_merge(tail)), len(head), self.turns.stop, opener)
@@ -110,9 +112,9 @@ class Dialect:
         """The assistant's text that makes the calls, without what ends the turn."""
         return "".join(segment.text for segment in self.call_segments(calls))
 
-    def call_segments(self, calls: Sequence[Call]) -> list[Segment]:
-        """`render_calls` with its control tokens kept apart, for a tokenizer."""
-        return write_segments(self.calls, calls, self._avoid) if calls else []
+    def call_segments(self, calls: Sequence[Call], first_id: int = 1) -> list[Segment]:
+        """`render_calls` with its control tokens kept apart, for a tokenizer. `first_id`: where calls are numbered."""
+        return write_segments(self.calls, calls, self._avoid, first_id) if calls else []
 
     def parse(self, text: str) -> Parsed:
         """What a completion says. Total: any text gives a `Parsed`, never an exception."""
@@ -154,32 +156,59 @@ class Dialect:
             ]
         return head
 
-    def _turn(self, message: Message, several: bool) -> list[Segment]:
+    def _turn(self, message: Message, numbers: _Numbers, several: bool) -> list[Segment]:
         turn: Turn = getattr(self.turns, message.role)
         if message.role == "tool":
             inside = [
                 Segment(self.results.open, self.results.control),
-                Segment(self._result(message, several)),
+                Segment(self._result(message, numbers, several)),
                 Segment(self.results.close, self.results.control),
             ]
         else:
             inside = [Segment(message.content)]
         if message.calls:
-            inside += [Segment(self.calls.separator if message.content else ""), *self.call_segments(message.calls)]
+            first_id = numbers.call(message.calls)
+            inside.append(Segment(self.calls.separator if message.content else ""))
+            inside += self.call_segments(message.calls, first_id)
         return [Segment(turn.open, True), *inside, Segment(turn.close, True)]
 
-    def _result(self, message: Message, several: bool) -> str:
+    def _result(self, message: Message, numbers: _Numbers, several: bool) -> str:
         if self.results.style == "text":
             named = f"{message.name}: " if several and message.name else ""
             return f"{named}{'error: ' if message.error else ''}{message.content}"
         if self.results.style == "named":
             content = f"error: {message.content}" if message.error else message.content
             return write_json({"name": message.name, "content": content})
-        return write_json({
-            "jsonrpc": "2.0",
-            "id": 1,
-            "result": {"content": [{"type": "text", "text": message.content}], "isError": message.error},
-        })
+        return write_json(
+            {
+                "jsonrpc": "2.0",
+                "id": numbers.answer(message.name),
+                "result": {"content": [{"type": "text", "text": message.content}], "isError": message.error},
+            }
+        )
+
+
+class _Numbers:
+    """The ids of a conversation's calls, from 1, and which of them a tool's result answers."""
+
+    def __init__(self) -> None:
+        self._made = 0
+        self._open: list[tuple[int, str]] = []
+
+    def call(self, calls: Sequence[Call]) -> int:
+        """Number some calls; returns the first number."""
+        first = self._made + 1
+        self._made += len(calls)
+        self._open = [(first + i, call.name) for i, call in enumerate(calls)]
+        return first
+
+    def answer(self, name: str) -> int:
+        """The number of the first open call of that tool, or of any tool where none fits."""
+        chosen = next((one for one in self._open if one[1] == name), self._open[0] if self._open else None)
+        if chosen is None:
+            return max(1, self._made)
+        self._open.remove(chosen)
+        return chosen[0]
 
 
 def _turns(turns: Turns) -> tuple[Turn, ...]:

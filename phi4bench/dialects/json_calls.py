@@ -1,8 +1,8 @@
 r"""Calls as JSON, in the shapes that model families use. Pure: no files, no models, no clock.
 
 - `flat`: `{"name": "grep", "arguments": {...}}`.
-- `openai`: `{"tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "grep", "arguments": "{...}"}}]}`, where
-  the arguments are JSON in a string. Source: OpenAI API reference, "Chat Completions", assistant message.
+- `openai`: `{"tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "grep", "arguments": "{}"}}]}`,
+  where the arguments are JSON in a string. Source: OpenAI API reference, "Chat Completions", assistant message.
 - `jsonrpc`: `{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "grep", "arguments": {...}}}`.
   Source: Model Context Protocol, revision 2025-06-18, "Tools", "Calling Tools"; `arguments` is optional there.
 
@@ -30,7 +30,7 @@ _LONE = re.compile("[\ud800-\udfff]")
 
 
 def write_json(value: Any, avoid: Sequence[str] = ()) -> str:
-    r"""JSON in which no text of `avoid` occurs (its first character is `\u003c` inside strings), nor half a surrogate."""
+    r"""JSON in which no text of `avoid` occurs (its first character becomes `\u003c`), nor half a surrogate pair."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     if not text.isascii() and _LONE.search(text):
         text = _LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
@@ -39,16 +39,21 @@ def write_json(value: Any, avoid: Sequence[str] = ()) -> str:
     return text
 
 
-def write_calls(shape: Shape, calls: Sequence[Call], avoid: Sequence[str] = (), *, first_id: int = 1) -> list[str]:
-    """One JSON text a call; for `openai`, one text for all of them."""
+def write_calls(
+    shape: Shape, calls: Sequence[Call], avoid: Sequence[str] = (), first_id: int = 1, key: str = "arguments"
+) -> list[str]:
+    """One JSON text a call; for `openai`, one text for all of them. `key`: where a call holds its arguments."""
     if shape == "jsonrpc":
         return [
-            write_json({"jsonrpc": "2.0", "id": first_id + i, "method": "tools/call", "params": _flat(call)}, avoid)
+            write_json(
+                {"jsonrpc": "2.0", "id": first_id + i, "method": "tools/call", "params": _flat(call, "arguments")},
+                avoid,
+            )
             for i, call in enumerate(calls)
         ]
     if shape == "openai":
-        return [write_json({"tool_calls": [_function(call, first_id + i) for i, call in enumerate(calls)]}, avoid)]
-    return [write_json(_flat(call), avoid) for call in calls]
+        return [write_json({"tool_calls": [_function(call, first_id + i, key) for i, call in enumerate(calls)]}, avoid)]
+    return [write_json(_flat(call, key), avoid) for call in calls]
 
 
 def read_json(text: str, start: int = 0) -> tuple[Any, int]:
@@ -148,13 +153,13 @@ def _read_flat(
     return Call(name, arguments)
 
 
-def _flat(call: Call) -> dict[str, Any]:
-    return {"name": call.name, "arguments": dict(call.arguments)}
+def _flat(call: Call, key: str) -> dict[str, Any]:
+    return {"name": call.name, key: dict(call.arguments)}
 
 
-def _function(call: Call, number: int) -> dict[str, Any]:
-    arguments = write_json(dict(call.arguments))
-    return {"id": f"call_{number}", "type": "function", "function": {"name": call.name, "arguments": arguments}}
+def _function(call: Call, number: int, key: str) -> dict[str, Any]:
+    function = {"name": call.name, key: write_json(dict(call.arguments))}
+    return {"id": f"call_{number}", "type": "function", "function": function}
 
 
 def _escape(string: str, avoid: Sequence[str]) -> str:

@@ -1,9 +1,10 @@
 r"""One call as Python writes it: `grep(pattern='def.*auth', path='.')`. Pure: no files, no models, no clock.
 
-The grammar is Python's own, read with `ast`; values go through `ast.literal_eval` alone, so nothing is ever run. What JSON
-cannot hold (tuples, sets, bytes, complex, infinities) is refused. Two forms extend a plain call, so that every call can be
-written: an argument that is no Python keyword stands in a literal mapping, `send(**{'content-type': 'x'})`, and a tool whose
-name has odd characters is quoted, `'my tool'(x=1)`. Neither is accepted where the plain form would do.
+The grammar is Python's own, read with `ast`; values go through `ast.literal_eval` alone, so nothing is ever run. What
+JSON cannot hold (tuples, sets, bytes, complex, infinities) is refused. Two forms extend a plain call, so that any call
+can be written: an argument that cannot stand before `=` in Python stands in a literal mapping,
+`send(**{'content-type': 'x'})`, and a tool whose name has odd characters is quoted, `'my tool'(x=1)`. Neither is
+accepted where the plain form would do.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _MAY_WARN = re.compile(r"\\|[0-9.][a-zA-Z]")
 """Escapes and numbers that run into letters: all that Python's tokenizer warns about."""
 
 
-class Unreadable(Exception):
+class Unreadable(Exception):  # noqa: N818 - a result on its way to being a reason, not an error
     """Why a stretch of a completion is no call. Never leaves this package: `parse` turns it into a reason.
 
     `at`: where in the text reading stopped, where that is known.
@@ -182,7 +183,8 @@ def _add(arguments: dict[str, Json], name: str, value: Json) -> None:
 def _ends_with(node: ast.Call, source: str) -> bool:
     """Whether nothing but space follows `node`; a trailing comment is the one thing that `ast` drops."""
     lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    assert node.end_lineno is not None and node.end_col_offset is not None
+    assert node.end_lineno is not None
+    assert node.end_col_offset is not None
     tail = lines[node.end_lineno - 1].encode()[node.end_col_offset :]
     return not tail.strip() and not "".join(lines[node.end_lineno :]).strip()
 

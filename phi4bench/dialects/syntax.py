@@ -1,4 +1,4 @@
-"""Call syntax: how an assistant writes its calls, rendered and parsed from one declaration. Pure: no files, no models, no clock."""
+"""Call syntax: how an assistant writes its calls, and how they are read. Pure: no files, no models, no clock."""
 
 from __future__ import annotations
 
@@ -9,15 +9,8 @@ from functools import lru_cache
 from typing import Literal
 
 from phi4bench.calls import Call, Parsed
-from phi4bench.dialects.json_calls import (
-    Shape,
-    looks_like_call,
-    prose_of,
-    read_calls,
-    read_json,
-    write_calls,
-)
-from phi4bench.dialects.python_calls import MAX_CHARS, Unreadable, read_python_call, write_python_call
+from phi4bench.dialects.json_calls import Shape, looks_like_call, prose_of, read_calls, read_json, write_calls
+from phi4bench.dialects.python_calls import Unreadable, read_python_call, write_python_call
 from phi4bench.prompts import Segment
 
 MAX_STARTS = 200
@@ -58,12 +51,12 @@ class CallSyntax:
         return own or (_BARE_MARKERS[self.shape],)
 
 
-def write_segments(syntax: CallSyntax, calls: Sequence[Call], avoid: Sequence[str]) -> list[Segment]:
+def write_segments(syntax: CallSyntax, calls: Sequence[Call], avoid: Sequence[str], first_id: int = 1) -> list[Segment]:
     """The calls as segments; the markers are control where the syntax says so. `avoid`: never occurs inside a call."""
     if syntax.style == "python":
         blocks = [write_python_call(call, avoid) for call in calls]
     else:
-        blocks = write_calls(syntax.shape, calls, avoid)
+        blocks = write_calls(syntax.shape, calls, avoid, first_id, syntax.keys[0])
         if syntax.batch == "list":
             blocks = [f"[{', '.join(blocks)}]"]
     segments: list[Segment] = []

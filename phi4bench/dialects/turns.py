@@ -37,7 +37,7 @@ PHI = Turns(
     tool=Turn("<|tool_response|>", "<|end|>"),
     stop=("<|end|>", "<|endoftext|>"),
 )
-"""Source: model card and added_tokens.json of microsoft/Phi-4-mini-instruct (`<|tool_response|>` is its token 200027)."""
+"""Source: model card and added_tokens.json of microsoft/Phi-4-mini-instruct."""
 
 PHI4 = Turns(
     "phi4",

@@ -1,0 +1,135 @@
+"""Tokenizing prompts so that only the dialect's own text can be a control token. Knows tokenizer.json; runs no model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phi4bench.dialects import Dialect
+from phi4bench.errors import ArtifactError
+from phi4bench.prompts import Prompt, Segment
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+SHARED_KEPT = 64
+"""How many shared beginnings (a system turn with its tools) keep their ids."""
+
+_PROBE = "Grep 'def.*auth' in \"src/ä.py\",\n\tplease: 日本 🙂 {} \\d+"
+
+
+class PromptTokenizer:
+    """A tokenizer.json, used segment by segment.
+
+    Control segments are read with every added token recognised. In other segments none is: special ones are told apart
+    by the library (`encode_special_tokens`), and where another added token (or, in some vocabularies, a control
+    token's own text) still comes out, its text is cut in two until it does not. Added tokens that are only white space
+    stay: they cannot open a turn, and models are trained with them.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, where: str = "tokenizer.json") -> None:
+        self._tokenizer = tokenizer
+        self._lock = threading.Lock()  # encode_special_tokens is a setting of the tokenizer, not of a call
+        self.where = where
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        tokenizer.encode_special_tokens = True
+        self._added = {id: token.content for id, token in tokenizer.get_added_tokens_decoder().items()}
+        self._forbidden = frozenset(id for id, text in self._added.items() if text.strip())
+        self.byte_level = "ByteLevel" in repr(tokenizer.decoder)
+        self._control = lru_cache(maxsize=1024)(self._encode_control)
+        self._shared = lru_cache(maxsize=SHARED_KEPT)(self._encode_all)
+        if self.byte_level and self.decode(self._encode_text(_PROBE)) != _PROBE:
+            raise ArtifactError(
+                f"{where}: decoding what it encoded gives another text, but a byte-level tokenizer should lose nothing",
+                "use the tokenizer.json that came with the model",
+            )
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> PromptTokenizer:
+        """Raises `ArtifactError` where `folder` has no tokenizer.json, or one that the tokenizers library cannot read."""
+        from tokenizers import Tokenizer
+
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing", "an artifact's folder holds the model's own tokenizer.json")
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception
+            reason = " ".join(str(error).split())
+            raise ArtifactError(f"{path} is not a tokenizer: {reason}", "copy the model's own tokenizer.json") from None
+        if not tokenizer.get_vocab_size():
+            raise ArtifactError(f"{path} has an empty vocabulary", "copy the model's own tokenizer.json")
+        return cls(tokenizer, str(path))
+
+    def encode(self, prompt: Prompt) -> tuple[list[int], int]:
+        """The prompt's token ids, and how many of them its shared segments make."""
+        shared = self._shared(prompt.segments[: prompt.shared])
+        return [*shared, *self._encode_all(prompt.segments[prompt.shared :])], len(shared)
+
+    def encode_segments(self, segments: Sequence[Segment]) -> list[int]:
+        """Ids of any segments, such as `Dialect.call_segments`; segment by segment, as `encode` does it."""
+        return list(self._encode_all(tuple(segments)))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text, control tokens kept."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
+
+    def id_of(self, control: str) -> int | None:
+        """The id of a control text that is one token; `None` where it is several."""
+        ids = self._control(control) if control else ()
+        return ids[0] if len(ids) == 1 else None
+
+    def known_markers(self) -> frozenset[str]:
+        """The texts of all added tokens."""
+        return frozenset(self._added.values())
+
+    def unknown_controls(self, dialect: Dialect) -> tuple[str, ...]:
+        """The dialect's control tokens that this tokenizer would split: likely another model's dialect."""
+        return tuple(text for text in dialect.controls if self.id_of(text) is None)
+
+    @property
+    def vocabulary_size(self) -> int:
+        """One more than the highest id that has a text."""
+        return max(self._tokenizer.get_vocab().values(), default=-1) + 1
+
+    def _encode_all(self, segments: tuple[Segment, ...]) -> tuple[int, ...]:
+        ids: list[int] = []
+        for segment in segments:
+            ids += self._control(segment.text) if segment.control else self._encode_text(segment.text)
+        return tuple(ids)
+
+    def _encode_control(self, text: str) -> tuple[int, ...]:
+        with self._lock:
+            self._tokenizer.encode_special_tokens = False
+            try:
+                return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+            finally:
+                self._tokenizer.encode_special_tokens = True
+
+    def _encode_text(self, text: str) -> list[int]:
+        """Ids with no control token among them, whatever the text says."""
+        text = _whole_characters(text)
+        with self._lock:
+            encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        ids: list[int] = encoding.ids
+        if self._forbidden.isdisjoint(ids):
+            return ids
+        at = next(i for i, id in enumerate(ids) if id in self._forbidden)
+        start, end = encoding.offsets[at]
+        cut = start + 1 if end - start > 1 else max(1, len(text) // 2)
+        if len(text) < 2:
+            return [id for id in ids if id not in self._forbidden]
+        return self._encode_text(text[:cut]) + self._encode_text(text[cut:])
+
+
+def _whole_characters(text: str) -> str:
+    """Half a surrogate pair has no UTF-8 form; it becomes U+FFFD, as any encoder would have it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
