@@ -200,11 +200,28 @@ def _write(value: Json, avoid: Sequence[str]) -> str:
 
 
 def _quote(text: str, avoid: Sequence[str]) -> str:
-    quoted = repr(text)
+    """The literal in which `text` stands unchanged, where Python has one: what is copied is then what was read."""
+    quoted = _verbatim(text)
+    if quoted is None or any(marker in quoted for marker in avoid):
+        quoted = repr(text)
     for marker in avoid:
         if marker in quoted:
             quoted = quoted.replace(marker[0], f"\\x{ord(marker[0]):02x}")
     return quoted
+
+
+def _verbatim(text: str) -> str | None:
+    """Plain, raw (`r'\\d+'`) and triple-quoted literals, the shortest that needs no escape; `None` where none does."""
+    if not text.replace("\n", "").replace("\t", "").isprintable():
+        return None
+    raw = "r" if "\\" in text else ""
+    for quote in ("'", '"') if "\n" not in text else ():
+        if quote not in text and not text.endswith("\\"):
+            return f"{raw}{quote}{text}{quote}"
+    for quote in ("'", '"'):
+        if quote * 3 not in text and not text.endswith((quote, "\\")):
+            return f"{raw}{quote * 3}{text}{quote * 3}"
+    return None
 
 
 def _clip(text: str, limit: int = 60) -> str:
