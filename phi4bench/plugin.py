@@ -1,1 +1,166 @@
-"""The pytest plugin: translates between pytest and `phi4bench.run`, and decides nothing itself."""
+"""The pytest plugin: translates between pytest and `phi4bench.run`, and decides nothing itself.
+
+Installed, it is met by every pytest run of the environment, so it imports nothing at the top but pytest, adds no
+option of its own (`suites/conftest.py` does that) and wakes only for tests that carry the `judges` marker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from phi4bench.run.session import JudgingSession
+
+SESSION = pytest.StashKey["JudgingSession"]()
+OUTCOME = pytest.StashKey[str]()
+INCONCLUSIVE = "INCONCLUSIVE"
+
+
+def add_suite_options(parser: pytest.Parser) -> None:
+    """The suites' `pytest_addoption`. Harmless when a second conftest calls it too."""
+    from phi4bench.run.options import add_options
+
+    group = parser.getgroup("phi4bench", "phi4bench, judging an artifact")
+    if not group.options:
+        add_options(group.addoption)
+
+
+class Gate:
+    """One gate of one artifact, as a test sees it."""
+
+    def __init__(self, session: JudgingSession, artifact: int, name: str, node: pytest.Item) -> None:
+        self._session, self._artifact, self._name, self._node = session, artifact, name, node
+
+    def check(self) -> None:
+        """Pass, fail with what a person needs, skip what does not apply, or stop as INCONCLUSIVE."""
+        finding = self._session.finding(self._artifact, self._name)
+        self._node.stash[OUTCOME] = finding.outcome
+        if finding.outcome == "FAIL":
+            pytest.fail(finding.text, pytrace=False)
+        if finding.outcome in (INCONCLUSIVE, "SKIP"):
+            pytest.skip(finding.text)
+
+
+@pytest.fixture
+def gate(request: pytest.FixtureRequest) -> Gate:
+    """The gate that the test's `judges` marker names, for the artifact that the test is parametrized with."""
+    session = request.config.stash[SESSION]
+    marker = request.node.get_closest_marker("judges")
+    fault = session.fault(request.param)
+    if fault:
+        pytest.fail(fault, pytrace=False)
+    return Gate(session, request.param, marker.args[0], request.node)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "judges(gate): the test judges this gate of each --model (phi4bench)")
+    if config.getoption("phi4bench_report", None) is not None:
+        _refuse_what_spoils_a_gate(config)
+
+
+def _refuse_what_spoils_a_gate(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None) or config.getoption("dist", "no") != "no":
+        raise pytest.UsageError(
+            "the suites run in one process, without -n: each artifact is loaded once and all gates read one result"
+        )
+    for name in ("reruns", "retries", "force_flaky"):
+        if config.getoption(name, None):
+            raise pytest.UsageError(f"the suites refuse --{name.replace('_', '-')}: a retried gate is no gate")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "gate" in metafunc.fixturenames and metafunc.definition.get_closest_marker("judges"):
+        session = _session(metafunc.config)
+        if session.names:  # without a model the test stays as it is, and collection ends with the usage error
+            metafunc.parametrize("gate", range(len(session.names)), indirect=True, ids=list(session.names))
+
+
+def _session(config: pytest.Config) -> JudgingSession:
+    """The one judging session of this pytest run, opened by the first test that needs it."""
+    if SESSION not in config.stash:
+        from phi4bench.run.options import DESTINATION
+        from phi4bench.run.session import JudgingSession
+
+        config.stash[SESSION] = JudgingSession.open(lambda name: config.getoption(DESTINATION.format(name), None))
+    return config.stash[SESSION]
+
+
+@pytest.hookimpl(trylast=True)  # after -k, -m and --deselect have chosen
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if SESSION not in config.stash:
+        return
+    session = config.stash[SESSION]
+    if session.error:
+        raise pytest.UsageError(session.error)
+    session.select({str(marker.args[0]) for item in items for marker in item.iter_markers("judges")})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Generate and score before the first test, so that tests only look results up."""
+    config = session.config
+    if SESSION not in config.stash or config.option.collectonly or session.testsfailed:
+        return
+    with _terminal(config):
+        try:
+            config.stash[SESSION].judge(say=_say(config), stream=sys.stderr)
+        except KeyboardInterrupt as stop:
+            if str(stop):
+                pytest.exit(str(stop), returncode=130)
+            raise
+
+
+def _say(config: pytest.Config) -> Any:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return reporter.write_line if reporter else lambda line: None
+
+
+@contextlib.contextmanager
+def _terminal(config: pytest.Config) -> Iterator[None]:
+    """The real standard output and error, which pytest captures otherwise."""
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    marker = item.get_closest_marker("judges")
+    if marker and SESSION in item.config.stash and report.when == "call":
+        outcome = item.stash.get(OUTCOME, None)
+        if outcome is not None and hasattr(item, "callspec"):
+            item.config.stash[SESSION].ran(item.callspec.params["gate"], marker.args[0])
+        if report.skipped and isinstance(report.longrepr, tuple):
+            path, line, _ = item.location
+            report.longrepr = (path, (line or 0) + 1, report.longrepr[2])
+            if outcome == INCONCLUSIVE:
+                report.gate_outcome = INCONCLUSIVE
+    return report
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    if getattr(report, "gate_outcome", None) == INCONCLUSIVE:
+        return "inconclusive", "I", (INCONCLUSIVE, {"yellow": True})
+    return None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the reports, and let the verdict be the exit code."""
+    if SESSION not in session.config.stash or not session.config.stash[SESSION].judged:
+        return
+    session.exitstatus = session.config.stash[SESSION].conclude(int(exitstatus))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if SESSION not in config.stash or not config.stash[SESSION].concluded:
+        return
+    terminalreporter.section("phi4bench")
+    for text, style in config.stash[SESSION].summary():
+        terminalreporter.write_line(text, **{name: True for name in style.split()})

@@ -1,0 +1,100 @@
+"""The child process of one artifact: opens its backend, generates what is asked, stores each completion as it is made.
+
+The job comes as one JSON object on standard input; what happens goes out as JSON lines on standard output. A native
+crash, or the memory of the weights, is thus this process's alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from phi4bench.errors import Phi4benchError, UsageError
+
+Say = Callable[[dict[str, Any]], None]
+
+
+def main() -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it tells us when to stop
+    say = _line_writer()
+    job = json.load(sys.stdin)
+    _die_with(job["parent"])
+    try:
+        _generate(job, say)
+    except BrokenPipeError:
+        return 1  # the parent is gone
+    except Phi4benchError as error:
+        say({"event": "error", "what": error.what, "hint": error.hint, "usage": isinstance(error, UsageError)})
+        return 1
+    except Exception as error:  # whatever a runtime raises is told in one line, with its place
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        message = " ".join(str(error).split()) or "no message"
+        what = f"{type(error).__name__}: {message} [{Path(frame.filename).name}:{frame.lineno}]"
+        say({"event": "error", "what": what, "hint": "", "usage": False})
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _generate(job: dict[str, Any], say: Say) -> None:
+    from phi4bench.run.jobs import Job
+
+    work = Job.from_json(job)
+    with work.open_store() as store, work.open_backend() as backend:
+        say({"event": "ready", "identity": backend.identity(), "peak": peak_rss_bytes()})
+        wanted = work.wanted
+        for index, completion in backend.generate([item.prompt for item in wanted], work.decoding):
+            store.add(work.transcript(wanted[index], completion))
+            say({"event": "done", "index": index, "peak": peak_rss_bytes()})
+
+
+def peak_rss_bytes() -> int:
+    """The most memory that this process has held, in bytes.
+
+    Linux keeps the parent's peak in a started child's `ru_maxrss`, so `VmHWM` is read where it exists.
+    """
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _line_writer() -> Say:
+    """A writer to the real standard output; whatever a runtime prints there goes to standard error instead."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def say(event: dict[str, Any]) -> None:
+        out.write(json.dumps(event) + "\n")
+        out.flush()
+
+    return say
+
+
+def _die_with(parent: int) -> None:
+    """Ask the kernel to end this process with its parent, also where the parent is killed and can tell nobody."""
+    if sys.platform != "linux":
+        return  # the next write into the closed pipe ends it
+    pr_set_pdeathsig = 1  # Source: prctl(2)
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
