@@ -33,7 +33,8 @@ __all__ = [
 def load_cases(sources: Sequence[str] | None = None) -> Dataset:
     """The cases of all `sources`: case files, folders of them, `bfcl:DIR`, `tooltalk:DIR`.
 
-    `None`: the shipped test split. Raises `CaseFileError` for the first fault in a file, `UsageError` for a source that is not there.
+    `None`: the shipped test split. Raises `CaseFileError` for the first fault in a file, `UsageError` for a source that
+    is not there.
     """
     sources = list(sources) if sources else [str(shipped_cases())]
     cases = []

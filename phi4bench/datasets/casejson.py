@@ -256,7 +256,7 @@ def _rules(data: object, calls: Sequence[Call], offered: Mapping[str, Tool]) -> 
     if not isinstance(data, list):
         raise FormError(f"match is {_kind(data)}, but should be an object, or a list of objects, one a call")
     if len(data) != len(calls):
-        raise FormError(f"match has {len(data)} entries, but should have one for each of the {len(calls)} expected calls")
+        raise FormError(f"match has {len(data)} entries, but should have one for each of {len(calls)} expected calls")
     aligned = []
     for index, (item, names) in enumerate(zip(data, known, strict=True)):
         item = _object(item, f"match[{index}]")

@@ -47,7 +47,7 @@ class Toolsets:
                 if path.is_file():
                     return read_toolset(path)
         known = ", ".join(printable(known) for known in self.known()) or "none"
-        raise FormError(f"tool set {shown(name)} is not known; known: {known}; or put it into tools/ next to the case file")
+        raise FormError(f"tool set {shown(name)} is not known (known: {known}); add it to tools/ next to the case file")
 
     def known(self) -> list[str]:
         """The names that can be given: what lies in the tools folders."""
@@ -75,7 +75,8 @@ def check_tools(tools: Sequence[Tool], known_good: set[str] | None = None) -> No
         if known_good is not None and key in known_good:
             continue
         if fault := schema_fault(tool.schema):
-            raise FormError(f"tool {shown(tool.name)}: its inputSchema is no usable JSON Schema: {printable(fault, 200)}")
+            why = printable(fault, 200)
+            raise FormError(f"tool {shown(tool.name)}: its inputSchema is no usable JSON Schema: {why}")
         if known_good is not None:
             known_good.add(key)
 

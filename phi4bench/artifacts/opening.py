@@ -1,0 +1,240 @@
+"""From a SPEC to an artifact: finds its files, checks that they belong together, infers what no manifest says.
+
+Reads files and loads no weights. Every fault is one `ArtifactError` line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from phi4bench.artifacts.artifact import Artifact, files_sha256, is_text, short_id
+from phi4bench.artifacts.hashing import file_sha256
+from phi4bench.artifacts.manifest import MANIFEST, Manifest, read_manifest
+from phi4bench.artifacts.onnxfile import OnnxFile, read_onnx
+from phi4bench.artifacts.protobuf import WireError
+from phi4bench.artifacts.speech import choose_dialect
+from phi4bench.artifacts.tokenizer import check_tokenizer
+from phi4bench.datasets.nearby import no_such_path
+from phi4bench.dialects import Dialect
+from phi4bench.errors import ArtifactError
+from phi4bench.printable import printable
+
+CONFIGURATION = (
+    "genai_config.json", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+    "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "vocab.txt", "tokenizer.model",
+    "chat_template.jinja", "chat_template.json",
+)  # fmt: skip
+"""Files next to the model that its answers depend on. The manifest and the model card are not among them."""
+SUPPORTED = "judged now: an .onnx file or its folder, as onnxruntime-genai's model builder writes them"
+
+
+def open_artifact(spec: str, dialect: str | Dialect | None = None, cache_dir: Path | None = None) -> Artifact:
+    """The artifact that `spec` names, checked and hashed; `ArtifactError` for everything that a user can get wrong.
+
+    `dialect`: a name, the path of a dialect file, or a dialect; `None`: the manifest's, else inferred.
+    `cache_dir`: where digests of large files are remembered; `None`: the default cache.
+    """
+    if spec.startswith("hf:"):
+        raise ArtifactError(
+            f"{_quoted(spec)} names a Hugging Face repository, which is not fetched",
+            f"download it and export it with onnxruntime-genai's model builder; {SUPPORTED}",
+        )
+    if spec.startswith(("http://", "https://")):
+        raise ArtifactError(f"{_quoted(spec)} names a server, which cannot be judged yet", SUPPORTED)
+    path = Path(spec).expanduser()
+    try:
+        exists = bool(spec) and path.exists()
+    except (OSError, ValueError):
+        exists = False
+    if not exists:
+        raise ArtifactError(printable(_missing(spec)))
+    manifest = read_manifest(path if path.is_dir() else path.parent)
+    if path.name == MANIFEST:
+        path = path.parent
+    if manifest is not None and manifest.format == "fake":
+        return _open_fake(spec, path if path.is_dir() else path.parent, manifest, dialect)
+    model_file = _model_in(path) if path.is_dir() else path
+    if model_file.suffix != ".onnx":
+        raise ArtifactError(f"{_quoted(spec)} is no .onnx file", SUPPORTED)
+    return _open_onnx(spec, model_file, manifest or Manifest(), dialect, cache_dir)
+
+
+def _open_fake(spec: str, folder: Path, manifest: Manifest, dialect: str | Dialect | None) -> Artifact:
+    """A folder whose manifest declares a behaviour instead of weights; it proves the suites."""
+    if not manifest.behaviour:
+        raise ArtifactError(f"{_quoted(folder / MANIFEST)}: 'behaviour' is missing", "a fake's manifest names one")
+    answers = folder / manifest.answers if manifest.answers else None
+    if answers is not None and not answers.is_file():
+        raise ArtifactError(f"{_quoted(answers)} is not there", "'answers' names a case file in the fake's folder")
+    parts = [folder / MANIFEST] + ([answers] if answers else [])
+    files = tuple((part.name, file_sha256(part), part.stat().st_size) for part in parts)
+    chosen, inferred = choose_dialect(folder, manifest, dialect or manifest.dialect or "tool_use")
+    return Artifact(
+        spec=spec,
+        id=short_id(folder / MANIFEST),
+        path=folder,
+        format="fake",
+        files=files,
+        sha256=files_sha256(files),
+        bytes=sum(size for _, _, size in files),
+        precision=manifest.precision or "fp32",
+        parent=_parent(folder, manifest),
+        parent_sha256=manifest.parent_sha256,
+        dialect=chosen,
+        dialect_inferred=inferred,
+        model_file=folder / MANIFEST,
+        tokenizer_dir=folder,
+        behaviour=manifest.behaviour,
+        answers=answers,
+    )
+
+
+def _open_onnx(
+    spec: str, model_file: Path, manifest: Manifest, dialect: str | Dialect | None, cache_dir: Path | None
+) -> Artifact:
+    folder = model_file.parent
+    onnx = _read(model_file)
+    _check_decoder(model_file, onnx)
+    external = _external_files(model_file, onnx)
+    for name, what in (("genai_config.json", "the model builder writes it"), ("tokenizer.json", "the model's own")):
+        if not (folder / name).is_file():
+            raise ArtifactError(f"{_quoted(folder)} has no {name}", f"copy it next to {model_file.name}; {what}")
+    check_tokenizer(folder, onnx.logits_size)
+    said: list[str] = []
+    precision = manifest.precision
+    if not precision:
+        precision, why = infer_precision(onnx)
+        said.append(f"precision {precision}: inferred from {why}")
+    chosen, inferred = choose_dialect(folder, manifest, dialect)
+    configuration = [folder / name for name in CONFIGURATION if (folder / name).is_file()]
+    files = tuple(
+        (part.relative_to(folder).as_posix(), _sha256(part, cache_dir), part.stat().st_size)
+        for part in (model_file, *external, *configuration)
+    )
+    return Artifact(
+        spec=spec,
+        id=short_id(model_file),
+        path=folder,
+        format="onnx",
+        files=files,
+        sha256=files_sha256(files),
+        bytes=sum(size for name, _, size in files if not is_text(name)),
+        precision=precision,
+        parent=_parent(folder, manifest),
+        parent_sha256=manifest.parent_sha256,
+        dialect=chosen,
+        dialect_inferred=(*said, *inferred),
+        model_file=model_file,
+        tokenizer_dir=folder,
+        logits_size=onnx.logits_size,
+    )
+
+
+def _model_in(folder: Path) -> Path:
+    """The model of a folder: `model.onnx`, or the only .onnx file there is."""
+    if (folder / "model.onnx").is_file():
+        return folder / "model.onnx"
+    models = sorted(folder.glob("*.onnx"))
+    if len(models) == 1:
+        return models[0]
+    shown = _quoted(folder)
+    if models:
+        names = printable(", ".join(model.name for model in models), 300)
+        raise ArtifactError(f"{shown} holds several models: {names}", "name the one to judge")
+    if not any(folder.iterdir()):
+        raise ArtifactError(f"{shown} is an empty folder", SUPPORTED)
+    if (folder / "adapter_config.json").is_file():
+        raise ArtifactError(
+            f"{shown} is a PEFT adapter, which needs the transformers backend; that comes later",
+            "merge it into its base and export it with onnxruntime-genai's model builder",
+        )
+    if (folder / "config.json").is_file():
+        raise ArtifactError(
+            f"{shown} is a Hugging Face folder; judging it needs the transformers backend, which comes later",
+            "export it: python -m onnxruntime_genai.models.builder -m FOLDER -i FOLDER -o OUT -p int8 -e cpu",
+        )
+    below = sorted(str(model.relative_to(folder)) for model in folder.glob("*/*.onnx"))[:5]
+    hint = f"did you mean one of {printable(', '.join(below), 300)}?" if below else SUPPORTED
+    raise ArtifactError(f"{shown} holds no .onnx file", hint)
+
+
+def _read(model_file: Path) -> OnnxFile:
+    try:
+        return read_onnx(model_file)
+    except WireError as error:
+        raise ArtifactError(
+            f"{_quoted(model_file)} is truncated or no ONNX model ({error})", "copy it again, whole"
+        ) from None
+    except OSError as error:
+        raise ArtifactError(f"{_quoted(model_file)} cannot be read: {error.strerror}", "name a readable file") from None
+
+
+def _check_decoder(model_file: Path, onnx: OnnxFile) -> None:
+    """A decoder takes tokens and its past, and gives logits and its present."""
+    cache = any(name.startswith("past_key_values") for name in onnx.inputs)
+    lacks = [name for name, there in (
+        ("input_ids", "input_ids" in onnx.inputs), ("past_key_values.*", cache), ("logits", "logits" in onnx.outputs),
+    ) if not there]  # fmt: skip
+    if lacks:
+        has = printable(", ".join([*onnx.inputs, *onnx.outputs]), 160) or "none"
+        raise ArtifactError(
+            f"{_quoted(model_file)} is not a decoder with a KV cache: it lacks {', '.join(lacks)} (it has {has})",
+            "export the model with onnxruntime-genai's model builder",
+        )
+
+
+def _external_files(model_file: Path, onnx: OnnxFile) -> list[Path]:
+    """The files of weights beside the model, each there and long enough."""
+    found = []
+    for location, needed in sorted(onnx.external.items()):
+        relative = Path(location)
+        if not location or relative.is_absolute() or ".." in relative.parts:
+            raise ArtifactError(
+                f"{_quoted(model_file)} keeps weights at {_quoted(location)}, outside its folder", "export it again"
+            )
+        path = model_file.parent / relative
+        if not path.is_file():
+            raise ArtifactError(f"{_quoted(path)} is not there", f"{model_file.name} keeps weights in it; copy it too")
+        size = path.stat().st_size
+        if size < needed:
+            raise ArtifactError(
+                f"{_quoted(path)} is truncated: {size} bytes, but {model_file.name} reads {needed}",
+                "copy it again, whole",
+            )
+        found.append(path)
+    return found
+
+
+def infer_precision(onnx: OnnxFile) -> tuple[str, str]:
+    """The precision of the weights, and what it was inferred from."""
+    if onnx.bits:
+        narrowest = min(onnx.bits)
+        mixed = " and ".join(f"{count} of {bits} bits" for bits, count in sorted(onnx.bits.items()))
+        return ("int4" if narrowest <= 4 else "int8"), f"MatMulNBits ({mixed})"
+    for operator in ("MatMulInteger", "DynamicQuantizeMatMul", "QLinearMatMul", "DequantizeLinear"):
+        if onnx.operators.get(operator):
+            return "int8", f"{onnx.operators[operator]} {operator} nodes"
+    floats = {kind: onnx.elements.get(kind, 0) for kind in ("fp32", "fp16", "bf16")}
+    widest = max(floats, key=lambda kind: floats[kind])
+    return widest, f"the type of its weights ({floats[widest]:,} of them)"
+
+
+def _sha256(path: Path, cache_dir: Path | None) -> str:
+    try:
+        return file_sha256(path, cache_dir)
+    except OSError as error:
+        raise ArtifactError(f"{_quoted(path)} cannot be read: {error.strerror}", "name readable files") from None
+
+
+def _parent(folder: Path, manifest: Manifest) -> str | None:
+    return str(folder / manifest.parent) if manifest.parent else None
+
+
+def _missing(spec: str) -> str:
+    if not spec or "\0" in spec:
+        return f"{spec!r} is no path; name an .onnx file or its folder"
+    return no_such_path(spec, "an .onnx file or its folder")
+
+
+def _quoted(text: str | Path) -> str:
+    return f"'{printable(str(text), 300)}'"

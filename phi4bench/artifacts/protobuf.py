@@ -1,0 +1,73 @@
+"""The protobuf wire format, as far as ONNX needs it: fields of a message, lazily, out of a memory map. No schemas.
+
+Source: protobuf.dev, "Encoding". Groups (wire types 3 and 4) are deprecated there and do not occur in ONNX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+class WireError(ValueError):
+    """The bytes are no protobuf message, or end too early."""
+
+
+def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """`(field number, value)` in file order: an unsigned integer for varints, the bytes for everything else."""
+    position, end = 0, len(data)
+    while position < end:
+        key, position = varint(data, position)
+        number, wire = key >> 3, key & 7
+        if number == 0:
+            raise WireError(f"field 0 at byte {position}")
+        if wire == 0:
+            value, position = varint(data, position)
+            yield number, value
+            continue
+        if wire == 2:
+            size, position = varint(data, position)
+        elif wire in (1, 5):
+            size = 8 if wire == 1 else 4
+        else:
+            raise WireError(f"wire type {wire} at byte {position}")
+        if position + size > end:
+            raise WireError(f"a field of {size} bytes where {end - position} are left")
+        yield number, data[position : position + size]
+        position += size
+
+
+def varint(data: memoryview, position: int) -> tuple[int, int]:
+    """The integer at `position`, and the position after it."""
+    value = shift = 0
+    while True:
+        if position >= len(data) or shift > 63:
+            raise WireError("an integer without an end")
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7
+
+
+def packed(value: int | memoryview) -> Iterator[int]:
+    """The integers of a repeated field, which writers may pack into one or spell out one by one."""
+    if isinstance(value, int):
+        yield value
+        return
+    position = 0
+    while position < len(value):
+        item, position = varint(value, position)
+        yield item
+
+
+def text(value: int | memoryview) -> str:
+    if isinstance(value, int):
+        raise WireError("a number where a text should be")
+    return bytes(value).decode("utf-8", "replace")
+
+
+def message(value: int | memoryview) -> memoryview:
+    if isinstance(value, int):
+        raise WireError("a number where a message should be")
+    return value
