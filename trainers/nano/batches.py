@@ -5,15 +5,15 @@ The stream is a pure function of the seed and the pool's number, so a resumed ru
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from tokenizers import Tokenizer
 
 from phi4bench.backends.tokens import PromptTokenizer
-from phi4bench.cases import Case
+from phi4bench.cases import Case, Question
 from phi4bench.dialects import Dialect
 from phi4bench.phrasing import Example, echo, example
 from phi4bench.prompts import Prompt, Segment
@@ -31,19 +31,19 @@ class Mix:
     subset_share: float = 0.15
 
 
-def offered(rng: random.Random, case: Case, mix: Mix) -> Case:
-    """The case with its tools in file order, shuffled, or a shuffled subset that still holds what it needs."""
-    draw = rng.random()
-    if draw > mix.shuffled_share + mix.subset_share:
-        return case
-    tools = list(case.tools)
-    rng.shuffle(tools)
-    if draw > mix.shuffled_share and (case.expects_call or case.scenario == "irrelevant"):
-        needed = {call.name for call in case.expected.calls} | {c.name for m in case.messages for c in m.calls}
-        spare = [tool for tool in tools if tool.name not in needed]
-        dropped = {tool.name for tool in rng.sample(spare, rng.randint(0, len(spare)))}
-        tools = [tool for tool in tools if tool.name not in dropped] or tools
-    return replace(case, tools=tuple(tools))
+def listings(rng: random.Random, tools: Sequence[Tool]) -> tuple[tuple[Tool, ...], ...]:
+    """The three tool lists that a pool shows: in file order, shuffled, and a shuffled part of at least two."""
+    shuffled, part = list(tools), list(tools)
+    rng.shuffle(shuffled)
+    rng.shuffle(part)
+    return tuple(tools), tuple(shuffled), tuple(part[: rng.randint(2, len(part) - 1)])
+
+
+def fits(case: Case, tools: Sequence[Tool]) -> bool:
+    """Whether the case can be asked with `tools`: it needs the tools it calls, and all of them where it asks back."""
+    names = {tool.name for tool in tools}
+    called = {call.name for call in case.expected.calls} | {c.name for message in case.messages for c in message.calls}
+    return called <= names if case.expects_call else case.scenario == "irrelevant" and called <= names
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,20 @@ class Encoder:
             raise ValueError("the tokenizer lacks <|assistant|> or <|end|>; build it with trainers.nano.tokenizer")
         return cls(dialect, tokenizer, assistant, end)
 
-    def example(self, made: Example, case: Case) -> list[int]:
-        prompt = self.dialect.render(case.question())
-        reply = self.dialect.reply(case.expected.calls, made.reply)
+    def example(self, made: Example, tools: Sequence[Tool]) -> list[int]:
+        """Token ids of the whole conversation and its right answer."""
+        prompt = self.dialect.render(Question(made.case.id, tuple(tools), made.case.messages))
+        reply = self.dialect.call_segments(made.case.expected.calls) or [Segment(made.reply)]
         return self.tokenizer.encode(replace(prompt, segments=(*prompt.segments, *reply, Segment("<|end|>", True))))[0]
 
+    def system(self, tools: Sequence[Tool]) -> list[int]:
+        """Token ids of the system turn that lists `tools`, with which every example of theirs begins."""
+        prompt = self.dialect.render(Question("", tuple(tools), ()))
+        return self.tokenizer.encode(replace(prompt, segments=prompt.segments[: prompt.shared]))[0]
+
     def echo(self, text: str) -> list[int]:
-        control = lambda token: Segment(token, True)  # noqa: E731  (one token, three uses)
-        segments = (control("<|user|>"), Segment(text), control("<|end|>"), control("<|assistant|>"), Segment(text), control("<|end|>"))
-        return self.tokenizer.encode(Prompt(segments))[0]
+        control = [Segment(token, True) for token in ("<|user|>", "<|end|><|assistant|>", "<|end|>")]
+        return self.tokenizer.encode(Prompt((control[0], Segment(text), control[1], Segment(text), control[2])))[0]
 
     def labels(self, ids: Sequence[int]) -> list[int]:
         """`ids` where the assistant speaks (its closing token included), `IGNORED` elsewhere."""
@@ -84,44 +89,70 @@ class Encoder:
         return labels
 
 
-def batches(
-    encoder: Encoder, tools: Sequence[Tool], mix: Mix, seed: int, *, first_pool: int = 0, pool: int = 2048,
-    tokens: int = 8192, longest: int = 640, echo_only: bool = False,
-) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
-    """Endless (pool number, ids, labels), ids and labels of shape `(rows, length)`, padded on the right with 0.
+@dataclass(frozen=True)
+class Batch:
+    """`system`: ids of shape (tokens,) with which each row begins, left out of the rows. `ids`, `labels`: (rows, length)."""
 
-    Examples of a pool are sorted by length and cut into batches of about `tokens` tokens, then shuffled.
+    pool: int
+    system: torch.Tensor
+    ids: torch.Tensor
+    labels: torch.Tensor
+
+
+def batches(
+    encoder: Encoder,
+    tools: Sequence[Tool],
+    mix: Mix,
+    seed: int,
+    *,
+    first_pool: int = 0,
+    pool: int = 3072,
+    tokens: int = 8192,
+    longest: int = 640,
+    echo_only: bool = False,
+) -> Iterator[Batch]:
+    """Endless batches, padded on the right with 0.
+
+    Rows of a batch share one system turn, which is computed once a batch. Examples of a pool are sorted by length and cut
+    into batches of about `tokens` tokens, then shuffled.
     """
-    number = first_pool
-    while True:
+    for number in itertools.count(first_pool):
         rng = random.Random(f"{seed}/{number}/{echo_only}")
-        sequences = []
+        lists = listings(rng, tools)
+        systems = [[], *(encoder.system(shown) for shown in lists)]
+        rows: list[list[list[int]]] = [[] for _ in systems]
         for _ in range(pool):
             if echo_only or rng.random() < mix.echo_share:
-                sequences.append(encoder.echo(echo(rng)))
-            else:
-                made = example(rng, "train", tools)
-                sequences.append(encoder.example(made, offered(rng, made.case, mix)))
-        sequences = sorted((ids for ids in sequences if len(ids) <= longest), key=len)
-        cut: list[list[list[int]]] = []
-        rows: list[list[int]] = []
-        for ids in sequences:
-            if rows and (len(rows) + 1) * len(ids) > tokens:
-                cut.append(rows)
-                rows = []
-            rows.append(ids)
-        cut.append(rows)
+                rows[0].append(encoder.echo(echo(rng)))
+                continue
+            made, draw = example(rng, "train", tools), rng.random()
+            shown = 2 if draw < mix.shuffled_share else 3 if draw < mix.shuffled_share + mix.subset_share else 1
+            shown = shown if fits(made.case, lists[shown - 1]) else 1
+            rows[shown].append(encoder.example(made, lists[shown - 1])[len(systems[shown]) :])
+        cut = [
+            (system, part)
+            for system, sequences in zip(systems, rows, strict=True)
+            for part in cuts([row for row in sequences if len(row) <= longest], tokens)
+        ]
         rng.shuffle(cut)
-        for rows in cut:
-            width = max(map(len, rows))
-            ids = torch.zeros(len(rows), width, dtype=torch.long)
-            labels = torch.full((len(rows), width), IGNORED)
-            for row, sequence in enumerate(rows):
-                ids[row, : len(sequence)] = torch.tensor(sequence)
-                labels[row, : len(sequence)] = torch.tensor(encoder.labels(sequence))
-            yield number, ids, labels
-        number += 1
+        for system, part in cut:
+            ids, labels = padded(part, 0), padded([encoder.labels(row) for row in part], IGNORED)
+            yield Batch(number, torch.tensor(system, dtype=torch.long), ids, labels)
 
 
-def raw_tokenizer(tokenizer: PromptTokenizer) -> Tokenizer:
-    return tokenizer.tokenizer
+def cuts(sequences: Sequence[list[int]], tokens: int) -> Iterator[list[list[int]]]:
+    """`sequences`, sorted by length, in parts whose padded size is about `tokens`."""
+    part: list[list[int]] = []
+    for row in sorted(sequences, key=len):
+        if part and (len(part) + 1) * len(row) > tokens:
+            yield part
+            part = []
+        part.append(row)
+    if part:
+        yield part
+
+
+def padded(rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
+    """Shape (rows, longest row)."""
+    width = max(map(len, rows))
+    return torch.tensor([[*row, *([filler] * (width - len(row)))] for row in rows], dtype=torch.long)

@@ -17,7 +17,7 @@ import torch
 from transformers import Phi3Config, Phi3ForCausalLM
 
 from phi4bench.tools import Tool
-from trainers.nano.batches import IGNORED, Encoder, Mix, batches
+from trainers.nano.batches import IGNORED, Batch, Encoder, Mix, batches
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,6 @@ class Recipe:
     weight_decay: float = 0.05
     batch_tokens: int = 8192
     threads: int = 2
-    compiled: bool = False
 
 
 def new_model(recipe: Recipe, end: int) -> Phi3ForCausalLM:
@@ -90,13 +89,17 @@ def save_checkpoint(path: Path, state: dict[str, object]) -> None:
     os.replace(beside, path)
 
 
-def loss_of(model: Phi3ForCausalLM, body: torch.nn.Module, ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy over supervised positions; the head runs on those alone."""
+def loss_of(model: Phi3ForCausalLM, batch: Batch) -> torch.Tensor:
+    """Mean cross-entropy over supervised positions. The shared system turn is read once, the head runs where it is needed."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        states = body(input_ids=ids, use_cache=False).last_hidden_state
-        chosen = labels[:, 1:] != IGNORED
+        past = None
+        if batch.system.numel():
+            past = model.model(input_ids=batch.system[None], use_cache=True).past_key_values
+            past.batch_repeat_interleave(len(batch.ids))
+        states = model.model(input_ids=batch.ids, past_key_values=past, use_cache=past is not None).last_hidden_state
+        chosen = batch.labels[:, 1:] != IGNORED
         logits = model.lm_head(states[:, :-1][chosen])
-    return torch.nn.functional.cross_entropy(logits.float(), labels[:, 1:][chosen])
+    return torch.nn.functional.cross_entropy(logits.float(), batch.labels[:, 1:][chosen])
 
 
 def train(recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...], folder: Path, mix: Mix = Mix()) -> Phi3ForCausalLM:
@@ -113,9 +116,8 @@ def train(recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...], folder: Pat
             stepper.load_state_dict(saved)
         step, spent, pool, seen = state["step"], state["spent"], state["pool"] + 1, state["seen"]
         print(f"going on from step {step}, {spent / 60:.1f} of {recipe.minutes:.0f} minutes")
-    body = torch.compile(model.model, dynamic=True) if recipe.compiled else model.model
 
-    def stream(first_pool: int, echo_only: bool) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+    def stream(first_pool: int, echo_only: bool) -> Iterator[Batch]:
         return batches(encoder, tools, mix, recipe.seed, first_pool=first_pool, tokens=recipe.batch_tokens, echo_only=echo_only)
 
     echoing = spent < recipe.echo_seconds
@@ -126,12 +128,13 @@ def train(recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...], folder: Pat
     while spent < budget:
         if echoing and spent >= recipe.echo_seconds:
             echoing, source = False, stream(0, False)
-        pool, ids, labels = next(source)
+        batch = next(source)
+        pool = batch.pool
         factor = rate(recipe, step, spent / budget)
         for stepper, base in zip(steppers, (recipe.matrix_lr, recipe.other_lr), strict=True):
             for group in stepper.param_groups:
                 group["lr"] = base * factor
-        loss = loss_of(model, body, ids, labels)
+        loss = loss_of(model, batch)
         if not torch.isfinite(loss):
             raise SystemExit(f"loss={loss.item()} at step {step}; the last good checkpoint is {checkpoint}")
         loss.backward()
@@ -139,7 +142,7 @@ def train(recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...], folder: Pat
         for stepper in steppers:
             stepper.step()
             stepper.zero_grad(set_to_none=True)
-        step, seen = step + 1, seen + ids.numel()
+        step, seen = step + 1, seen + batch.ids.numel()
         spent = time.perf_counter() - began
         shown = loss.item() if step == 1 else 0.95 * shown + 0.05 * loss.item()
         if step % 50 == 0:

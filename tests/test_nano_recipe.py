@@ -1,0 +1,115 @@
+"""The nano recipe: what is supervised, what is shared, and that a killed run goes on."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the `train` extra")
+pytest.importorskip("transformers", reason="needs the `train` extra")
+
+from phi4bench.backends.tokens import PromptTokenizer  # noqa: E402
+from phi4bench.datasets.toolsets import Toolsets  # noqa: E402
+from phi4bench.dialects import dialect_named  # noqa: E402
+from phi4bench.phrasing import example  # noqa: E402
+from phi4bench.prompts import Segment  # noqa: E402
+from trainers.nano import tokenizer as tokenizers  # noqa: E402
+from trainers.nano.batches import IGNORED, Batch, Encoder, Mix, batches, fits  # noqa: E402
+from trainers.nano.train import Recipe, loss_of, new_model, rate, train  # noqa: E402
+
+TINY = Recipe(vocabulary=512, hidden=32, ffn=48, layers=1, heads=2, kv_heads=1, minutes=0.04, echo_seconds=0.5, batch_tokens=512)
+
+
+@pytest.fixture(scope="module")
+def tools():
+    return Toolsets()("claude_code")
+
+
+@pytest.fixture(scope="module")
+def encoder(tools, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    dialect = dialect_named("tool_use")
+    tokenizers.save(tokenizers.build(dialect, tools, TINY.vocabulary, seed=1, examples=300), folder)
+    return Encoder.of(dialect, PromptTokenizer.from_folder(folder))
+
+
+def test_a_training_example_begins_with_the_evaluators_prompt(encoder, tools):
+    made = example(random.Random(5), "train", tools, "single")
+    prompt = encoder.dialect.render(made.case.question())
+    ids, shared = encoder.tokenizer.encode(prompt)
+    whole = encoder.example(made, tools)
+    assert whole[: len(ids)] == ids
+    assert whole[:shared] == encoder.system(tools)
+    answer = encoder.tokenizer.decode(whole[len(ids) : -1])
+    assert encoder.dialect.parse(answer).calls == made.case.expected.calls
+
+
+def test_only_what_the_assistant_says_is_supervised(encoder, tools):
+    made = example(random.Random(5), "train", tools, "single")
+    ids = encoder.example(made, tools)
+    spoken = encoder.tokenizer.decode([label for label in encoder.labels(ids) if label != IGNORED])
+    assert spoken == encoder.dialect.render_calls(made.case.expected.calls) + "<|end|>"
+
+
+def test_a_value_is_the_same_tokens_in_request_and_call(encoder):
+    for value in ("src/user_login.py", r"def\s+main\(", "v2.10-rc1", "say 'hi' there"):
+        alone = encoder.tokenizer.encode_segments([Segment(value)])
+        for around in ("open {} now", "`{}`", "(pattern='{}', path", 'r"{}")'):
+            text = encoder.tokenizer.encode_segments([Segment(around.format(value))])
+            assert any(text[i : i + len(alone)] == alone for i in range(len(text)))
+
+
+def test_the_shared_system_turn_gives_the_loss_of_whole_rows(encoder, tools):
+    model = new_model(TINY, encoder.end)
+    for batch in itertools.islice(batches(encoder, tools, Mix(), 3, pool=64, tokens=2048), 4):
+        system = batch.system.expand(len(batch.ids), -1)
+        ignored = torch.full(system.shape, IGNORED)
+        whole = Batch(0, batch.system[:0], torch.cat([system, batch.ids], 1), torch.cat([ignored, batch.labels], 1))
+        assert loss_of(model, batch).item() == pytest.approx(loss_of(model, whole).item(), rel=0.02)
+
+
+def test_a_case_is_only_asked_with_the_tools_it_needs(tools):
+    rng = random.Random(2)
+    for scenario in ("single", "multi_turn", "parallel", "missing_info", "irrelevant"):
+        made = example(rng, "train", tools, scenario)
+        assert fits(made.case, tools) or not made.case.expects_call
+    single = example(rng, "train", tools, "single").case
+    without = [tool for tool in tools if tool.name != single.expected.calls[0].name]
+    assert not fits(single, without)
+
+
+@pytest.mark.parametrize(("step", "done", "factor"), [(0, 0.0, 0.01), (99, 0.0, 1.0), (500, 0.4, 1.0), (900, 0.7, 0.5), (999, 1.0, 0.0)])
+def test_the_learning_rate_warms_up_holds_and_falls_to_zero(step, done, factor):
+    assert rate(replace(TINY, warmup_steps=100, decay_share=0.6), step, done) == pytest.approx(factor)
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint(encoder, tools, tmp_path: Path, capsys):
+    train(TINY, encoder, tools, tmp_path)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert state["spent"] >= TINY.minutes * 60
+    longer = replace(TINY, minutes=TINY.minutes * 1.5)
+    train(longer, encoder, tools, tmp_path)
+    assert f"going on from step {state['step']}" in capsys.readouterr().out
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] > state["step"]
+
+
+def test_the_builders_file_has_pytorchs_logits(encoder, tools, tmp_path: Path):
+    pytest.importorskip("onnxruntime_genai", reason="needs the `train` extra")
+    from trainers.nano.__main__ import export
+
+    shape = replace(TINY, hidden=64, ffn=96, heads=2, kv_heads=1)
+    model = new_model(shape, encoder.end)
+    hf = tmp_path / "nano-hf"
+    model.to(torch.bfloat16).save_pretrained(hf)
+    for file in Path(encoder.tokenizer.where).parent.iterdir():
+        (hf / file.name).write_bytes(file.read_bytes())
+    export(tmp_path, shape, encoder, tools)
+    results = {line["precision"]: line for line in json.loads((tmp_path / "export.json").read_text())}
+    assert results["fp32"]["max_difference"] < 1e-3
+    assert results["fp32"]["top1_agreement"] > 0.999
+    assert set(results) == {"fp32", "int8", "int4"}

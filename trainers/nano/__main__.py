@@ -1,0 +1,87 @@
+"""`python -m trainers.nano all --out runs/nano`: tokenizer, training, export, checks. Resumable: run the same line again."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import shutil
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from phi4bench.backends.tokens import PromptTokenizer
+from phi4bench.datasets.toolsets import Toolsets
+from phi4bench.dialects import dialect_named
+from phi4bench.tools import Tool
+from trainers.nano import export as exporter
+from trainers.nano import tokenizer as tokenizers
+from trainers.nano.batches import Encoder, Mix, batches
+from trainers.nano.train import Recipe, train
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trainers.nano", description=__doc__)
+    parser.add_argument("step", choices=["tokenizer", "train", "export", "all"])
+    parser.add_argument("--out", type=Path, default=Path("runs/nano"), help="the run's folder (checkpoints, logs, artifacts)")
+    parser.add_argument("--into", type=Path, help="also copy the artifacts here, as nano-hf, nano-fp32, nano-int8, nano-int4")
+    for field in fields(Recipe):
+        kind = float if isinstance(field.default, float) else int
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
+    return parser
+
+
+def main() -> None:
+    options = vars(arguments().parse_args())
+    step, out, into = options.pop("step"), options.pop("out"), options.pop("into")
+    recipe = Recipe(**options)
+    dialect = dialect_named("tool_use")
+    tools = Toolsets()("claude_code")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
+    if step in ("tokenizer", "all") and not (out / "tokenizer" / "tokenizer.json").exists():
+        tokenizers.save(tokenizers.build(dialect, tools, recipe.vocabulary, recipe.seed), out / "tokenizer")
+    encoder = Encoder.of(dialect, PromptTokenizer.from_folder(out / "tokenizer"))
+    if step in ("train", "all"):
+        import torch
+
+        model = train(recipe, encoder, tools, out)
+        hf = out / "nano-hf"
+        model.to(torch.bfloat16).save_pretrained(hf)
+        for file in (out / "tokenizer").iterdir():
+            shutil.copy(file, hf / file.name)
+    if step in ("export", "all"):
+        export(out, recipe, encoder, tools)
+        if into is not None:
+            for folder in sorted(out.glob("nano-*")):
+                shutil.copytree(folder, into / folder.name, dirs_exist_ok=True)
+
+
+def export(out: Path, recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...]) -> None:
+    """`out/nano-hf` to `out/nano-{fp32,int8,int4}`, each compared with PyTorch; results in `out/export.json`."""
+    import torch
+
+    hf = out / "nano-hf"
+    stream = batches(encoder, tools, Mix(echo_share=0.0), recipe.seed + 1, pool=64, tokens=1)
+    prompts = [torch.cat([batch.system, batch.ids[0]]).tolist() for batch in itertools.islice(stream, 40)]
+    made_by = {"command": "python -m trainers.nano all", **asdict(recipe)}
+    base = {"dialect": encoder.dialect.name, "recipe": made_by}
+    exporter.write_manifest(hf, name="nano-hf", format="hf", precision="bf16", **base)
+    parent = {"path": "../nano-fp32"}
+    results = []
+    for precision in exporter.PRECISIONS:
+        folder = out / f"nano-{precision}"
+        shutil.rmtree(folder, ignore_errors=True)
+        exporter.run_builder(hf, folder, precision)
+        agreement = exporter.compare(hf, folder / "model.onnx", precision, prompts)
+        print(f"nano-{precision}: {agreement}")
+        if precision == "fp32" and agreement.max_difference > 1e-3:
+            raise SystemExit(f"nano-fp32 differs from PyTorch by {agreement.max_difference:.3g} in the logits; nothing is shipped")
+        results.append(asdict(agreement))
+        own = {} if precision == "fp32" else {"parent": dict(parent, sha256=exporter.sha256_of(out / "nano-fp32" / "model.onnx"))}
+        exporter.write_manifest(folder, name=folder.name, format="onnx", precision=precision, **own, **base)
+    (out / "export.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
