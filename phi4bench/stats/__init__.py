@@ -1,0 +1,27 @@
+"""Statistics of right and wrong over groups of cases. Pure: no files, no models, no clock, no scipy."""
+
+from __future__ import annotations
+
+from phi4bench.stats.clusters import Tally, design_effect, tally
+from phi4bench.stats.distributions import binomial_two_sided_p, normal_quantile, t_quantile
+from phi4bench.stats.paired import Flips, count_flips, mcnemar_p, more_groups_for_margin, paired_interval, tango
+from phi4bench.stats.proportions import Interval, more_groups_for_floor, proportion_interval, wilson
+
+__all__ = [
+    "Flips",
+    "Interval",
+    "Tally",
+    "binomial_two_sided_p",
+    "count_flips",
+    "design_effect",
+    "mcnemar_p",
+    "more_groups_for_floor",
+    "more_groups_for_margin",
+    "normal_quantile",
+    "paired_interval",
+    "proportion_interval",
+    "t_quantile",
+    "tally",
+    "tango",
+    "wilson",
+]
