@@ -1,0 +1,46 @@
+"""Backends: what runs an artifact. Imports a runtime only when an artifact needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phi4bench.backends.base import Backend, CaseError, Decoding, NotFiniteError, PromptTooLongError
+
+if TYPE_CHECKING:
+    from phi4bench.artifacts import Artifact
+
+__all__ = ["Backend", "CaseError", "Decoding", "NotFiniteError", "PromptTooLongError", "open_backend"]
+
+
+def open_backend(
+    artifact: Artifact,
+    *,
+    threads: int | None = None,
+    provider: str = "cpu",
+    batch: int | None = None,
+    spin: bool = True,
+) -> Backend:
+    """Load an artifact.
+
+    `threads`: cores to use in all, `None` for those that this process may use. `batch`: cases at once in all; `None`
+    suits throughput, 1 is one case at a time on all threads, the way to measure latencies. `spin`: threads that share
+    a step wait busily, faster on a machine of one's own, slower on a shared one.
+    Raises `ArtifactError` for a file that cannot be loaded, `UsageError` for a runtime or provider not installed.
+    """
+    if artifact.format == "fake":
+        from phi4bench.backends.fakes import open_fake
+
+        return open_fake(artifact)
+    from phi4bench.backends.onnx import OnnxBackend
+    from phi4bench.backends.tokens import PromptTokenizer
+
+    return OnnxBackend(
+        artifact.model_file,
+        PromptTokenizer.from_folder(artifact.tokenizer_dir),
+        name=artifact.id,
+        weight_bytes=artifact.bytes,
+        threads=threads,
+        provider=provider,
+        batch=batch,
+        spin=spin,
+    )

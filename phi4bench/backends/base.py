@@ -1,0 +1,55 @@
+"""What a backend is: prompts in, completions out. Knows no runtime and no file format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from phi4bench.calls import Json
+from phi4bench.errors import BackendError
+from phi4bench.prompts import Prompt
+from phi4bench.transcripts import Completion
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How tokens are chosen: greedily, at most `max_new_tokens` of them. `free`: no grammar masks the logits."""
+
+    max_new_tokens: int = 256
+    mode: Literal["free"] = "free"
+
+
+class Backend(Protocol):
+    """Runs one artifact. Not thread-safe: one `generate` at a time."""
+
+    def identity(self) -> dict[str, Json]:
+        """Everything besides the weights, the prompt and the `Decoding` that can change a greedy token."""
+
+    def prompt_key(self, prompt: Prompt) -> str:
+        """sha256 (hex) over all of the prompt that this backend's completion depends on."""
+
+    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
+        """(index into `prompts`, completion) as each is done, in any order; none is held back.
+
+        Raises `CaseError` (which prompt) or another `BackendError`; what was yielded before stays valid.
+        """
+
+    def close(self) -> None:
+        """Release the model. The backend is of no use afterwards."""
+
+
+class CaseError(BackendError):
+    """The artifact could not be run on one prompt. `index`: which of the prompts given to `generate`."""
+
+    def __init__(self, index: int, what: str, hint: str = "") -> None:
+        self.index = index
+        super().__init__(what, hint)
+
+
+class NotFiniteError(CaseError):
+    """The model's logits are NaN or infinite: no answer, not even a wrong one."""
+
+
+class PromptTooLongError(CaseError):
+    """The prompt leaves the model no room for a single new token."""

@@ -1,0 +1,128 @@
+"""Backends without a model, to prove a gate's set-up: one that is always right must promote, the others must not.
+
+A folder's manifest names one: `"format": "fake", "behaviour": "always_wrong", "answers": "answers.jsonl"`.
+Deterministic. The answers are a case file in that folder: the only way in which anything here learns what is right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from phi4bench.backends.base import Decoding, NotFiniteError
+from phi4bench.calls import Call, Json
+from phi4bench.cases import Case
+from phi4bench.datasets import load_cases
+from phi4bench.dialects import Dialect
+from phi4bench.errors import ArtifactError
+from phi4bench.prompts import Prompt
+from phi4bench.transcripts import Completion
+
+if TYPE_CHECKING:
+    from phi4bench.artifacts import Artifact
+
+PROSE = "I cannot do that with the tools I have; tell me more about what you need."
+SLOW_SECONDS = 0.05
+VERSION = 1
+"""Part of the identity: raise it when a behaviour writes something else."""
+
+
+def always_right(case: Case | None, dialect: Dialect) -> str:
+    """The answer key; prose where it expects prose or is not known."""
+    if case is None or not (case.expected.calls or case.expected.structured):
+        return PROSE
+    return dialect.render_calls(case.expected.calls) if case.expected.calls else json.dumps(case.expected.json)
+
+
+def always_wrong(case: Case | None, dialect: Dialect) -> str:
+    """A whole call of a tool that nobody offered."""
+    return dialect.render_calls([Call("no_such_tool", {"reason": "always wrong"})])
+
+
+def always_malformed(case: Case | None, dialect: Dialect) -> str:
+    """A call cut off in the middle of its arguments."""
+    whole = dialect.render_calls([Call("read", {"file_path": "cut/off/here.txt"})])
+    return whole[: whole.index("cut/off") + len("cut")]
+
+
+def always_calls(case: Case | None, dialect: Dialect) -> str:
+    """Right where a call is expected, and a call where prose is."""
+    if case is not None and case.expected.calls:
+        return dialect.render_calls(case.expected.calls)
+    name = case.tools[0].name if case is not None and case.tools else "read"
+    return dialect.render_calls([Call(name, {})])
+
+
+def silent(case: Case | None, dialect: Dialect) -> str:
+    """Nothing at all."""
+    return ""
+
+
+Behaviour = Callable[[Case | None, Dialect], str]
+
+BEHAVIOURS: Mapping[str, Behaviour] = {
+    "always_right": always_right,
+    "always_wrong": always_wrong,
+    "always_malformed": always_malformed,
+    "always_calls": always_calls,
+    "silent": silent,
+    # As always_right, until they fail half-way, or take their time:
+    "crashes": always_right,
+    "nan": always_right,
+    "slow": always_right,
+}
+
+
+class FakeBackend:
+    """Answers prompts by a behaviour. `artifact.dialect` must be the one that rendered them."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self._name, self._behaviour, self._dialect = artifact.id, artifact.behaviour, artifact.dialect
+        self._cases: dict[str, Case] = {}
+        for case in load_cases([str(artifact.answers)]).cases if artifact.answers else ():
+            prompt = self._dialect.render(case.question())
+            for key in (_conversation(prompt), prompt.text):  # found by its conversation, whatever the system prompt
+                self._cases[key] = case
+
+    def identity(self) -> dict[str, Json]:
+        return {"runtime": "fake", "behaviour": self._behaviour, "version": VERSION}
+
+    def prompt_key(self, prompt: Prompt) -> str:
+        return hashlib.sha256(prompt.text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
+        for index, prompt in enumerate(prompts):
+            if index == len(prompts) // 2:
+                self._fail(index)
+            if self._behaviour == "slow":
+                time.sleep(SLOW_SECONDS)
+            case = self._cases.get(prompt.text) or self._cases.get(_conversation(prompt))
+            yield index, Completion(BEHAVIOURS[self._behaviour](case, self._dialect))
+
+    def close(self) -> None:
+        self._cases = {}
+
+    def _fail(self, index: int) -> None:
+        if self._behaviour == "nan":
+            raise NotFiniteError(index, f"{self._name}: the logits of new token 1 are not finite (NaN or infinite)")
+        if self._behaviour == "crashes":
+            os.kill(os.getpid(), signal.SIGSEGV)  # as a native library would: no exception, no clean-up
+
+
+def open_fake(artifact: Artifact) -> FakeBackend:
+    """Raises `ArtifactError` for a behaviour that is not known, `CaseFileError` for answers that cannot be read."""
+    if artifact.behaviour not in BEHAVIOURS:
+        raise ArtifactError(
+            f"{artifact.spec}: behaviour={artifact.behaviour!r}, but should be one of {', '.join(BEHAVIOURS)}"
+        )
+    return FakeBackend(artifact)
+
+
+def _conversation(prompt: Prompt) -> str:
+    """The prompt without its system turn."""
+    return "".join(segment.text for segment in prompt.segments[prompt.shared :])

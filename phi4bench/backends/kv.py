@@ -1,0 +1,227 @@
+"""The key-value cache of cases in flight, and the forward passes over it. Knows tokens as numbers only.
+
+Two kinds. `SharedRows` keeps all rows in one preallocated buffer a layer that is past and present at once, which
+GroupQueryAttention updates in place: nothing is copied from step to step, and a finished row's prefix stays where it
+is for the next case. `GrowingRow` feeds each step's outputs to the next: any decoder, one case at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from phi4bench.backends.session import Decoder, onnxruntime
+
+Array = npt.NDArray[Any]
+Kept = TypeVar("Kept")
+
+LOGITS_BYTES = 256 << 20
+"""Prompts are read in pieces whose logits stay below this: a file may compute them for every position."""
+
+
+class Rows(Protocol):
+    """Cases in flight, in slots 0..n-1 without gaps."""
+
+    def enter(self, slot: int, ids: Array, shared: int) -> Array:
+        """Read a prompt (int64, at least one token more than `shared`) into a slot; logits (vocabulary,) at its end.
+
+        `slot` is taken or the next free one. The first `shared` tokens are computed once for all that begin so.
+        """
+
+    def step(self, tokens: Sequence[int]) -> Array:
+        """Append one token to each row; logits (rows, vocabulary), valid until the next call."""
+
+    def leave(self, slot: int) -> None:
+        """Free a slot; the last row moves into it."""
+
+
+class PrefixStore(Generic[Kept]):
+    """The last few prefixes that were computed, shared by all lanes."""
+
+    def __init__(self, limit: int = 4) -> None:
+        self._limit = limit
+        self._kept: OrderedDict[bytes, Kept] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: bytes, compute: Callable[[], Kept]) -> Kept:
+        with self._lock:  # held while computing, so that two lanes never compute the same prefix
+            if key not in self._kept:
+                self._kept[key] = compute()
+                if len(self._kept) > self._limit:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+            return self._kept[key]
+
+
+class SharedRows:
+    """Rows that decode together, all of at most `tokens` tokens, written in place. CPU memory."""
+
+    def __init__(self, decoder: Decoder, rows: int, tokens: int, prefixes: PrefixStore[list[Array]]) -> None:
+        self._decoder = decoder
+        self._value = onnxruntime().OrtValue.ortvalue_from_numpy  # on CPU it aliases the array
+        self._prefixes = prefixes
+        self._kv: list[Array] = [np.zeros((rows, c.heads, tokens, c.head_size), c.dtype) for c in decoder.cache]
+        self._held = [b""] * rows  # the prefix that lies at the start of each row
+        self._lengths = np.zeros((rows, 1), np.int64)
+        self._counting = np.arange(tokens, dtype=np.int64)[None]
+        self._mask = np.zeros(rows * tokens, np.int64)
+        self._tokens = np.zeros((rows, 1), np.int64)
+        self._positions = np.zeros((rows, 1), np.int64)
+        self._logits = np.zeros((rows, 1, decoder.vocabulary), decoder.logits_dtype)
+        self._reading: dict[int, Any] = {}  # slot -> binding that reads a prompt into it
+        self._stepping: dict[int, Any] = {}  # number of rows -> binding that steps them
+        self._count = 0
+
+    def enter(self, slot: int, ids: Array, shared: int) -> Array:
+        key = ids[:shared].tobytes()
+        if shared and self._held[slot] != key:
+            self._held[slot] = b""
+            prefix = self._prefixes.get(key, lambda: self._prefix(slot, ids[:shared]))
+            for mine, kept in zip(self._kv, prefix, strict=True):
+                mine[slot, :, :shared] = kept
+            self._held[slot] = key
+        elif not shared:
+            self._held[slot] = b""
+        self._count = max(self._count, slot + 1)
+        return self._read(slot, ids, shared)
+
+    def step(self, tokens: Sequence[int]) -> Array:
+        count = len(tokens)
+        binding = self._stepping.get(count) or self._bind_step(count)
+        self._tokens[:count, 0] = tokens
+        self._positions[:count] = self._lengths[:count]
+        self._lengths[:count] += 1
+        total = int(self._lengths[:count].max())
+        mask = self._mask[: count * total].reshape(count, total)
+        np.less(self._counting[:, :total], self._lengths[:count], out=mask)
+        binding.bind_ortvalue_input("attention_mask", self._value(mask))
+        self._decoder.session.run_with_iobinding(binding)
+        return self._logits[:count, 0]
+
+    def leave(self, slot: int) -> None:
+        self._count -= 1
+        last = self._count
+        if slot != last:
+            length = int(self._lengths[last, 0])
+            for array in self._kv:
+                array[slot, :, :length] = array[last, :, :length]
+            self._lengths[slot] = length
+            self._held[slot] = self._held[last]
+
+    def _prefix(self, slot: int, ids: Array) -> list[Array]:
+        self._read(slot, ids, 0)
+        return [array[slot, :, : len(ids)].copy() for array in self._kv]
+
+    def _read(self, slot: int, ids: Array, start: int) -> Array:
+        """Feed ids[start:] at batch 1, the only one at which GroupQueryAttention takes several tokens with a past."""
+        binding = self._reading.get(slot) or self._bind_read(slot)
+        logits = np.empty(0)
+        for begin, end in pieces(start, len(ids), self._decoder):
+            # Held until the pass is over: a binding does not keep arrays alive in every version.
+            inputs = reading_inputs(self._decoder, ids[None, begin:end], begin)
+            for name, array in inputs.items():
+                binding.bind_ortvalue_input(name, self._value(array))
+            binding.bind_output("logits", "cpu")
+            self._decoder.session.run_with_iobinding(binding)
+            logits = binding.get_outputs()[-1].numpy()[0, -1]
+        self._lengths[slot] = len(ids)
+        return logits
+
+    def _bind_cache(self, first: int, end: int) -> Any:
+        binding = self._decoder.session.io_binding()
+        for tensor, array in zip(self._decoder.cache, self._kv, strict=True):
+            value = self._value(array[first:end])
+            binding.bind_ortvalue_input(tensor.past, value)
+            binding.bind_ortvalue_output(tensor.present, value)
+        return binding
+
+    def _bind_read(self, slot: int) -> Any:
+        self._reading[slot] = self._bind_cache(slot, slot + 1)
+        return self._reading[slot]
+
+    def _bind_step(self, count: int) -> Any:
+        binding = self._bind_cache(0, count)
+        binding.bind_ortvalue_input("input_ids", self._value(self._tokens[:count]))
+        if self._decoder.position_ids:
+            binding.bind_ortvalue_input("position_ids", self._value(self._positions[:count]))
+        binding.bind_ortvalue_output("logits", self._value(self._logits[:count]))
+        self._stepping[count] = binding
+        return binding
+
+
+class GrowingRow:
+    """One case whose cache is each step's output: for decoders whose attention does not update it in place."""
+
+    def __init__(self, decoder: Decoder, prefixes: PrefixStore[list[Any]]) -> None:
+        self._decoder = decoder
+        self._value = onnxruntime().OrtValue.ortvalue_from_numpy
+        self._prefixes = prefixes
+        self._past: list[Any] = []
+        self._length = 0
+
+    def enter(self, slot: int, ids: Array, shared: int) -> Array:
+        assert slot == 0
+        if not shared:
+            return self._read(ids, 0, self._empty())
+        past = self._prefixes.get(ids[:shared].tobytes(), lambda: self._prefix(ids[:shared]))
+        return self._read(ids, shared, past)
+
+    def step(self, tokens: Sequence[int]) -> Array:
+        ids = np.asarray([tokens], np.int64)
+        logits = self._forward(ids, self._length, self._past)
+        self._length += 1
+        return logits[None]
+
+    def leave(self, slot: int) -> None:
+        self._past = []
+
+    def _empty(self) -> list[Any]:
+        return [self._value(np.zeros((1, c.heads, 0, c.head_size), c.dtype)) for c in self._decoder.cache]
+
+    def _prefix(self, ids: Array) -> list[Any]:
+        self._read(ids, 0, self._empty())
+        return self._past
+
+    def _read(self, ids: Array, start: int, past: list[Any]) -> Array:
+        logits = np.empty(0)
+        for begin, end in pieces(start, len(ids), self._decoder):
+            logits = self._forward(ids[None, begin:end], begin, past)
+            past = self._past
+        self._length = len(ids)
+        return logits
+
+    def _forward(self, ids: Array, start: int, past: list[Any]) -> Array:
+        binding = self._decoder.session.io_binding()
+        inputs = reading_inputs(self._decoder, ids, start)
+        for name, array in inputs.items():
+            binding.bind_cpu_input(name, array)
+        for tensor, value in zip(self._decoder.cache, past, strict=True):
+            binding.bind_ortvalue_input(tensor.past, value)
+            binding.bind_output(tensor.present, "cpu")
+        binding.bind_output("logits", "cpu")
+        self._decoder.session.run_with_iobinding(binding)
+        *self._past, logits = binding.get_outputs()
+        last: Array = logits.numpy()[0, -1]
+        return last
+
+
+def reading_inputs(decoder: Decoder, ids: Array, start: int) -> dict[str, Array]:
+    """What one row's forward pass takes besides the cache; `ids` (1, tokens) follow `start` cached ones."""
+    end = start + ids.shape[1]
+    inputs = {"input_ids": ids, "attention_mask": np.ones((1, end), np.int64)}
+    if decoder.position_ids:
+        inputs["position_ids"] = np.arange(start, end, dtype=np.int64)[None]
+    return inputs
+
+
+def pieces(start: int, end: int, decoder: Decoder) -> list[tuple[int, int]]:
+    """Split a prompt so that no forward pass computes more than `LOGITS_BYTES` of logits."""
+    size = end - start
+    if not decoder.last_logits_only:
+        size = max(1, LOGITS_BYTES // (decoder.vocabulary * np.dtype(decoder.logits_dtype).itemsize))
+    return [(begin, min(begin + size, end)) for begin in range(start, end, max(1, size))]

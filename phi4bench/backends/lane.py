@@ -1,0 +1,145 @@
+"""Greedy decoding of many cases over a few rows: who enters, who stops, what is measured. Knows no runtime."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from phi4bench.backends.base import NotFiniteError
+from phi4bench.backends.kv import Array, Rows
+from phi4bench.transcripts import Completion, Finish
+
+STOP_WINDOW = 24
+"""New tokens within which a stop text is looked for: more than any stop text has."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One prompt as token ids (int64). `cap`: new tokens at most, at least 1. `opener`: the call opener's id.
+
+    `stop_texts`: looked for in the text, for a chat template whose stops are no single tokens.
+    """
+
+    index: int
+    ids: Array
+    shared: int
+    cap: int
+    stop_ids: frozenset[int]
+    stop_texts: tuple[str, ...] = ()
+    opener: int | None = None
+
+
+@dataclass
+class _Active:
+    job: Job
+    started: float
+    first_ms: float
+    margin: float | None
+    tokens: list[int] = field(default_factory=list)
+
+
+def decode_jobs(
+    rows: Rows, capacity: int, next_job: Callable[[], Job | None], decode: Callable[[list[int]], str], name: str
+) -> Iterator[tuple[int, Completion]]:
+    """Run jobs until there are none, `capacity` at a time; a row that finishes makes room for the next at once.
+
+    `first_token_ms` is the reading of the prompt, during which the other rows wait. `token_ms` is the time between
+    this row's tokens as a caller would see it: the steps are shared by all rows, and the reading of prompts that enter
+    meanwhile is inside. With capacity 1 both are the case's alone. Raises `NotFiniteError`; `name`: of the artifact.
+    """
+    active: list[_Active] = []
+
+    def enter(slot: int, job: Job) -> tuple[int, Completion] | None:
+        """Read the prompt and take its first token; a completion where that token ends it (the slot stays free)."""
+        started = perf_counter()
+        logits = rows.enter(slot, job.ids, job.shared)
+        token = _greedy(logits, job, name, 0)
+        row = _Active(job, started, (perf_counter() - started) * 1e3, _margin(logits, job.opener), [token])
+        active[slot : slot + 1] = [row]
+        return _finished(row, decode)
+
+    def fill(slot: int) -> Iterator[tuple[int, Completion]]:
+        """Put jobs into `slot` until one stays there, or free it when none is left."""
+        while (job := next_job()) is not None:
+            done = enter(slot, job)
+            if done is None:
+                return
+            yield done
+        if slot < len(active):
+            rows.leave(slot)
+            last = active.pop()
+            if slot < len(active):
+                active[slot] = last
+
+    while True:
+        while len(active) < capacity:
+            before = len(active)
+            yield from fill(before)
+            if len(active) == before:
+                break
+        if not active:
+            return
+        logits = rows.step([row.tokens[-1] for row in active])
+        tokens = logits.argmax(axis=-1).tolist()
+        for slot in reversed(range(len(active))):  # from the end: the last row takes a freed slot, and is done by then
+            row, token = active[slot], tokens[slot]
+            if not math.isfinite(logits[slot, token]):
+                raise _not_finite(row.job, name, len(row.tokens))
+            row.tokens.append(token)
+            done = _finished(row, decode)
+            if done is not None:
+                yield done
+                yield from fill(slot)
+
+
+def _greedy(logits: Array, job: Job, name: str, position: int) -> int:
+    """The first of the highest logits. numpy's argmax finds a NaN wherever there is one."""
+    token = int(logits.argmax())
+    if not math.isfinite(logits[token]):
+        raise _not_finite(job, name, position)
+    return token
+
+
+def _not_finite(job: Job, name: str, position: int) -> NotFiniteError:
+    return NotFiniteError(
+        job.index,
+        f"{name}: the logits of new token {position + 1} are not finite (NaN or infinite)",
+        "the export or the quantization is broken: compare its logits with the parent's",
+    )
+
+
+def _margin(logits: Array, opener: int | None) -> float | None:
+    if opener is None or not 0 <= opener < len(logits):
+        return None
+    others = logits.astype("float32")
+    mine = float(others[opener])
+    others[opener] = -math.inf
+    return mine - float(others.max())
+
+
+def _finished(row: _Active, decode: Callable[[list[int]], str]) -> tuple[int, Completion] | None:
+    now = perf_counter()
+    job, tokens = row.job, row.tokens
+    finish: Finish = "stop"
+    if tokens[-1] in job.stop_ids:
+        text = decode(tokens[:-1])
+    elif job.stop_texts and any(stop in decode(tokens[-STOP_WINDOW:]) for stop in job.stop_texts):
+        text = decode(tokens)
+        text = text[: min(at for stop in job.stop_texts if (at := text.find(stop)) >= 0)]
+    elif len(tokens) >= job.cap:
+        finish, text = "length", decode(tokens)
+    else:
+        return None
+    further = len(tokens) - 1
+    spent = (now - row.started) * 1e3
+    return job.index, Completion(
+        text=text,
+        token_ids=tuple(tokens),
+        finish=finish,
+        first_token_ms=row.first_ms,
+        token_ms=(spent - row.first_ms) / further if further else None,
+        margin=row.margin,
+        prompt_tokens=len(job.ids),
+    )

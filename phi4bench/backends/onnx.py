@@ -1,0 +1,213 @@
+"""Runs a decoder file with a KV cache (what onnxruntime-genai's model builder writes) greedily in onnxruntime.
+
+Knows prompts, threads and memory; the file is `session`'s, the cache `kv`'s, the order of tokens `lane`'s.
+
+Small models gain most from lanes: threads that each decode a few rows on one core, over one set of weights. Large
+ones stream their weights from memory at every step, so all cores work on one step of many rows.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from phi4bench.backends.base import CaseError, Decoding, PromptTooLongError
+from phi4bench.backends.genai_config import read_model_config
+from phi4bench.backends.kv import GrowingRow, PrefixStore, Rows, SharedRows
+from phi4bench.backends.lane import Job, decode_jobs
+from phi4bench.backends.parallel import handing_out, side_by_side
+from phi4bench.backends.probe import CacheMode, probe
+from phi4bench.backends.session import (
+    Decoder,
+    available_cores,
+    instruction_set,
+    one_line,
+    onnxruntime,
+    open_decoder,
+    provider_named,
+)
+from phi4bench.calls import Json
+from phi4bench.errors import ArtifactError, BackendError, UsageError
+from phi4bench.prompts import Prompt
+from phi4bench.transcripts import Completion
+
+SMALL_MODEL_BYTES = 64 << 20
+"""Weights that several lanes read at once without waiting for memory."""
+
+ROWS_PER_LANE = 4
+ROWS_OF_A_LARGE_MODEL = 8
+MOST_LANES = 8
+"""More lanes than this wait for the interpreter more than they decode."""
+
+LONG_TOKENS = 4096
+"""A case that may grow beyond this runs alone: its cache is large, and models whose rotary table depends on the length
+(longrope; 4,096 is where Phi-4-mini changes tables) switch it for all rows of a step."""
+
+
+class Tokenizer(Protocol):
+    """What is needed of `PromptTokenizer`."""
+
+    def encode(self, prompt: Prompt) -> tuple[Sequence[int], int]: ...
+
+    def decode(self, ids: Sequence[int]) -> str: ...
+
+    def id_of(self, text: str) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How cores and rows are laid out: `lanes` × `rows` cases at once, each lane on `intra_op` threads."""
+
+    lanes: int
+    rows: int
+    intra_op: int
+
+
+def plan(threads: int, batch: int | None, weight_bytes: int) -> Plan:
+    """`batch`: cases at once in all; 1: one at a time with all threads on it, as latency is measured.
+
+    `None`: what gives the most cases a second.
+    """
+    if batch == 1:
+        return Plan(1, 1, threads)
+    if weight_bytes > SMALL_MODEL_BYTES:
+        return Plan(1, batch or ROWS_OF_A_LARGE_MODEL, threads)
+    lanes = min(threads, MOST_LANES, batch or threads)
+    return Plan(lanes, -(-batch // lanes) if batch else ROWS_PER_LANE, 1)
+
+
+class OnnxBackend:
+    """A loaded artifact. `name` stands for it in errors; `weight_bytes`: of its files, external data included."""
+
+    def __init__(
+        self,
+        model_file: Path,
+        tokenizer: Tokenizer,
+        *,
+        name: str,
+        weight_bytes: int,
+        threads: int | None = None,
+        provider: str = "cpu",
+        batch: int | None = None,
+        spin: bool = True,
+    ) -> None:
+        for option, value in (("threads", threads), ("batch", batch)):
+            if value is not None and value < 1:
+                raise UsageError(f"{option}={value}, but should be at least 1")
+        self._name = name
+        self._provider = provider_named(provider)
+        self._config = read_model_config(model_file.parent / "genai_config.json")
+        self._threads = threads or available_cores()
+        self._plan = plan(self._threads, batch, weight_bytes)
+        self._spin = spin
+        self._decoder: Decoder | None = open_decoder(
+            model_file, self._config.head_size, intra_op=self._plan.intra_op, spin=spin, provider=self._provider
+        )
+        self._cache: CacheMode = "growing" if provider != "cpu" else probe(self._decoder)
+        if self._cache != "in place, rows together":
+            self._plan = replace(self._plan, rows=1)
+        self._tokenizer = tokenizer
+        self._encode = lru_cache(maxsize=4096)(self._encoded)
+
+    def identity(self) -> dict[str, Json]:
+        ort = onnxruntime()
+        return {
+            "runtime": "onnxruntime",
+            "version": ort.__version__,
+            "provider": self._provider,
+            "graph_optimization": "all",
+            "threads": self._threads,
+            **asdict(self._plan),
+            "cache": self._cache,
+            "prefix": "computed apart from the rest",
+            "long_tokens": LONG_TOKENS,
+            "machine": instruction_set(),
+        }
+
+    def prompt_key(self, prompt: Prompt) -> str:
+        ids, shared = self._encode(prompt)
+        rest = json.dumps([shared, prompt.stop, prompt.call_opener], ensure_ascii=False)
+        return hashlib.sha256(np.asarray(ids, "<i8").tobytes() + rest.encode()).hexdigest()
+
+    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
+        """Cases that share a prefix run together; those that may grow beyond `LONG_TOKENS` run last, one at a time."""
+        jobs = [self._job(index, prompt, decoding) for index, prompt in enumerate(prompts)]
+        first_seen: dict[bytes, int] = {}
+        for job in jobs:
+            first_seen.setdefault(job.ids[: job.shared].tobytes(), job.index)
+        jobs.sort(key=lambda job: (first_seen[job.ids[: job.shared].tobytes()], job.index))
+        short = [job for job in jobs if len(job.ids) + job.cap <= LONG_TOKENS]
+        long = [job for job in jobs if len(job.ids) + job.cap > LONG_TOKENS]
+        yield from self._run(short, self._plan)
+        yield from self._run(long, replace(self._plan, lanes=1, rows=1))
+
+    def close(self) -> None:
+        self._decoder = None
+        gc.collect()  # sessions sit in reference cycles of their bindings; the weights should go now
+
+    def _encoded(self, prompt: Prompt) -> tuple[tuple[int, ...], int]:
+        ids, shared = self._tokenizer.encode(prompt)
+        return tuple(ids), min(shared, max(0, len(ids) - 1))  # at least one token is left to read
+
+    def _job(self, index: int, prompt: Prompt, decoding: Decoding) -> Job:
+        assert self._decoder is not None, "the backend is closed"
+        ids, shared = self._encode(prompt)
+        room = self._config.context - len(ids)
+        if not ids:
+            raise CaseError(index, f"{self._name}: a prompt of no tokens", "give the dialect a chat template")
+        if room < 1:
+            raise PromptTooLongError(
+                index,
+                f"{self._name}: a prompt of {len(ids)} tokens, but the model's context is {self._config.context}",
+                "offer fewer tools, shorten the conversation, or leave the case out",
+            )
+        if max(ids) >= self._decoder.vocabulary:
+            raise ArtifactError(
+                f"{self._name}: the tokenizer gives id {max(ids)}, but there are {self._decoder.vocabulary} logits",
+                "the tokenizer is another model's; copy the right tokenizer.json next to model.onnx",
+            )
+        stop_ids = {id_ for id_ in map(self._tokenizer.id_of, prompt.stop) if id_ is not None}
+        return Job(
+            index=index,
+            ids=np.asarray(ids, np.int64),
+            shared=shared,
+            cap=max(1, min(decoding.max_new_tokens, room)),
+            stop_ids=self._config.eos | stop_ids,
+            # A chat template lists what any model of its kind may stop at; this model has its stop token.
+            stop_texts=() if stop_ids else prompt.stop,
+            opener=self._tokenizer.id_of(prompt.call_opener) if prompt.call_opener else None,
+        )
+
+    def _run(self, jobs: Sequence[Job], plan: Plan) -> Iterator[tuple[int, Completion]]:
+        if not jobs:
+            return
+        tokens = max(len(job.ids) + job.cap for job in jobs)
+        plan = replace(plan, lanes=min(plan.lanes, len(jobs)))
+        plan = replace(plan, rows=min(plan.rows, -(-len(jobs) // plan.lanes)))
+        prefixes: PrefixStore[list[Any]] = PrefixStore()
+        next_job, decode = handing_out(jobs), self._tokenizer.decode
+        all_rows = [self._rows(plan.rows, tokens, prefixes) for _ in range(plan.lanes)]
+        lanes = [decode_jobs(rows, plan.rows, next_job, decode, self._name) for rows in all_rows]
+        try:
+            yield from lanes[0] if len(lanes) == 1 else side_by_side(lanes)
+        except BackendError:
+            raise
+        except Exception as error:  # onnxruntime's exceptions share no base class but this one
+            raise BackendError(
+                f"{self._name}: onnxruntime failed while generating ({type(error).__name__}: {one_line(error)})",
+                "see whether the file runs with one case (--limit 1), and export it again if it does not",
+            ) from error
+
+    def _rows(self, rows: int, tokens: int, prefixes: PrefixStore[list[Any]]) -> Rows:
+        assert self._decoder is not None
+        if self._cache == "growing":
+            return GrowingRow(self._decoder, prefixes)
+        return SharedRows(self._decoder, rows, tokens, prefixes)

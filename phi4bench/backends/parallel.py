@@ -1,0 +1,62 @@
+"""Several iterators at work at once, each in a thread of its own. Knows nothing of what they make.
+
+Threads are enough: onnxruntime lets go of the interpreter while it computes.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def handing_out(items: Sequence[Item]) -> Callable[[], Item | None]:
+    """A function that gives each item once, from whichever thread it is called, and then `None`."""
+    rest, lock = iter(items), threading.Lock()
+
+    def next_item() -> Item | None:
+        with lock:
+            return next(rest, None)
+
+    return next_item
+
+
+def side_by_side(lanes: Sequence[Iterator[Item]]) -> Iterator[Item]:
+    """Run each iterator in a thread of its own and yield what any of them yields; the first exception ends all."""
+    results: queue.Queue[Item | BaseException | None] = queue.Queue(maxsize=64)  # None: a lane is through
+    stopping = threading.Event()
+
+    def run(lane: Iterator[Item]) -> None:
+        try:
+            for item in lane:
+                results.put(item)
+                if stopping.is_set():
+                    return
+            results.put(None)
+        except BaseException as error:  # raised again in the caller's thread
+            results.put(error)
+
+    threads = [threading.Thread(target=run, args=(lane,), daemon=True) for lane in lanes]
+    for thread in threads:
+        thread.start()
+    running = len(threads)
+    try:
+        while running:
+            item = results.get()
+            if isinstance(item, BaseException):
+                raise item
+            if item is None:
+                running -= 1
+            else:
+                yield item
+    finally:
+        stopping.set()
+        for thread in threads:
+            while thread.is_alive():
+                with suppress(queue.Empty):  # a lane that waits to put its last result must get rid of it
+                    results.get_nowait()
+                thread.join(0.01)
