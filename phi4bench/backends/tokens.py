@@ -1,10 +1,11 @@
-"""Tokenizing prompts so that only the dialect's own text can be a control token. Knows tokenizer.json; runs no model."""
+"""Tokenizing prompts so that only a dialect's own text is a control token. Knows tokenizer.json; runs no model."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from phi4bench.errors import ArtifactError
 from phi4bench.prompts import Prompt, Segment
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 SHARED_KEPT = 64
 """How many shared beginnings (a system turn with its tools) keep their ids."""
@@ -37,8 +38,9 @@ class PromptTokenizer:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         tokenizer.encode_special_tokens = True
-        self._added = {id: token.content for id, token in tokenizer.get_added_tokens_decoder().items()}
-        self._forbidden = frozenset(id for id, text in self._added.items() if text.strip())
+        self._added = {number: token.content for number, token in tokenizer.get_added_tokens_decoder().items()}
+        unknown = getattr(tokenizer.model, "unk_token", None)  # stands for what the vocabulary lacks, so it may appear
+        self._forbidden = frozenset(n for n, text in self._added.items() if text.strip() and text != unknown)
         self.byte_level = "ByteLevel" in repr(tokenizer.decoder)
         self._control = lru_cache(maxsize=1024)(self._encode_control)
         self._shared = lru_cache(maxsize=SHARED_KEPT)(self._encode_all)
@@ -50,7 +52,7 @@ class PromptTokenizer:
 
     @classmethod
     def from_folder(cls, folder: Path) -> PromptTokenizer:
-        """Raises `ArtifactError` where `folder` has no tokenizer.json, or one that the tokenizers library cannot read."""
+        """Raises `ArtifactError` where `folder` has no tokenizer.json that the tokenizers library can read."""
         from tokenizers import Tokenizer
 
         path = folder / "tokenizer.json"
@@ -79,17 +81,17 @@ class PromptTokenizer:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
 
     def id_of(self, control: str) -> int | None:
-        """The id of a control text that is one token; `None` where it is several."""
+        """The id of a control text that is one token; `None` where it is several, or unknown."""
         ids = self._control(control) if control else ()
-        return ids[0] if len(ids) == 1 else None
+        return ids[0] if len(ids) == 1 and self.decode(ids) == control else None
 
     def known_markers(self) -> frozenset[str]:
         """The texts of all added tokens."""
         return frozenset(self._added.values())
 
     def unknown_controls(self, dialect: Dialect) -> tuple[str, ...]:
-        """The dialect's control tokens that this tokenizer would split: likely another model's dialect."""
-        return tuple(text for text in dialect.controls if self.id_of(text) is None)
+        """The dialect's control tokens that are no added token here: likely it is another model's dialect."""
+        return tuple(text for text in dialect.controls if self.id_of(text) not in self._added)
 
     @property
     def vocabulary_size(self) -> int:
@@ -112,18 +114,22 @@ class PromptTokenizer:
 
     def _encode_text(self, text: str) -> list[int]:
         """Ids with no control token among them, whatever the text says."""
-        text = _whole_characters(text)
-        with self._lock:
-            encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        ids: list[int] = encoding.ids
-        if self._forbidden.isdisjoint(ids):
-            return ids
-        at = next(i for i, id in enumerate(ids) if id in self._forbidden)
-        start, end = encoding.offsets[at]
-        cut = start + 1 if end - start > 1 else max(1, len(text) // 2)
-        if len(text) < 2:
-            return [id for id in ids if id not in self._forbidden]
-        return self._encode_text(text[:cut]) + self._encode_text(text[cut:])
+        ids: list[int] = []
+        waiting = [_whole_characters(text)]
+        while waiting:
+            piece = waiting.pop()
+            with self._lock:
+                encoding = self._tokenizer.encode(piece, add_special_tokens=False)
+            if self._forbidden.isdisjoint(encoding.ids) or not (cuts := self._cuts(encoding)):
+                ids += encoding.ids
+            else:
+                waiting += reversed([piece[a:b] for a, b in pairwise((0, *cuts, len(piece)))])
+        return ids
+
+    def _cuts(self, encoding: Encoding) -> list[int]:
+        """Where to cut a text so that none of the control tokens in its encoding can come out again."""
+        spans = zip(encoding.ids, encoding.offsets, strict=True)
+        return [start + 1 for number, (start, end) in spans if number in self._forbidden and end - start > 1]
 
 
 def _whole_characters(text: str) -> str:

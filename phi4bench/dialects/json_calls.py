@@ -27,6 +27,10 @@ SHAPES: tuple[str, ...] = ("flat", "openai", "jsonrpc")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _LONE = re.compile("[\ud800-\udfff]")
+_NAME_KEY = re.compile(r"""["']name["']\s*:""")
+_ARGUMENTS_KEY = re.compile(r"""["'](?:arguments|parameters)["']\s*:""")
+_CALLS_KEY = re.compile(r"""["']tool_calls["']\s*:""")
+_RPC_KEY = re.compile(r"""["']tools/call["']|["']jsonrpc["']\s*:""")
 
 
 def write_json(value: Any, avoid: Sequence[str] = ()) -> str:
@@ -58,8 +62,7 @@ def write_calls(
 
 def read_json(text: str, start: int = 0) -> tuple[Any, int]:
     """The JSON value at `start` (space before it is skipped) and where it ends. Raises `Unreadable`."""
-    found = _SPACE.match(text, start)
-    start = found.end() if found else start
+    start = skip_space(text, start)
     if len(text) - start > MAX_CHARS:
         text = text[: start + MAX_CHARS]
     try:
@@ -73,6 +76,12 @@ def read_json(text: str, start: int = 0) -> tuple[Any, int]:
     if text.count("[", start, end) + text.count("{", start, end) > MAX_DEPTH:
         _check_depth(value, 1)
     return value, end
+
+
+def skip_space(text: str, start: int) -> int:
+    """Where the next character stands that JSON does not take for space."""
+    found = _SPACE.match(text, start)
+    return found.end() if found else start
 
 
 def read_calls(shape: Shape, value: Any, names: Sequence[str] = ("arguments",)) -> list[Call]:
@@ -111,6 +120,16 @@ def looks_like_call(shape: Shape, value: Any) -> bool:
         return "jsonrpc" in value or value.get("method") == "tools/call"
     named = "name" in value and ("arguments" in value or "parameters" in value)
     return named or (shape == "openai" and ("tool_calls" in value or "function" in value))
+
+
+def signs_of_call(shape: Shape, text: str, start: int = 0, end: int | None = None) -> bool:
+    """Whether a stretch of text has the keys that give a call of this shape away, in either kind of quotes."""
+    end = len(text) if end is None else end
+    if shape == "jsonrpc":
+        return _RPC_KEY.search(text, start, end) is not None
+    if shape == "openai" and _CALLS_KEY.search(text, start, end) is not None:
+        return True
+    return _NAME_KEY.search(text, start, end) is not None and _ARGUMENTS_KEY.search(text, start, end) is not None
 
 
 def prose_of(value: Any) -> str:

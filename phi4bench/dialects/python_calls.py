@@ -26,7 +26,7 @@ MAX_DEPTH = 64
 """Deepest nesting of lists and objects that is read, so that code that walks a value needs no guard of its own."""
 
 _PLAIN_NAME = re.compile(r"[\w.\-/:@]+")
-_MAY_WARN = re.compile(r"\\|[0-9.][a-zA-Z]")
+_MAY_WARN = re.compile(r"\\|[0-9]\.?[a-zA-Z]")
 """Escapes and numbers that run into letters: all that Python's tokenizer warns about."""
 
 

@@ -9,7 +9,16 @@ from functools import lru_cache
 from typing import Literal
 
 from phi4bench.calls import Call, Parsed
-from phi4bench.dialects.json_calls import Shape, looks_like_call, prose_of, read_calls, read_json, write_calls
+from phi4bench.dialects.json_calls import (
+    Shape,
+    looks_like_call,
+    prose_of,
+    read_calls,
+    read_json,
+    signs_of_call,
+    skip_space,
+    write_calls,
+)
 from phi4bench.dialects.python_calls import Unreadable, read_python_call, write_python_call
 from phi4bench.prompts import Segment
 
@@ -123,7 +132,7 @@ def _json_block(syntax: CallSyntax, text: str, start: int, closed: bool) -> tupl
             raise Unreadable(f"{syntax.open} is not closed by {syntax.close}") from None
         raise
     if closed:
-        rest = end + len(text[end:]) - len(text[end:].lstrip())
+        rest = skip_space(text, end)
         if not text.startswith(syntax.close, rest):
             follows = text.find(syntax.close, rest) >= 0
             raise Unreadable(
@@ -140,8 +149,7 @@ def _parse_bare(syntax: CallSyntax, text: str) -> Parsed:
 
     The text attempts a call where such a value stands, or where the keys of one do in what could not be read.
     """
-    sign = _SIGNS[syntax.shape]
-    if sign.search(text) is None:
+    if not signs_of_call(syntax.shape, text):
         return Parsed((), False, False, "", text.strip())
     calls: list[Call] = []
     prose: list[str] = []
@@ -152,7 +160,7 @@ def _parse_bare(syntax: CallSyntax, text: str) -> Parsed:
         try:
             value, end = read_json(text, start)
         except Unreadable as error:
-            if sign.search(text, start, len(text) if error.at is None else error.at) is not None:
+            if signs_of_call(syntax.shape, text, start, error.at):
                 prose.append(text[at:start])
                 return Parsed(tuple(calls), True, False, reason or str(error), _join(prose))
             start += 1
@@ -170,8 +178,10 @@ def _parse_bare(syntax: CallSyntax, text: str) -> Parsed:
         except Unreadable as error:
             reason = reason or str(error)
     prose.append(text[at:])
-    left = _FENCE.sub("", _join(prose)).strip()
-    if sign.search(left) is not None and not reason:
+    left = _join(prose)
+    if attempted:
+        left = _FENCE.sub("", left).strip()
+    if not reason and signs_of_call(syntax.shape, left):
         attempted, reason = True, "what looks like a call is not JSON that makes one"
     return Parsed(tuple(calls), attempted, attempted and not reason, reason, left)
 
@@ -191,9 +201,3 @@ def _opener(syntax: CallSyntax) -> re.Pattern[str]:
 _BRACKET = re.compile(r"[\[{]")
 _FENCE = re.compile(r"```(?:json)?\s*```|^```(?:json)?\s*$", re.MULTILINE)
 _BARE_MARKERS = {"flat": '"arguments"', "openai": '"tool_calls"', "jsonrpc": '"tools/call"'}
-_NAMED = r"""["']name["']\s*:[\s\S]*["'](?:arguments|parameters)["']\s*:"""
-_SIGNS: dict[str, re.Pattern[str]] = {
-    "flat": re.compile(_NAMED),
-    "openai": re.compile(rf"""["']tool_calls["']\s*:|{_NAMED}"""),
-    "jsonrpc": re.compile(r"""["']tools/call["']|["']jsonrpc["']\s*:"""),
-}
