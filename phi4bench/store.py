@@ -7,7 +7,7 @@ most one torn line at the end, which the next one cuts off.
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import hashlib
 import json
 import os
@@ -20,7 +20,12 @@ from typing import Any
 from phi4bench.calls import Json
 from phi4bench.errors import StoreError
 from phi4bench.printable import printable
-from phi4bench.transcripts import Completion, Finish
+from phi4bench.transcripts import Completion, Finish, Transcript
+
+try:
+    import fcntl
+except ImportError:  # Windows: one run at a time there
+    fcntl = None  # type: ignore[assignment]
 
 SCHEMA = "phi4bench.store/1"
 
@@ -39,15 +44,16 @@ def identity_key(identity: Mapping[str, Any]) -> str:
 class TranscriptStore:
     """The completions of one configuration. Several processes may hold the same store open.
 
-    `skipped`: how many broken lines were passed over in reading. What another process appends after `open` is not
-    seen: at worst a completion is made twice, and the later line counts.
+    `skipped`: how many broken lines were passed over in reading. What another process appends is seen after `refresh`;
+    at worst a completion is made twice, and the later line counts.
     """
 
-    def __init__(self, path: Path, descriptor: int, completions: dict[str, Completion], skipped: int) -> None:
+    def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
-        self.skipped = skipped
+        self.skipped = 0
         self._descriptor = descriptor
-        self._completions = completions
+        self._completions: dict[str, Completion] = {}
+        self._read_bytes = 0
 
     @classmethod
     def open(cls, cache_dir: Path | None, identity: Mapping[str, Any]) -> TranscriptStore:
@@ -61,11 +67,28 @@ class TranscriptStore:
             raise _unusable(folder, error) from None
         try:
             with _Locked(descriptor):
-                completions, skipped = _recover(descriptor, identity)
+                _mend(descriptor, identity)
+            store = cls(path, descriptor)
+            store.refresh()
         except OSError as error:
             os.close(descriptor)
             raise _unusable(path, error) from None
-        return cls(path, descriptor, completions, skipped)
+        return store
+
+    def refresh(self) -> None:
+        """Reads what has been appended since the last time, by whomever."""
+        with os.fdopen(os.dup(self._descriptor), "rb") as file:
+            file.seek(self._read_bytes)
+            data = file.read()
+        whole = data.rfind(b"\n") + 1
+        for raw in data[:whole].split(b"\n")[:-1]:
+            try:
+                entry = json.loads(raw)
+                if "schema" not in entry:
+                    self._completions[str(entry["key"])] = completion_from_json(entry["completion"])
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                self.skipped += 1
+        self._read_bytes += whole
 
     def get(self, prompt_key: str) -> Completion | None:
         return self._completions.get(prompt_key)
@@ -80,13 +103,17 @@ class TranscriptStore:
                 written = os.write(self._descriptor, line)
                 if written < len(line):
                     os.ftruncate(self._descriptor, end)
-                    raise OSError(28, "No space left on device")
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise StoreError(
                 f"{printable(str(self.path))} cannot be written: {error.strerror}",
                 "everything before is kept: free some space or use --cache-dir, and run again to go on",
             ) from None
         self._completions[prompt_key] = completion
+
+    def add(self, transcript: Transcript) -> None:
+        """`put` of a whole transcript, under its own key."""
+        self.put(transcript.key, transcript.case_id, transcript.completion)
 
     def __len__(self) -> int:
         return len(self._completions)
@@ -132,40 +159,39 @@ class _Locked:
         self._descriptor = descriptor
 
     def __enter__(self) -> None:
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        if fcntl is not None:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def __exit__(self, *_: object) -> None:
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        if fcntl is not None:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
 
-def _recover(descriptor: int, identity: Mapping[str, Any]) -> tuple[dict[str, Completion], int]:
-    """What the file holds, with a torn end cut off and a header written where there is none."""
-    with os.fdopen(os.dup(descriptor), "rb") as file:
-        file.seek(0)
-        data = file.read()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
+def _mend(descriptor: int, identity: Mapping[str, Any]) -> None:
+    """Cuts off a torn end and writes the header where there is none. The lock is held."""
+    size = os.fstat(descriptor).st_size
+    whole = _last_line_end(descriptor, size)
+    if whole < size:
         os.ftruncate(descriptor, whole)
     if whole == 0:
         header = (_line({"schema": SCHEMA, "identity": identity}) + "\n").encode()
         if os.write(descriptor, header) < len(header):
             os.ftruncate(descriptor, 0)
-            raise OSError(28, "No space left on device")
-        return {}, 0
-    completions: dict[str, Completion] = {}
-    skipped = 0
-    for number, raw in enumerate(data[:whole].splitlines()):
-        try:
-            entry = json.loads(raw)
-            if number == 0 and "schema" in entry:
-                continue
-            key = entry["key"]
-            if not isinstance(key, str):
-                raise ValueError("the key is no text")
-            completions[key] = completion_from_json(entry["completion"])
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            skipped += 1
-    return completions, skipped
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _last_line_end(descriptor: int, size: int) -> int:
+    """The position after the last line feed among the first `size` bytes; 0 where there is none."""
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        end = size
+        while end > 0:
+            start = max(0, end - 65536)
+            file.seek(start)
+            at = file.read(end - start).rfind(b"\n")
+            if at >= 0:
+                return start + at + 1
+            end = start
+    return 0
 
 
 def _line(data: Mapping[str, Any]) -> str:
