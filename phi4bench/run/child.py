@@ -1,4 +1,4 @@
-"""Runs one job in a child process and follows it: progress, the time limit, Ctrl-C, and every way in which it can end.
+"""Runs one artifact in a child process and follows it: progress, the time limit, Ctrl-C, every way in which it can end.
 
 Knows nothing of cases or scores; what the child made is in the store.
 """
@@ -14,14 +14,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 from phi4bench.calls import Json
 from phi4bench.errors import ArtifactError, BackendError
 from phi4bench.printable import printable
-from phi4bench.run.jobs import Job
+from phi4bench.run.jobs import Item, Setup, item_to_json
 from phi4bench.run.progress import Progress
 
 TICK_S = 0.25
@@ -39,64 +41,127 @@ class Ran:
     complete: bool
     seconds: float
     peak_rss_bytes: int
-    identity: dict[str, Json]
+    runtime: dict[str, Json]
 
 
-def run_child(job: Job, progress: Progress, deadline: float | None, clock: Callable[[], float] = time.monotonic) -> Ran:
-    """Carry out `job`. `deadline` is a reading of `clock`.
+def run_child(
+    setup: Setup,
+    choose: Callable[[Mapping[str, Json]], Sequence[Item]],
+    total: int,
+    progress: Progress,
+    deadline: float | None = None,
+    resume: str = "run the same command to go on from there",
+    clock: Callable[[], float] = time.monotonic,
+) -> Ran:
+    """Open the artifact, `choose` what to generate once its runtime's identity is known, and generate that.
 
+    `total`: completions wanted in all, those stored already included. `deadline` is a reading of `clock`.
     Raises ArtifactError where the artifact cannot be opened, BackendError where it stops working, Interrupted.
     """
-    began, done, peak, identity = clock(), set[int](), 0, dict[str, Json]()
-    with tempfile.TemporaryFile() as noise:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "phi4bench.run.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=noise,
-            env=_environment(),
-        )
+    name = setup.artifact.id
+    ran = _Run(name, total, resume)
+    began = clock()
+    with tempfile.TemporaryFile() as noise, _child(noise) as process:
         try:
-            for event in _events(process, job):
-                if deadline is not None and clock() >= deadline:
-                    return Ran(len(done), False, clock() - began, peak, identity)
+            _send(process, {"setup": setup.to_json(), "parent": os.getpid()})
+            for event in _events(process):
                 match event.get("event"):
                     case "ready":
-                        identity, peak = event["identity"], event["peak"]
+                        ran.runtime, ran.items = event["identity"], choose(event["identity"])
+                        progress.start(name, total, total - len(ran.items))
+                        threading.Thread(
+                            target=_send, args=(process, [item_to_json(item) for item in ran.items]), daemon=True
+                        ).start()  # so that a child that reads slowly cannot stop the clock
                         began = clock()
                     case "done":
-                        done.add(event["index"])
-                        peak = max(peak, event["peak"])
+                        ran.done.add(event["index"])
                     case "error":
-                        raise (ArtifactError if event["usage"] else BackendError)(
-                            printable(f"{job.name}: {event['what']}"), printable(event["hint"])
-                        )
-                if identity:
-                    progress.update(len(done))
+                        raise ran.told(event)
+                ran.peak = max(ran.peak, event.get("peak", 0))
+                if ran.runtime:
+                    progress.update(len(ran.done))
+                if deadline is not None and clock() >= deadline:
+                    return ran.result(clock() - began)
             process.wait()
-            if process.returncode or len(done) < len(job.wanted):
-                raise _how_it_ended(job, process.returncode, done, noise)
-            return Ran(len(done), True, clock() - began, peak, identity)
+            if process.returncode or not ran.complete:
+                raise ran.died(process.returncode, noise)
+            return ran.result(clock() - began)
         except KeyboardInterrupt:
-            raise Interrupted(
-                f"interrupted: {job.name} has {job.kept + len(done):,} of {job.total:,} completions stored; "
-                f"{job.resume_hint}"
-            ) from None
+            raise ran.interrupted() from None
         finally:
             progress.finish()
             process.kill()
-            process.wait()
 
 
-def _events(process: subprocess.Popen[bytes], job: Job) -> Any:
-    """The child's events as they come, an empty one each tick without any, until its output ends.
+class _Run:
+    """How far one child has come, and what to say of its end."""
 
-    The job is written and the output read by threads: neither can block the clock.
-    """
-    assert process.stdin is not None
+    def __init__(self, name: str, total: int, resume: str) -> None:
+        self.name, self.total, self.resume = name, total, resume
+        self.runtime: dict[str, Json] = {}
+        self.items: Sequence[Item] = ()
+        self.done: set[int] = set()
+        self.peak = 0
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.runtime) and len(self.done) == len(self.items)
+
+    def result(self, seconds: float) -> Ran:
+        return Ran(len(self.done), self.complete, seconds, self.peak, self.runtime)
+
+    def interrupted(self) -> Interrupted:
+        stored = self.total - len(self.items) + len(self.done) if self.runtime else 0
+        return Interrupted(f"interrupted: {self.name} has {stored:,} of {self.total:,} completions stored; {self.resume}")
+
+    def told(self, event: Mapping[str, Any]) -> BackendError | ArtifactError:
+        """The error that the child tells of itself, with the case where it knows it."""
+        case = f" [case {self.items[event['index']].case_id!r}]" if event["index"] is not None else ""
+        what = event["what"] if self.name in event["what"] else f"{self.name}: {event['what']}"
+        return (ArtifactError if event["usage"] else BackendError)(printable(what + case), printable(event["hint"]))
+
+    def died(self, code: int, noise: IO[bytes]) -> BackendError:
+        """The child ended without a word: by which signal, and at which case."""
+        waiting = [item.case_id for index, item in enumerate(self.items) if index not in self.done]
+        where = f"after {len(self.done):,} of {len(self.items):,} cases" if self.runtime else "while it was loaded"
+        near = f", at or near case {printable(waiting[0], 100)!r}" if waiting else ""
+        noise.seek(0)
+        lines = [line.strip() for line in noise.read()[-4000:].decode("utf-8", "replace").splitlines() if line.strip()]
+        said = f" ({printable(lines[-1], 160)})" if lines else ""
+        how = f"was ended by {_signal_name(-code)}" if code < 0 else f"stopped with exit status {code}"
+        hint = "most often the machine is out of memory; " if -code == signal.SIGKILL else ""
+        return BackendError(f"{self.name}: the process that ran it {how} {where}{near}{said}", hint + self.resume)
+
+
+class _child:  # noqa: N801 - a context manager, used like a function
+    """The worker process; gone when the block is left, however it is left."""
+
+    def __init__(self, noise: IO[bytes]) -> None:
+        self._noise = noise
+
+    def __enter__(self) -> subprocess.Popen[bytes]:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "phi4bench.run.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._noise,
+            env=_environment(),
+        )
+        return self._process
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError, ValueError):
+                if pipe is not None:
+                    pipe.close()
+
+
+def _events(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+    """The child's events as they come, an empty one each tick without any, until its output ends."""
     assert process.stdout is not None
     lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-    threading.Thread(target=_feed, args=(process.stdin, job), daemon=True).start()
     threading.Thread(target=_drain, args=(process.stdout, lines), daemon=True).start()
     while True:
         try:
@@ -109,39 +174,31 @@ def _events(process: subprocess.Popen[bytes], job: Job) -> Any:
         yield json.loads(line)
 
 
-def _feed(pipe: IO[bytes], job: Job) -> None:
-    try:
-        with pipe:
-            pipe.write(json.dumps(job.to_json() | {"parent": os.getpid()}).encode())
-    except OSError:
-        pass  # it ended before it had read its job; how is told by its exit
-
-
 def _drain(pipe: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
-    with pipe:
+    with suppress(ValueError, OSError):  # closed under us when the run is over
         for line in pipe:
             if line.endswith(b"\n"):  # a killed child may leave half a line
                 lines.put(line)
     lines.put(None)
 
 
+def _send(process: subprocess.Popen[bytes], data: Any) -> None:
+    """One line to the child. A child that has ended already says so by its exit."""
+    assert process.stdin is not None
+    with suppress(OSError, ValueError):
+        process.stdin.write(json.dumps(data).encode() + b"\n")
+        process.stdin.flush()
+
+
 def _environment() -> dict[str, str]:
-    """Ours, less what pytest and coverage tools set for their own process; the child finds this very phi4bench."""
-    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH120, PTH100
+    """Ours, with this very phi4bench first to be found; no fault handler, whose dump would bury the last words."""
+    package = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
     return os.environ | {"PYTHONPATH": path, "PYTHONFAULTHANDLER": "", "ORT_DISABLE_TELEMETRY": "1"}
 
 
-def _how_it_ended(job: Job, code: int, done: set[int], noise: IO[bytes]) -> BackendError:
-    waiting = [item.case_id for index, item in enumerate(job.wanted) if index not in done]
-    where = f"after {len(done):,} of {len(job.wanted):,} cases" + (f", at or near case {waiting[0]!r}" if waiting else "")
-    noise.seek(0)
-    words = [line.strip() for line in noise.read()[-4000:].decode("utf-8", "replace").splitlines() if line.strip()]
-    said = f" ({printable(words[-1], 120)})" if words else ""
-    if code < 0:
-        name = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
-        hint = "most often the machine is out of memory; " if name == "SIGKILL" else ""
-        return BackendError(
-            f"{job.name}: the process that ran it was ended by {name} {where}{said}", f"{hint}{job.resume_hint}"
-        )
-    return BackendError(f"{job.name}: the process that ran it stopped with exit status {code} {where}{said}", job.resume_hint)
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

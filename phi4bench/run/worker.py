@@ -1,11 +1,13 @@
 """The child process of one artifact: opens its backend, generates what is asked, stores each completion as it is made.
 
-The job comes as one JSON object on standard input; what happens goes out as JSON lines on standard output. A native
-crash, or the memory of the weights, is thus this process's alone.
+What to open comes as one JSON line on standard input, and once the parent knows the runtime's identity, the prompts
+that it lacks as a second; what happens goes out as JSON lines on standard output. A native crash, or the memory of the
+weights, is thus this process's alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -16,7 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from phi4bench.backends import CaseFault, open_backend
 from phi4bench.errors import Phi4benchError, UsageError
+from phi4bench.run.jobs import Setup, item_from_json, store_identity
+from phi4bench.store import TranscriptStore
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -24,35 +29,38 @@ Say = Callable[[dict[str, Any]], None]
 def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it tells us when to stop
     say = _line_writer()
-    job = json.load(sys.stdin)
-    _die_with(job["parent"])
+    order = json.loads(sys.stdin.readline())
+    _die_with(order["parent"])
     try:
-        _generate(job, say)
+        _generate(order["setup"], say)
     except BrokenPipeError:
         return 1  # the parent is gone
     except Phi4benchError as error:
-        say({"event": "error", "what": error.what, "hint": error.hint, "usage": isinstance(error, UsageError)})
+        index = error.index if isinstance(error, CaseFault) else None
+        usage = isinstance(error, UsageError)
+        say({"event": "error", "what": error.what, "hint": error.hint, "usage": usage, "index": index})
         return 1
     except Exception as error:  # whatever a runtime raises is told in one line, with its place
         frame = traceback.extract_tb(error.__traceback__)[-1]
         message = " ".join(str(error).split()) or "no message"
         what = f"{type(error).__name__}: {message} [{Path(frame.filename).name}:{frame.lineno}]"
-        say({"event": "error", "what": what, "hint": "", "usage": False})
+        say({"event": "error", "what": what, "hint": "", "usage": False, "index": None})
         traceback.print_exc()
         return 1
     return 0
 
 
-def _generate(job: dict[str, Any], say: Say) -> None:
-    from phi4bench.run.jobs import Job
-
-    work = Job.from_json(job)
-    with work.open_store() as store, work.open_backend() as backend:
-        say({"event": "ready", "identity": backend.identity(), "peak": peak_rss_bytes()})
-        wanted = work.wanted
-        for index, completion in backend.generate([item.prompt for item in wanted], work.decoding):
-            store.add(work.transcript(wanted[index], completion))
-            say({"event": "done", "index": index, "peak": peak_rss_bytes()})
+def _generate(order: dict[str, Any], say: Say) -> None:
+    setup = Setup.from_json(order)
+    with contextlib.closing(open_backend(setup.artifact, threads=setup.threads)) as backend:
+        runtime = backend.identity()
+        say({"event": "ready", "identity": runtime, "peak": peak_rss_bytes()})
+        items = [item_from_json(item) for item in json.loads(sys.stdin.readline() or "[]")]
+        with TranscriptStore.open(setup.cache_dir, store_identity(setup, runtime)) as store:
+            for index, completion in backend.generate([item.prompt for item in items], setup.decoding):
+                store.put(items[index].key, items[index].case_id, completion)
+                say({"event": "done", "index": index, "peak": peak_rss_bytes()})
+    say({"event": "end", "peak": peak_rss_bytes()})
 
 
 def peak_rss_bytes() -> int:

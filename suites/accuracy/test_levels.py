@@ -5,34 +5,34 @@ Four levels over the cases that expect a call, each presuming the one before it,
 
 import pytest
 
-from phi4bench.plugin import Judged
+from phi4bench.plugin import Gate
 
 
-@pytest.mark.gate("detection")
-def test_detection(judged: Judged) -> None:
+@pytest.mark.judges("detection")
+def test_detection(gate: Gate) -> None:
     """The completion attempts a call."""
-    judged.gate("detection").check()
+    gate.check()
 
 
-@pytest.mark.gate("parsing")
-def test_parsing(judged: Judged) -> None:
+@pytest.mark.judges("parsing")
+def test_parsing(gate: Gate) -> None:
     """The attempt parses, whole, into named calls with arguments, and leaves no debris."""
-    judged.gate("parsing").check()
+    gate.check()
 
 
-@pytest.mark.gate("tool")
-def test_tool(judged: Judged) -> None:
+@pytest.mark.judges("tool")
+def test_tool(gate: Gate) -> None:
     """The tools called are those wanted, in the order wanted."""
-    judged.gate("tool").check()
+    gate.check()
 
 
-@pytest.mark.gate("parameter")
-def test_parameter(judged: Judged) -> None:
+@pytest.mark.judges("parameter")
+def test_parameter(gate: Gate) -> None:
     """Every argument of every call is the one wanted."""
-    judged.gate("parameter").check()
+    gate.check()
 
 
-@pytest.mark.gate("abstention")
-def test_abstention(judged: Judged) -> None:
+@pytest.mark.judges("abstention")
+def test_abstention(gate: Gate) -> None:
     """Where no call is wanted, the completion is prose that the model ended itself."""
-    judged.gate("abstention").check()
+    gate.check()

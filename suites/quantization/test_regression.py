@@ -2,34 +2,34 @@
 
 import pytest
 
-from phi4bench.plugin import Judged
+from phi4bench.plugin import Gate
 
 
-@pytest.mark.gate("regression.detection")
-def test_regression_detection(judged: Judged) -> None:
+@pytest.mark.judges("regression.detection")
+def test_regression_detection(gate: Gate) -> None:
     """It attempts a call where its parent does."""
-    judged.gate("regression.detection").check()
+    gate.check()
 
 
-@pytest.mark.gate("regression.parsing")
-def test_regression_parsing(judged: Judged) -> None:
+@pytest.mark.judges("regression.parsing")
+def test_regression_parsing(gate: Gate) -> None:
     """Its calls parse where its parent's do."""
-    judged.gate("regression.parsing").check()
+    gate.check()
 
 
-@pytest.mark.gate("regression.tool")
-def test_regression_tool(judged: Judged) -> None:
+@pytest.mark.judges("regression.tool")
+def test_regression_tool(gate: Gate) -> None:
     """It calls the right tools where its parent does."""
-    judged.gate("regression.tool").check()
+    gate.check()
 
 
-@pytest.mark.gate("regression.parameter")
-def test_regression_parameter(judged: Judged) -> None:
+@pytest.mark.judges("regression.parameter")
+def test_regression_parameter(gate: Gate) -> None:
     """Its arguments are right where its parent's are."""
-    judged.gate("regression.parameter").check()
+    gate.check()
 
 
-@pytest.mark.gate("regression.abstention")
-def test_regression_abstention(judged: Judged) -> None:
+@pytest.mark.judges("regression.abstention")
+def test_regression_abstention(gate: Gate) -> None:
     """It holds back where its parent does."""
-    judged.gate("regression.abstention").check()
+    gate.check()

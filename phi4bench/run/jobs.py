@@ -1,0 +1,108 @@
+"""What a child process is asked to do, and the keys under which its completions are stored. Runs nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from phi4bench.artifacts import Artifact
+from phi4bench.backends import Decoding
+from phi4bench.calls import Json
+from phi4bench.dialects import Dialect
+from phi4bench.prompts import Prompt, Segment
+
+
+@dataclass(frozen=True)
+class Item:
+    """One prompt and the key of its completion."""
+
+    case_id: str
+    key: str
+    prompt: Prompt
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a child opens: the artifact, how it is run, and where completions are kept."""
+
+    artifact: Artifact
+    decoding: Decoding
+    threads: int | None
+    cache_dir: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "artifact": artifact_to_json(self.artifact),
+            "max_new_tokens": self.decoding.max_new_tokens,
+            "threads": self.threads,
+            "cache_dir": str(self.cache_dir) if self.cache_dir else None,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Setup:
+        folder = data["cache_dir"]
+        decoding = Decoding(max_new_tokens=data["max_new_tokens"])
+        return cls(artifact_from_json(data["artifact"]), decoding, data["threads"], Path(folder) if folder else None)
+
+
+def store_identity(setup: Setup, runtime: Mapping[str, Json]) -> dict[str, Json]:
+    """All that a completion depends on besides its prompt: weights, tokenizer, decoding, and the runtime's own answer."""
+    artifact = setup.artifact
+    return {
+        "weights": artifact.weights_sha256,
+        "tokenizer": artifact.tokenizer_sha256,
+        "format": artifact.format,
+        "decoding": {"mode": setup.decoding.mode, "max_new_tokens": setup.decoding.max_new_tokens},
+        "runtime": dict(runtime),
+    }
+
+
+def prompt_key(prompt: Prompt) -> str:
+    """sha256 of the prompt with its control segments marked.
+
+    With the tokenizer's sha256, which the store's identity holds, it determines the token ids; and it can be had
+    without a tokenizer, so that a run that finds everything stored loads nothing.
+    """
+    return hashlib.sha256(json.dumps(prompt_to_json(prompt)).encode()).hexdigest()
+
+
+def prompt_to_json(prompt: Prompt) -> list[Any]:
+    segments = [[segment.text, segment.control] for segment in prompt.segments]
+    return [segments, prompt.shared, list(prompt.stop), prompt.call_opener]
+
+
+def prompt_from_json(data: list[Any]) -> Prompt:
+    segments, shared, stop, opener = data
+    return Prompt(tuple(Segment(text, control) for text, control in segments), shared, tuple(stop), opener)
+
+
+def item_to_json(item: Item) -> list[Any]:
+    return [item.case_id, item.key, prompt_to_json(item.prompt)]
+
+
+def item_from_json(data: list[Any]) -> Item:
+    return Item(data[0], data[1], prompt_from_json(data[2]))
+
+
+def artifact_to_json(artifact: Artifact) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for field in fields(artifact):
+        value = getattr(artifact, field.name)
+        if isinstance(value, Path):
+            value = str(value.resolve())
+        data[field.name] = value.to_json() if isinstance(value, Dialect) else value
+    return data
+
+
+def artifact_from_json(data: Mapping[str, Any]) -> Artifact:
+    values = dict(data)
+    for name in ("path", "model_file", "tokenizer_dir", "answers"):
+        values[name] = Path(values[name]) if values[name] is not None else None
+    values["files"] = tuple((name, sha256, size) for name, sha256, size in values["files"])
+    values["dialect"] = Dialect.from_json(values["dialect"])
+    values["dialect_inferred"] = tuple(values["dialect_inferred"])
+    return Artifact(**values)

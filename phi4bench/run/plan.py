@@ -1,0 +1,146 @@
+"""From options to a plan: everything that the user named is found, opened and checked before any model is loaded.
+
+Whatever is wrong with a request is told here, in one line, while nothing has been spent or overwritten.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from phi4bench.artifacts import Artifact, open_artifact, unique_ids
+from phi4bench.datasets import Dataset, fixtures_dir, load_cases, subset
+from phi4bench.errors import ArtifactError, TargetsError, UsageError
+from phi4bench.printable import printable
+from phi4bench.run.options import RunOptions
+from phi4bench.targets import Targets, merge_targets, parse_targets
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One artifact to judge. `no_baseline`: why there is nothing to compare it with; empty where there is."""
+
+    artifact: Artifact
+    baseline: Artifact | None
+    no_baseline: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request whose every part exists. `system_prompt`: the text; `None` for the dialect's own."""
+
+    options: RunOptions
+    subjects: tuple[Subject, ...]
+    dataset: Dataset
+    targets: Targets
+    target_texts: tuple[tuple[str, str], ...]
+    system_prompt: str | None
+
+
+def make_plan(options: RunOptions) -> Plan:
+    """Raises UsageError, or one of its kinds, for the first thing that cannot be carried out."""
+    if not options.models:
+        raise UsageError("no --model given; name an artifact: --model path/to/model.onnx")
+    texts = read_targets(options.targets)
+    targets = merge_targets([parse_targets(text, name) for name, text in texts])
+    system_prompt = _read_text(options.system_prompt, "--system-prompt") if options.system_prompt else None
+    artifacts = unique_ids([_open(model, options) for model in options.models])
+    subjects = tuple(_with_baseline(artifact, options) for artifact in artifacts)
+    dataset = load_cases(options.cases or None)
+    if not dataset.cases:
+        raise UsageError(f"{dataset.path}: no cases", "name a case file that holds some")
+    if options.limit is not None:
+        dataset = subset(dataset, options.limit, options.seed)
+    for folder in (options.report_dir, *filter(None, [options.cache_dir if options.cache else None])):
+        _check_writable(folder)
+    return Plan(options, subjects, dataset, targets, texts, system_prompt)
+
+
+def read_targets(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """(name, TOML text) of each: a shipped name such as `guide`, or a file's path."""
+    folder = fixtures_dir() / "targets"
+    texts = []
+    for name in dict.fromkeys(names):
+        path = folder / f"{name}.toml"
+        if not name.replace("-", "").replace("_", "").isalnum() or not path.is_file():
+            path = Path(name).expanduser()
+        if not path.is_file():
+            known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
+            raise TargetsError(
+                f"--targets={printable(name, 200)!r}, but should be one of {known}, or a TOML file that is there"
+            )
+        texts.append((name if path.parent == folder else path.stem, _read_text(path, "--targets")))
+    return tuple(texts)
+
+
+def _open(spec: str, options: RunOptions) -> Artifact:
+    return open_artifact(spec, dialect=options.dialect, cache_dir=options.cache_dir)
+
+
+def _with_baseline(artifact: Artifact, options: RunOptions) -> Subject:
+    if options.no_baseline:
+        return Subject(artifact, None, "--no-baseline was given")
+    if options.baseline is not None:
+        baseline = _open(options.baseline, options)
+        if baseline.sha256 == artifact.sha256:
+            if artifact.quantized:
+                raise ArtifactError(
+                    f"--baseline={printable(options.baseline, 200)!r} is the artifact {artifact.id} itself (same sha256)",
+                    "name the artifact that it was made from",
+                )
+            return Subject(artifact, None, f"{artifact.id} is the baseline itself")
+        _check_same_dialect(artifact, baseline)
+        return Subject(artifact, baseline)
+    if artifact.parent is None:
+        return Subject(artifact, None, "its manifest names no parent; give --baseline")
+    return _with_parent(artifact, artifact.parent, options)
+
+
+def _with_parent(artifact: Artifact, parent: str, options: RunOptions) -> Subject:
+    """The parent that the manifest names, where it lies there and is the one meant."""
+    shown = printable(parent, 200)
+    if not Path(parent).exists():
+        return Subject(artifact, None, f"its parent {shown!r} is not there; give --baseline")
+    try:
+        baseline = _open(parent, options)
+        _check_same_dialect(artifact, baseline)
+    except ArtifactError as error:
+        return Subject(artifact, None, f"its parent cannot be run ({error}); give --baseline")
+    if artifact.parent_sha256 and artifact.parent_sha256 not in (baseline.sha256, baseline.weights_sha256):
+        return Subject(
+            artifact, None, f"{shown!r} is not the parent that its manifest names (another sha256); give --baseline"
+        )
+    if baseline.sha256 == artifact.sha256:
+        return Subject(artifact, None, f"its parent {shown!r} is the artifact itself (same sha256); give --baseline")
+    return Subject(artifact, baseline)
+
+
+def _check_same_dialect(artifact: Artifact, baseline: Artifact) -> None:
+    if artifact.dialect.digest() != baseline.dialect.digest():
+        raise ArtifactError(
+            f"baseline {baseline.id} speaks {baseline.dialect.name}, but should speak what {artifact.id} does,"
+            f" {artifact.dialect.name}, in the same turns",
+            "give one --dialect for both, or another baseline",
+        )
+
+
+def _read_text(path: Path, option: str) -> str:
+    try:
+        return path.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UsageError(f"{option}={printable(str(path), 200)!r} cannot be read ({reason})", "name a text file") from None
+
+
+def _check_writable(folder: Path) -> None:
+    """Create the folder and a file in it, now rather than after an hour of generating."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"folder {printable(str(folder), 200)!r} cannot be written ({error.strerror})", "name another one"
+        ) from None
