@@ -56,13 +56,13 @@ def write_python_call(call: Call, avoid: Sequence[str] = ()) -> str:
     plain, odd = [], []
     for name, value in call.arguments.items():
         text = _write(value, avoid)
-        if is_keyword_name(name) and not any(marker in name for marker in avoid):
+        if is_keyword_name(name):
             plain.append(f"{name}={text}")
         else:
             odd.append(f"{_quote(name, avoid)}: {text}")
     if odd:
         plain.append(f"**{{{', '.join(odd)}}}")
-    tool = call.name if is_plain_name(call.name) else _quote(call.name, avoid)
+    tool = call.name if is_plain_name(call.name) else _escape(repr(call.name), avoid)
     return f"{tool}({', '.join(plain)})"
 
 
@@ -203,7 +203,11 @@ def _quote(text: str, avoid: Sequence[str]) -> str:
     """The literal in which `text` stands unchanged, where Python has one: what is copied is then what was read."""
     quoted = _verbatim(text)
     if quoted is None or any(marker in quoted for marker in avoid):
-        quoted = repr(text)
+        return _escape(repr(text), avoid)
+    return quoted
+
+
+def _escape(quoted: str, avoid: Sequence[str]) -> str:
     for marker in avoid:
         if marker in quoted:
             quoted = quoted.replace(marker[0], f"\\x{ord(marker[0]):02x}")
