@@ -1,0 +1,264 @@
+"""Targets: the figures an artifact must reach, each with its source, read from TOML text. Pure: the caller reads files.
+
+The format::
+
+    alpha = 0.05                      # one-sided, of every gate; 0.05 where left out
+    promotes = true                   # false: a verdict by this file is never `promote`
+
+    [[gate]]                          # each gate named is required
+    name = "tool"                     # one of GATES
+    floor = 0.95                      # or `ceiling`; rates are fractions
+    source = "where the figure comes from"
+
+    [[gate]]
+    name = "slo.latency_p95_ms"
+    ceiling = { gpu = 50, cpu = 200 } # by device or by precision; an artifact that none fits has no such gate
+    source = "..."
+
+    [regression]                      # paired with the baseline; for quantized artifacts
+    levels = ["tool", "abstention"]   # of the four levels and abstention
+    margins = { int8 = 0.02 }         # the loss that is too much, as a fraction, by precision
+    source = "..."
+
+    [[tier]]                          # best first; the rate of each level named must be above its figure
+    name = "EXCELLENT"
+    above = { tool = 0.95, parameter = 0.90 }
+    advice = "deploy"
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from phi4bench.errors import TargetsError
+
+LEVEL_GATES = ("detection", "parsing", "tool", "parameter")
+PAIRED_GATES = (*LEVEL_GATES, "abstention")
+SCORE_GATES = (*PAIRED_GATES, "argument_accuracy", "schema_validity", "selection", "multi_turn", "error_recovery")
+"""Rates that are computed from scores."""
+OTHER_GATES = ("slo.latency_p95_ms", "slo.tokens_per_s", "slo.gpu_memory_gb", "size_ratio", "speedup")
+"""Figures that something else measures; a required one that was not measured is INCONCLUSIVE."""
+GATES = (*SCORE_GATES, *OTHER_GATES)
+
+EVERYWHERE = ""
+"""The key of a figure that holds for every precision and device."""
+
+_QUANTIZED = re.compile(r"u?int\d|fp[48]|nf4|q\d", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One required figure. `kind`: the rate must be at least it, at most it, or (margin) lose less than it.
+
+    `figures`: by precision or device, or under `EVERYWHERE`. `file`: the targets file that names it.
+    """
+
+    name: str
+    kind: Literal["floor", "ceiling", "margin"]
+    figures: Mapping[str, float]
+    source: str
+    file: str
+
+    def figure(self, precision: str = "", device: str = "cpu") -> float | None:
+        """The figure for an artifact; `None` where the target does not concern it.
+
+        A margin is for quantized artifacts, and one whose precision is not listed has to keep to the tightest.
+        """
+        if self.kind == "margin" and not is_quantized(precision):
+            return None
+        fitting = [key for key in self.figures if key in (EVERYWHERE, device) or precision.startswith(key)]
+        if fitting:
+            return self.figures[max(fitting, key=len)]
+        return min(self.figures.values()) if self.kind == "margin" else None
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A name for how good an artifact is. `above`: level to the rate that must be exceeded; the last has none."""
+
+    name: str
+    above: Mapping[str, float]
+    advice: str
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What one run is judged by. `names` and `sha256s`: of each file, in the order given; `sha256`: of all of them."""
+
+    names: tuple[str, ...]
+    gates: tuple[Target, ...]
+    tiers: tuple[Tier, ...]
+    alpha: float
+    promotes: bool
+    sha256s: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Of the text of a single file; of the files' hashes, a line each, where there are several."""
+        if len(self.sha256s) == 1:
+            return self.sha256s[0]
+        return hashlib.sha256("".join(f"{one}\n" for one in self.sha256s).encode()).hexdigest()
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Gate name to the source of its figure."""
+        return {gate.name: gate.source for gate in self.gates}
+
+    def gate(self, name: str) -> Target | None:
+        return next((gate for gate in self.gates if gate.name == name), None)
+
+    def required(self, precision: str = "", device: str = "cpu") -> tuple[Target, ...]:
+        """The targets that concern such an artifact."""
+        return tuple(gate for gate in self.gates if gate.figure(precision, device) is not None)
+
+
+def is_quantized(precision: str) -> bool:
+    """Whether a precision such as `int4` or `int8` calls for a comparison with the parent; `fp32` or none does not."""
+    return _QUANTIZED.match(precision) is not None
+
+
+def parse_targets(text: str, name: str) -> Targets:
+    """Read one file's text. `name` is what messages and reports call it. `TargetsError` for whatever is wrong."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise TargetsError(
+            f"{name}: {error}, but should be TOML", "see the shipped guide.toml for the format"
+        ) from None
+    _only(table, ("alpha", "promotes", "gate", "regression", "tier"), name)
+    alpha = _number(table.get("alpha", 0.05), f"{name}: alpha")
+    if not 0.0 < alpha < 0.5:
+        raise TargetsError(f"{name}: {alpha=}, but should lie between 0 and 0.5", "0.05 is customary")
+    promotes = table.get("promotes", True)
+    if not isinstance(promotes, bool):
+        raise TargetsError(f"{name}: {promotes=}, but should be true or false")
+    gates = [_gate(entry, name) for entry in _tables(table, "gate", name)]
+    if "regression" in table:
+        gates += _margins(table["regression"], name)
+    tiers = tuple(_tier(entry, name) for entry in _tables(table, "tier", name))
+    seen: set[str] = set()
+    for gate in gates:
+        if gate.name in seen:
+            raise TargetsError(f"{name}: gate {gate.name!r} is named twice", "name each gate once")
+        seen.add(gate.name)
+    if not gates:
+        raise TargetsError(f"{name}: it names no gate, but should name at least one", f"one of {', '.join(GATES)}")
+    return Targets((name,), tuple(gates), tiers, alpha, promotes, (hashlib.sha256(text.encode()).hexdigest(),))
+
+
+def merge_targets(several: Sequence[Targets]) -> Targets:
+    """All gates of all files. The same figure twice is fine; two different ones are a `TargetsError` naming both."""
+    if not several:
+        raise TargetsError("no targets were given", "name at least one, such as guide")
+    first, gates, tiers = several[0], dict[str, Target](), several[0].tiers
+    for targets in several:
+        for gate in targets.gates:
+            known = gates.setdefault(gate.name, gate)
+            if (known.kind, known.figures) != (gate.kind, gate.figures):
+                raise TargetsError(
+                    f"gate {gate.name!r} has {known.kind} {_shown(known.figures)} in {known.file} "
+                    f"but {gate.kind} {_shown(gate.figures)} in {gate.file}",
+                    "give only one of the two files",
+                )
+        for what, one, other in (("alpha", first.alpha, targets.alpha), ("tiers", tiers, targets.tiers)):
+            if one and other and one != other:
+                raise TargetsError(f"{first.names[0]} and {targets.names[0]} differ in their {what}", "give only one")
+        tiers = tiers or targets.tiers
+    return Targets(
+        tuple(name for targets in several for name in targets.names),
+        tuple(gates.values()),
+        tiers,
+        first.alpha,
+        all(targets.promotes for targets in several),
+        tuple(one for targets in several for one in targets.sha256s),
+    )
+
+
+def _gate(entry: Mapping[str, Any], file: str) -> Target:
+    name = _text(entry, "name", f"{file}: a gate")
+    where = f"{file}: gate {name!r}"
+    _only(entry, ("name", "floor", "ceiling", "source"), where)
+    if name not in GATES:
+        raise TargetsError(f"{where} is not known", f"known gates: {', '.join(GATES)}")
+    if ("floor" in entry) == ("ceiling" in entry):
+        raise TargetsError(f"{where} has to have a floor or a ceiling, and not both")
+    kind: Literal["floor", "ceiling"] = "floor" if "floor" in entry else "ceiling"
+    if name in SCORE_GATES and kind == "ceiling":
+        raise TargetsError(f"{where} has a ceiling, but a rate of right answers has a floor")
+    given = entry[kind]
+    figures = _figures(given if isinstance(given, dict) else {EVERYWHERE: given}, where)
+    if name in SCORE_GATES and not all(0.0 < figure < 1.0 for figure in figures.values()):
+        raise TargetsError(
+            f"{where} has {kind} {_shown(figures)}, but a rate lies between 0 and 1", "write 95% as 0.95"
+        )
+    return Target(name, kind, figures, _text(entry, "source", where), file)
+
+
+def _margins(entry: Any, file: str) -> list[Target]:
+    where = f"{file}: [regression]"
+    if not isinstance(entry, dict):
+        raise TargetsError(f"{where} should be a table")
+    _only(entry, ("levels", "margins", "source"), where)
+    levels = entry.get("levels", list(PAIRED_GATES))
+    if not isinstance(levels, list) or not levels or any(level not in PAIRED_GATES for level in levels):
+        raise TargetsError(f"{where} has {levels=}", f"known levels: {', '.join(PAIRED_GATES)}")
+    margins = entry.get("margins")
+    if not isinstance(margins, dict) or not margins:
+        raise TargetsError(f"{where} has no margins", "for example margins = { int8 = 0.02, int4 = 0.03 }")
+    figures = _figures(margins, where)
+    if not all(0.0 < figure < 1.0 for figure in figures.values()):
+        raise TargetsError(f"{where} has margins {_shown(figures)}, but should be fractions", "write 2 points as 0.02")
+    source = _text(entry, "source", where)
+    return [Target(f"regression.{level}", "margin", figures, source, file) for level in levels]
+
+
+def _tier(entry: Mapping[str, Any], file: str) -> Tier:
+    name = _text(entry, "name", f"{file}: a tier")
+    where = f"{file}: tier {name!r}"
+    _only(entry, ("name", "above", "advice"), where)
+    above = entry.get("above", {})
+    if not isinstance(above, dict):
+        raise TargetsError(f"{where} has {above=}, but should map levels to rates")
+    _only(above, LEVEL_GATES, where)
+    return Tier(name, _figures(above, where), _text(entry, "advice", where))
+
+
+def _tables(table: Mapping[str, Any], key: str, file: str) -> list[dict[str, Any]]:
+    entries = table.get(key, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise TargetsError(f"{file}: {key!r} should be written as [[{key}]]")
+    return entries
+
+
+def _only(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    unknown = [key for key in table if key not in known]
+    if unknown:
+        raise TargetsError(f"{where}: {unknown[0]!r} is not a known key", f"known keys: {', '.join(known)}")
+
+
+def _text(table: Mapping[str, Any], key: str, where: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value:
+        raise TargetsError(f"{where}: {key!r} is missing or is no text", f'every one has {key} = "..."')
+    return value
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+        raise TargetsError(f"{where} is {value!r}, but should be a number")
+    return float(value)
+
+
+def _figures(table: Mapping[str, Any], where: str) -> dict[str, float]:
+    if not all(isinstance(key, str) for key in table):
+        raise TargetsError(f"{where} has a figure without a name")
+    return {key: _number(value, f"{where}: {key or 'its figure'}") for key, value in table.items()}
+
+
+def _shown(figures: Mapping[str, float]) -> str:
+    return ", ".join(f"{key} {figure:g}".strip() for key, figure in figures.items())
