@@ -78,7 +78,9 @@ def _foreign(kind: str, path: Path) -> tuple[list[Case], list[str]]:
     if not path.exists():
         raise UsageError(no_such_path(str(path), f"the folder of the {kind} data"))
     if kind == "bfcl":
-        from phi4bench.datasets.bfcl import read_bfcl as read
-    else:
-        from phi4bench.datasets.tooltalk import read_tooltalk as read
-    return read(path)
+        from phi4bench.datasets.bfcl import read_bfcl
+
+        return read_bfcl(path)
+    from phi4bench.datasets.tooltalk import read_tooltalk
+
+    return read_tooltalk(path)
