@@ -441,31 +441,37 @@ def leaves(value, path=()):
     return [(path, value)]
 
 
-CHANGES = {
-    "style": {"python": "json", "signatures": "mcp", "text": "named"},
-    "shape": {"flat": "jsonrpc"},
-    "batch": {"each": "list"},
+OTHER = {
+    ("listing", "style"): "mcp",
+    ("calls", "style"): "python",
+    ("calls", "shape"): "openai",
+    ("calls", "batch"): "list",
+    ("calls", "pad"): " ",
+    ("calls", "separator"): " ",
+    ("results", "style"): "text",
 }
 
 
 @pytest.mark.parametrize(
     ("path", "value"),
-    [pytest.param(*leaf, id=".".join(leaf[0])) for leaf in leaves(DIALECTS["tool_use"].to_json())[1:]],
+    [
+        pytest.param(*leaf, id=".".join(leaf[0]))
+        for leaf in leaves(DIALECTS["hermes"].to_json())
+        if leaf[0] != ("schema",)
+    ],
 )
 def test_every_declared_field_changes_the_digest(path, value):
-    changed = json.loads(json.dumps(DIALECTS["tool_use"].to_json()))
+    changed = json.loads(json.dumps(DIALECTS["hermes"].to_json()))
     inner = changed
     for key in path[:-1]:
         inner = inner[key]
-    if path[-1] in CHANGES:
-        inner[path[-1]] = CHANGES[path[-1]][value]
+    if isinstance(value, bool):
+        inner[path[-1]] = not value
+    elif isinstance(value, tuple):
+        inner[path[-1]] = [*value, "more"]
     else:
-        inner[path[-1]] = (
-            not value if isinstance(value, bool) else [*value, "x"] if isinstance(value, tuple) else f"{value}<x"
-        )
-    if path in (("calls", "open"), ("calls", "close")):
-        inner[path[-1]] = "<other>"
-    assert Dialect.from_json(changed).digest() != DIALECTS["tool_use"].digest()
+        inner[path[-1]] = OTHER.get(path, f"{value}<more>")
+    assert Dialect.from_json(changed).digest() != DIALECTS["hermes"].digest()
 
 
 def test_a_foreign_declaration_is_refused():

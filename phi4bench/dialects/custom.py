@@ -36,12 +36,7 @@ def load_dialect_text(text: str, where: str = "dialect file") -> Dialect:
             raise DialectError(f"{where}: turns={turns!r}, but should be one of {', '.join(TURNS)}, or a table")
         given["turns"] = asdict(TURNS[turns])
     whole = _over(asdict(DIALECTS[base]), given) if base is not None else given
-    try:
-        return Dialect.from_json(whole, where)
-    except DialectError as error:
-        if error.what.startswith(where):
-            raise
-        raise DialectError(f"{where}: {error.what}", error.hint) from None
+    return Dialect.from_json(whole, where)
 
 
 def _over(base: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

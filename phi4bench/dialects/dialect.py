@@ -14,14 +14,13 @@ from phi4bench.calls import Call, Parsed
 from phi4bench.cases import Message, Question
 from phi4bench.dialects.json_calls import write_json
 from phi4bench.dialects.listing import Listing, list_tools
-from phi4bench.dialects.syntax import CallSyntax, parse_calls, write_segments
+from phi4bench.dialects.syntax import CallSyntax, is_marker, parse_calls, write_segments
 from phi4bench.dialects.turns import Turn, Turns
 from phi4bench.errors import DialectError
 from phi4bench.prompts import Prompt, Segment
 from phi4bench.tools import Tool
 
 SCHEMA = "phi4bench.dialect/1"
-_MARKER = re.compile(r"[<\[|#$%^~!?&*][ -~]+")
 _CONTROL = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
 
 
@@ -51,18 +50,6 @@ class Dialect:
     results: Results = Results()
     system: str = ""
 
-    def __post_init__(self) -> None:
-        for marker in (self.calls.open, self.calls.close):
-            if marker and (not _MARKER.fullmatch(marker) or set(marker) & set("'\"\\")):
-                raise DialectError(
-                    f"dialect {self.name!r}: marker={marker!r}, but should be printable ASCII without quotes or"
-                    " backslashes, and begin with one of <[|#$%^~!?&*"
-                )
-        if bool(self.calls.open) != bool(self.calls.close):
-            raise DialectError(f"dialect {self.name!r}: a call's open and close come together, or neither does")
-        if self.calls.style == "python" and not self.calls.open:
-            raise DialectError(f"dialect {self.name!r}: calls in Python's form need an open and a close marker")
-
     @property
     def markers(self) -> tuple[str, ...]:
         """Every marker that opens or closes a call."""
@@ -81,7 +68,7 @@ class Dialect:
     @cached_property
     def _avoid(self) -> tuple[str, ...]:
         """What must not occur inside a call: its markers, and what a server takes for the end of the turn."""
-        stops = (text for text in self.turns.stop if _MARKER.fullmatch(text))
+        stops = (text for text in self.turns.stop if is_marker(text))
         return (*(text for text in (self.calls.open, self.calls.close) if text), *stops)
 
     def render(self, question: Question, system_prompt: str | None = None) -> Prompt:
@@ -240,7 +227,11 @@ def _build(kind: Any, value: Any, where: str) -> Any:
         for one in fields(kind):
             if one.name not in value and one.default is one.default_factory:
                 raise DialectError(f"{where}: {one.name!r} is missing")
-        return kind(**{key: _build(hints[key], item, f"{where}.{key}") for key, item in value.items()})  # type: ignore[operator]
+        made = {key: _build(hints[key], item, f"{where}.{key}") for key, item in value.items()}
+        try:
+            return kind(**made)  # type: ignore[operator]
+        except DialectError as error:
+            raise DialectError(f"{where}: {error.what}", error.hint) from None
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             raise DialectError(f"{where}={value!r}, but should be one of {', '.join(get_args(kind))}")

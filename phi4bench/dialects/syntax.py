@@ -20,6 +20,7 @@ from phi4bench.dialects.json_calls import (
     write_calls,
 )
 from phi4bench.dialects.python_calls import Unreadable, read_python_call, write_python_call
+from phi4bench.errors import DialectError
 from phi4bench.prompts import Segment
 
 MAX_STARTS = 200
@@ -53,11 +54,37 @@ class CallSyntax:
     pad: str = ""
     separator: str = ""
 
+    def __post_init__(self) -> None:
+        """Raises `DialectError` for a declaration whose calls could not be read back."""
+        for marker in (self.open, self.close):
+            if marker and not is_marker(marker):
+                raise DialectError(
+                    f"marker={marker!r}, but should be two or more characters of printable ASCII without quotes or"
+                    " backslashes, and begin with one of <[|#$%^~!?&*"
+                )
+        if bool(self.open) != bool(self.close):
+            raise DialectError("a call's open and close come together, or neither does")
+        if self.open and self.open == self.close:
+            raise DialectError(f"open and close are both {self.open!r}, but should differ")
+        if self.style == "python" and (not self.open or self.batch == "list" or self.also):
+            raise DialectError("calls in Python's form need an open and a close marker, around each call")
+        if not self.open and (self.also or not set(self.keys) <= {"arguments", "parameters"}):
+            raise DialectError("bare JSON has no 'also', and keys among 'arguments' and 'parameters'")
+        if not self.keys or "name" in self.keys:
+            raise DialectError(f"keys={list(self.keys)!r}, but should name where a call holds its arguments")
+        if (self.pad + self.separator).strip():
+            raise DialectError("pad and separator should be white space")
+
     @property
     def markers(self) -> tuple[str, ...]:
         """Every text that opens or closes a call; for bare JSON, the key or method that gives a call away."""
         own = tuple(text for text in (self.open, self.close) if text) + tuple(f"{text}[" for text in self.also)
         return own or (_BARE_MARKERS[self.shape],)
+
+
+def is_marker(text: str) -> bool:
+    """Whether a text can be told from what stands in calls, so that it can be escaped there by its first character."""
+    return _MARKER.fullmatch(text) is not None
 
 
 def write_segments(syntax: CallSyntax, calls: Sequence[Call], avoid: Sequence[str], first_id: int = 1) -> list[Segment]:
@@ -198,6 +225,7 @@ def _opener(syntax: CallSyntax) -> re.Pattern[str]:
     return re.compile("|".join(texts))
 
 
+_MARKER = re.compile(r"""[<\[|#$%^~!?&*][ !#-&(-\[\]-~]+""")
 _BRACKET = re.compile(r"[\[{]")
 _FENCE = re.compile(r"```(?:json)?\s*```|^```(?:json)?\s*$", re.MULTILINE)
 _BARE_MARKERS = {"flat": '"arguments"', "openai": '"tool_calls"', "jsonrpc": '"tools/call"'}
