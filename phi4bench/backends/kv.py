@@ -155,10 +155,14 @@ class SharedRows:
 
 
 class GrowingRow:
-    """One case whose cache is each step's output: for decoders whose attention does not update it in place."""
+    """One case whose cache is each step's output: for decoders whose attention does not update it in place.
 
-    def __init__(self, decoder: Decoder, prefixes: PrefixStore[list[Any]]) -> None:
+    `whole`: prompts are read in one pass with no prefix shared, for those that take several tokens only without a past.
+    """
+
+    def __init__(self, decoder: Decoder, prefixes: PrefixStore[list[Any]], whole: bool = False) -> None:
         self._decoder = decoder
+        self._whole = whole
         self._value = onnxruntime().OrtValue.ortvalue_from_numpy
         self._prefixes = prefixes
         self._past: list[Any] = []
@@ -166,7 +170,7 @@ class GrowingRow:
 
     def enter(self, slot: int, ids: Array, shared: int) -> Array:
         assert slot == 0
-        if not shared:
+        if self._whole or not shared:
             return self._read(ids, 0, self._empty())
         past = self._prefixes.get(ids[:shared].tobytes(), lambda: self._prefix(ids[:shared]))
         return self._read(ids, shared, past)
@@ -189,7 +193,7 @@ class GrowingRow:
 
     def _read(self, ids: Array, start: int, past: list[Any]) -> Array:
         logits = np.empty(0)
-        for begin, end in pieces(start, len(ids), self._decoder):
+        for begin, end in [(0, len(ids))] if self._whole else pieces(start, len(ids), self._decoder):
             logits = self._forward(ids[None, begin:end], begin, past)
             past = self._past
         self._length = len(ids)

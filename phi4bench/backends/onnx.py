@@ -24,7 +24,7 @@ from phi4bench.backends.genai_config import read_model_config
 from phi4bench.backends.kv import GrowingRow, PrefixStore, Rows, SharedRows
 from phi4bench.backends.lane import Job, decode_jobs
 from phi4bench.backends.parallel import handing_out, side_by_side
-from phi4bench.backends.probe import CacheMode, probe
+from phi4bench.backends.probe import CacheMode, open_probed
 from phi4bench.backends.session import (
     Decoder,
     available_cores,
@@ -107,11 +107,20 @@ class OnnxBackend:
         self._config = read_model_config(model_file.parent / "genai_config.json")
         self._threads = threads or available_cores()
         self._plan = plan(self._threads, batch, weight_bytes)
-        self._spin = spin
-        self._decoder: Decoder | None = open_decoder(
-            model_file, self._config.head_size, intra_op=self._plan.intra_op, spin=spin, provider=self._provider
-        )
-        self._cache: CacheMode = "growing" if provider != "cpu" else probe(self._decoder)
+
+        def load(reuse_memory: bool) -> Decoder:
+            return open_decoder(
+                model_file,
+                self._config.head_size,
+                intra_op=self._plan.intra_op,
+                spin=spin,
+                provider=self._provider,
+                reuse_memory=reuse_memory,
+            )
+
+        self._decoder: Decoder | None
+        self._cache: CacheMode
+        self._decoder, self._cache = open_probed(model_file, load)
         if self._cache != "in place, rows together":
             self._plan = replace(self._plan, rows=1)
         self._tokenizer = tokenizer
@@ -127,7 +136,7 @@ class OnnxBackend:
             "threads": self._threads,
             **asdict(self._plan),
             "cache": self._cache,
-            "prefix": "computed apart from the rest",
+            "prefix": "not shared" if self._cache == "growing, prompts whole" else "computed apart from the rest",
             "long_tokens": LONG_TOKENS,
             "machine": instruction_set(),
         }
@@ -208,6 +217,6 @@ class OnnxBackend:
 
     def _rows(self, rows: int, tokens: int, prefixes: PrefixStore[list[Any]]) -> Rows:
         assert self._decoder is not None
-        if self._cache == "growing":
-            return GrowingRow(self._decoder, prefixes)
+        if self._cache in ("growing", "growing, prompts whole"):
+            return GrowingRow(self._decoder, prefixes, whole=self._cache != "growing")
         return SharedRows(self._decoder, rows, tokens, prefixes)

@@ -24,6 +24,8 @@ DTYPES: dict[str, type[np.generic]] = {
     "tensor(int8)": np.int8,
     "tensor(uint8)": np.uint8,
 }
+QUIET = 4
+"""onnxruntime's log severity "fatal": its errors reach us as exceptions, and its lines would tear the progress bar."""
 NOT_A_DECODER = "should be a decoder with a KV cache as `onnxruntime_genai.models.builder` writes it"
 
 
@@ -43,6 +45,7 @@ class Decoder:
     """A loaded decoder. `vocabulary`: width of the logits.
 
     `last_logits_only`: the file computes logits for the last position alone (the builder's `prune_lm_head`).
+    `in_place_possible`: it runs where its arrays lie, on the CPU.
     """
 
     session: Any
@@ -51,6 +54,7 @@ class Decoder:
     logits_dtype: type[np.generic]
     vocabulary: int
     last_logits_only: bool
+    in_place_possible: bool
 
 
 def onnxruntime() -> Any:
@@ -62,7 +66,7 @@ def onnxruntime() -> Any:
         raise UsageError(f"onnxruntime cannot be imported ({error})", "pip install 'phi4bench[cpu]'") from error
     if hasattr(ort, "disable_telemetry_events"):
         ort.disable_telemetry_events()
-    ort.set_default_logger_severity(3)  # errors only: its warnings would tear the progress bar
+    ort.set_default_logger_severity(QUIET)
     return ort
 
 
@@ -95,10 +99,13 @@ def instruction_set() -> str:
     return " ".join([platform.machine(), *sorted(flags)])
 
 
-def open_decoder(model_file: Path, head_size: int, *, intra_op: int, spin: bool, provider: str) -> Decoder:
+def open_decoder(
+    model_file: Path, head_size: int, *, intra_op: int, spin: bool, provider: str, reuse_memory: bool = True
+) -> Decoder:
     """Load a decoder file. `intra_op`: threads that work on one step together; `spin`: they wait busily for work.
 
-    `head_size`: of its cache, where the file itself leaves it open.
+    `head_size`: of its cache, where the file itself leaves it open. `reuse_memory`: intermediate results share buffers
+    as the shapes that the file declares allow; not for files that declare wrong ones.
 
     Raises `ArtifactError`, one line, for a file that onnxruntime cannot load or that is not such a decoder.
     """
@@ -107,7 +114,8 @@ def open_decoder(model_file: Path, head_size: int, *, intra_op: int, spin: bool,
     options.intra_op_num_threads = intra_op
     options.inter_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3
+    options.enable_mem_reuse = reuse_memory
+    options.log_severity_level = QUIET
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
     try:
         session = ort.InferenceSession(str(model_file), options, providers=[provider])
@@ -147,6 +155,7 @@ def _described(session: Any, model_file: Path, head_size: int) -> Decoder:
         logits_dtype=_dtype(logits, model_file),
         vocabulary=logits.shape[-1],
         last_logits_only=logits.shape[1] == 1,
+        in_place_possible=session.get_providers()[0] == PROVIDERS["cpu"],
     )
 
 
