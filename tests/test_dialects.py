@@ -420,6 +420,15 @@ def test_only_the_dialects_own_text_is_control(dialect, turns):
     assert controls(prompt(HOSTILE)) == controls(prompt("plain words"))
 
 
+@pytest.mark.parametrize("name", ["tool_use", "phi4-mini", "hermes"])
+def test_the_markers_of_an_earlier_call_are_control(name):
+    dialect = dialect_named(name)
+    segments = dialect.render(Question("q", (), (Message("assistant", "", (GREP,)),))).segments
+    control = "".join(segment.text for segment in segments if segment.control)
+    assert control.count(dialect.calls.open) == control.count(dialect.calls.close) == 1
+    assert "grep" not in control
+
+
 # Identity.
 
 
