@@ -1,27 +1,168 @@
-"""From completions to a judgement: scores, gates, verdict. `assess` and `conclude` need no model, so a run can be re-scored."""
+"""From completions to a judgement: scores, gates, and what may be concluded from them. Runs nothing, writes nothing.
+
+A stored run and a fresh one take the same way, so that scoring again gives the same figures.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from functools import cached_property
+from typing import Any
 
-from phi4bench.artifacts import Artifact
-from phi4bench.backends import Decoding
-from phi4bench.calls import Json
 from phi4bench.cases import Case
-from phi4bench.errors import Phi4benchError, UsageError
-from phi4bench.gates import GateResult, Outcome, RegressionResult, Verdict, judge_levels, judge_regression, tier, verdict
-from phi4bench.levels import LEVELS, Score, score
-from phi4bench.printable import printable
-from phi4bench.run.generation import Generation, Settings, generate, render
-from phi4bench.run.plan import Plan, Subject
-from phi4bench.run.progress import Progress
-from phi4bench.targets import Targets
+from phi4bench.gates import (
+    GateResult,
+    Outcome,
+    RegressionResult,
+    judge_levels,
+    judge_regression,
+    per_scenario,
+    per_tool,
+)
+from phi4bench.levels import Score, score
+from phi4bench.runfile import SavedRun
+from phi4bench.targets import PAIRED_GATES, SCORE_GATES, Targets, Tier
+from phi4bench.transcripts import Completion
+from phi4bench.verdicts import EXIT_CODES, Judged, Verdict, advice, required_gates, tier, verdict
 
 REGRESSION = "regression."
-SUITE_GATES = (*LEVELS, "abstention", *(REGRESSION + name for name in (*LEVELS, "abstention")))
-"""The gates that a suite judges now. A required gate of another name is INCONCLUSIVE: nothing measures it."""
+SUITE_GATES = (*SCORE_GATES, *(REGRESSION + name for name in PAIRED_GATES))
+"""The gates that suites judge now. A required gate of another name is INCONCLUSIVE: nothing measures it yet."""
+
+CRASHED_EXIT = 3
+"""A run that broke (a crash, NaN logits): no verdict, so neither 0 nor 1."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One artifact, judged. `scores` are those of the cases that have a completion, in the cases' order.
+
+    `gates`: every rate by name, and `regression` every paired comparison, both with outcomes where there are targets.
+    `incomplete`: why no gate may be decided; empty where every completion is there.
+    """
+
+    run: SavedRun
+    baseline: SavedRun | None
+    targets: Targets
+    scores: tuple[Score, ...]
+    baseline_scores: tuple[Score, ...]
+    gates: Mapping[str, GateResult]
+    regression: Mapping[str, RegressionResult]
+    incomplete: str = ""
+
+    @property
+    def id(self) -> str:
+        return str(self.run.artifact["id"])
+
+    @property
+    def precision(self) -> str:
+        return str(self.run.artifact["precision"])
+
+    @property
+    def waived(self) -> bool:
+        """Whether the user gave up the comparison with a baseline."""
+        return bool(self.run.facts.get("no_baseline_given"))
+
+    @cached_property
+    def required(self) -> tuple[Judged, ...]:
+        """Each required gate, those that nothing measured too."""
+        reason = str(self.run.facts.get("baseline_missing") or "")
+        why = {gate.name: f"no baseline: {reason}" for gate in self.targets.gates if reason and gate.kind == "margin"}
+        results = (*self.gates.values(), *self.regression.values())
+        return required_gates(results, self.targets, self.precision, "cpu", self.waived, why)
+
+    @cached_property
+    def tools(self) -> Mapping[str, Mapping[str, GateResult]]:
+        return per_tool(self.scores, self.targets.alpha)
+
+    @cached_property
+    def scenarios(self) -> Mapping[str, Mapping[str, GateResult]]:
+        return per_scenario(self.scores, self.targets.alpha)
+
+    @property
+    def tier(self) -> Tier | None:
+        return tier(self.gates, self.targets)
+
+    @cached_property
+    def answered(self) -> Mapping[str, tuple[Case, Completion]]:
+        return _answered(self.run)
+
+    @cached_property
+    def baseline_answered(self) -> Mapping[str, tuple[Case, Completion]]:
+        return _answered(self.baseline) if self.baseline else {}
+
+    def result(self, name: str) -> Judged | None:
+        """What is known of a gate; `None` for one that does not concern this artifact."""
+        known = {**self.gates, **self.regression, **{gate.name: gate for gate in self.required}}
+        return known.get(name)
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What follows for one artifact. No verdict where gates that the targets name were `not_run`."""
+
+    verdict: Verdict | None
+    not_run: tuple[str, ...]
+    advice: str
+
+    @property
+    def exit_code(self) -> int | None:
+        """`None` for a partial run, whose exit code is an ordinary one."""
+        return None if self.verdict is None else EXIT_CODES[self.verdict]
+
+
+def assess(run: SavedRun, baseline: SavedRun | None, targets: Targets) -> Judgement:
+    """Score and judge. Where completions are missing no gate is decided: what is there is no fair sample."""
+    scores, before = score_run(run), score_run(baseline) if baseline else ()
+    precision = str(run.artifact["precision"])
+    gates = judge_levels(scores, targets, precision)
+    regression: dict[str, RegressionResult] = {}
+    if baseline is not None:
+        shared = {one.case_id for one in scores} & {one.case_id for one in before}
+        pairs = [[one for one in some if one.case_id in shared] for some in (scores, before)]
+        if shared:
+            regression = judge_regression(pairs[0], pairs[1], targets, precision)
+    incomplete = _incomplete(run)
+    if incomplete:
+        gates = {name: _undecided(gate, incomplete) for name, gate in gates.items()}
+    unpaired = incomplete or (_incomplete(baseline) if baseline else "")
+    if unpaired:
+        regression = {name: _undecided(gate, unpaired) for name, gate in regression.items()}
+    return Judgement(run, baseline, targets, scores, before, gates, regression, incomplete)
+
+
+def score_run(run: SavedRun) -> tuple[Score, ...]:
+    return tuple(score(case, completion, run.dialect) for case, completion in _answered(run).values())
+
+
+def conclude(judgement: Judgement, ran: Collection[str]) -> Conclusion:
+    """The verdict over the gates that tests `ran`; none where a gate that the targets name was left out."""
+    names = [gate.name for gate in judgement.targets.gates]
+    not_run = tuple(name for name in names if name in SUITE_GATES and name not in ran)
+    if not_run:
+        return Conclusion(None, not_run, "")
+    decided = verdict(judgement.required, judgement.targets, judgement.precision, "cpu", judgement.waived)
+    return Conclusion(decided, (), advice(decided, judgement.tier))
+
+
+def _answered(run: SavedRun) -> dict[str, tuple[Case, Completion]]:
+    pairs = zip(run.dataset.cases, run.completions, strict=True)
+    return {case.id: (case, completion) for case, completion in pairs if completion is not None}
+
+
+def _incomplete(run: SavedRun) -> str:
+    missing = sum(completion is None for completion in run.completions)
+    if not missing:
+        return ""
+    return (
+        f"{missing:,} of {len(run.completions):,} completions of {run.artifact['id']} are missing:"
+        f" {run.facts.get('stopped') or 'the run was stopped'}; run the same command to go on from there"
+    )
+
+
+def _undecided(gate: Any, reason: str) -> Any:
+    """The same figures, and no outcome but INCONCLUSIVE."""
+    if gate.outcome is None:
+        return gate
+    return replace(gate, outcome=Outcome.INCONCLUSIVE, more_groups=None, reason=reason)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from phi4bench.artifacts import Artifact, open_artifact, unique_ids
@@ -15,6 +15,7 @@ from phi4bench.datasets import Dataset, fixtures_dir, load_cases, subset
 from phi4bench.errors import ArtifactError, TargetsError, UsageError
 from phi4bench.printable import printable
 from phi4bench.run.options import RunOptions
+from phi4bench.store import default_cache_dir
 from phi4bench.targets import Targets, merge_targets, parse_targets
 
 
@@ -46,15 +47,15 @@ def make_plan(options: RunOptions) -> Plan:
     texts = read_targets(options.targets)
     targets = merge_targets([parse_targets(text, name) for name, text in texts])
     system_prompt = _read_text(options.system_prompt, "--system-prompt") if options.system_prompt else None
-    artifacts = unique_ids([_open(model, options) for model in options.models])
-    subjects = tuple(_with_baseline(artifact, options) for artifact in artifacts)
+    subjects = _with_distinct_ids([_with_baseline(_open(model, options), options) for model in options.models])
     dataset = load_cases(options.cases or None)
     if not dataset.cases:
         raise UsageError(f"{dataset.path}: no cases", "name a case file that holds some")
     if options.limit is not None:
         dataset = subset(dataset, options.limit, options.seed)
-    for folder in (options.report_dir, *filter(None, [options.cache_dir if options.cache else None])):
-        _check_writable(folder)
+    _check_writable(options.report_dir, "--report")
+    if options.cache:
+        _check_writable(options.cache_dir or default_cache_dir(), "--cache-dir")
     return Plan(options, subjects, dataset, targets, texts, system_prompt)
 
 
@@ -77,6 +78,23 @@ def read_targets(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 def _open(spec: str, options: RunOptions) -> Artifact:
     return open_artifact(spec, dialect=options.dialect, cache_dir=options.cache_dir)
+
+
+def _with_distinct_ids(subjects: Sequence[Subject]) -> tuple[Subject, ...]:
+    """Ids become file names and test ids; a baseline that is also a candidate keeps that one's."""
+    artifacts = [subject.artifact for subject in subjects]
+    further: dict[str, Artifact] = {}
+    for subject in subjects:
+        if subject.baseline and not any(subject.baseline.path == artifact.path for artifact in artifacts):
+            further.setdefault(f"{subject.baseline.path} {subject.baseline.model_file}", subject.baseline)
+    named = unique_ids([*artifacts, *further.values()])
+    ids = {(artifact.path, artifact.model_file): artifact.id for artifact in reversed(named)}
+    return tuple(
+        Subject(artifact, baseline and replace(baseline, id=ids[baseline.path, baseline.model_file]), subject.no_baseline)
+        if (baseline := subject.baseline) and (baseline.path, baseline.model_file) in ids
+        else Subject(artifact, subject.baseline, subject.no_baseline)
+        for artifact, subject in zip(named, subjects, strict=False)
+    )
 
 
 def _with_baseline(artifact: Artifact, options: RunOptions) -> Subject:
@@ -134,7 +152,7 @@ def _read_text(path: Path, option: str) -> str:
         raise UsageError(f"{option}={printable(str(path), 200)!r} cannot be read ({reason})", "name a text file") from None
 
 
-def _check_writable(folder: Path) -> None:
+def _check_writable(folder: Path, option: str) -> None:
     """Create the folder and a file in it, now rather than after an hour of generating."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,5 +160,5 @@ def _check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise UsageError(
-            f"folder {printable(str(folder), 200)!r} cannot be written ({error.strerror})", "name another one"
+            f"{option}={printable(str(folder), 200)!r} cannot be written ({error.strerror})", "name another folder"
         ) from None

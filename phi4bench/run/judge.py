@@ -1,0 +1,171 @@
+"""Carries out a plan: each artifact, and its baseline where a gate needs one, is run in a child and then judged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from phi4bench import __version__
+from phi4bench.artifacts import Artifact
+from phi4bench.backends import Decoding
+from phi4bench.calls import Json
+from phi4bench.errors import Phi4benchError, UsageError
+from phi4bench.printable import printable
+from phi4bench.run.generation import Generation, Settings, generate, render
+from phi4bench.run.judging import REGRESSION, Judgement, assess
+from phi4bench.run.plan import Plan, Subject
+from phi4bench.run.progress import Progress
+from phi4bench.runfile import SavedRun
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An artifact that could not be judged, and why, in one line. `usage`: what was given is at fault, not the run."""
+
+    artifact_id: str
+    line: str
+    usage: bool
+
+
+@dataclass
+class Judge:
+    """The runs of one plan; a baseline that several artifacts share is run once. `clock` counts seconds."""
+
+    plan: Plan
+    machine: Mapping[str, Json]
+    say: Say
+    progress: Progress
+    clock: Callable[[], float] = time.monotonic
+    _done: dict[str, SavedRun] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        limit = self.plan.options.time_limit_s
+        self.deadline = None if limit is None else self.clock() + limit
+
+    def judge(self, subject: Subject, gates: Collection[str]) -> Judgement | Fault:
+        """What the completions of `subject` are worth. A harness fault ends this artifact and no other."""
+        paired = any(name.startswith(REGRESSION) for name in gates)
+        try:
+            run = self._run(subject.artifact, _facts(subject, self.plan))
+            baseline = None
+            if subject.baseline is not None and paired:
+                baseline = self._run(subject.baseline, {"role": "baseline"})
+            return assess(run, baseline, self.plan.targets)
+        except Phi4benchError as error:
+            return Fault(subject.artifact.id, printable(str(error)), isinstance(error, UsageError))
+
+    def _run(self, artifact: Artifact, facts: Mapping[str, Any]) -> SavedRun:
+        key = f"{artifact.sha256} {artifact.dialect.digest()}"
+        if key not in self._done or facts.get("role") == "candidate":
+            plan, options = self.plan, self.plan.options
+            for line in header(artifact, plan):
+                self.say(line)
+            items = render(artifact, plan.dataset.cases, plan.system_prompt)
+            self.say(f"  first prompt  {printable(items[0].prompt.text, 400)}")
+            with self._settings() as settings:
+                made = generate(artifact, items, settings, self.progress, self.deadline)
+            self.say(f"  {_made(made)}")
+            stopped = f"the time limit of {options.time_limit_s:g} s was reached" if options.time_limit_s is not None else ""
+            self._done[key] = SavedRun(
+                artifact=card(artifact),
+                dialect=artifact.dialect,
+                dataset=plan.dataset,
+                completions=tuple(
+                    made.transcripts[item.case_id].completion if item.case_id in made.transcripts else None
+                    for item in items
+                ),
+                decoding={**asdict(settings.decoding), "system_prompt": plan.system_prompt},
+                machine=self.machine,
+                versions={"phi4bench": __version__, **_packages(self.machine)},
+                facts={**facts, "stopped": stopped if made.missing else "", "generation": _generation_facts(made)},
+            )
+        return self._done[key]
+
+    @contextmanager
+    def _settings(self) -> Iterator[Settings]:
+        options = self.plan.options
+        decoding = Decoding(max_new_tokens=options.max_new_tokens)
+        if options.cache:
+            resume = "run the same command to go on from there"
+            yield Settings(decoding, options.threads, options.cache_dir, self.machine, resume)
+            return
+        with TemporaryDirectory(dir=options.report_dir, prefix=".generations-") as folder:
+            yield Settings(decoding, options.threads, Path(folder), self.machine, "--no-cache: none of it was kept")
+
+
+def header(artifact: Artifact, plan: Plan) -> list[str]:
+    """What is about to be run, for people to check before it costs anything."""
+    inferred = any(line.startswith("dialect") for line in artifact.dialect_inferred)
+    source = "--dialect" if plan.options.dialect else "inferred" if inferred else "declared by its manifest"
+    dataset = plan.dataset
+    groups = len({case.group for case in dataset.cases})
+    return [
+        f"{artifact.id}: {artifact.format}, {artifact.precision}, {artifact.bytes / 1e6:.1f} MB,"
+        f" sha256 {artifact.sha256[:12]}",
+        f"  dialect {artifact.dialect.name}, turns {artifact.dialect.turns.name} ({source})",
+        *(f"  {printable(line)}" for line in artifact.dialect_inferred),
+        f"  cases   {len(dataset.cases):,} in {groups:,} groups, {printable(dataset.path, 200)},"
+        f" sha256 {dataset.sha256[:12]}",
+        *(f"  {printable(line, 200)}" for line in dataset.notes),
+        f"  targets {', '.join(plan.targets.names)}",
+    ]
+
+
+def card(artifact: Artifact) -> dict[str, Any]:
+    """What reports say of an artifact."""
+    return {
+        "id": artifact.id,
+        "spec": artifact.spec,
+        "sha256": artifact.sha256,
+        "format": artifact.format,
+        "bytes": artifact.bytes,
+        "precision": artifact.precision,
+        "dialect": artifact.dialect.name,
+        "turns": artifact.dialect.turns.name,
+        "inferred": list(artifact.dialect_inferred),
+        "parent": artifact.parent,
+        "files": [{"name": name, "sha256": sha256, "bytes": size} for name, sha256, size in artifact.files],
+    }
+
+
+def _facts(subject: Subject, plan: Plan) -> dict[str, Any]:
+    return {
+        "role": "candidate",
+        "baseline": subject.baseline.id if subject.baseline else None,
+        "baseline_missing": subject.no_baseline,
+        "no_baseline_given": plan.options.no_baseline,
+        "targets": [list(text) for text in plan.target_texts],
+        "seed": plan.options.seed,
+    }
+
+
+def _generation_facts(made: Generation) -> dict[str, Any]:
+    return {
+        "from_cache": made.from_cache,
+        "generated": made.generated,
+        "missing": made.missing,
+        "seconds": made.seconds,
+        "peak_rss_bytes": made.peak_rss_bytes,
+        "runtime": dict(made.runtime),
+    }
+
+
+def _made(made: Generation) -> str:
+    line = f"completions   {made.from_cache:,} from cache, {made.generated:,} generated"
+    if made.generated and made.seconds:
+        line += f" in {made.seconds:.1f} s ({made.generated / made.seconds:.1f} cases/s)"
+    if made.peak_rss_bytes:
+        line += f", {made.peak_rss_bytes / 2**20:,.0f} MiB at most"
+    return line + (f", {made.missing:,} missing" if made.missing else "")
+
+
+def _packages(machine: Mapping[str, Json]) -> dict[str, Any]:
+    packages = machine.get("packages")
+    return {"python": machine.get("python"), **(packages if isinstance(packages, dict) else {})}
