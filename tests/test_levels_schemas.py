@@ -1,0 +1,128 @@
+"""JSON Schema: the fast path against the library, what is refused, and that nothing is ever fetched."""
+
+from __future__ import annotations
+
+import socket
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from phi4bench.errors import UsageError
+from phi4bench.schemas import flat_check, is_valid, schema_fault
+
+TYPES = ("string", "integer", "number", "boolean", "null", "array", "object")
+names = st.sampled_from(["a", "b", "c"])
+members = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(TYPES) | st.lists(st.sampled_from(TYPES), min_size=1, max_size=3, unique=True),
+        "enum": st.lists(st.sampled_from(["a", "b", "", "1"]), min_size=1, max_size=3, unique=True),
+        "description": st.just("what it is"),
+    },
+)
+flat_schemas = st.fixed_dictionaries(
+    {"type": st.just("object")},
+    optional={
+        "properties": st.dictionaries(names, members, max_size=3),
+        "required": st.lists(names, max_size=3, unique=True),
+        "additionalProperties": st.booleans(),
+        "$schema": st.sampled_from(
+            ["https://json-schema.org/draft/2020-12/schema", "http://json-schema.org/draft-07/schema#"]
+        ),
+    },
+)
+leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+values = leaves | st.sampled_from(["a", "b", "", "1"]) | st.just(1.0) | st.lists(leaves, max_size=2)
+objects = st.dictionaries(names | st.just("d"), values | st.dictionaries(names, leaves, max_size=1), max_size=4)
+
+
+@settings(deadline=None, max_examples=600)
+@given(flat_schemas, objects | values)
+def test_the_fast_path_agrees_with_the_library(schema, value):
+    check = flat_check(schema)
+    assert check is not None
+    validator = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    assert check(value) == validator(schema).is_valid(value)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param({"type": "object", "minProperties": 1}, id="another-keyword"),
+        pytest.param({"type": "object", "properties": {"a": {"type": "string", "pattern": "^x"}}}, id="pattern"),
+        pytest.param({"type": "object", "properties": {"a": {"enum": [1, 2]}}}, id="enum-of-numbers"),
+        pytest.param({"type": "object", "properties": {"a": True}}, id="boolean-member"),
+        pytest.param({"type": "object", "additionalProperties": {"type": "string"}}, id="schema-for-others"),
+        pytest.param({"type": "object", "$schema": "http://json-schema.org/draft-04/schema#"}, id="draft-4"),
+        pytest.param({"properties": {}}, id="no-type"),
+    ],
+)
+def test_the_fast_path_leaves_the_rest_to_the_library(schema):
+    assert flat_check(schema) is None
+
+
+def test_the_schemas_own_draft_is_honoured():
+    # Draft 4 knows no integer 1.0; draft 6 and later do. Source: JSON Schema draft-06 release notes, "integer".
+    old = {"$schema": "http://json-schema.org/draft-04/schema#", "type": "integer"}
+    assert not is_valid(1.0, old)
+    assert is_valid(1.0, {"type": "integer"})
+
+
+@pytest.mark.parametrize(
+    ("value", "valid"),
+    [
+        pytest.param({"tags": ["a"], "n": 2}, True, id="valid"),
+        pytest.param({"tags": ["a", 1], "n": 2}, False, id="wrong-item"),
+        pytest.param({"tags": [], "n": 0}, False, id="below-the-minimum"),
+        pytest.param({"tags": [], "n": True}, False, id="boolean-for-integer"),
+    ],
+)
+def test_nested_schemas_are_judged_by_the_library(value, valid):
+    schema = {
+        "type": "object",
+        "properties": {
+            "tags": {"type": "array", "items": {"$ref": "#/$defs/tag"}},
+            "n": {"type": "integer", "minimum": 1},
+        },
+        "$defs": {"tag": {"type": "string"}},
+    }
+    assert is_valid(value, schema) is valid
+
+
+def test_a_value_that_cannot_be_checked_is_not_valid():
+    recursive = {"$ref": "#/$defs/n", "$defs": {"n": {"type": "array", "items": {"$ref": "#/$defs/n"}}}}
+    deep: list[object] = []
+    for _ in range(3000):
+        deep = [deep]
+    assert not is_valid(deep, recursive)  # type: ignore[arg-type]
+    assert not is_valid(10**400, {"multipleOf": 0.5})
+
+
+def test_nothing_is_ever_fetched(monkeypatch):
+    def no_network(*args, **kwargs):
+        raise AssertionError("a schema reached for the network")
+
+    monkeypatch.setattr(socket, "create_connection", no_network)
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    remote = {"type": "object", "properties": {"a": {"$ref": "http://example.com/a.json"}}}
+    with pytest.raises(UsageError, match=r"example\.com"):
+        is_valid({"a": 1}, remote)
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        pytest.param({"type": "object", "properties": {"a": {"type": "string"}}}, "", id="usable"),
+        pytest.param({"type": "strong"}, "strong", id="unknown-type"),
+        pytest.param({"properties": {"a": {"pattern": 3}}}, "properties/a/pattern", id="names-the-place"),
+        pytest.param({"$ref": "http://example.com/a.json"}, "nothing is ever fetched", id="remote-reference"),
+        pytest.param({"default": {"$ref": "http://example.com"}}, "", id="a-value-that-looks-like-a-reference"),
+        pytest.param([], "should be an object", id="no-object"),
+    ],
+)
+def test_schema_fault_says_why_a_schema_is_refused(schema, said):
+    fault = schema_fault(schema)
+    assert said in fault
+    assert bool(fault) == bool(said)
