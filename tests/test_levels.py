@@ -183,7 +183,7 @@ def test_schema_validity_is_of_each_call_made(text, valid, total):
         pytest.param("<tool_use>re", "stop", "attempted a call", id="half-a-call"),
         pytest.param("Well <tool_call>", "stop", "marker", id="another-dialects-marker"),
         pytest.param("Well <|tool_call|>", "stop", "marker", id="another-dialects-control-token"),
-        pytest.param("then </tool_use>", "stop", "marker", id="a-closing-marker"),
+        pytest.param("then </tool_use>", "stop", "attempted a call", id="a-closing-marker"),
     ],
 )
 def test_only_well_formed_prose_abstains(text, finish, reason):
