@@ -23,7 +23,7 @@ from phi4bench.dialects.python_calls import Unreadable, read_python_call, write_
 from phi4bench.errors import DialectError
 from phi4bench.prompts import Segment
 
-MAX_STARTS = 200
+MAX_STARTS = 2_000
 """How many opening brackets a text without markers is tried at; beyond it, what is left counts as unread."""
 
 CLOSE_TRIES = 4
