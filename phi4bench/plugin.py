@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from phi4bench.run.session import JudgingSession
+    from phi4bench.session import JudgingSession
 
 SESSION = pytest.StashKey["JudgingSession"]()
 OUTCOME = pytest.StashKey[str]()
@@ -84,10 +84,15 @@ def _session(config: pytest.Config) -> JudgingSession:
     """The one judging session of this pytest run, opened by the first test that needs it."""
     if SESSION not in config.stash:
         from phi4bench.run.options import DESTINATION
-        from phi4bench.run.session import JudgingSession
+        from phi4bench.session import JudgingSession
 
         config.stash[SESSION] = JudgingSession.open(lambda name: config.getoption(DESTINATION.format(name), None))
     return config.stash[SESSION]
+
+
+def _parameters(item: pytest.Item) -> Mapping[str, Any]:
+    callspec = getattr(item, "callspec", None)
+    return callspec.params if callspec else {}
 
 
 @pytest.hookimpl(trylast=True)  # after -k, -m and --deselect have chosen
@@ -97,7 +102,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     session = config.stash[SESSION]
     if session.error:
         raise pytest.UsageError(session.error)
-    session.select({str(marker.args[0]) for item in items for marker in item.iter_markers("judges")})
+    for item in items:
+        marker = item.get_closest_marker("judges")
+        if marker and "gate" in _parameters(item):
+            session.select(_parameters(item)["gate"], str(marker.args[0]))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -134,8 +142,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     marker = item.get_closest_marker("judges")
     if marker and SESSION in item.config.stash and report.when == "call":
         outcome = item.stash.get(OUTCOME, None)
-        if outcome is not None and hasattr(item, "callspec"):
-            item.config.stash[SESSION].ran(item.callspec.params["gate"], marker.args[0])
+        if outcome is not None:
+            item.config.stash[SESSION].ran(_parameters(item)["gate"], marker.args[0])
         if report.skipped and isinstance(report.longrepr, tuple):
             path, line, _ = item.location
             report.longrepr = (path, (line or 0) + 1, report.longrepr[2])

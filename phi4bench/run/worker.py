@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from phi4bench.backends import CaseFault, open_backend
+from phi4bench.backends import CaseError, open_backend
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.run.jobs import Setup, item_from_json, store_identity
 from phi4bench.store import TranscriptStore
@@ -36,7 +36,7 @@ def main() -> int:
     except BrokenPipeError:
         return 1  # the parent is gone
     except Phi4benchError as error:
-        index = error.index if isinstance(error, CaseFault) else None
+        index = error.index if isinstance(error, CaseError) else None
         usage = isinstance(error, UsageError)
         say({"event": "error", "what": error.what, "hint": error.hint, "usage": usage, "index": index})
         return 1

@@ -1,0 +1,140 @@
+"""`report.json`: every figure of a run as data, in the form that `report.schema.json` publishes. Pure.
+
+The main fields (`artifact`, `dataset`, `levels`, `abstention`, `per_tool`, `regression`, `slo`, `tier`, `verdict`,
+`machine`) are what scripts rely on; the others may grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from phi4bench import __version__
+from phi4bench.gates import GateResult, RegressionResult
+from phi4bench.levels import LEVELS
+from phi4bench.report.examples import flips
+from phi4bench.run.judge import Fault
+from phi4bench.run.judging import REGRESSION, Conclusion, Judgement
+from phi4bench.stats import Interval
+
+SCHEMA = "phi4bench.report/1"
+
+
+def report(results: Sequence[tuple[Judgement, Conclusion] | Fault], targets: Mapping[str, Any]) -> dict[str, Any]:
+    """One object an artifact, in the order in which they were given."""
+    return {
+        "schema": SCHEMA,
+        "phi4bench": __version__,
+        "targets": dict(targets),
+        "artifacts": [
+            {"artifact": {"id": result.artifact_id}, "fault": result.line, "verdict": None}
+            if isinstance(result, Fault)
+            else artifact_figures(*result)
+            for result in results
+        ],
+    }
+
+
+def targets_facts(targets: Any) -> dict[str, Any]:
+    return {
+        "names": list(targets.names),
+        "sha256": targets.sha256,
+        "alpha": targets.alpha,
+        "sources": dict(targets.sources),
+    }
+
+
+def artifact_figures(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
+    """All figures of one artifact."""
+    run, gates, scores = judgement.run, judgement.gates, judgement.scores
+    called = [score for score in scores if score.expects_call]
+    with_prose = sum(score.prose for score in called)
+    baseline = judgement.baseline
+    return {
+        "artifact": dict(run.artifact),
+        "baseline": {key: baseline.artifact[key] for key in ("id", "spec", "sha256", "precision")} if baseline else None,
+        "baseline_missing": None if baseline else run.facts.get("baseline_missing") or None,
+        "no_baseline": judgement.waived,
+        "dataset": {
+            "path": run.dataset.path,
+            "sha256": run.dataset.sha256,
+            "name": run.dataset.name,
+            "cases": len(run.dataset.cases),
+            "groups": len({case.group for case in run.dataset.cases}),
+            "notes": list(run.dataset.notes),
+        },
+        "decoding": dict(run.decoding),
+        "levels": {name: rate_figures(gates[name]) for name in LEVELS},
+        "abstention": rate_figures(gates["abstention"]),
+        "figures": {
+            name: rate_figures(gate) for name, gate in gates.items() if name not in LEVELS and name != "abstention"
+        },
+        "prose_around_calls": {"passed": with_prose, "total": len(called)},
+        "per_tool": {name: {level: rate_figures(gate) for level, gate in rows.items()} for name, rows in judgement.tools.items()},
+        "per_scenario": {
+            name: {level: rate_figures(gate) for level, gate in rows.items()} for name, rows in judgement.scenarios.items()
+        },
+        "regression": {
+            name.removeprefix(REGRESSION): pair_figures(gate) | _flip_ids(judgement, name)
+            for name, gate in judgement.regression.items()
+        },
+        "slo": {},
+        "gates": [gate_line(gate) for gate in judgement.required],
+        "tier": judgement.tier.name if judgement.tier else None,
+        "verdict": str(conclusion.verdict) if conclusion.verdict else None,
+        "advice": conclusion.advice or None,
+        "not_run": list(conclusion.not_run),
+        "incomplete": judgement.incomplete or None,
+        "generation": dict(run.facts.get("generation") or {}),
+        "seed": run.facts.get("seed"),
+        "machine": dict(run.machine),
+        "versions": dict(run.versions),
+    }
+
+
+def rate_figures(gate: GateResult) -> dict[str, Any]:
+    return {
+        "passed": gate.passed,
+        "total": gate.total,
+        "rate": gate.rate,
+        "ci": _ends(gate.interval),
+        "target": gate.target,
+        "outcome": str(gate.outcome) if gate.outcome else None,
+        "groups": gate.groups,
+        "more_groups": gate.more_groups,
+        "reason": gate.reason or None,
+    }
+
+
+def pair_figures(gate: RegressionResult) -> dict[str, Any]:
+    return {
+        "total": gate.total,
+        "both": gate.both,
+        "lost": gate.lost,
+        "gained": gate.gained,
+        "neither": gate.neither,
+        "difference": gate.difference,
+        "ci": _ends(gate.interval),
+        "margin": gate.margin,
+        "outcome": str(gate.outcome) if gate.outcome else None,
+        "mcnemar_p": gate.mcnemar_p,
+        "groups": gate.groups,
+        "more_groups": gate.more_groups,
+        "reason": gate.reason or None,
+    }
+
+
+def gate_line(gate: GateResult | RegressionResult) -> dict[str, Any]:
+    """A required gate with its numbers, as verdicts and promotions list it."""
+    if isinstance(gate, RegressionResult):
+        return {"name": gate.name, **pair_figures(gate)}
+    return {"name": gate.name, **rate_figures(gate)}
+
+
+def _flip_ids(judgement: Judgement, name: str) -> dict[str, Any]:
+    lost, gained = flips(judgement, name.removeprefix(REGRESSION))
+    return {"lost_cases": [score.case_id for score in lost], "gained_cases": [score.case_id for score in gained]}
+
+
+def _ends(ends: Interval | None) -> list[float] | None:
+    return None if ends is None else [ends.low, ends.high]

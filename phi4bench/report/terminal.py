@@ -1,0 +1,121 @@
+"""The table that a run ends with, for a terminal of 80 columns. Pure: lines out, each with the style it may be shown in."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from phi4bench.gates import GateResult, Outcome
+from phi4bench.levels import LEVELS
+from phi4bench.printable import printable
+from phi4bench.report.wording import interval, percent, points, points_interval, size
+from phi4bench.run.judging import Conclusion, Judgement
+
+Line = tuple[str, str]
+"""(text, style): a style is words that pytest's terminal knows, such as `bold green`, or empty."""
+
+WIDTH = 79
+_STYLES = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow", None: ""}
+_VERDICT_STYLES = {"promote": "bold green", "reject": "bold red", "inconclusive": "bold yellow"}
+
+
+def summary(judgement: Judgement, conclusion: Conclusion) -> list[Line]:
+    """One artifact: its levels, what it is compared with, its tools and scenarios, tier and verdict."""
+    return [
+        *_title(judgement),
+        *_levels(judgement),
+        *_regression(judgement),
+        *_groups("tool", judgement.tools.items()),
+        *_groups("scenario", judgement.scenarios.items()),
+        *_reasons(judgement),
+        *_end(judgement, conclusion),
+    ]
+
+
+def where(paths: Iterable[Path]) -> Line:
+    return "reports: " + ", ".join(printable(str(path), 200) for path in paths), ""
+
+
+def _title(judgement: Judgement) -> Iterator[Line]:
+    artifact, cases = judgement.run.artifact, judgement.run.dataset.cases
+    groups = len({case.group for case in cases})
+    yield (
+        f"{judgement.id}  {artifact['format']} {artifact['precision']} {size(artifact['bytes'])},"
+        f" dialect {artifact['dialect']}, {len(cases):,} cases in {groups:,} groups",
+        "bold",
+    )
+
+
+def _levels(judgement: Judgement) -> Iterator[Line]:
+    yield f"  {'level':<18}{'passed/total':>13}{'rate':>8}{'interval':>17}{'target':>9}  outcome", ""
+    named = {gate.name for gate in judgement.targets.gates}
+    for name, gate in judgement.gates.items():
+        if name in LEVELS or name == "abstention" or name in named:
+            yield _level_row(name, gate)
+    for gate in judgement.required:
+        if isinstance(gate, GateResult) and gate.name not in judgement.gates and not gate.name.startswith("regression."):
+            yield f"  {printable(gate.name):<18}{'-':>13}{'-':>8}{'-':>17}{gate.target:>9g}  {gate.outcome}", "yellow"
+
+
+def _level_row(name: str, gate: GateResult) -> Line:
+    target = "-" if gate.target is None else f"{100 * gate.target:g}%"
+    return (
+        f"  {name:<18}{f'{gate.passed:,}/{gate.total:,}':>13}{percent(gate.rate):>8}{interval(gate.interval):>17}"
+        f"{target:>9}  {gate.outcome or 'measured'}",
+        _STYLES[gate.outcome],
+    )
+
+
+def _regression(judgement: Judgement) -> Iterator[Line]:
+    if not judgement.regression:
+        if judgement.waived:
+            yield "  no comparison with a baseline: --no-baseline was given", ""
+        return
+    against = printable(str(judgement.run.facts.get("baseline")), 12)
+    yield f"  {'against ' + against:<21}{'lost/gained':>12}{'points':>8}{'interval':>17}{'margin':>7}  outcome", ""
+    for name, gate in judgement.regression.items():
+        margin = "-" if gate.margin is None else f"-{100 * gate.margin:g}"
+        yield (
+            f"  {name.removeprefix('regression.'):<21}{f'{gate.lost}/{gate.gained}':>12}{points(gate.difference):>8}"
+            f"{points_interval(gate.interval):>17}{margin:>7}  {gate.outcome or 'measured'}",
+            _STYLES[gate.outcome],
+        )
+
+
+def _groups(kind: str, rows: Iterable[tuple[str, object]]) -> Iterator[Line]:
+    """A row a tool or a scenario: how many cases, and its rate at each level (or of abstention)."""
+    yield f"  {kind:<20}{'cases':>7}" + "".join(f"{name:>11}" for name in (*LEVELS, "")).rstrip(), ""
+    for name, levels in rows:
+        assert isinstance(levels, dict)
+        if "detection" in levels:
+            cells = "".join(f"{percent(levels[level].rate):>11}" for level in LEVELS)
+            yield f"  {printable(name, 20):<20}{levels['detection'].total:>7,}{cells}", ""
+        if "abstention" in levels:
+            gate = levels["abstention"]
+            yield f"  {printable(name, 20):<20}{gate.total:>7,}   abstention {percent(gate.rate)}", ""
+
+
+def _reasons(judgement: Judgement) -> Iterator[Line]:
+    for gate in judgement.required:
+        if gate.outcome is Outcome.INCONCLUSIVE:
+            for line in _wrapped(f"{gate.name} is INCONCLUSIVE: {printable(gate.reason)}"):
+                yield line, "yellow"
+
+
+def _end(judgement: Judgement, conclusion: Conclusion) -> Iterator[Line]:
+    reached = judgement.tier
+    if reached is not None and not judgement.incomplete:
+        yield f"  tier     {reached.name}", ""
+    if conclusion.verdict is None:
+        for line in _wrapped(f"partial run: no verdict (not run: {', '.join(conclusion.not_run)})"):
+            yield line, "yellow"
+        return
+    advice = f": {conclusion.advice}" if conclusion.advice else ""
+    yield f"  verdict  {conclusion.verdict.upper()}{advice}", _VERDICT_STYLES[conclusion.verdict]
+    if conclusion.verdict == "inconclusive" and not judgement.targets.promotes:
+        yield f"  targets {', '.join(judgement.targets.names)} promote nothing, whatever they show", ""
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)

@@ -1,0 +1,71 @@
+"""Puts a run's reports into its folder, each file whole or not at all, and takes stale promotions away."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from phi4bench.report.figures import report, targets_facts
+from phi4bench.report.page import page
+from phi4bench.report.promotion import promotion
+from phi4bench.run.files import write_text
+from phi4bench.run.judge import Fault
+from phi4bench.run.judging import Conclusion, Judgement
+from phi4bench.runfile import SavedRun, write_run
+from phi4bench.targets import Targets
+from phi4bench.verdicts import Verdict
+
+Result = tuple[Judgement, Conclusion] | Fault
+
+
+def remove_stale_promotions(folder: Path, artifact_ids: Iterable[str]) -> None:
+    """Whatever this run finds, an earlier promotion of the same artifacts must not stand beside it."""
+    for path in (folder / "promotion.json", *(folder / name / "promotion.json" for name in artifact_ids)):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
+
+
+def write_reports(
+    folder: Path, results: Sequence[Result], targets: Targets, created: str, command: str
+) -> tuple[Path, ...]:
+    """Writes everything; returns the files that a person would open."""
+    hashes = _write_transcripts(folder, results)
+    figures = report(results, targets_facts(targets))
+    write_text(folder / "report.json", to_json(figures))
+    write_text(folder / "report.html", page(results, targets, created))
+    written = [folder / "report.html", folder / "report.json"]
+    for result in results:
+        if isinstance(result, Fault) or result[1].verdict is not Verdict.promote:
+            continue
+        judgement, conclusion = result
+        place = folder if len(results) == 1 else folder / judgement.id
+        ids = [judgement.id, *([str(judgement.baseline.artifact["id"])] if judgement.baseline else [])]
+        own = {f"{name}.jsonl": hashes[name] for name in ids}
+        write_text(place / "promotion.json", to_json(promotion(judgement, conclusion, own, created, command)))
+        written.append(place / "promotion.json")
+    return tuple(written)
+
+
+def to_json(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, indent=2, allow_nan=False) + "\n"
+
+
+def _write_transcripts(folder: Path, results: Sequence[Result]) -> dict[str, str]:
+    """Artifact id to the sha256 of its transcripts."""
+    runs: dict[str, SavedRun] = {}
+    for result in results:
+        if not isinstance(result, Fault):
+            judgement = result[0]
+            if judgement.baseline:
+                runs.setdefault(str(judgement.baseline.artifact["id"]), judgement.baseline)
+            runs[judgement.id] = judgement.run
+    return {name: _sha256(write_run(folder, run)) for name, run in runs.items()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,130 @@
+"""One request for judgement from its options to its exit code, as the plugin drives it. Knows no pytest."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+from phi4bench import machine
+from phi4bench.errors import Phi4benchError, UsageError
+from phi4bench.printable import printable
+from phi4bench.report.findings import Finding, finding
+from phi4bench.report.terminal import Line, summary, where
+from phi4bench.report.writing import Result, remove_stale_promotions, write_reports
+from phi4bench.run.judge import Fault, Judge, Say
+from phi4bench.run.judging import CRASHED_EXIT, Judgement, conclude
+from phi4bench.run.options import options_from
+from phi4bench.run.plan import Plan, make_plan
+from phi4bench.run.progress import Bar
+from phi4bench.verdicts import USAGE_EXIT, worst_exit
+
+
+class JudgingSession:
+    """What was asked, what each artifact is worth, and which gates were looked at.
+
+    `error`: why the request cannot be carried out, in one line; then there is nothing else. `names`: of the artifacts.
+    """
+
+    def __init__(self, plan: Plan | None, error: str = "") -> None:
+        self.plan, self.error = plan, error
+        self.names: tuple[str, ...] = tuple(subject.artifact.id for subject in plan.subjects) if plan else ()
+        self.concluded = False
+        self._selected: dict[int, set[str]] = {}
+        self._found: dict[int, Judgement | Fault] = {}
+        self._ran: dict[int, set[str]] = {}
+        self._results: dict[int, Result] = {}
+        self._written: tuple[Path, ...] = ()
+        self._told: set[int] = set()
+        self._fault = ""
+
+    @classmethod
+    def open(cls, get: Callable[[str], Any]) -> JudgingSession:
+        """Never raises for what the user asked: `error` holds it, to be told when there is somebody to tell."""
+        try:
+            return cls(make_plan(options_from(get)))
+        except Phi4benchError as error:
+            return cls(None, printable(str(error)))
+
+    @property
+    def judged(self) -> bool:
+        return bool(self._found)
+
+    def select(self, artifact: int, gate: str) -> None:
+        """A test of this gate is going to run."""
+        self._selected.setdefault(artifact, set()).add(gate)
+
+    def judge(self, say: Say, stream: TextIO) -> None:
+        """Run and judge every artifact that a selected test asks for."""
+        plan = self._plan
+        remove_stale_promotions(plan.options.report_dir, self.names)
+        judge = Judge(plan, machine.describe(), say, Bar(stream))
+        for artifact in sorted(self._selected):
+            self._found[artifact] = judge.judge(plan.subjects[artifact], self._selected[artifact])
+
+    def fault(self, artifact: int) -> str:
+        """Why the artifact could not be judged, in full the first time; empty where it was."""
+        found = self._found[artifact]
+        if not isinstance(found, Fault):
+            return ""
+        if artifact in self._told:
+            return f"{found.artifact_id} was not judged; its first test says why"
+        self._told.add(artifact)
+        return found.line
+
+    def finding(self, artifact: int, gate: str) -> Finding:
+        found = self._found[artifact]
+        assert isinstance(found, Judgement)
+        return finding(found, gate)
+
+    def ran(self, artifact: int, gate: str) -> None:
+        """The gate's test has run to its end."""
+        self._ran.setdefault(artifact, set()).add(gate)
+
+    def conclude(self, status: int) -> int:
+        """Verdicts over what ran, and the reports. `status`: the code that pytest would exit with; returns ours."""
+        for index, found in self._found.items():
+            self._results[index] = (
+                found if isinstance(found, Fault) else (found, conclude(found, self._ran.get(index, set())))
+            )
+        codes = [status]
+        for result in self._results.values():
+            if isinstance(result, Fault):
+                codes.append(USAGE_EXIT if result.usage else CRASHED_EXIT)
+            elif (code := result[1].exit_code) is not None:
+                codes.append(code)
+        results = [self._results[index] for index in sorted(self._results)]
+        plan = self._plan
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        try:
+            command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+            self._written = write_reports(plan.options.report_dir, results, plan.targets, now, command)
+        except (OSError, Phi4benchError) as error:
+            remove_stale_promotions(plan.options.report_dir, self.names)
+            self._fault = f"the reports could not be written: {printable(str(error))}"
+            codes.append(USAGE_EXIT if isinstance(error, UsageError) else CRASHED_EXIT)
+        self.concluded = True
+        return worst_exit(codes)
+
+    def summary(self) -> Iterable[Line]:
+        """What the run ends with on a terminal."""
+        for index in sorted(self._results):
+            result = self._results[index]
+            if isinstance(result, Fault):
+                yield f"{result.artifact_id}: not judged", "bold red"
+                yield f"  {result.line}", "red"
+            else:
+                yield from summary(*result)
+            yield "", ""
+        if self._fault:
+            yield self._fault, "red"
+        elif self._written:
+            yield where(self._written)
+
+    @property
+    def _plan(self) -> Plan:
+        assert self.plan is not None
+        return self.plan
