@@ -16,7 +16,7 @@ from phi4bench.cases import Case
 from phi4bench.datasets.casejson import FormError, case_from_json, case_to_json, tool_to_json, tools_from_json
 from phi4bench.datasets.dataset import Dataset, digest
 from phi4bench.dialects import Dialect
-from phi4bench.errors import StoreError
+from phi4bench.errors import DialectError, StoreError
 from phi4bench.printable import printable
 from phi4bench.store import completion_from_json, completion_to_json
 from phi4bench.tools import Tool
@@ -139,7 +139,7 @@ def read_run(path: Path) -> SavedRun:
         )  # fmt: skip
     except OSError as error:
         raise StoreError(f"'{shown}' cannot be read: {error.strerror}", "name a run's report folder") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (DialectError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         why = printable(str(error), 200)
         raise StoreError(f"{shown}:{number}: not a saved run ({why})", "run the judgement again") from None
 

@@ -93,6 +93,16 @@ FAULTS = [
         "nothing is ever fetched",
         id="schema-fetches",
     ),
+    pytest.param(
+        line(tools=[{**WEATHER, "inputSchema": {"type": "object", "properties": {"city": {"$ref": "#/$defs/city"}}}}]),
+        "leads nowhere",
+        id="schema-dangles",
+    ),
+    pytest.param(
+        line(tools=[{**WEATHER, "inputSchema": {"type": "object", "properties": {"city": {"pattern": "("}}}}]),
+        "its inputSchema is no usable JSON Schema",
+        id="schema-pattern",
+    ),
     pytest.param(line(messages=[]), "messages is empty", id="messages-empty"),
     pytest.param(line(messages=[USER, {"role": "assistant", "content": "ho"}]), "an assistant's", id="assistant-last"),
     pytest.param(line(messages=[{"role": "robot", "content": ""}]), "messages[0].role='robot'", id="role"),

@@ -33,7 +33,7 @@ def read_cases(path: Path) -> list[tuple[str, Case]]:
                 if case.toolset:
                     checked.add(case.toolset)
             check_expected(case)
-        except FormError as fault:
+        except (FormError, UsageError) as fault:
             raise CaseFileError(f"{place}: {fault}") from None
         except RecursionError:
             raise CaseFileError(f"{place}: nested too deeply; flatten it") from None

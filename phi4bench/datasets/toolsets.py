@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from phi4bench.calls import Call
 from phi4bench.cases import Case
@@ -74,7 +75,7 @@ def check_tools(tools: Sequence[Tool], known_good: set[str] | None = None) -> No
         key = json.dumps(tool.schema, sort_keys=True)
         if known_good is not None and key in known_good:
             continue
-        if fault := schema_fault(tool.schema):
+        if fault := schema_fault(tool.schema) or dangling_reference(tool.schema):
             why = printable(fault, 200)
             raise FormError(f"tool {shown(tool.name)}: its inputSchema is no usable JSON Schema: {why}")
         if known_good is not None:
@@ -85,7 +86,7 @@ def check_expected(case: Case) -> None:
     """Raises `FormError` where the answer key breaks the schema that it is asked under."""
     expected = case.expected
     if expected.response_schema is not None:
-        if fault := schema_fault(expected.response_schema):
+        if fault := schema_fault(expected.response_schema) or dangling_reference(expected.response_schema):
             raise FormError(f"response_schema is no usable JSON Schema: {printable(fault, 200)}")
         if not is_valid(expected.json, expected.response_schema):
             why = argument_fault(expected.json, expected.response_schema)
@@ -96,6 +97,35 @@ def check_expected(case: Case) -> None:
         if not is_valid(dict(call.arguments), schemas[call.name]):
             why = argument_fault(dict(call.arguments), schemas[call.name])
             raise FormError(f"expected.calls[{index}] does not fit the inputSchema of {shown(call.name)}: {why}")
+
+
+def dangling_reference(schema: Mapping[str, Any]) -> str:
+    """Which reference inside the schema leads nowhere, in a clause; empty where all lead somewhere."""
+    waiting: list[Any] = [schema]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Mapping):
+            reference = node.get("$ref")
+            if isinstance(reference, str) and reference.startswith("#/") and not _leads(schema, reference):
+                return f"$ref={reference!r} leads nowhere"
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
+    return ""
+
+
+def _leads(schema: Any, reference: str) -> bool:
+    """JSON Pointer, RFC 6901."""
+    node = schema
+    for part in unquote(reference[2:]).split("/"):
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, Mapping) and key in node:
+            node = node[key]
+        elif isinstance(node, list) and key.isdigit() and int(key) < len(node):
+            node = node[int(key)]
+        else:
+            return False
+    return True
 
 
 def fits(call: Call, tools: Sequence[Tool]) -> bool:

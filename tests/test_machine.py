@@ -1,0 +1,65 @@
+"""The description of the machine says what figures depend on, and nothing about whose it is."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from phi4bench import machine
+
+
+def test_it_says_what_figures_depend_on() -> None:
+    said = machine.describe()
+    assert {"cpu", "cores", "memory_bytes", "os", "python", "packages", "gpus"} <= said.keys()
+    assert json.loads(json.dumps(said)) == said
+    assert said["cores"] >= 1  # type: ignore[operator]
+
+
+def test_it_names_neither_host_nor_user() -> None:
+    said = json.dumps(machine.describe())
+    for secret in (platform.node(), getpass.getuser()):
+        assert len(secret) < 4 or secret not in said
+
+
+def test_it_imports_no_runtime() -> None:
+    code = "import sys; from phi4bench.machine import describe; describe(); print('onnxruntime' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "name"),
+    [
+        pytest.param("processor\t: 0\nmodel name\t: AMD  EPYC 7B13\n", "AMD EPYC 7B13", id="x86"),
+        pytest.param("processor\t: 0\nBogoMIPS\t: 50\n", "", id="arm-without-a-name"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_the_processors_name_is_read(cpuinfo: str, name: str) -> None:
+    assert machine.cpu_model(cpuinfo) == name
+
+
+@pytest.mark.parametrize(
+    ("said", "gpus"),
+    [
+        pytest.param("NVIDIA H200, 143771 MiB, 570.1\n", ["NVIDIA H200, 143771 MiB, 570.1"], id="one"),
+        pytest.param("", [], id="none"),
+        pytest.param("NVIDIA-SMI has failed because it couldn't communicate\n", [], id="broken"),
+    ],
+)
+def test_gpus_are_read_from_what_nvidia_smi_says(said: str, gpus: list[str]) -> None:
+    assert machine.gpus(lambda: said) == gpus
+
+
+def test_a_silent_nvidia_smi_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hangs(*_: object, **__: object) -> None:
+        raise subprocess.TimeoutExpired("nvidia-smi", 5)
+
+    monkeypatch.setattr(machine.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr(machine.subprocess, "run", hangs)
+    assert machine.gpus() == []
