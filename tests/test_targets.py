@@ -1,0 +1,172 @@
+"""Targets files: the shipped ones hold what they promise, and a wrong one is refused by name."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from phi4bench.errors import TargetsError
+from phi4bench.targets import Target, Targets, is_quantized, merge_targets, parse_targets
+
+FOLDER = Path(__file__).parent.parent / "fixtures" / "targets"
+ONE = '[[gate]]\nname = "tool"\nfloor = 0.95\nsource = "test"\n'
+
+
+def shipped(name: str) -> Targets:
+    return parse_targets((FOLDER / f"{name}.toml").read_text(encoding="utf-8"), name)
+
+
+def figures(targets: Targets, precision: str, device: str = "cpu") -> dict[str, float | None]:
+    return {gate.name: gate.figure(precision, device) for gate in targets.required(precision, device)}
+
+
+def test_guide_names_the_four_levels_abstention_and_a_quantized_artifacts_margins():
+    levels = {"detection": 0.97, "parsing": 0.95, "tool": 0.95, "parameter": 0.90, "abstention": 0.90}
+    assert figures(shipped("guide"), "fp32") == levels
+    assert figures(shipped("guide"), "int8") == levels | {f"regression.{level}": 0.02 for level in levels}
+    assert figures(shipped("guide"), "int4") == levels | {f"regression.{level}": 0.03 for level in levels}
+    assert shipped("guide").alpha == 0.05
+
+
+def test_guide_has_the_four_tiers_with_their_advice():
+    assert [(tier.name, dict(tier.above), tier.advice) for tier in shipped("guide").tiers] == [
+        ("EXCELLENT", {"tool": 0.95, "parameter": 0.90}, "deploy"),
+        ("GOOD", {"tool": 0.85, "parameter": 0.80}, "deploy with monitoring"),
+        ("ACCEPTABLE", {"tool": 0.75, "parameter": 0.70}, "more training"),
+        ("POOR", {}, "restart with another configuration"),
+    ]
+
+
+def test_report_holds_the_accuracy_schema_and_service_figures():
+    found = figures(shipped("report"), "int8", "gpu")
+    assert found == {
+        "tool": 0.95,
+        "parameter": 0.98,
+        "selection": 0.97,
+        "multi_turn": 0.90,
+        "error_recovery": 0.85,
+        "schema_validity": 0.99,
+        "slo.latency_p95_ms": 50,
+        "slo.tokens_per_s": 1000,
+        "slo.gpu_memory_gb": 12,
+    }
+    on_cpu = figures(shipped("report"), "int8", "cpu")
+    assert on_cpu["slo.latency_p95_ms"] == 200
+    assert "slo.gpu_memory_gb" not in on_cpu
+
+
+def test_results_holds_loss_size_and_speed_by_precision():
+    int8, int4 = figures(shipped("results"), "int8"), figures(shipped("results"), "int4")
+    assert (int8["regression.tool"], int4["regression.tool"]) == (0.02, 0.05)
+    assert (int8["size_ratio"], int4["size_ratio"]) == (0.27, 0.145)
+    assert (int8["tool"], int8["speedup"]) == (0.94, 2.5)
+    assert figures(shipped("results"), "fp32") == {"tool": 0.94}
+
+
+def test_strict_is_nowhere_looser_than_guide():
+    guide, strict = figures(shipped("guide"), "int8"), figures(shipped("strict"), "int8")
+    assert guide.keys() == strict.keys()
+    for name, figure in guide.items():
+        tighter = strict[name] < figure if name.startswith("regression.") else strict[name] > figure
+        assert tighter, name
+    assert strict["regression.tool"] == 0.01
+
+
+def test_only_smoke_never_promotes():
+    assert [name for name in ("guide", "strict", "report", "results", "smoke") if not shipped(name).promotes] == [
+        "smoke"
+    ]
+
+
+@pytest.mark.parametrize("name", ["guide", "strict", "report", "results", "smoke"])
+def test_every_shipped_figure_has_a_source(name):
+    targets = shipped(name)
+    assert targets.gates
+    assert all(len(source) > 10 for source in targets.sources.values())
+    assert targets.sha256 == hashlib.sha256((FOLDER / f"{name}.toml").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("precision", ["int8", "int4", "int4-kquant", "uint8", "nf4", "fp8"])
+def test_an_integer_or_eight_bit_precision_counts_as_quantized(precision):
+    assert is_quantized(precision)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16", "", "unknown"])
+def test_a_float_precision_or_an_unknown_one_does_not(precision):
+    assert not is_quantized(precision)
+
+
+@pytest.mark.parametrize(
+    ("precision", "figure"),
+    [
+        pytest.param("int8", 0.02, id="listed"),
+        pytest.param("int4-hqq", 0.03, id="a-variant-of-a-listed-one"),
+        pytest.param("int6", 0.02, id="not-listed-keeps-to-the-tightest"),
+        pytest.param("fp32", None, id="not-quantized"),
+    ],
+)
+def test_a_margin_concerns_quantized_artifacts(precision, figure):
+    assert Target("regression.tool", "margin", {"int8": 0.02, "int4": 0.03}, "", "").figure(precision) == figure
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("alpha = ", "my.toml: .*TOML", id="broken-toml"),
+        pytest.param("alpa = 0.1\n" + ONE, "my.toml: 'alpa' is not a known key; known keys: alpha, ", id="unknown-key"),
+        pytest.param(ONE + "flor = 0.9\n", "gate 'tool': 'flor' is not a known key; .*floor", id="unknown-gate-key"),
+        pytest.param(ONE.replace("tool", "tol"), "gate 'tol' is not known; known gates: detection", id="unknown-gate"),
+        pytest.param(ONE.replace("0.95", "95"), "between 0 and 1; write 95% as 0.95", id="percent-for-fraction"),
+        pytest.param(ONE.replace("0.95", '"a"'), "'a', but should be a number", id="no-number"),
+        pytest.param(ONE.replace("0.95", "true"), "True, but should be a number", id="boolean"),
+        pytest.param(ONE.replace("0.95", "nan"), "nan, but should be a number", id="not-a-number"),
+        pytest.param(ONE.replace('source = "test"', ""), "'source' is missing", id="no-source"),
+        pytest.param(ONE.replace("floor = 0.95", ""), "a floor or a ceiling", id="no-figure"),
+        pytest.param(ONE.replace("floor", "ceiling"), "has a ceiling, but a rate", id="ceiling-for-a-rate"),
+        pytest.param(ONE + ONE, "'tool' is named twice", id="twice"),
+        pytest.param("alpha = 0.05", "names no gate", id="no-gate"),
+        pytest.param("alpha = 5\n" + ONE, "alpha=5.0, but should lie between", id="alpha-in-percent"),
+        pytest.param("promotes = 1\n" + ONE, "promotes=1, but should be true or false", id="promotes-no-boolean"),
+        pytest.param("[gate]\nname = 'tool'", "written as \\[\\[gate\\]\\]", id="table-for-list"),
+        pytest.param("[regression]\nsource = 'x'", "has no margins", id="no-margins"),
+        pytest.param(
+            "[regression]\nmargins = {int8 = 2}\nsource = 'x'", "write 2 points as 0.02", id="margin-in-points"
+        ),
+        pytest.param(
+            "[regression]\nlevels = ['tol']\nmargins = {int8 = 0.02}\nsource = 'x'", "known levels", id="unknown-level"
+        ),
+        pytest.param(
+            ONE + "[[tier]]\nname = 'A'\nadvice = 'x'\nabove = {tol = 0.9}", "tier 'A': 'tol'", id="tier-level"
+        ),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name(text, said):
+    with pytest.raises(TargetsError, match=said) as caught:
+        parse_targets(text, "my.toml")
+    assert str(caught.value).startswith("my.toml: ")
+
+
+def test_merging_adds_the_gates_of_all_files():
+    other = parse_targets(ONE + '[[gate]]\nname = "parameter"\nfloor = 0.8\nsource = "test"\n', "b")
+    merged = merge_targets([parse_targets(ONE, "a"), other])
+    assert [gate.name for gate in merged.gates] == ["tool", "parameter"]
+    assert merged.names == ("a", "b")
+    assert merged.sha256 not in merged.sha256s
+
+
+def test_two_figures_for_one_gate_are_refused_with_both_files_named():
+    with pytest.raises(TargetsError, match=r"'tool' has floor 0.95 in a but floor 0.9 in b"):
+        merge_targets([parse_targets(ONE, "a"), parse_targets(ONE.replace("0.95", "0.90"), "b")])
+
+
+def test_merging_with_smoke_promotes_nothing():
+    smoke = parse_targets("promotes = false\n" + ONE, "smoke")
+    assert not merge_targets([parse_targets(ONE, "a"), smoke]).promotes
+
+
+def test_merging_keeps_the_tiers_of_whichever_file_has_them():
+    tiers = shipped("guide").tiers
+    plain = parse_targets(ONE, "a")
+    assert merge_targets([plain, shipped("guide")]).tiers == merge_targets([shipped("guide"), plain]).tiers == tiers

@@ -1,0 +1,130 @@
+"""Verdicts: every combination of outcomes, the waivers, the tiers and the exit codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from phi4bench.gates import GateResult, Outcome, RegressionResult
+from phi4bench.stats import Interval
+from phi4bench.targets import parse_targets
+from phi4bench.verdicts import Verdict, advice, exit_code, required_gates, tier, verdict, worst_exit
+
+FOLDER = Path(__file__).parent.parent / "fixtures" / "targets"
+GUIDE, SMOKE, REPORT = (
+    parse_targets((FOLDER / f"{name}.toml").read_text(encoding="utf-8"), name) for name in ("guide", "smoke", "report")
+)
+LEVELS = ("detection", "parsing", "tool", "parameter", "abstention")
+PASS, FAIL, OPEN = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
+
+
+def gates(**outcomes: Outcome) -> list[GateResult | RegressionResult]:
+    return [
+        GateResult(name, 99, 100, 0.99, Interval(0.97, 1.0), 0.9, outcomes.get(name, PASS), 100, required=True)
+        for name in LEVELS
+    ]
+
+
+def paired(**outcomes: Outcome) -> list[GateResult | RegressionResult]:
+    return [
+        RegressionResult(
+            f"regression.{name}", 100, 99, 1, 0, 0, -0.01, Interval(-0.02, 0.0), 1.0, 0.02, outcomes.get(name, PASS)
+        )
+        for name in LEVELS
+    ]
+
+
+@pytest.mark.parametrize(
+    ("results", "precision", "expected"),
+    [
+        pytest.param(gates(), "fp32", Verdict.promote, id="all-pass"),
+        pytest.param(gates(tool=FAIL), "fp32", Verdict.reject, id="one-fails"),
+        pytest.param(gates(tool=OPEN), "fp32", Verdict.inconclusive, id="one-is-open"),
+        pytest.param(gates(tool=FAIL, parsing=OPEN), "fp32", Verdict.reject, id="failing-outweighs-open"),
+        pytest.param(gates()[:-1], "fp32", Verdict.inconclusive, id="a-required-gate-skipped"),
+        pytest.param([], "fp32", Verdict.inconclusive, id="nothing-measured"),
+        pytest.param(gates(), "int8", Verdict.inconclusive, id="quantized-without-a-baseline"),
+        pytest.param(gates() + paired(), "int8", Verdict.promote, id="quantized-with-a-baseline"),
+        pytest.param(gates() + paired(tool=FAIL), "int8", Verdict.reject, id="quantized-and-worse"),
+        pytest.param(gates() + paired()[1:], "int8", Verdict.inconclusive, id="one-comparison-missing"),
+    ],
+)
+def test_a_verdict_is_that_of_every_required_gate(results, precision, expected):
+    assert verdict(results, GUIDE, precision) is expected
+
+
+def test_a_waived_baseline_leaves_the_regression_out():
+    assert verdict(gates(), GUIDE, "int8", no_baseline=True) is Verdict.promote
+    assert verdict(gates(tool=FAIL), GUIDE, "int8", no_baseline=True) is Verdict.reject
+
+
+def test_smoke_never_promotes_but_can_reject():
+    assert verdict(gates(), SMOKE) is Verdict.inconclusive
+    assert verdict(gates(tool=FAIL), SMOKE) is Verdict.reject
+
+
+def test_what_is_only_measured_cannot_fail_the_run():
+    extra = GateResult("selection", 0, 100, 0.0, Interval(0.0, 0.1), 0.97, FAIL, 100)
+    assert verdict([*gates(), extra], GUIDE) is Verdict.promote
+
+
+def test_a_gate_nobody_measured_is_listed_with_its_reason():
+    listed = {gate.name: gate for gate in required_gates(gates(), GUIDE, "int8")}
+    assert list(listed)[:5] == list(LEVELS)
+    assert listed["regression.tool"].outcome is OPEN
+    assert "--baseline" in listed["regression.tool"].reason
+    slo = {gate.name: gate for gate in required_gates(gates(), REPORT, "fp32", "gpu")}["slo.latency_p95_ms"]
+    assert (slo.outcome, slo.target, slo.reason) == (OPEN, 50, "no suite of this run measured it")
+    said = required_gates([], GUIDE, unmeasured_because={"tool": "skipped by -k"})
+    assert {gate.name: gate.reason for gate in said}["tool"] == "skipped by -k"
+
+
+@pytest.mark.parametrize(
+    ("tool", "parameter", "name"),
+    [
+        (0.96, 0.91, "EXCELLENT"),
+        (0.95, 0.91, "GOOD"),  # above 95, not at it
+        (0.99, 0.90, "GOOD"),
+        (0.86, 0.81, "GOOD"),
+        (0.99, 0.71, "ACCEPTABLE"),
+        (0.75, 0.99, "POOR"),
+        (0.0, 0.0, "POOR"),
+    ],
+)
+def test_a_tier_needs_every_rate_above_its_figure(tool, parameter, name):
+    rates = {"tool": tool, "parameter": parameter}
+    results = {level: GateResult(level, 0, 100, rate, None) for level, rate in rates.items()}
+    reached = tier(results, GUIDE)
+    assert reached is not None
+    assert reached.name == name
+
+
+def test_without_cases_or_tiers_there_is_no_tier():
+    assert tier({}, GUIDE) is None
+    assert tier({level: GateResult(level, 0, 0, None, None) for level in LEVELS}, GUIDE) is None
+    assert tier({level: GateResult(level, 1, 1, 1.0, None) for level in LEVELS}, REPORT) is None
+
+
+def test_advice_comes_only_with_a_promotion():
+    best = GUIDE.tiers[0]
+    assert advice(Verdict.promote, best) == "deploy"
+    assert advice(Verdict.inconclusive, best) == advice(Verdict.reject, best) == advice(Verdict.promote, None) == ""
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [
+        (["promote"], 0),
+        (["promote", "inconclusive"], 10),
+        (["inconclusive", "reject", "promote"], 1),
+        ([], 4),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst_model(verdicts, code):
+    assert exit_code([Verdict(one) for one in verdicts]) == code
+
+
+@pytest.mark.parametrize(("codes", "code"), [([0, 10, 1, 4], 4), ([0, 10, 1], 1), ([0, 10], 10), ([0], 0), ([0, 3], 3)])
+def test_usage_outweighs_reject_outweighs_inconclusive(codes, code):
+    assert worst_exit(codes) == code
