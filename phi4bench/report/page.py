@@ -1,8 +1,185 @@
-"""`report.html`: placeholder."""
+"""`report.html`: one file for a person, without scripts. What a model or a user wrote is hostile, and shown as text only."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from phi4bench import __version__
+from phi4bench.gates import GateResult, RegressionResult
+from phi4bench.levels import LEVELS
+from phi4bench.printable import printable
+from phi4bench.report.examples import Example, all_failing, flip_example, flips
+from phi4bench.report.wording import interval, percent, points, points_interval, size
+from phi4bench.run.judge import Fault
+from phi4bench.run.judging import REGRESSION, Conclusion, Judgement
+from phi4bench.targets import Targets
 
-def page(results: Any, targets: Any, created: str) -> str:
-    return ""
+MOST_CASES = 300
+"""Failing cases shown for each artifact; the transcripts hold the rest."""
+_TEMPLATE = Path(__file__).with_name("page.html.j2")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One gate in a table. `low`, `high`, `at`, `mark`: places on the drawing's scale, in percent; `None`: not drawn."""
+
+    name: str
+    count: str
+    figure: str
+    interval: str
+    target: str
+    outcome: str
+    reason: str
+    low: float | None = None
+    high: float | None = None
+    at: float | None = None
+    mark: float | None = None
+
+
+def page(results: Sequence[tuple[Judgement, Conclusion] | Fault], targets: Targets, created: str) -> str:
+    """The whole page. `created`: UTC, ISO 8601."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["visible"] = visible
+    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(
+        created=created,
+        version=__version__,
+        targets=targets,
+        artifacts=[_fault(result) if isinstance(result, Fault) else _artifact(*result) for result in results],
+        level_names=list(LEVELS),
+    )
+
+
+def visible(text: str) -> str:
+    """Control characters and bidirectional overrides as escapes; line breaks stay."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def _fault(fault: Fault) -> dict[str, Any]:
+    return {"id": fault.artifact_id, "fault": fault.line}
+
+
+def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
+    run = judgement.run
+    named = {gate.name for gate in judgement.targets.gates}
+    failing = all_failing(judgement)
+    levels = [
+        _row(gate) for name, gate in judgement.gates.items() if name in LEVELS or name == "abstention" or name in named
+    ]
+    missing = [gate for gate in judgement.required if gate.name not in {**judgement.gates, **judgement.regression}]
+    return {
+        "id": judgement.id,
+        "fault": "",
+        "verdict": str(conclusion.verdict) if conclusion.verdict else "no verdict",
+        "advice": conclusion.advice,
+        "not_run": conclusion.not_run,
+        "incomplete": judgement.incomplete,
+        "tier": judgement.tier.name if judgement.tier and not judgement.incomplete else "",
+        "card": run.artifact,
+        "size": size(run.artifact["bytes"]),
+        "dataset": run.dataset,
+        "groups": len({case.group for case in run.dataset.cases}),
+        "levels": levels,
+        "missing": missing,
+        "baseline": judgement.baseline.artifact["id"] if judgement.baseline else "",
+        "regression": [_pair_row(gate) for gate in judgement.regression.values()],
+        "flips": _flips(judgement),
+        "tools": _rates(judgement.tools),
+        "scenarios": _rates(judgement.scenarios),
+        "failing": failing[:MOST_CASES],
+        "failing_total": len(failing),
+        "facts": _facts(judgement),
+    }
+
+
+def _row(gate: GateResult) -> Row:
+    ends = gate.interval
+    return Row(
+        name=gate.name,
+        count=f"{gate.passed:,}/{gate.total:,}",
+        figure=percent(gate.rate),
+        interval=interval(ends),
+        target="-" if gate.target is None else f"{100 * gate.target:g}%",
+        outcome=str(gate.outcome) if gate.outcome else "measured",
+        reason=gate.reason,
+        low=100 * ends.low if ends else None,
+        high=100 * ends.high if ends else None,
+        at=None if gate.rate is None else 100 * gate.rate,
+        mark=None if gate.target is None else 100 * gate.target,
+    )
+
+
+def _pair_row(gate: RegressionResult) -> Row:
+    """On a scale from 10 points lost to 10 gained."""
+    ends = gate.interval
+    return Row(
+        name=gate.name.removeprefix(REGRESSION),
+        count=f"{gate.lost}/{gate.gained}",
+        figure=points(gate.difference),
+        interval=points_interval(ends),
+        target="-" if gate.margin is None else f"-{100 * gate.margin:g}",
+        outcome=str(gate.outcome) if gate.outcome else "measured",
+        reason=gate.reason,
+        low=_place(ends.low) if ends else None,
+        high=_place(ends.high) if ends else None,
+        at=None if gate.difference is None else _place(gate.difference),
+        mark=None if gate.margin is None else _place(-gate.margin),
+    )
+
+
+def _place(difference: float) -> float:
+    return min(max(50 + 500 * difference, 0.0), 100.0)
+
+
+def _rates(rows: Mapping[str, Mapping[str, GateResult]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "total": next(iter(gates.values())).total,
+            "rates": [percent(gates[level].rate) if level in gates else "" for level in LEVELS],
+            "abstention": percent(gates["abstention"].rate) if "abstention" in gates else "",
+        }
+        for name, gates in rows.items()
+        if gates
+    ]
+
+
+def _flips(judgement: Judgement) -> list[dict[str, Any]]:
+    """Cases that changed at some level, each under the lowest level at which it did."""
+    seen: set[str] = set()
+    groups = []
+    for name in judgement.regression:
+        level = name.removeprefix(REGRESSION)
+        for kind, scores in zip(("lost", "gained"), flips(judgement, level), strict=True):
+            fresh = [score for score in scores if score.case_id not in seen]
+            seen |= {score.case_id for score in fresh}
+            if fresh:
+                examples: list[Example] = [flip_example(judgement, score) for score in fresh[:MOST_CASES]]
+                groups.append({"level": level, "kind": kind, "total": len(fresh), "examples": examples})
+    return groups
+
+
+def _facts(judgement: Judgement) -> list[tuple[str, str]]:
+    run = judgement.run
+    generation = run.facts.get("generation") or {}
+    peak = generation.get("peak_rss_bytes")
+    return [
+        ("artifact sha256", str(run.artifact["sha256"])),
+        ("cases sha256", run.dataset.sha256),
+        ("targets sha256", judgement.targets.sha256),
+        ("decoding", _pairs(run.decoding)),
+        ("completions", f"{generation.get('from_cache', 0):,} from cache, {generation.get('generated', 0):,} generated"),
+        ("peak memory", size(peak) if peak else "nothing was generated"),
+        ("runtime", _pairs(generation.get("runtime") or {})),
+        ("machine", _pairs({key: value for key, value in run.machine.items() if key != "packages"})),
+        ("versions", _pairs(run.versions)),
+    ]
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items() if value not in (None, [], ""))
