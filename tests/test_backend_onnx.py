@@ -229,6 +229,11 @@ def test_the_margin_is_the_openers_logit_less_the_best_other(tiny_models):  # no
             logits = model(input_ids=torch.tensor([tokenizer.encode(one)[0]])).logits[0, -1].tolist()
         best_other = max(value for token, value in enumerate(logits) if token != opener)
         assert completion.margin == pytest.approx(logits[opener] - best_other, abs=1e-3)
+    [(_, chosen)] = opened(tiny_models / "fp32").generate(PROMPTS[:1], Decoding(1))
+    text = tokenizer.decode(chosen.token_ids)
+    assert tokenizer.id_of(text) == chosen.token_ids[0], "the first new token is no text of its own; take another seed"
+    [(_, best)] = opened(tiny_models / "fp32").generate([replace(PROMPTS[0], call_opener=text)], Decoding(1))
+    assert best.margin > 0, "the chosen token beats all others"
     no_opener = completions(opened(tiny_models / "fp32"), [replace(PROMPTS[0], call_opener="")])[0]
     assert no_opener.margin is None
 
@@ -244,6 +249,22 @@ def test_prefixes_are_computed_once_each(tiny_models, monkeypatch):  # noqa: F81
     )
     tokens(backend)
     assert len(computed) == len(set(computed)) == 2, "two tool sets, however many cases and lanes"
+
+
+def test_a_row_that_moved_into_a_freed_slot_keeps_what_it_holds(tiny_models):  # noqa: F811
+    from phi4bench.backends.kv import PrefixStore, SharedRows
+
+    decoder = opened(tiny_models / "fp32")._decoder
+    one, two = np.arange(10, 40), np.arange(100, 130)  # unlike prefixes of 20 tokens
+    fresh = SharedRows(decoder, 1, 64, PrefixStore())
+    read = {start: fresh.enter(0, ids, 20).copy() for start, ids in ((10, one), (100, two))}
+    stepped = fresh.step([7])[0].copy()
+    rows = SharedRows(decoder, 2, 64, PrefixStore())
+    rows.enter(0, one, 20)
+    rows.enter(1, two, 20)
+    rows.leave(0)
+    assert np.array_equal(rows.step([7])[0], stepped)
+    assert np.array_equal(rows.enter(0, one, 20), read[10]), "the slot now holds the other row's prefix"
 
 
 def test_completions_come_as_they_are_made_and_may_be_left_in_the_middle(tiny_models):  # noqa: F811
@@ -286,14 +307,15 @@ def message(error) -> str:
     return text
 
 
-def test_nan_weights_are_an_error_that_names_artifact_and_prompt(tiny_models, tmp_path):  # noqa: F811
+@pytest.mark.parametrize("new", [1, NEW])
+def test_nan_weights_are_an_error_that_names_artifact_and_prompt(new, tiny_models, tmp_path):  # noqa: F811
     folder = copy_of(tiny_models / "fp32", tmp_path / "m")
     data = np.fromfile(folder / "model.onnx.data", np.float32)
     data[:] = np.nan
     data.tofile(folder / "model.onnx.data")
     for options in ({"batch": 1}, {"threads": 2, "batch": None}):
         with pytest.raises(NotFiniteError) as error:
-            tokens(opened(folder, **options))
+            tokens(opened(folder, **options), new=new)
         assert "tiny-m" in message(error)
         assert 0 <= error.value.index < len(PROMPTS)
 

@@ -59,7 +59,10 @@ class PrefixStore(Generic[Kept]):
 
 
 class SharedRows:
-    """Rows that decode together, all of at most `tokens` tokens, written in place. CPU memory."""
+    """Rows that decode together, all of at most `tokens` tokens, written in place.
+
+    For `Decoder.in_place_possible`: on the CPU, and without position_ids, which attention of this kind does not need.
+    """
 
     def __init__(self, decoder: Decoder, rows: int, tokens: int, prefixes: PrefixStore[list[Array]]) -> None:
         self._decoder = decoder
@@ -71,7 +74,6 @@ class SharedRows:
         self._counting = np.arange(tokens, dtype=np.int64)[None]
         self._mask = np.zeros(rows * tokens, np.int64)
         self._tokens = np.zeros((rows, 1), np.int64)
-        self._positions = np.zeros((rows, 1), np.int64)
         self._logits = np.zeros((rows, 1, decoder.vocabulary), decoder.logits_dtype)
         self._reading: dict[int, Any] = {}  # slot -> binding that reads a prompt into it
         self._stepping: dict[int, Any] = {}  # number of rows -> binding that steps them
@@ -94,7 +96,6 @@ class SharedRows:
         count = len(tokens)
         binding = self._stepping.get(count) or self._bind_step(count)
         self._tokens[:count, 0] = tokens
-        self._positions[:count] = self._lengths[:count]
         self._lengths[:count] += 1
         total = int(self._lengths[:count].max())
         mask = self._mask[: count * total].reshape(count, total)
@@ -147,8 +148,6 @@ class SharedRows:
     def _bind_step(self, count: int) -> Any:
         binding = self._bind_cache(0, count)
         binding.bind_ortvalue_input("input_ids", self._value(self._tokens[:count]))
-        if self._decoder.position_ids:
-            binding.bind_ortvalue_input("position_ids", self._value(self._positions[:count]))
         binding.bind_ortvalue_output("logits", self._value(self._logits[:count]))
         self._stepping[count] = binding
         return binding

@@ -45,7 +45,7 @@ class Decoder:
     """A loaded decoder. `vocabulary`: width of the logits.
 
     `last_logits_only`: the file computes logits for the last position alone (the builder's `prune_lm_head`).
-    `in_place_possible`: it runs where its arrays lie, on the CPU.
+    `in_place_possible`: it runs where its arrays lie, on the CPU, and its attention counts positions by itself.
     """
 
     session: Any
@@ -155,7 +155,7 @@ def _described(session: Any, model_file: Path, head_size: int) -> Decoder:
         logits_dtype=_dtype(logits, model_file),
         vocabulary=logits.shape[-1],
         last_logits_only=logits.shape[1] == 1,
-        in_place_possible=session.get_providers()[0] == PROVIDERS["cpu"],
+        in_place_possible="position_ids" not in inputs and session.get_providers()[0] == PROVIDERS["cpu"],
     )
 
 
