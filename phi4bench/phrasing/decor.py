@@ -1,0 +1,158 @@
+"""Dresses a bare request as people do: greetings, politeness, reasons, haste, a slip of the keyboard. Pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from phi4bench.phrasing.engine import Family, casual, say, spoken
+from phi4bench.phrasing.values import pick
+
+_OPENERS = tuple(
+    """hey, |hi, |hi there, |hello, |hello! |ok, |okay, |ok so |alright, |right, |so, |now |next, |next up, |quick one: |hey there, |yo, |um, |well, |
+    great, |cool, |perfect, |good, |thanks, |one more thing: |also, |and now |actually, |sorry, |first, |all right, |oh and |good morning, |new task: |
+    btw, |hm, |another thing: |small favour: |next task: |listen, |fine, """.replace("\n    ", "").split("|")
+)
+_QUESTION_OPENERS = tuple(
+    """hey, |hi, |hi there, |hello, |ok so |so, |quick question: |hm, |remind me, |tell me, |just wondering, |i wonder, |btw, |um, |sorry, |
+    do you know, |any idea, |out of curiosity, |i forgot, |dumb question, |can you tell me, """.replace("\n    ", "").split("|")
+)
+_POLITE = tuple(
+    """please {}|please {}|{} please|{}, please|{} pls|pls {}|can you {}?|could you {}?|could you please {}?|can you please {}?|would you {}?|
+    would you please {}?|could you {} for me?|can you {} for me?|could you {}, please?|i need you to {}|i want you to {}|i'd like you to {}|
+    i would like you to {}|i'd love you to {}|let's {}|go ahead and {}|just {}|kindly {}|you should {}|help me out and {}|{} for me|{} for me please|{}, thanks|
+    {} thx|{} now|quickly {}|be so kind and {}|i'd appreciate it if you could {}|it would be great if you could {}|any chance you could {}?|will you {}?|
+    can we {}?|i think you should {}|your next task is to {}|what i need is for you to {}|mind if i ask you to {}?|you can {}|do me a favour and {}|
+    the next step is to {}|time to {}|we need to {}|we should {}|i have to {}|i want to {}|i need to {}|i'd like to {}|try to {}|
+    please go ahead and {}|if you can, {}|when you get a chance, {}|when you have a moment, {}|if possible, {}|
+    if it's not too much trouble, {}|as a next step, {}|could you quickly {}?|can you just {}?|please just {}|it'd help if you could {}""".replace(
+        "\n    ", ""
+    ).split("|")
+)
+_CASUAL_POLITE = tuple(casual(wrap) for wrap in _POLITE)
+
+_TOPICS = tuple(
+    """login|parser|build|release|cache|payment|migration|deploy|search|upload|billing|logging|routing|checkout|scheduler|sync|
+    pipeline|auth|frontend|backend|test suite|new feature|port|refactoring|docs|config|docker image|api|database""".replace("\n    ", "").split("|")
+)
+_SITUATIONS = tuple(
+    """i'm debugging the {t}|i'm working on the {t}|the {t} is broken|something is off with the {t}|the {t} keeps failing|
+    we're about to ship the {t}|i'm reviewing the {t}|i broke the {t} yesterday|my colleague asked about the {t}|i'm cleaning up the {t}|
+    the {t} looks wrong|i've been fighting with the {t} all day|i'm new to the {t}|there's a bug in the {t}|the {t} went red again|
+    i'm preparing the {t}|we changed the {t} last week|i have a meeting about the {t}|the {t} is too slow|i inherited the {t}""".replace("\n    ", "").split("|")
+)
+_BEFORE = tuple(
+    """before i merge|before we ship|before the meeting|before i forget|since the build fails|since the {t} is failing|for the {t}|
+    because the {t} is broken|to fix the {t}|to finish the {t}|for the code review|for my report|as we discussed|as i said before|
+    while i fix the {t}|while we wait|now that the {t} is done|now that it works|to debug the {t}|if you don't mind|to get started|
+    as part of the {t} work|after lunch we'll talk about the {t}, so|as a first step|to understand the {t}|in order to fix the {t}|
+    for the {t} ticket|i'm stuck with the {t}, so|i'm not sure about the {t}, so|before i touch the {t}|for the upcoming {t}""".replace("\n    ", "").split("|")
+)
+_AFTER = tuple(
+    """so i can check the {t}|so that i can fix the {t}|so we can finish the {t}|because the {t} depends on it|since the {t} is broken|
+    before i merge|before we ship|for the {t}|i need it for the {t}|it's for the {t}|as the {t} needs it|to be sure|
+    i want to be certain|i'll explain later|my boss wants it|the {t} needs it|it matters for the {t}|we need that for the {t}|
+    because i broke the {t}|i'm curious|it's urgent|no rush|otherwise the {t} breaks|i think the {t} relies on it|to see if the {t} is fine""".replace("\n    ", "").split("|")
+)
+_THANKS = (". Thanks!", ". Thanks", ", thanks", ". Thank you!", ". Thank you.", ", thank you", ". Cheers", " thx", ". Appreciate it.", "! thanks")
+_SLIPS = (
+    ("please", "plese"), ("please", "pleas"), ("the ", "teh "), ("can you", "cna you"), ("could you", "coud you"), ("file", "fiel"),
+    ("with", "wiht"), ("show", "shwo"), ("open", "opne"), ("search", "serach"), ("replace", "repalce"), ("find", "fidn"), ("change", "chnage"),
+    ("create", "craete"), ("what", "waht"), ("for", "fro"), ("contents", "contens"), ("where", "wher"), ("all ", "al "), ("every", "evry"),
+    ("run", "rnu"), ("read", "raed"), ("write", "wirte"), ("list", "lsit"), ("look", "loook"), ("command", "comand"), ("files", "fiels"),
+)  # fmt: skip
+
+
+def _slip(rng: random.Random, text: str, guarded: Sequence[str]) -> str:
+    """One slip of the keyboard in a function word that no value holds."""
+    start = int(rng.random() * len(_SLIPS))
+    for step in range(6):
+        right, wrong = _SLIPS[(start + step) % len(_SLIPS)]
+        if right in text and not any(right.strip() in value for value in guarded):
+            return text.replace(right, wrong, 1)
+    return text
+
+
+def aside(rng: random.Random, clauses: Sequence[str]) -> str:
+    clause = pick(rng, clauses)
+    return clause.replace("{t}", pick(rng, _TOPICS)) if "{t}" in clause else clause
+
+
+def upper_first(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def dress(rng: random.Random, family: Family, texts: dict[str, str], plain: bool = False) -> str:
+    """The request that `family` makes of `texts`. `plain`: no wrapping, as for a part of a longer request."""
+    hasty = rng.random() < 0.22
+    core, open_end = say(rng, family.pieces, texts, hasty)
+    return finish(rng, core, family.kind, open_end, hasty, bool(family.pieces[0].slot), tuple(texts.values()), plain)
+
+
+def finish(
+    rng: random.Random, core: str, kind: str, open_end: bool, hasty: bool, value_first: bool, values: Sequence[str], plain: bool = False
+) -> str:
+    """Wraps `core`. `value_first`: it begins with a value, whose case must stay. `open_end`: nothing may follow it."""
+    before, after, mark = "", "", ""
+    if core.endswith("?"):
+        core, mark = core[:-1], "?"
+    draw = rng.random()
+    wrapped = False
+    if kind == "order" and not plain and draw < 0.42:
+        wraps = _CASUAL_POLITE if hasty else _POLITE
+        wrap = pick(rng, wraps)
+        head, _, tail = wrap.partition("{}")
+        if open_end and tail.strip("?"):
+            head, tail = "please ", ""
+        before, after = spoken(head, hasty), tail
+        if after.endswith("?"):
+            after, mark = after[:-1], "?"
+        wrapped = True
+    if not plain:
+        draw = rng.random()
+        if draw < 0.17:
+            openers = _QUESTION_OPENERS if kind == "question" else _OPENERS
+            before = spoken(pick(rng, openers), hasty) + before
+            wrapped = True
+        elif draw < 0.25:
+            before = spoken(aside(rng, _BEFORE), hasty) + ", " + before
+            wrapped = True
+        elif draw < 0.33:
+            situation = spoken(aside(rng, _SITUATIONS), hasty)
+            lead = before + core
+            cap = lead if hasty or (value_first and not before) else upper_first(lead)
+            before = ("" if cap[: len(before)] == before and not before else cap[: len(before)])
+            core = cap[len(before) :]
+            before = (situation if hasty else upper_first(situation)) + pick(rng, (". ", ". ", ", ") if hasty else (". ", ". ", "! ", " - ")) + before
+            wrapped = True
+    if not open_end and not plain:
+        draw = rng.random()
+        if draw < 0.11:
+            reason = spoken(aside(rng, _AFTER), hasty)
+            joined = " " if reason.startswith(("so ", "before ", "because ", "for ", "since ", "to ")) else pick(rng, (", ", " - ", "; "))
+            if mark and joined != " ":
+                after = after + mark + " " + (reason if hasty else upper_first(reason))
+                mark = ""
+            else:
+                after = after + joined + reason
+        elif draw < 0.17:
+            thanks = pick(rng, _THANKS)
+            after, mark = (after + mark + thanks[1:] if mark and thanks[0] in ".!" else after + thanks), ""
+            if hasty:
+                after = after.lower()
+    if rng.random() < 0.03:
+        before = _slip(rng, before, ())
+        core = _slip(rng, core, values)
+    text = before + core + after
+    if not (hasty or (value_first and not before)) and (rng.random() < 0.9):
+        text = upper_first(text)
+    if open_end and not after:
+        return text + (mark if mark and core[-1:] in "`'\"" else "")
+    if text[-1:] in ".!?":
+        return text
+    if mark:
+        return text + ("" if hasty and rng.random() < 0.6 else mark)
+    if hasty or plain:
+        return text
+    draw = rng.random()
+    return text + ("." if draw < 0.5 else "!" if draw < 0.54 else "")

@@ -1,0 +1,158 @@
+"""Makes requests that no tool serves, many of them near misses that name tools and paths. Pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from phi4bench.phrasing import values
+from phi4bench.phrasing.decor import upper_first
+from phi4bench.phrasing.engine import Family, Pool, Split, casual, compile_frames, say
+from phi4bench.phrasing.requests import TOOLS, request
+from phi4bench.phrasing.talk import Example, talk
+from phi4bench.tools import Tool
+
+KINDS = {
+    "greeting": ("""
+        (hi|hello|hey|good morning|good evening|hi there|hey there|hello there|howdy|good afternoon)
+        (hi|hello|hey), how are you (today|doing|)?
+        (how are you|how's it going|what's up|how do you do|are you there|are you awake)?
+        (hi|hello|hey), (are you there|nice to meet you|good to see you|i'm back|it's me again)
+    """, ("Hello! What can I do for you?", "Hi! How can I help?", "Hello! I am ready to help.")),
+    "thanks": ("""
+        (thanks|thank you|cheers|thx|many thanks|thanks a lot|thank you very much|great, thanks|perfect, thank you|awesome, thanks)
+        (thanks|thank you), (that's all|that was all|that's it for today|that helped|that worked|exactly what i needed|you can stop now|no further questions)
+        (thanks|thank you), (grep|the search|the edit|the command|glob|bash|reading the file) (worked well|worked|did the job|was fine|was quick)
+        (thanks for|i appreciate) (the help|your help|looking into {P}|opening {P}|fixing {P}|running the tests|searching {D})
+        (well done|good job|nice work|great work|excellent|brilliant|that's perfect|looks good to me|great)
+        (bye|goodbye|see you|see you tomorrow|good night|talk to you later|have a nice day)
+    """, ("You're welcome!", "Glad to help.", "Any time!")),
+    "no-need": ("""
+        (i already|i've already|i have already) (opened|read|fixed|edited|changed|deleted|created|updated) {P}, (no need to do anything|so nothing to do|you can leave it|never mind|so don't touch it|all good)
+        (don't|do not|please don't|never) (open|touch|edit|change|run|read|delete|overwrite) {P} (yet|for now|today|, i'm still working on it|)
+        (never mind|forget it|no need|cancel that|leave it|skip it|stop|not now|wait a moment|hold on), (i found it myself|i'll do it later|{P} is fine|i changed my mind|it works now|)
+        (i'll|i will|let me) (read|edit|fix|open|check|write) {P} (myself|later|tomorrow|on my own)
+        {P} (is fine as it is|looks good to me|is done, thanks|works now|is great)
+        (we|i) (deleted|removed|renamed|moved) {P} (yesterday|last week|a while ago|on Monday)
+        i (ran|just ran|already ran) {C} (and it worked|, all good|, it passed|myself|yesterday)
+        no need to (open|read|run|search|check|edit) (anything|it|{P}|{D}) (anymore|now|today|)
+    """, ("All right, I'll leave it.", "Understood, nothing to do then.", "OK, I won't touch it.")),
+    "general": ("""
+        what is the capital of (France|Italy|Japan|Peru|Norway|Kenya|Canada|Egypt|Spain|India)?
+        (who|when) (wrote Hamlet|was Rome founded|invented the telephone|painted the Mona Lisa|discovered penicillin|won the world cup)?
+        how (far|high|old|big|hot) is (the moon|mount Everest|the sun|the ocean|the earth)?
+        what (is|are) (photosynthesis|gravity|black holes|vitamins|an atom|inflation|democracy|quarks|a sonnet)?
+        (explain|tell me about|describe) (gravity|evolution|the roman empire|black holes|the water cycle|jazz|chess|the french revolution|photosynthesis)
+        what is {I} (plus|times|minus|divided by) {J}?
+        how many (days are in a year|legs does a spider have|planets are there|minutes are in a day|people live in Paris)?
+        translate (hello|good morning|thank you|the word {W}|cheese) (to|into) (French|German|Spanish|Italian|Polish)
+        how do you spell {W}?
+        what does the word {W} mean?
+        (what rhymes|give me a rhyme) with {W}?
+        (convert|how much is) {I} (miles|pounds|inches) (to|in) (kilometres|kilos|centimetres)?
+    """, ("That is a general question, and no tool is needed for it.", "I can only answer that from memory: it is common knowledge.", "That needs no tool; it's a matter of general knowledge.")),
+    "concept": ("""
+        what does the command {C} do?
+        (what|how) does (ls|cat|grep|find|sed|awk|chmod|tar|rm|curl|git rebase|git stash|ssh) (do|work)?
+        (what|explain what) (is|does) (a glob|a regex|a regular expression|a shell|a symlink|a pipe|bash|grep|a file system|recursion|a mutex|a closure|a decorator|a linter) (mean|do|)?
+        how (do|can|would|does one) (i|you|we|) (read|open|write|edit|copy|delete|create|search) a file in (Python|Go|Rust|Java|JavaScript|C|Ruby|Kotlin|PHP)?
+        (what's|what is|explain|tell me) the difference between (grep and glob|glob and regex|a list and a tuple|git merge and git rebase|bash and zsh|read and write access|TCP and UDP|a process and a thread|edit and overwrite|find and grep|let and const|a file and a folder)?
+        (explain|describe|tell me) (how grep works|how globs work|how git works|what a regex is|what bash is|how a hash map works|how to exit vim|what a compiler does|what {C} does|how pipes work|how indexing works)
+        (why|when) (should i|would i|do people) use (grep|find|glob|sed|bash|vim|git|docker|type hints|a linter|a database|tests)?
+        is (Python|Go|Rust|bash|Java|grep|TypeScript|C) (faster|better|older|easier|safer) than (Python|Ruby|awk|C++|zsh|JavaScript|Perl)?
+        what does the (flag|option) (-v|-r|-n|-i|-l|--force|-x|-p) (do|mean) (in|for) (grep|ls|rm|docker|git|tar|curl|ssh)?
+        (why is|who came up with the name|what does the name stand for in) {P} (called that|named like that|)?
+        what is a (.py|.md|.toml|.lock|.json|.csv|Makefile|Dockerfile|.gitignore) file (for|used for|good for)?
+        in which year was (Python|bash|git|grep|Java|Unix|Linux) (released|invented|created)?
+        (what|which) (regex|glob|pattern|command) would (match|find|list) (all python files|an email address|a date|a number|empty lines|hidden files), (in general|in theory|just tell me)?
+        is {C} (dangerous|safe|slow|a good idea|portable)?
+        (how|why) (do|would) you (name|structure|organise|test) (a file|modules|folders|functions|tests|a project) (in general|usually|)?
+        what's the (best|usual|right) way to (learn Python|name files|write tests|read a stack trace|search a big codebase|edit config files|structure a repo)?
+        can you explain (what|how) (recursion|a pointer|git|grep|a regex|a deadlock|caching|a race condition|dependency injection) (is|works|means)?
+    """, ("In short: it is a matter of how the tool or language works, and I need no file for that.", "That is a question about a concept, so I'll explain it without using a tool.", "Here is a short explanation; no tool is needed.")),
+    "other-tool": ("""
+        (what's|what is|how is) the weather (in Paris|in Oslo|today|tomorrow|in Rome|like in Berlin|in Lima|here)?
+        (book|find|get) me a (flight|train|hotel|table|taxi|ticket) (to|in) (Paris|Oslo|Rome|Tokyo|Madrid|Boston)
+        (send|write) an (email|e-mail|SMS) to (my boss|Anna|the team|my landlord|bob@example.com|mum) (about the release|saying i'm late|with the invoice|right now|)
+        (play|put on) (some music|a song|jazz|the radio|my playlist|something by Queen)
+        (set|start) (an alarm|a timer|a reminder) for (7 am|ten minutes|tomorrow|noon|{I} minutes)
+        (turn|switch) (on|off) the (lights|heating|tv|oven|fan)
+        (call|phone|text|message) (my mum|the office|Anna|Bob|a taxi)
+        (order|buy) (a pizza|me a coffee|milk|new shoes|a book|flowers)
+        what's (the stock price of Apple|the exchange rate of the euro|the score of the game|on tv tonight|in the news|the time in Tokyo)?
+        (schedule|cancel|move) (a meeting|my appointment|the call|lunch) (with Anna|for Monday|with the team|at noon)
+        (draw|paint|generate) (a picture|an image|a logo) of (a cat|the sea|a house|{W}|a dragon)
+        (post|tweet|share) (this|something|{W}) on (twitter|mastodon|facebook|linkedin)
+        (navigate|drive|take me) (home|to the airport|to work|to Rome)
+        translate this (song|book|film) for me
+    """, ("I have no tool for that; I can only work with files and the shell.", "That is beyond my tools, sorry.", "I'm afraid I can't do that with the tools I have.")),
+    "chat": ("""
+        (tell me|do you know) (a joke|a story|a riddle|a fun fact|something funny|a poem)
+        (what's|what is) your (name|favourite colour|favourite editor|opinion on tabs|age|favourite language|job|hobby)?
+        (are you|do you) (a robot|human|a person|sleep|dream|like music|get tired|like {W})?
+        (do you|don't you) (think|agree) (python is fun|tests matter|vim is better|meetings are boring|code reviews help|{P} is a good name|comments are useful)?
+        i (love|hate|like|am tired of|enjoy) (mondays|coffee|debugging|this project|rainy days|meetings|python|yaml|regexes|legacy code)
+        (what|which) (tools|functions|commands) (do you have|can you use|are available to you)?
+        what can you do (for me|)?
+        who (made|built|trained|are) you?
+        i'm (tired|bored|hungry|happy|going home|on holiday tomorrow|late for lunch|new here|back)
+        (write|tell|sing|compose) me a (poem|song|haiku|limerick|story) about ({W}|autumn|the sea|a cat|debugging)
+        (what do you think|how do you feel) about (tabs|{W}|rust|ai|remote work|monorepos|{P} as a file name|code reviews)?
+        (guess|did you know) (what i had for lunch|who called me|that it's friday|that cats sleep all day)
+        (should i|would you) (have tea or coffee|go for a walk|learn Rust|take a break|use tabs or spaces|rename {P}, what do you think)?
+        my (cat|dog|boss|sister|neighbour) (is called {W}|likes {W}|is asleep|came to visit|broke the build)
+        the (meeting|lunch|party|release) (was great|is at noon|was cancelled|went well|is next week)
+        (yes|no|ok|sure|maybe|exactly|i see|got it|makes sense|right|fair enough|understood)
+    """, ("I'm an assistant for files and the shell; glad to chat a little.", "Ha, good one. Tell me when there is something to do.", "I see. Let me know if I can help with your files.")),
+}  # fmt: skip
+
+_ENDS = ("", "", "", ".", "!")
+
+
+def _families() -> list[Family]:
+    families: list[Family] = []
+    for kind, (frames, _) in KINDS.items():
+        made = compile_frames(f"irrelevant/{kind}", kind, "remark", frames)
+        total = sum(family.weight for family in made)
+        share = {"concept": 1.8, "general": 1.2, "other-tool": 1.2, "no-need": 1.4, "chat": 1.2}.get(kind, 0.7)
+        families += [Family(f.name, kind, f.kind, f.pieces, f.weight / total * share) for f in made]
+    return families
+
+
+POOL = Pool(_families())
+_ADDRESS = ("hey, ", "hi, ", "hello, ", "ok, ", "so ", "by the way, ", "quick question: ", "just curious: ", "um, ", "tell me, ", "one thing: ")
+
+
+def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
+    family = POOL.draw(rng, split)
+    made = talk(rng, split)
+    if rng.random() < (0.6 if family.recipe == "thanks" else 0.18):
+        made.exchange(rng.choice(TOOLS))
+    draw = made.draw
+    texts = {
+        "P": "", "D": "", "C": "", "W": values.pick(rng, ("tea", "rain", "bread", "music", "tiger", "window", "winter", "yellow", "lemon", "river", "garden")),
+        "I": str(rng.randint(2, 99)), "J": str(rng.randint(2, 99)),
+    }  # fmt: skip
+    for piece in family.pieces:
+        if piece.slot == "P":
+            texts["P"] = draw.fit(values.path)
+        elif piece.slot == "D":
+            texts["D"] = draw.fit(values.folder)
+        elif piece.slot == "C":
+            texts["C"] = draw.fit(values.command)
+    hasty = rng.random() < 0.3
+    core, open_end = say(rng, family.pieces, texts, hasty)
+    core = core.strip()
+    opener = values.pick(rng, _ADDRESS) if rng.random() < 0.2 and family.recipe not in ("greeting", "thanks") else ""
+    text = opener + core
+    if not hasty and (opener or family.pieces[0].text) and rng.random() < 0.9:
+        text = upper_first(text)
+    if text.endswith("?"):
+        text = text[:-1] if hasty and rng.random() < 0.5 else text
+    elif not open_end and not hasty:
+        text += values.pick(rng, _ENDS)
+    made.user(casual(text) if hasty and not any(texts[s] for s in "PDC") else text)
+    return made.end("irrelevant", family.name, tools, reply=values.pick(rng, KINDS[family.recipe][1]))
+
+
+__all__ = ["KINDS", "POOL", "example", "request"]

@@ -1,0 +1,212 @@
+"""Makes requests that lack an argument, and calls that failed and are to be tried again. Pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from phi4bench.calls import Call
+from phi4bench.phrasing import requests, values
+from phi4bench.phrasing.decor import dress
+from phi4bench.phrasing.engine import Family, Pool, Split, Values, compile_frames
+from phi4bench.phrasing.talk import Example, talk
+from phi4bench.tools import Tool
+
+# What is missing, the frames that leave it out, and the questions that ask for it.
+ASKS = {
+    "read-no-path": ("""
+        (read|open|show me|display|print|view|load|inspect|check|pull up|take a look at) (the file|a file|that file|one of my files|the right file)
+        (what's in|what does) (the file|that file) (say|contain|look like)?
+        (show me|give me|print) (the contents|what's in the file|the contents of the file|the content of that file)
+        i (want|need|would like) to (see|read|open|look at) (a file|the file|one file)
+        (open|read|show me) (something|it) (for me|please|)
+    """, ("Which file should I read?", "Which file do you mean?", "What is the path of the file?", "Which file would you like to see?")),
+    "write-no-path": ("""
+        (create|write|make) a file (with|containing|that says) {X}
+        (write|save|put|store) {X} (to a file|into a file|in a new file|somewhere)
+        (save|write) {X}
+        i need a (file|new file) (that says|with|containing) {X}
+    """, ("Where should I save it?", "What should the file be called?", "Which file should I write it to?", "What path should the new file have?")),
+    "write-no-content": ("""
+        (write to|write something to|put something in|save something to|put some text in) {P}
+        (create|write|make) {P} (with my text|with some content|with the content i have in mind|with the usual content|with the text from yesterday)
+        (overwrite|replace) (the contents of |){P} (with something else|with something new|with new content|with other text)
+        i want {P} to (have new content|say something else|contain something)
+        (fill|populate) {P} (for me|with something|with content)
+    """, ("What should the file contain?", "What should I write into it?", "Which content should it have?", "What text should go into the file?")),
+    "edit-no-path": ("""
+        (change|rename|turn|update) {A} (to|into) {B}
+        (replace|substitute) {A} (with|by) {B}
+        (swap|exchange) {A} for {B}
+        (change|rename) {A} to {B} in (the file|a file|that file|one of the files)
+        replace {A} with {B} in (the file|a file|that file|one of the files)
+        {A} should be {B}
+        use {B} instead of {A}
+        i want {A} (changed to|replaced with) {B}
+    """, ("In which file?", "Which file should I change?", "Which file is that in?", "Where should I make that change?")),
+    "edit-no-new": ("""
+        (change|replace|rename|update|edit) {A} in {P}
+        in {P}, (change|rename|replace) {A}
+        (change|replace|rename) {A} in {P} (to something else|with something better|by something else)
+        {A} in {P} (should be something else|is wrong, change it|needs another name)
+    """, ("What should I replace it with?", "What should the new text be?", "What should it say instead?", "Which text should take its place?")),
+    "edit-no-old": ("""
+        (edit|modify|change|update|adjust|fix) (the file |){P}
+        (make|do) (a change|some changes|an edit|the edit) (in|to) {P}
+        (change|replace) (something|a line|a word|the value|the name) in {P}
+        {P} (needs a change|needs an edit|has to be changed|should be edited)
+    """, ("What should I change in it?", "What exactly should I change?", "Which text should I change, and to what?", "What is the change?")),
+    "bash-no-command": ("""
+        (run|execute|launch|try|start) (a command|the command|that command|something in the terminal|a shell command|something|it)
+        (run|execute) (the usual command|my command|the script|the thing from yesterday|some command)
+        (i want|i need) you to run (a command|something|a shell command)
+        (use|open) the (shell|terminal) (for me|for something|to do it|)
+        what does the command (print|output)?
+    """, ("Which command should I run?", "What command should I run?", "What should I run?", "Which command do you mean?")),
+    "grep-no-pattern": ("""
+        (search|scan|grep|look through|search through) {Z} (for it|for me|for something|for that|for the text|)
+        (find|look for) (it|something|that|the text|the thing) in {Z}
+        (do|run) a search in {Z}
+        i (want|need) to (search|find something in|look for something in) {Z}
+        (search|grep) (the code|the project|everything) (for it|for something|for me)
+        (find|show me|list) (all the occurrences|every occurrence|all matches|the matching lines) in {Z}
+        where is it used in {Z}?
+    """, ("What should I search for?", "What text should I look for?", "Which pattern should I search for?", "What are you looking for?")),
+    "glob-no-pattern": ("""
+        (find|list|show me|look for|locate) (files|some files|certain files|the files i need|the files) (for me|please|)
+        (find|list) (the files that match|files by pattern|files matching the pattern|everything matching)
+        (do|run) a (glob|file search|glob search)
+        (which|what) files match?
+        (glob|match) (something|files|it) (for me|)
+        i'm looking for (a file|some files|certain files|the right files)
+    """, ("Which files are you looking for?", "What pattern should the files match?", "Which file names should I look for?", "What should the names match?")),
+}  # fmt: skip
+
+_ERRORS = {
+    "suggested": """
+        (no such file|file not found|cannot find|does not exist|path not found|ENOENT|error: no such file|not found): {P}. (did you mean {O}?|did you perhaps mean {O}?|closest match: {O}|maybe you meant {O}|similar file: {O}|similar: {O}|a similar file exists: {O}|try {O}|use {O} instead|the file is at {O}|it was moved to {O}|it is now {O})
+        {P} (does not exist|was not found|is not a file|has been moved|was renamed|is missing); (did you mean {O}?|the new path is {O}|use {O}|try {O}|closest match: {O}|see {O}|there is {O}|perhaps {O})
+        [Errno 2] No such file or directory: {P}. (did you mean {O}?|closest: {O}|there is {O}|candidates: {O})
+    """,
+    "transient": """
+        (timeout|timed out|the operation timed out|request timed out|connection reset|temporary failure|temporarily unavailable|resource busy|the tool is busy|rate limit reached|service unavailable|lock held by another process|internal error|network error|too many open files|worker restarted|interrupted|device busy|the sandbox was starting), (please try again|try again|retry|please retry|try once more|retry the call|try again now|call it again|a retry should work|safe to retry)
+        (error|warning|failure|temporary error): (timed out|busy|interrupted|not ready yet|overloaded|connection lost|lock timeout). (try again|please retry|retry|call again|please try once more|just retry)
+    """,
+    "corrected": """
+        (sorry, i meant|oh, i meant|i meant|my mistake, it's|my bad, it's|oops, i meant|ah, it is called|sorry, it's|it's|it should be|right, the path is|typo, i meant|wrong name, it is|i mistyped, it's|try|then try|use|then use|ok, then) {O}
+        (sorry|oh|oops|my mistake|my bad|hm), (the file is|the path is|the right path is|it was renamed to|it moved to|the right name is|i mean) {O}
+        {O} (is the right one|is what i meant|, sorry|, my mistake|is the correct path|it is|then|instead)
+        (the right file is|the correct path is|it has been moved to|we renamed it to|the file is now) {O}
+    """,
+}
+_SAID = ("There is no such file.", "That file does not exist.", "I can't find that file.", "No such file; which one do you mean?", "The file was not found.")
+_WITH_PATH = ("read", "write", "edit", "grep")
+
+
+def _families() -> tuple[list[Family], list[Family]]:
+    asks: list[Family] = []
+    for name, (frames, _) in ASKS.items():
+        kind = "order"
+        made = compile_frames(f"missing_info/{name}", name, kind, frames)
+        total = sum(family.weight for family in made)
+        asks += [Family(f.name, name, _kind(f), f.pieces, f.weight / total) for f in made]
+    retries: list[Family] = []
+    for script, frames in _ERRORS.items():
+        for tool in requests.TOOLS if script == "transient" else ("read", "edit", "grep"):
+            made = compile_frames(f"missing_info/{tool}-{script}", f"{tool}-{script}", "remark", frames)
+            total = sum(family.weight for family in made)
+            share = 2.0 if tool in ("write", "bash", "glob") else 0.7
+            retries += [Family(f.name, f.recipe, "remark", f.pieces, f.weight / total * share) for f in made]
+    return asks, retries
+
+
+def _kind(family: Family):  # type: ignore[no-untyped-def]
+    first = family.pieces[0].text[0] if family.pieces[0].text else ""
+    if family.pieces[-1].text and family.pieces[-1].text[0].endswith("?"):
+        return "question"
+    return "remark" if not first or first.startswith(("I ", "I'", "in ")) else "order"
+
+
+_ASK_POOL, _RETRY_POOL = map(Pool, _families())
+
+
+def asking(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
+    """A request without an argument that only the user can give."""
+    family = _ASK_POOL.draw(rng, split)
+    made = talk(rng, split)
+    if rng.random() < 0.12:
+        made.exchange("bash" if not family.recipe.startswith("bash") else "glob")
+        made.messages.clear()
+    texts = _texts(made.draw, family)
+    made.user(dress(rng, family, texts))
+    return made.end("missing_info", family.name, tools, reply=values.pick(rng, ASKS[family.recipe][1]))
+
+
+def _texts(draw: Values, family: Family) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    slots = {piece.slot for piece in family.pieces}
+    if "A" in slots:
+        old, new = values.replaced(draw.rng)
+        texts["A"] = draw.fit(old)
+        if "B" in slots:
+            texts["B"] = draw.fit(new, (texts["A"],))
+    for slot, maker in (("P", values.path), ("X", values.content), ("Z", values.folder)):
+        if slot in slots:
+            texts[slot] = draw.fit(maker)
+    return texts
+
+
+def retrying(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
+    """A call failed, and what the right one is stands in the error or in the user's correction."""
+    family = _RETRY_POOL.draw(rng, split)
+    tool, _, script = family.recipe.partition("-")
+    made = talk(rng, split)
+    if rng.random() < 0.15:
+        made.exchange(rng.choice(requests.TOOLS))
+    asked = requests.request(rng, split, tool, made.draw)
+    key = "path" if tool == "grep" else "file_path"
+    while script != "transient" and asked.call.arguments[key] == ".":
+        asked = requests.request(rng, split, tool, made.draw)
+    made.user(asked.text)
+    call, rules = asked.call, asked.drawn.rules
+    if script == "transient":
+        text = _line(rng, family, {})
+        made.call(call, text, error=True)
+        return made.end("missing_info", family.name, tools, (call,), (rules,))
+    wrong = str(call.arguments[key])
+    right = made.draw.fit(values.path, (wrong,)) if rng.random() < 0.6 else made.draw.fit(lambda rng: _near(rng, wrong), (wrong,))
+    texts = {"P": wrong, "O": right}
+    if script == "suggested":
+        made.call(call, _line(rng, family, texts), error=True)
+    else:
+        made.call(call, values.pick(rng, (f"No such file: {wrong}", f"{wrong}: not found", f"File not found: {wrong}", "No such file or directory")), error=True)
+        made.assistant(values.pick(rng, _SAID))
+        made.user(dress(rng, family, texts))
+    again = Call(tool, {**call.arguments, key: right})
+    kept = {name: rule for name, rule in rules.items() if name != key}
+    if tool == "grep":
+        kept[key] = requests.either_slash(right)
+    return made.end("missing_info", family.name, tools, (again,), (kept,))
+
+
+def _near(rng: random.Random, path: str) -> str:
+    """A path near `path`: another folder, another ending or another name."""
+    head, slash, name = path.rstrip("/").rpartition("/")
+    stem, dot, ending = name.rpartition(".")
+    draw = rng.random()
+    if draw < 0.4:
+        return f"{values.folder(rng).rstrip('/')}/{name}"
+    if draw < 0.7 and stem:
+        return f"{head}{slash}{stem}.{values.pick(rng, ('py', 'js', 'ts', 'md', 'json', 'yml', 'yaml', 'txt', 'tsx', 'toml'))}"
+    return f"{head}{slash}{values.file_name(rng)}"
+
+
+def _line(rng: random.Random, family: Family, texts: dict[str, str]) -> str:
+    """An error as a tool prints it: no politeness, a capital mostly."""
+    style = values.pick(rng, ("", "", "'", '"', "`"))
+    text = "".join(style + texts[p.slot] + style if p.slot else p.text[0] for p in family.pieces)
+    return text[:1].upper() + text[1:] if family.pieces[0].text and rng.random() < 0.8 else text
+
+
+def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
+    return asking(rng, split, tools) if rng.random() < 0.5 else retrying(rng, split, tools)

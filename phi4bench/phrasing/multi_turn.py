@@ -1,0 +1,302 @@
+"""Makes conversations whose next call depends on earlier turns. Pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+from phi4bench.calls import Call
+from phi4bench.cases import Message, Rule
+from phi4bench.phrasing import follow_ups, requests, values
+from phi4bench.phrasing.decor import dress
+from phi4bench.phrasing.engine import Family, Pool, Split, compile_frames, split_of
+from phi4bench.phrasing.talk import Example, Talk, result_of, talk
+from phi4bench.tools import Tool
+
+Rules = Mapping[str, Rule]
+Answer = tuple[Call, Rules]
+_NO_RULES: Rules = {}
+
+# ---- an exchange about one file, then "it"
+
+
+def _after_one(made: Talk, context: str) -> str:
+    """An earlier exchange that leaves one file in mind, which is returned."""
+    if context in ("read", "write", "edit"):
+        return str(made.exchange(context).call.arguments["file_path"])
+    path = made.draw.fit(values.path)
+    if context == "glob":
+        asked = requests.request(made.rng, made.split, "glob", made.draw)
+        made.user(asked.text)
+        made.call(asked.call, path)
+    else:
+        asked = requests.request(made.rng, made.split, "grep", made.draw)
+        while asked.call.arguments["path"] != ".":
+            asked = requests.request(made.rng, made.split, "grep", made.draw)
+        made.user(asked.text)
+        made.call(asked.call, f"{path}:{made.rng.randint(1, 300)}: {made.draw.fit(values.code_line)}")
+    made.remark(asked.call)
+    return path
+
+
+def _act(made: Talk, action: str, path: str, texts: dict[str, str]) -> Answer:
+    """The call that does `action` to `path`; what the request must show is put into `texts`."""
+    draw = made.draw
+    if action == "READ":
+        return Call("read", {"file_path": path}), _NO_RULES
+    if action == "GREP":
+        texts["Q"] = draw.fit(values.pattern if made.rng.random() < 0.5 else values.identifier, (path,))
+        return Call("grep", {"pattern": texts["Q"], "path": path}), _NO_RULES
+    if action == "EDIT":
+        old, new = values.replaced(made.rng)
+        texts["A"] = draw.fit(old, (path,))
+        texts["B"] = draw.fit(new, (path, texts["A"]))
+        return Call("edit", {"file_path": path, "old_string": texts["A"], "new_string": texts["B"]}), _NO_RULES
+    if action == "DELETE":
+        texts["A"] = draw.fit(values.code_line if made.rng.random() < 0.6 else values.identifier)
+        return Call("edit", {"file_path": path, "old_string": texts["A"], "new_string": ""}), _NO_RULES
+    if action == "WRITE":
+        texts["X"] = draw.fit(values.content)
+        rules = {"content": Rule(accept=(texts["X"] + "\n",))} if "\n" in texts["X"] else _NO_RULES
+        return Call("write", {"file_path": path, "content": texts["X"]}), rules
+    if action == "REMOVE":
+        return Call("bash", {"command": f"rm {path}"}), {"command": Rule(accept=(f"rm -f {path}", f'rm "{path}"', f"rm '{path}'"))}
+    return Call("bash", {"command": f"python {path}"}), {"command": Rule(accept=(f"python3 {path}",))}
+
+
+def _it(made: Talk, family: Family, context: str, action: str) -> Answer:
+    path = _after_one(made, context)
+    texts: dict[str, str] = {}
+    answer = _act(made, action, path, texts)
+    made.user(dress(made.rng, family, texts))
+    return answer
+
+
+# ---- a list, then "the second one"
+
+_ORDINALS = (
+    ("the first one", "the first", "the first file", "number one", "number 1", "the one at the top", "the top one"),
+    ("the second one", "the second", "the second file", "number two", "number 2", "the 2nd one"),
+    ("the third one", "the third", "the third file", "number three", "number 3", "the 3rd one"),
+    ("the fourth one", "the fourth", "the fourth file", "number four", "number 4"),
+)
+_LAST = ("the last one", "the last", "the last file", "the last of those", "the one at the bottom", "the bottom one")
+
+
+def _nth(made: Talk, family: Family, context: str, action: str) -> Answer:
+    count = made.rng.choice((2, 3, 3, 4))
+    paths: list[str] = []
+    for _ in range(count):
+        paths.append(made.draw.fit(values.path, paths))
+    asked = requests.request(made.rng, made.split, context, made.draw)
+    while context == "grep" and asked.call.arguments["path"] != ".":
+        asked = requests.request(made.rng, made.split, context, made.draw)
+    made.user(asked.text)
+    lines = paths if context == "glob" else [f"{path}:{made.rng.randint(1, 300)}: {made.draw.fit(values.stem)}" for path in paths]
+    made.call(asked.call, "\n".join(lines))
+    made.remark(asked.call)
+    nth = int(made.rng.random() * count)
+    names = _LAST if nth == count - 1 and (made.rng.random() < 0.6) else _ORDINALS[nth]
+    texts = {"n": values.pick(made.rng, names)}
+    answer = _act(made, action, paths[nth], texts)
+    made.user(dress(made.rng, family, texts))
+    return answer
+
+
+# ---- the same again
+
+
+def _same(made: Talk, family: Family, context: str, action: str) -> Answer:
+    asked = made.exchange(context)
+    arguments = dict(asked.call.arguments)
+    rules: Rules = {}
+    texts: dict[str, str] = {}
+    seen = tuple(str(value) for value in arguments.values())
+    if action == "PATH":
+        key = "path" if context == "grep" else "file_path"
+        texts["P"] = arguments[key] = made.draw.fit(values.path, seen)
+        rules = {"content": asked.drawn.rules["content"]} if "content" in asked.drawn.rules else {}
+    elif action == "PLACE":
+        texts["Z"] = place = made.draw.fit(values.folder if made.rng.random() < 0.7 else values.path, seen)
+        arguments["path"] = place
+        rules = {**asked.drawn.rules, "path": requests.either_slash(place)}
+    elif action == "PATTERN":
+        texts["Q"] = arguments["pattern"] = made.draw.fit(values.pattern if made.rng.random() < 0.5 else values.identifier, seen)
+        rules = {"path": asked.drawn.rules["path"]}
+    elif action == "GLOB":
+        texts["G"] = arguments["pattern"] = made.draw.fit(values.glob, seen)
+    elif action == "LANGUAGE":
+        drawn = requests.glob_language(made.draw)
+        texts, arguments, rules = dict(drawn.texts), dict(drawn.call.arguments), drawn.rules
+    elif action == "COMMAND":
+        texts["C"] = arguments["command"] = made.draw.fit(requests.unmistakable, seen)
+    made.user(dress(made.rng, family, texts))
+    return Call(context, arguments), rules
+
+
+_FLAGS = ("-v", "--verbose", "-q", "--quiet", "--debug", "-x", "--dry-run", "--force", "-f", "--no-cache", "--json", "-n 5", "--watch", "--all", "-r", "-h", "--help")
+
+
+def _plain_command(rng: random.Random) -> str:
+    while True:
+        command = requests.unmistakable(rng)
+        if not set("|>&;") & set(command):
+            return command
+
+
+def _again(made: Talk, family: Family, context: str, action: str) -> Answer:
+    command = made.draw.fit(_plain_command)
+    asked = requests.POOLS["bash"].draw(made.rng, made.split)
+    made.user(dress(made.rng, asked, {"C": command}))
+    call = Call("bash", {"command": command})
+    made.call(call, result_of(made, call))
+    made.remark(call)
+    texts = {"F": values.pick(made.rng, _FLAGS)}
+    made.user(dress(made.rng, family, texts))
+    if action == "FLAG":
+        call = Call("bash", {"command": f"{command} {texts['F']}"})
+    return call, _NO_RULES
+
+
+def _undo(made: Talk, family: Family, context: str, action: str) -> Answer:
+    asked = made.exchange("edit")
+    while not asked.call.arguments["new_string"]:
+        made.messages.clear()
+        asked = made.exchange("edit")
+    path, old, new = asked.call.arguments.values()
+    made.user(dress(made.rng, family, {}))
+    return Call("edit", {"file_path": path, "old_string": new, "new_string": old}), _NO_RULES
+
+
+# ---- one request, two steps; the first has been done
+
+
+def _two_steps(made: Talk, family: Family, context: str, action: str) -> Answer:
+    rng, draw = made.rng, made.draw
+    first, _, second = context.partition(">")
+    texts: dict[str, str] = {}
+    folder = draw.fit(values.folder)
+    if second == "edit" or first == "edit":
+        old, new = values.replaced(rng)
+        texts["A"] = draw.fit(old)
+        texts["B"] = draw.fit(new, (texts["A"],))
+    if "P" in _slots(family):
+        texts["P"] = draw.fit(values.path)
+    path = texts.get("P", "")
+    if "X" in _slots(family):
+        texts["X"] = draw.fit(values.content)
+    if "C" in _slots(family):
+        texts["C"] = draw.fit(requests.unmistakable)
+    if "Q" in _slots(family):
+        texts["Q"] = draw.fit(values.identifier)
+    if first == "grep":
+        path = draw.fit(values.path)
+        wanted = texts.get("A") or draw.fit(values.identifier)
+        texts["S"] = wanted
+        made_call = Call("grep", {"pattern": wanted, "path": "."})
+        line = wanted if "\n" not in wanted else wanted.splitlines()[0]
+        result = f"{path}:{rng.randint(1, 300)}: {line}"
+    elif first == "glob":
+        name = draw.fit(values.file_name)
+        path = f"{folder.rstrip('/')}/{name}"
+        texts["N"] = name
+        made_call, result = Call("glob", {"pattern": f"**/{name}"}), path
+    elif first == "read":
+        made_call = Call("read", {"file_path": path})
+        result = f"{texts['A']}" if "A" in texts else result_of(made, made_call)
+    elif first == "write":
+        made_call = Call("write", {"file_path": path, "content": texts["X"]})
+        result = result_of(made, made_call)
+    elif first == "edit":
+        made_call = Call("edit", {"file_path": path, "old_string": texts["A"], "new_string": texts["B"]})
+        result = result_of(made, made_call)
+    else:
+        made_call = Call("bash", {"command": texts["C"]})
+        result = result_of(made, made_call)
+    rules: Rules = _NO_RULES
+    if second == "read":
+        call = Call("read", {"file_path": path})
+    elif second == "edit":
+        call = Call("edit", {"file_path": path, "old_string": texts["A"], "new_string": texts["B"]})
+    elif second == "grep":
+        call = Call("grep", {"pattern": texts["Q"], "path": path})
+    elif second == "write":
+        texts["O"] = draw.fit(values.path, (path,))
+        call = Call("write", {"file_path": texts["O"], "content": texts["X"]})
+        rules = {"content": Rule(accept=(texts["X"] + "\n",))} if "\n" in texts["X"] else _NO_RULES
+    elif second == "glob":
+        texts["G"] = draw.fit(values.glob)
+        call = Call("glob", {"pattern": texts["G"]})
+    else:
+        call = Call("bash", {"command": texts["C"]})
+    made.user(dress(rng, family, texts))
+    made.call(made_call, result)
+    return call, rules
+
+
+def _slots(family: Family) -> tuple[str, ...]:
+    return tuple(piece.slot for piece in family.pieces if piece.slot)
+
+
+# ---- all of them
+
+Script = Callable[[Talk, Family, str, str], Answer]
+
+
+def _families() -> tuple[list[Family], dict[str, tuple[Script, str, str]]]:
+    families: list[Family] = []
+    scripts: dict[str, tuple[Script, str, str]] = {}
+
+    def add(script: Script, name: str, context: str, action: str, frames: str, share: float) -> None:
+        key = f"{name}-{context}>{action.lower()}"
+        scripts[key] = (script, context, action)
+        families.extend(compile_frames(f"multi_turn/{key}", key, "remark", frames, share))
+
+    for context in ("read", "write", "edit", "glob", "grep"):
+        for action, share in (("READ", 1.0), ("GREP", 1.2), ("EDIT", 0.8), ("DELETE", 0.7), ("WRITE", 1.2), ("REMOVE", 0.6), ("PYTHON", 0.6)):
+            if (context, action) in (("read", "READ"), ("write", "WRITE")):
+                continue
+            add(_it, "it-after", context, action, getattr(follow_ups, f"IT_{action}"), share)
+    for context in ("glob", "grep"):
+        for action, share in (("READ", 1.5), ("GREP", 2.0), ("EDIT", 1.2), ("DELETE", 2.0)):
+            add(_nth, "nth-of", context, action, getattr(follow_ups, f"NTH_{action}"), share)
+    for context, action, share in (
+        ("read", "PATH", 2.0), ("write", "PATH", 2.5), ("edit", "PATH", 1.5), ("grep", "PLACE", 3.0),
+        ("grep", "PATTERN", 3.0), ("glob", "GLOB", 9.0), ("glob", "LANGUAGE", 5.0), ("bash", "COMMAND", 6.0),
+    ):  # fmt: skip
+        add(_same, "same", context, action, getattr(follow_ups, f"SAME_{action}"), share)
+    add(_again, "again", "bash", "SAME", follow_ups.AGAIN, 3.0)
+    add(_again, "again", "bash", "FLAG", follow_ups.AGAIN_FLAG, 5.0)
+    add(_undo, "undo", "edit", "UNDO", follow_ups.UNDO, 1.2)
+    for context, frames in follow_ups.TWO_STEPS.items():
+        add(_two_steps, "two-steps", context, context.partition(">")[2].upper(), frames, 4.0 if context.endswith(("bash", "glob", "write")) else 1.5)
+    return families, scripts
+
+
+_FAMILIES, _SCRIPTS = _families()
+POOL = Pool(_FAMILIES)
+
+
+def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
+    """A conversation; in some, an unrelated exchange goes first, or the last request has nothing to do with the first."""
+    draw = rng.random()
+    while draw < 0.12:
+        made = talk(rng, split)
+        for tool in rng.sample(requests.TOOLS, rng.choice((1, 1, 2))):
+            made.exchange(tool)
+        last = requests.request(rng, split, rng.choice(requests.TOOLS + ("glob", "bash")), made.draw)
+        made.user(last.text)
+        group = f"multi_turn/after-others>{last.family.name}"
+        if split_of(group) == split:
+            return made.end("multi_turn", group, tools, (last.call,), (last.drawn.rules,))
+    made = talk(rng, split)
+    family = POOL.draw(rng, split)
+    script, context, action = _SCRIPTS[family.recipe]
+    before: list[Message] = []
+    if draw < 0.27:
+        made.exchange(rng.choice(requests.TOOLS))
+        before = list(made.messages)
+        made.messages.clear()
+    call, rules = script(made, family, context, action)
+    made.messages[:0] = before
+    return made.end("multi_turn", family.name, tools, (call,), (rules,))

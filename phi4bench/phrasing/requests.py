@@ -1,0 +1,246 @@
+"""Turns frames into single requests: the families of each tool, and the recipes that draw values and the right call. Pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from phi4bench.calls import Call
+from phi4bench.cases import Rule
+from phi4bench.phrasing import frames, values, words
+from phi4bench.phrasing.decor import dress
+from phi4bench.phrasing.engine import Drawn, Family, Pool, Split, Values, compile_frames
+
+TOOLS = ("read", "write", "edit", "bash", "grep", "glob")
+
+
+def _path(draw: Values, unlike: tuple[str, ...] = ()) -> str:
+    maker = values.confusing_path if draw.confusing and draw.rng.random() < 0.3 else values.path
+    return draw.fit(maker, unlike)
+
+
+def either_slash(place: str) -> Rule:
+    """A folder is the same with and without a slash at its end."""
+    if place in (".", "/"):
+        return Rule(accept=("./", ""))
+    return Rule(accept=(place.rstrip("/"),)) if place.endswith("/") else Rule(accept=(place + "/",))
+
+
+def read(draw: Values) -> Drawn:
+    path = _path(draw)
+    return Drawn({"P": path}, Call("read", {"file_path": path}))
+
+
+def write(draw: Values) -> Drawn:
+    path = _path(draw)
+    maker = values.confusing_text if draw.confusing and draw.rng.random() < 0.5 else values.content
+    content = draw.fit(maker, (path,))
+    rules = {"content": Rule(accept=(content + "\n",))} if "\n" in content else {}
+    return Drawn({"P": path, "X": content}, Call("write", {"file_path": path, "content": content}), rules)
+
+
+def write_empty(draw: Values) -> Drawn:
+    path = _path(draw)
+    return Drawn({"P": path}, Call("write", {"file_path": path, "content": ""}))
+
+
+def edit(draw: Values) -> Drawn:
+    path = _path(draw)
+    old_maker, new_maker = values.replaced(draw.rng)
+    if draw.confusing and draw.rng.random() < 0.4:
+        old_maker = new_maker = values.confusing_text
+    old = draw.fit(old_maker, (path,))
+    new = draw.fit(new_maker, (path, old))
+    return Drawn(
+        {"P": path, "A": old, "B": new}, Call("edit", {"file_path": path, "old_string": old, "new_string": new})
+    )
+
+
+def edit_deletion(draw: Values) -> Drawn:
+    path = _path(draw)
+    maker = draw.rng.choice((values.code_line, values.code_line, values.identifier, values.sentence))
+    old = draw.fit(maker, (path,))
+    return Drawn({"P": path, "A": old}, Call("edit", {"file_path": path, "old_string": old, "new_string": ""}))
+
+
+_OTHERS_WORDS = ("cat", "grep", "find", "ls", "head", "tail", "sed", "echo", "touch", "wc", "rm", "cp", "mv", "git grep")
+
+
+def shell_like(rng: random.Random) -> str:
+    """A command that does by shell what another tool does."""
+    while True:
+        command = values.command(rng)
+        if command.startswith(_OTHERS_WORDS):
+            return command
+
+
+def unmistakable(rng: random.Random) -> str:
+    """A command that, said alone, can only be meant for the shell."""
+    while True:
+        command = values.command(rng)
+        if not command.startswith(("cat", "grep", "find", "head", "tail", "sort", "diff", "touch", "man", "which")):
+            return command
+
+
+def bash(draw: Values) -> Drawn:
+    command = draw.fit(shell_like if draw.confusing and draw.rng.random() < 0.6 else values.command)
+    return Drawn({"C": command}, Call("bash", {"command": command}))
+
+
+def bash_bare(draw: Values) -> Drawn:
+    command = draw.fit(unmistakable)
+    return Drawn({"C": command}, Call("bash", {"command": command}))
+
+
+def _place(draw: Values, unlike: tuple[str, ...]) -> str:
+    return draw.fit(values.folder if draw.rng.random() < 0.62 else values.path, unlike)
+
+
+def _pattern(draw: Values) -> str:
+    if draw.confusing and draw.rng.random() < 0.3:
+        return draw.fit(values.confusing_text)
+    return draw.fit(values.pattern if draw.rng.random() < 0.7 else values.identifier)
+
+
+def grep(draw: Values) -> Drawn:
+    pattern = _pattern(draw)
+    place = _place(draw, (pattern,))
+    return Drawn(
+        {"Q": pattern, "Z": place}, Call("grep", {"pattern": pattern, "path": place}), {"path": either_slash(place)}
+    )
+
+
+def grep_everywhere(draw: Values) -> Drawn:
+    pattern = _pattern(draw)
+    return Drawn({"Q": pattern}, Call("grep", {"pattern": pattern, "path": "."}), {"path": either_slash(".")})
+
+
+def grep_defined(draw: Values) -> Drawn:
+    name = draw.fit(values.identifier)
+    openers = ("def ", "class ", "function ", "func ", "fn ", "def\\s+", "class\\s+")
+    accept = tuple(f"{opener}{name}" for opener in openers) + (f"def {name}\\(", f"(def|class) {name}")
+    rules = {"pattern": Rule(accept=accept), "path": either_slash(".")}
+    return Drawn({"S": name}, Call("grep", {"pattern": name, "path": "."}), rules)
+
+
+def glob(draw: Values) -> Drawn:
+    pattern = draw.fit(values.glob)
+    return Drawn({"G": pattern}, Call("glob", {"pattern": pattern}))
+
+
+def _ending(draw: Values, shown: str, ending: str, place: str = "") -> Drawn:
+    """All files with `ending`, below `place` or anywhere."""
+    prefix = f"{place.rstrip('/')}/" if place else ""
+    endings = (ending, *words.OTHER_ENDINGS.get(ending, ()))
+    right = [f"{prefix}{deep}*.{each}" for each in endings for deep in ("**/", "")]
+    if not prefix:
+        right += [f"./**/*.{ending}", f"./*.{ending}"]
+    texts = {"L": shown, "E": shown, "D": place}
+    return Drawn(texts, Call("glob", {"pattern": right[0]}), {"pattern": Rule(accept=tuple(right[1:]))})
+
+
+def glob_language(draw: Values) -> Drawn:
+    language = values.pick(draw.rng, _LANGUAGE_NAMES)
+    return _ending(draw, language, words.LANGUAGES[language])
+
+
+def glob_language_in(draw: Values) -> Drawn:
+    language = values.pick(draw.rng, _LANGUAGE_NAMES)
+    return _ending(draw, language, words.LANGUAGES[language], draw.fit(values.folder))
+
+
+def _shown_ending(draw: Values) -> tuple[str, str]:
+    ending = values.pick(draw.rng, words.EXTENSIONS)
+    return values.pick(draw.rng, (f".{ending}", f".{ending}", f"*.{ending}", f"`.{ending}`", f"'.{ending}'")), ending
+
+
+def glob_ending(draw: Values) -> Drawn:
+    return _ending(draw, *_shown_ending(draw))
+
+
+def glob_ending_in(draw: Values) -> Drawn:
+    return _ending(draw, *_shown_ending(draw), place=draw.fit(values.folder))
+
+
+def _anywhere(name: str) -> tuple[str, Mapping[str, Rule]]:
+    return f"**/{name}", {"pattern": Rule(accept=(name, f"./**/{name}"))}
+
+
+def glob_called(draw: Values) -> Drawn:
+    name = draw.fit(values.file_name)
+    right, rules = _anywhere(name)
+    return Drawn({"N": name}, Call("glob", {"pattern": right}), rules)
+
+
+def glob_starting(draw: Values) -> Drawn:
+    name = draw.fit(values.file_stem)
+    right, rules = _anywhere(f"{name}*")
+    return Drawn({"S": name}, Call("glob", {"pattern": right}), rules)
+
+
+def glob_containing(draw: Values) -> Drawn:
+    name = draw.fit(values.stem)
+    right, rules = _anywhere(f"*{name}*")
+    return Drawn({"S": name}, Call("glob", {"pattern": right}), rules)
+
+
+_LANGUAGE_NAMES = tuple(words.LANGUAGES)
+RECIPES: Mapping[str, Callable[[Values], Drawn]] = {
+    "read": read, "write": write, "write_empty": write_empty, "edit": edit, "edit_deletion": edit_deletion,
+    "bash": bash, "bash_bare": bash_bare, "grep": grep, "grep_everywhere": grep_everywhere,
+    "grep_defined": grep_defined, "glob": glob, "glob_language": glob_language, "glob_language_in": glob_language_in,
+    "glob_ending": glob_ending, "glob_ending_in": glob_ending_in, "glob_called": glob_called,
+    "glob_starting": glob_starting, "glob_containing": glob_containing,
+}  # fmt: skip
+
+# How much of a tool's requests each recipe makes, against 1 for the tool's plain one.
+_SHARES = {
+    "read": 1.0, "write": 1.0, "write_empty": 0.5, "edit": 1.0, "edit_deletion": 0.8, "bash": 1.0, "bash_bare": 2.5,
+    "grep": 1.0, "grep_everywhere": 0.9, "grep_defined": 0.6, "glob": 1.0, "glob_language": 0.9,
+    "glob_language_in": 0.9, "glob_ending": 0.7, "glob_ending_in": 0.7, "glob_called": 0.8, "glob_starting": 0.6,
+    "glob_containing": 0.6,
+}  # fmt: skip
+_KIND_SHARES = {"order": 1.0, "question": 1.5, "remark": 0.9}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request said: its family, the text, the right call and its rules."""
+
+    family: Family
+    text: str
+    drawn: Drawn
+
+    @property
+    def call(self) -> Call:
+        return self.drawn.call
+
+
+def _families() -> dict[str, list[Family]]:
+    families: dict[str, list[Family]] = {tool: [] for tool in TOOLS}
+    for constant, text in vars(frames).items():
+        if not constant.isupper():
+            continue
+        tool = constant.split("_")[0].lower()
+        recipe, kind = constant.lower(), "order"
+        for ending, name in (("_orders", "order"), ("_questions", "question"), ("_remarks", "remark"), ("_terse", "remark")):
+            if recipe.endswith(ending):
+                recipe, kind = recipe.removesuffix(ending), name
+        kind = "remark" if recipe == "bash_bare" else kind
+        share = _SHARES[recipe] * _KIND_SHARES[kind]
+        families[tool] += compile_frames(tool, recipe, kind, text, share)  # type: ignore[arg-type]
+    return families
+
+
+FAMILIES: Mapping[str, list[Family]] = _families()
+POOLS = {tool: Pool(families) for tool, families in FAMILIES.items()}
+CONFUSABLE_POOLS = {tool: Pool([f for f in families if f.confusable]) for tool, families in FAMILIES.items()}
+
+
+def request(rng: random.Random, split: Split, tool: str, draw: Values, plain: bool = False) -> Request:
+    """A request to `tool`. `plain`: without greeting, politeness or reason, as for a part of a longer one."""
+    pools = CONFUSABLE_POOLS if draw.confusing and rng.random() < 0.8 else POOLS
+    family = pools[tool].draw(rng, split)
+    drawn = RECIPES[family.recipe](draw)
+    return Request(family, dress(rng, family, dict(drawn.texts), plain), drawn)
