@@ -101,7 +101,7 @@ def tool_from_json(data: object) -> Tool:
         raise FormError(f"tool {shown(name)}: 'inputSchema' should be a JSON Schema with \"type\": \"object\"")
     if not isinstance(schema.get("properties", {}), dict):
         raise FormError(f"tool {shown(name)}: 'properties' of the inputSchema should be an object")
-    description = data.get("description", "")
+    description = "" if data.get("description") is None else data["description"]  # some servers list null
     if not isinstance(description, str):
         raise FormError(f"tool {shown(name)}: 'description' is {_kind(description)}, but should be a string")
     return Tool(name, description, schema)
