@@ -146,7 +146,7 @@ def _plain_command(rng: random.Random) -> str:
 
 def _again(made: Talk, family: Family, context: str, action: str) -> Answer:
     command = made.draw.fit(_plain_command)
-    asked = requests.POOLS["bash"].draw(made.rng, made.split)
+    asked = requests.SHELL_POOL.draw(made.rng, made.split)
     made.user(dress(made.rng, asked, {"C": command}))
     call = Call("bash", {"command": command})
     made.call(call, result_of(made, call))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from phi4bench.calls import Call
 from phi4bench.cases import Rule
-from phi4bench.phrasing import frames, values, words
+from phi4bench.phrasing import errands, frames, values, words
 from phi4bench.phrasing.decor import dress
 from phi4bench.phrasing.engine import Drawn, Family, Pool, Split, Values, compile_frames
 
@@ -22,9 +22,10 @@ def _path(draw: Values, unlike: tuple[str, ...] = ()) -> str:
 
 def either_slash(place: str) -> Rule:
     """A folder is the same with and without a slash at its end."""
-    if place in (".", "/"):
-        return Rule(accept=("./", ""))
-    return Rule(accept=(place.rstrip("/"),)) if place.endswith("/") else Rule(accept=(place + "/",))
+    if place.endswith("/"):
+        return Rule(accept=(place.rstrip("/"),))
+    looks_like_file = "." in place.rsplit("/", 1)[-1][1:]
+    return Rule() if looks_like_file else Rule(accept=(place + "/",))
 
 
 def read(draw: Values) -> Drawn:
@@ -93,6 +94,50 @@ def bash_bare(draw: Values) -> Drawn:
     return Drawn({"C": command}, Call("bash", {"command": command}))
 
 
+def _task(name: str) -> Callable[[Values], Drawn]:
+    """The recipe of one chore of `tasks`."""
+    task = tasks.TASKS[name]
+    slots = [slot for slot in _TASK_VALUES if "{" + slot + "}" in task.command]
+
+    def draw_task(draw: Values) -> Drawn:
+        texts: dict[str, str] = {}
+        for slot in slots:
+            texts[slot] = draw.fit(_TASK_VALUES[slot], tuple(texts.values()))
+        right, *others = (_filled(command, texts) for command in (task.command, *task.accept))
+        return Drawn(texts, Call("bash", {"command": right}), {"command": Rule(accept=tuple(others))} if others else {})
+
+    return draw_task
+
+
+def _filled(command: str, texts: Mapping[str, str]) -> str:
+    for slot, text in texts.items():
+        command = command.replace("{" + slot + "}", text)
+    return command
+
+
+def _plain_folder(rng: random.Random) -> str:
+    return values.folder(rng).rstrip("/")
+
+
+def _package(rng: random.Random) -> str:
+    return values.pick(rng, (values.stem(rng), f"{values.stem(rng)}-{values.stem(rng)}"))
+
+
+def _message(rng: random.Random) -> str:
+    while True:
+        text = values.sentence(rng)
+        if "'" not in text:
+            return text
+
+
+_TASK_VALUES: Mapping[str, Callable[[random.Random], str]] = {
+    "P": values.path, "O": values.path, "D": _plain_folder, "W": _package, "M": _message, "I": values.number,
+    "Y": lambda rng: f"{values.folder(rng).rstrip('/')}/{values.file_stem(rng)}.py" if rng.random() < 0.5 else f"{values.file_stem(rng)}.py",
+    "J": lambda rng: f"{values.file_stem(rng)}.js", "B": lambda rng: f"{values.file_stem(rng)}.sh",
+    "U": lambda rng: f"https://{values.stem(rng)}.example.com/{values.file_name(rng)}",
+}  # fmt: skip
+
+
 def _place(draw: Values, unlike: tuple[str, ...]) -> str:
     return draw.fit(values.folder if draw.rng.random() < 0.62 else values.path, unlike)
 
@@ -106,6 +151,14 @@ def _pattern(draw: Values) -> str:
 def grep(draw: Values) -> Drawn:
     pattern = _pattern(draw)
     place = _place(draw, (pattern,))
+    return Drawn(
+        {"Q": pattern, "Z": place}, Call("grep", {"pattern": pattern, "path": place}), {"path": either_slash(place)}
+    )
+
+
+def grep_folder(draw: Values) -> Drawn:
+    pattern = _pattern(draw)
+    place = draw.fit(values.folder, (pattern,))
     return Drawn(
         {"Q": pattern, "Z": place}, Call("grep", {"pattern": pattern, "path": place}), {"path": either_slash(place)}
     )
@@ -163,6 +216,13 @@ def glob_ending_in(draw: Values) -> Drawn:
     return _ending(draw, *_shown_ending(draw), place=draw.fit(values.folder))
 
 
+def glob_folder(draw: Values) -> Drawn:
+    place = draw.fit(values.folder)
+    prefix = place.rstrip("/")
+    rules = {"pattern": Rule(accept=(f"{prefix}/**", f"{prefix}/**/*"))}
+    return Drawn({"D": place}, Call("glob", {"pattern": f"{prefix}/*"}), rules)
+
+
 def _anywhere(name: str) -> tuple[str, Mapping[str, Rule]]:
     return f"**/{name}", {"pattern": Rule(accept=(name, f"./**/{name}"))}
 
@@ -188,10 +248,11 @@ def glob_containing(draw: Values) -> Drawn:
 _LANGUAGE_NAMES = tuple(words.LANGUAGES)
 RECIPES: Mapping[str, Callable[[Values], Drawn]] = {
     "read": read, "write": write, "write_empty": write_empty, "edit": edit, "edit_deletion": edit_deletion,
-    "bash": bash, "bash_bare": bash_bare, "grep": grep, "grep_everywhere": grep_everywhere,
+    "bash": bash, "bash_bare": bash_bare, "grep": grep, "grep_folder": grep_folder, "grep_everywhere": grep_everywhere,
     "grep_defined": grep_defined, "glob": glob, "glob_language": glob_language, "glob_language_in": glob_language_in,
     "glob_ending": glob_ending, "glob_ending_in": glob_ending_in, "glob_called": glob_called,
     "glob_starting": glob_starting, "glob_containing": glob_containing,
+    "glob_folder": glob_folder, **errands.RECIPES,
 }  # fmt: skip
 
 # How much of a tool's requests each recipe makes, against 1 for the tool's plain one.
@@ -199,7 +260,7 @@ _SHARES = {
     "read": 1.0, "write": 1.0, "write_empty": 0.5, "edit": 1.0, "edit_deletion": 0.8, "bash": 1.0, "bash_bare": 2.5,
     "grep": 1.0, "grep_everywhere": 0.9, "grep_defined": 0.6, "glob": 1.0, "glob_language": 0.9,
     "glob_language_in": 0.9, "glob_ending": 0.7, "glob_ending_in": 0.7, "glob_called": 0.8, "glob_starting": 0.6,
-    "glob_containing": 0.6,
+    "glob_containing": 0.6, **errands.SHARES,
 }  # fmt: skip
 _KIND_SHARES = {"order": 1.0, "question": 1.5, "remark": 0.9}
 
@@ -219,22 +280,37 @@ class Request:
 
 def _families() -> dict[str, list[Family]]:
     families: dict[str, list[Family]] = {tool: [] for tool in TOOLS}
-    for constant, text in vars(frames).items():
-        if not constant.isupper():
+    for constant, text in [*vars(frames).items(), *vars(errands).items()]:
+        if not constant.isupper() or not isinstance(text, str):
             continue
         tool = constant.split("_")[0].lower()
         recipe, kind = constant.lower(), "order"
         for ending, name in (("_orders", "order"), ("_questions", "question"), ("_remarks", "remark"), ("_terse", "remark")):
             if recipe.endswith(ending):
                 recipe, kind = recipe.removesuffix(ending), name
+        recipe = recipe.removesuffix("_purpose")
         kind = "remark" if recipe == "bash_bare" else kind
         share = _SHARES[recipe] * _KIND_SHARES[kind]
         families[tool] += compile_frames(tool, recipe, kind, text, share)  # type: ignore[arg-type]
+    for name, task in tasks.TASKS.items():
+        made = compile_frames("bash", f"task-{name}", "order", task.frames)
+        total = sum(family.weight for family in made)
+        families["bash"] += [replace(f, weight=0.6 * f.weight / total) for f in made]
+    families["grep"] = [replace(f, recipe="grep_folder") if _of_folder(f) else f for f in families["grep"]]
     return families
 
 
+def _of_folder(family: Family) -> bool:
+    """Whether the words only fit a folder: `files in {Z}`."""
+    return family.recipe == "grep" and any(word in family.name for word in ("files", "modules", "every-file", "any-file"))
+
+
 FAMILIES: Mapping[str, list[Family]] = _families()
-POOLS = {tool: Pool(families) for tool, families in FAMILIES.items()}
+# Trained on and never judged by: a listing by the shell would be as right.
+DISPUTED = ("glob_folder",)
+POOLS = {tool: Pool(families, DISPUTED) for tool, families in FAMILIES.items()}
+SHELL_POOL = Pool([family for family in FAMILIES["bash"] if family.recipe == "bash"])
+"""The requests that show the command itself."""
 CONFUSABLE_POOLS = {tool: Pool([f for f in families if f.confusable]) for tool, families in FAMILIES.items()}
 
 
