@@ -1,7 +1,133 @@
-"""The `phi4bench` command."""
+"""The `phi4bench` command: a thin front to pytest, to rescoring and to the case generator."""
 
 from __future__ import annotations
 
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
 
-def main() -> int:
-    return 0
+from phi4bench import __version__
+from phi4bench.errors import Phi4benchError
+from phi4bench.run.options import add_options
+
+USAGE_EXIT = 4
+_EXIT_CODES = "exit codes: 0 promote, 1 reject, 10 inconclusive, 4 wrong usage, 3 the run broke"
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with one line for what is wrong and the exit code that stands for it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE_EXIT, f"{self.prog}: {message} (--help lists what there is)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _build()
+    options, rest = parser.parse_known_args(given)
+    try:
+        match options.command:
+            case "judge":
+                return _judge(given[given.index("judge") + 1 :])
+            case _ if rest:
+                parser.error(f"unknown argument {rest[0]!r}")
+            case "rescore":
+                return _rescore(options.run, options.targets or (), options.report)
+            case "cases":
+                return _cases(options)
+            case _:
+                sys.stdout.write(f"phi4bench {__version__}\n")
+                return 0
+    except Phi4benchError as error:
+        from phi4bench.printable import printable
+
+        sys.stderr.write(f"phi4bench {options.command}: {printable(str(error))}\n")
+        return USAGE_EXIT
+
+
+def _build() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="phi4bench", description="Decides whether a tool-calling model may be promoted.", epilog=_EXIT_CODES
+    )
+    parser.add_argument("--version", action="version", version=f"phi4bench {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    judge = commands.add_parser(
+        "judge",
+        help="run the suites that come with phi4bench on an artifact",
+        description="Runs the shipped suites with pytest. Further arguments (-k, -x, --junitxml, ...) are pytest's.",
+        epilog=_EXIT_CODES,
+    )
+    add_options(judge.add_argument)
+
+    rescore = commands.add_parser(
+        "rescore", help="score a finished run again, without its model", epilog=_EXIT_CODES,
+        description="Scores the stored completions of a run again and prints the same table.",
+    )  # fmt: skip
+    rescore.add_argument(
+        "run", type=Path, metavar="RUN", help="the report folder of the run, or one file of transcripts"
+    )
+    rescore.add_argument(
+        "--targets", action="append", metavar="NAME|FILE", help="figures to reach (default: the run's own)"
+    )
+    rescore.add_argument("--report", type=Path, metavar="DIR", help="write report.json and report.html there")
+
+    cases = commands.add_parser("cases", help="write generated cases", description="Writes a split of generated cases.")
+    cases.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same cases (default: 0)")
+    cases.add_argument("--split", choices=("test", "train"), default="test", help="which phrasings (default: test)")
+    cases.add_argument("--count", type=int, metavar="N", help="about how many cases (default: as shipped)")
+    cases.add_argument("--out", type=Path, required=True, metavar="FILE", help="the case file to write (.jsonl)")
+
+    commands.add_parser("version", help="print the version")
+    return parser
+
+
+def _judge(arguments: Sequence[str]) -> int:
+    """pytest over the shipped suites, bound by their own settings and not by those of the folder it is run in."""
+    import pytest
+
+    from phi4bench.datasets.shipped import suites_dir
+
+    suites = suites_dir()
+    own = ["-c", str(suites / "judge.ini"), "--rootdir", str(suites), "-p", "no:cacheprovider"]
+    own += [
+        "-W",
+        "ignore::pytest.PytestAssertRewriteWarning",
+    ]  # phi4bench was imported before pytest, and asserts nothing
+    return int(pytest.main([*own, str(suites), *arguments]))
+
+
+def _rescore(place: Path, targets: Sequence[str], report: Path | None) -> int:
+    from phi4bench.report.terminal import summary, where
+    from phi4bench.report.writing import now, write_reports
+    from phi4bench.rescoring import rescore
+    from phi4bench.verdicts import worst_exit
+
+    results = rescore(place, targets)
+    for judgement, conclusion in results:
+        _print([*summary(judgement, conclusion), ("", "")])
+    if report is not None:
+        written = write_reports(report, results, results[0][0].targets, now(), promotions=False)
+        _print([where(written)])
+    codes = [conclusion.exit_code for _, conclusion in results]
+    return worst_exit(code if code is not None else 0 for code in codes)
+
+
+def _cases(options: argparse.Namespace) -> int:
+    raise NotImplementedError
+
+
+def _print(lines: Sequence[tuple[str, str]]) -> None:
+    """Lines with their styles, where the output is a terminal."""
+    codes = {"bold": "1", "red": "31", "green": "32", "yellow": "33"}
+    live = sys.stdout.isatty()
+    for text, style in lines:
+        marks = ";".join(codes[name] for name in style.split())
+        sys.stdout.write(f"\x1b[{marks}m{text}\x1b[0m\n" if live and marks else f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -137,7 +137,9 @@ def _terminal(config: pytest.Config) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     marker = item.get_closest_marker("judges")
     if marker and SESSION in item.config.stash and report.when == "call":
@@ -148,7 +150,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             path, line, _ = item.location
             report.longrepr = (path, (line or 0) + 1, report.longrepr[2])
             if outcome == INCONCLUSIVE:
-                report.gate_outcome = INCONCLUSIVE
+                report.gate_outcome = INCONCLUSIVE  # type: ignore[attr-defined]  # for pytest_report_teststatus
     return report
 
 
@@ -171,4 +173,4 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     terminalreporter.section("phi4bench")
     for text, style in config.stash[SESSION].summary():
-        terminalreporter.write_line(text, **{name: True for name in style.split()})
+        terminalreporter.write_line(text, **dict.fromkeys(style.split(), True))

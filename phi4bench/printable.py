@@ -17,7 +17,7 @@ def printable(text: str, limit: int | None = None) -> str:
     if limit is None or len(escaped) <= limit:
         return escaped
     head = (limit - 5) * 2 // 3
-    return f"{escaped[:head]} ... {escaped[len(escaped) - (limit - 5 - head):]}"
+    return f"{escaped[:head]} ... {escaped[len(escaped) - (limit - 5 - head) :]}"
 
 
 def _is_safe(character: str) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 import shlex
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,7 +14,7 @@ from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
 from phi4bench.report.findings import Finding, finding
 from phi4bench.report.terminal import Line, summary, where
-from phi4bench.report.writing import Result, remove_stale_promotions, write_reports
+from phi4bench.report.writing import Result, now, remove_stale_promotions, write_reports
 from phi4bench.run.judge import Fault, Judge, Say
 from phi4bench.run.judging import CRASHED_EXIT, Judgement, conclude
 from phi4bench.run.options import options_from
@@ -87,9 +87,13 @@ class JudgingSession:
     def conclude(self, status: int) -> int:
         """Verdicts over what ran, and the reports. `status`: the code that pytest would exit with; returns ours."""
         for index, found in self._found.items():
-            self._results[index] = (
-                found if isinstance(found, Fault) else (found, conclude(found, self._ran.get(index, set())))
-            )
+            if not isinstance(found, Fault):
+                ran = self._ran.get(index, set())
+                facts = {**found.run.facts, "gates_run": sorted(ran), "compared": found.baseline is not None}
+                found = replace(found, run=replace(found.run, facts=facts))
+                self._results[index] = found, conclude(found, ran)
+            else:
+                self._results[index] = found
         codes = [status]
         for result in self._results.values():
             if isinstance(result, Fault):
@@ -98,10 +102,9 @@ class JudgingSession:
                 codes.append(code)
         results = [self._results[index] for index in sorted(self._results)]
         plan = self._plan
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         try:
             command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-            self._written = write_reports(plan.options.report_dir, results, plan.targets, now, command)
+            self._written = write_reports(plan.options.report_dir, results, plan.targets, now(), command)
         except (OSError, Phi4benchError) as error:
             remove_stale_promotions(plan.options.report_dir, self.names)
             self._fault = f"the reports could not be written: {printable(str(error))}"

@@ -103,7 +103,9 @@ def _by_turns(scores: list[Score]) -> list[Score]:
     queues: dict[tuple[int, tuple[str, ...]], list[Score]] = {}
     for score in scores:
         queues.setdefault((-score.level, score.tools), []).append(score)
-    ranked = [(level, place, -len(queue), score) for (level, _), queue in queues.items() for place, score in enumerate(queue)]
+    ranked = [
+        (level, place, -len(queue), score) for (level, _), queue in queues.items() for place, score in enumerate(queue)
+    ]
     return [score for *_, score in sorted(ranked, key=lambda entry: entry[:3])]
 
 

@@ -52,7 +52,9 @@ def artifact_figures(judgement: Judgement, conclusion: Conclusion) -> dict[str, 
     baseline = judgement.baseline
     return {
         "artifact": dict(run.artifact),
-        "baseline": {key: baseline.artifact[key] for key in ("id", "spec", "sha256", "precision")} if baseline else None,
+        "baseline": {key: baseline.artifact[key] for key in ("id", "spec", "sha256", "precision")}
+        if baseline
+        else None,
         "baseline_missing": None if baseline else run.facts.get("baseline_missing") or None,
         "no_baseline": judgement.waived,
         "dataset": {
@@ -70,9 +72,12 @@ def artifact_figures(judgement: Judgement, conclusion: Conclusion) -> dict[str, 
             name: rate_figures(gate) for name, gate in gates.items() if name not in LEVELS and name != "abstention"
         },
         "prose_around_calls": {"passed": with_prose, "total": len(called)},
-        "per_tool": {name: {level: rate_figures(gate) for level, gate in rows.items()} for name, rows in judgement.tools.items()},
+        "per_tool": {
+            name: {level: rate_figures(gate) for level, gate in rows.items()} for name, rows in judgement.tools.items()
+        },
         "per_scenario": {
-            name: {level: rate_figures(gate) for level, gate in rows.items()} for name, rows in judgement.scenarios.items()
+            name: {level: rate_figures(gate) for level, gate in rows.items()}
+            for name, rows in judgement.scenarios.items()
         },
         "regression": {
             name.removeprefix(REGRESSION): pair_figures(gate) | _flip_ids(judgement, name)

@@ -116,7 +116,11 @@ def _example_lines(example: Example) -> list[str]:
     if example.before is not None:
         lines.append(f"    baseline    {_text(example.before)}")
     cut = " [cut at the cap on new tokens]" if example.finish == "length" else ""
-    return [*lines, f"    completion  {_text(example.completion)}{cut}", f"    expected    {printable(example.expected, 300)}"]
+    return [
+        *lines,
+        f"    completion  {_text(example.completion)}{cut}",
+        f"    expected    {printable(example.expected, 300)}",
+    ]
 
 
 def _text(text: str) -> str:

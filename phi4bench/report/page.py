@@ -1,4 +1,4 @@
-"""`report.html`: one file for a person, without scripts. What a model or a user wrote is hostile, and shown as text only."""
+"""`report.html`: one file without scripts. What a model or a user wrote is hostile, and shown as text only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 @dataclass(frozen=True)
 class Row:
-    """One gate in a table. `low`, `high`, `at`, `mark`: places on the drawing's scale, in percent; `None`: not drawn."""
+    """One gate in a table. `low`, `high`, `at`, `mark`: places on the drawing's scale, in percent."""
 
     name: str
     count: str
@@ -173,7 +173,10 @@ def _facts(judgement: Judgement) -> list[tuple[str, str]]:
         ("cases sha256", run.dataset.sha256),
         ("targets sha256", judgement.targets.sha256),
         ("decoding", _pairs(run.decoding)),
-        ("completions", f"{generation.get('from_cache', 0):,} from cache, {generation.get('generated', 0):,} generated"),
+        (
+            "completions",
+            f"{generation.get('from_cache', 0):,} from cache, {generation.get('generated', 0):,} generated",
+        ),
         ("peak memory", size(peak) if peak else "nothing was generated"),
         ("runtime", _pairs(generation.get("runtime") or {})),
         ("machine", _pairs({key: value for key, value in run.machine.items() if key != "packages"})),

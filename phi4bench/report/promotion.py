@@ -33,7 +33,9 @@ def promotion(
             "tier": judgement.tier.name if judgement.tier else None,
             "created": created,
             "command": command,
-            "artifact": {key: run.artifact[key] for key in ("id", "spec", "sha256", "format", "bytes", "precision", "dialect")},
+            "artifact": {
+                key: run.artifact[key] for key in ("id", "spec", "sha256", "format", "bytes", "precision", "dialect")
+            },
             "parent": {key: baseline.artifact[key] for key in ("id", "spec", "sha256")} if baseline else None,
             "no_baseline": judgement.waived,
             "cases": {"path": run.dataset.path, "sha256": run.dataset.sha256, "count": len(run.dataset.cases)},

@@ -1,4 +1,4 @@
-"""The table that a run ends with, for a terminal of 80 columns. Pure: lines out, each with the style it may be shown in."""
+"""The table that a run ends with, for a terminal of 80 columns. Pure: lines out, each with a style."""
 
 from __future__ import annotations
 
@@ -53,9 +53,12 @@ def _levels(judgement: Judgement) -> Iterator[Line]:
     for name, gate in judgement.gates.items():
         if name in LEVELS or name == "abstention" or name in named:
             yield _level_row(name, gate)
-    for gate in judgement.required:
-        if isinstance(gate, GateResult) and gate.name not in judgement.gates and not gate.name.startswith("regression."):
-            yield f"  {printable(gate.name):<18}{'-':>13}{'-':>8}{'-':>17}{gate.target:>9g}  {gate.outcome}", "yellow"
+    for other in judgement.required:
+        if other.name not in judgement.gates and not other.name.startswith("regression."):
+            yield (
+                f"  {printable(other.name):<18}{'-':>13}{'-':>8}{'-':>17}{other.target:>9g}  {other.outcome}",
+                "yellow",
+            )
 
 
 def _level_row(name: str, gate: GateResult) -> Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,17 +30,22 @@ def remove_stale_promotions(folder: Path, artifact_ids: Iterable[str]) -> None:
             path.unlink()
 
 
+def now() -> str:
+    """The time that reports bear: UTC, ISO 8601, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
 def write_reports(
-    folder: Path, results: Sequence[Result], targets: Targets, created: str, command: str
+    folder: Path, results: Sequence[Result], targets: Targets, created: str, command: str = "", promotions: bool = True
 ) -> tuple[Path, ...]:
-    """Writes everything; returns the files that a person would open."""
+    """Writes everything; returns the files that a person would open. `promotions`: whether one may be stated."""
     hashes = _write_transcripts(folder, results)
     figures = report(results, targets_facts(targets))
     write_text(folder / "report.json", to_json(figures))
     write_text(folder / "report.html", page(results, targets, created))
     written = [folder / "report.html", folder / "report.json"]
     for result in results:
-        if isinstance(result, Fault) or result[1].verdict is not Verdict.promote:
+        if isinstance(result, Fault) or result[1].verdict is not Verdict.promote or not promotions:
             continue
         judgement, conclusion = result
         place = folder if len(results) == 1 else folder / judgement.id

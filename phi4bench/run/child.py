@@ -112,7 +112,9 @@ class _Run:
 
     def interrupted(self) -> Interrupted:
         stored = self.total - len(self.items) + len(self.done) if self.runtime else 0
-        return Interrupted(f"interrupted: {self.name} has {stored:,} of {self.total:,} completions stored; {self.resume}")
+        return Interrupted(
+            f"interrupted: {self.name} has {stored:,} of {self.total:,} completions stored; {self.resume}"
+        )
 
     def told(self, event: Mapping[str, Any]) -> BackendError | ArtifactError:
         """The error that the child tells of itself, with the case where it knows it."""

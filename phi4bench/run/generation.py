@@ -106,9 +106,15 @@ def _stored(setup: Setup, runtime: Mapping[str, Json], items: Sequence[Item]) ->
 
 def _runtime_memory(setup: Setup, settings: Settings) -> Path:
     """Where the runtime's identity is remembered, under all that it follows from without loading the model."""
+    artifact = setup.artifact
     follows_from = [
-        __version__, _code_sha256(), setup.artifact.sha256, setup.artifact.format, setup.threads, dict(settings.machine),
-    ]  # fmt: skip
+        __version__,
+        _code_sha256(),
+        artifact.sha256,
+        artifact.format,
+        setup.threads,
+        dict(settings.machine),
+    ]
     key = hashlib.sha256(json.dumps(follows_from, sort_keys=True).encode()).hexdigest()
     return (setup.cache_dir or default_cache_dir()) / "runtimes" / f"{key}.json"
 

@@ -50,7 +50,7 @@ class Setup:
 
 
 def store_identity(setup: Setup, runtime: Mapping[str, Json]) -> dict[str, Json]:
-    """All that a completion depends on besides its prompt: weights, tokenizer, decoding, and the runtime's own answer."""
+    """All that a completion depends on besides its prompt: weights, tokenizer, decoding, and the runtime itself."""
     artifact = setup.artifact
     return {
         "weights": artifact.weights_sha256,

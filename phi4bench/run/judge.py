@@ -18,6 +18,7 @@ from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
 from phi4bench.run.generation import Generation, Settings, generate, render
 from phi4bench.run.judging import REGRESSION, Judgement, assess
+from phi4bench.run.options import RunOptions
 from phi4bench.run.plan import Plan, Subject
 from phi4bench.run.progress import Progress
 from phi4bench.runfile import SavedRun
@@ -72,7 +73,6 @@ class Judge:
             with self._settings() as settings:
                 made = generate(artifact, items, settings, self.progress, self.deadline)
             self.say(f"  {_made(made)}")
-            stopped = f"the time limit of {options.time_limit_s:g} s was reached" if options.time_limit_s is not None else ""
             self._done[key] = SavedRun(
                 artifact=card(artifact),
                 dialect=artifact.dialect,
@@ -84,7 +84,11 @@ class Judge:
                 decoding={**asdict(settings.decoding), "system_prompt": plan.system_prompt},
                 machine=self.machine,
                 versions={"phi4bench": __version__, **_packages(self.machine)},
-                facts={**facts, "stopped": stopped if made.missing else "", "generation": _generation_facts(made)},
+                facts={
+                    **facts,
+                    "stopped": _why_stopped(options) if made.missing else "",
+                    "generation": _generation_facts(made),
+                },
             )
         return self._done[key]
 
@@ -155,6 +159,10 @@ def _generation_facts(made: Generation) -> dict[str, Any]:
         "peak_rss_bytes": made.peak_rss_bytes,
         "runtime": dict(made.runtime),
     }
+
+
+def _why_stopped(options: RunOptions) -> str:
+    return f"the time limit of {options.time_limit_s:g} s was reached" if options.time_limit_s is not None else ""
 
 
 def _made(made: Generation) -> str:

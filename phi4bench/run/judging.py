@@ -69,7 +69,7 @@ class Judgement:
         """Each required gate, those that nothing measured too."""
         reason = str(self.run.facts.get("baseline_missing") or "")
         why = {gate.name: f"no baseline: {reason}" for gate in self.targets.gates if reason and gate.kind == "margin"}
-        results = (*self.gates.values(), *self.regression.values())
+        results: list[Judged] = [*self.gates.values(), *self.regression.values()]
         return required_gates(results, self.targets, self.precision, "cpu", self.waived, why)
 
     @cached_property

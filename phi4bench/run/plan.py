@@ -89,12 +89,13 @@ def _with_distinct_ids(subjects: Sequence[Subject]) -> tuple[Subject, ...]:
             further.setdefault(f"{subject.baseline.path} {subject.baseline.model_file}", subject.baseline)
     named = unique_ids([*artifacts, *further.values()])
     ids = {(artifact.path, artifact.model_file): artifact.id for artifact in reversed(named)}
-    return tuple(
-        Subject(artifact, baseline and replace(baseline, id=ids[baseline.path, baseline.model_file]), subject.no_baseline)
-        if (baseline := subject.baseline) and (baseline.path, baseline.model_file) in ids
-        else Subject(artifact, subject.baseline, subject.no_baseline)
-        for artifact, subject in zip(named, subjects, strict=False)
-    )
+    distinct = []
+    for artifact, subject in zip(named, subjects, strict=False):
+        baseline = subject.baseline
+        if baseline is not None:
+            baseline = replace(baseline, id=ids.get((baseline.path, baseline.model_file), baseline.id))
+        distinct.append(replace(subject, artifact=artifact, baseline=baseline))
+    return tuple(distinct)
 
 
 def _with_baseline(artifact: Artifact, options: RunOptions) -> Subject:
@@ -104,8 +105,9 @@ def _with_baseline(artifact: Artifact, options: RunOptions) -> Subject:
         baseline = _open(options.baseline, options)
         if baseline.sha256 == artifact.sha256:
             if artifact.quantized:
+                shown = printable(options.baseline, 200)
                 raise ArtifactError(
-                    f"--baseline={printable(options.baseline, 200)!r} is the artifact {artifact.id} itself (same sha256)",
+                    f"--baseline={shown!r} is the artifact {artifact.id} itself (same sha256)",
                     "name the artifact that it was made from",
                 )
             return Subject(artifact, None, f"{artifact.id} is the baseline itself")
@@ -149,7 +151,8 @@ def _read_text(path: Path, option: str) -> str:
         return path.expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UsageError(f"{option}={printable(str(path), 200)!r} cannot be read ({reason})", "name a text file") from None
+        shown = printable(str(path), 200)
+        raise UsageError(f"{option}={shown!r} cannot be read ({reason})", "name a text file") from None
 
 
 def _check_writable(folder: Path, option: str) -> None:

@@ -1,0 +1,63 @@
+"""Scores a finished run again from its transcripts alone: no model, no tokenizer. The same code as a fresh run's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from phi4bench.errors import StoreError
+from phi4bench.printable import printable
+from phi4bench.run.judging import SUITE_GATES, Conclusion, Judgement, assess, conclude
+from phi4bench.run.plan import read_targets
+from phi4bench.runfile import SavedRun, read_run, read_runs
+from phi4bench.targets import Targets, merge_targets, parse_targets
+
+
+def rescore(place: Path, targets: Sequence[str] = ()) -> list[tuple[Judgement, Conclusion]]:
+    """Every artifact that was judged in the report folder `place`, in the report's order.
+
+    `targets`: names or files to hold them to; none: the texts that were stored with the run.
+    Raises StoreError for what is no finished run, TargetsError.
+    """
+    runs = {str(run.artifact["id"]): run for run in _runs(place)}
+    results = []
+    for run in (runs[name] for name in _candidates(place, runs)):
+        chosen = _targets(run, targets)
+        name = run.facts.get("baseline") if run.facts.get("compared") else None
+        baseline = runs.get(name) if isinstance(name, str) else None
+        if name and baseline is None:
+            raise StoreError(f"the transcripts of the baseline {printable(str(name))!r} are missing", f"see {place}")
+        judgement = assess(run, baseline, chosen)
+        ran = run.facts.get("gates_run")
+        results.append((judgement, conclude(judgement, ran if isinstance(ran, list) else SUITE_GATES)))
+    return results
+
+
+def _runs(place: Path) -> tuple[SavedRun, ...]:
+    return (read_run(place),) if place.is_file() else read_runs(place)
+
+
+def _candidates(place: Path, runs: dict[str, SavedRun]) -> list[str]:
+    """The ids that the folder's report lists, or where there is no report, those that were no baseline."""
+    try:
+        data = json.loads((place / "report.json").read_text(encoding="utf-8"))
+        listed = [entry["artifact"]["id"] for entry in data["artifacts"] if not entry.get("fault")]
+    except (OSError, ValueError, KeyError, TypeError):
+        listed = [name for name, run in runs.items() if run.facts.get("role") != "baseline"]
+    missing = [name for name in listed if name not in runs]
+    if missing or not listed:
+        what = f"no transcripts of {printable(str(missing[0]))!r}" if missing else "no artifact was judged"
+        raise StoreError(f"{printable(str(place))}: {what}", "name the folder that --report named")
+    return listed
+
+
+def _targets(run: SavedRun, names: Sequence[str]) -> Targets:
+    if names:
+        texts = read_targets(names)
+    else:
+        stored = run.facts.get("targets")
+        if not isinstance(stored, list):
+            raise StoreError(f"the run of {run.artifact['id']} stores no targets", "name them with --targets")
+        texts = tuple((str(name), str(text)) for name, text in stored)
+    return merge_targets([parse_targets(text, name) for name, text in texts])
