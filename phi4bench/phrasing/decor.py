@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (phrases read best unbroken, one a line)
 """Dresses a bare request as people do: greetings, politeness, reasons, haste, a slip of the keyboard. Pure."""
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ _OPENERS = tuple(
 )
 _QUESTION_OPENERS = tuple(
     """hey, |hi, |hi there, |hello, |ok so |so, |quick question: |hm, |remind me, |tell me, |just wondering, |i wonder, |btw, |um, |sorry, |
-    do you know, |any idea, |out of curiosity, |i forgot, |dumb question, |can you tell me, """.replace("\n    ", "").split("|")
+    do you know, |any idea, |out of curiosity, |i forgot, |dumb question, |can you tell me, """.replace(
+        "\n    ", ""
+    ).split("|")
 )
 _POLITE = tuple(
     """please {}|please {}|{} please|{}, please|{} pls|pls {}|can you {}?|could you {}?|could you please {}?|can you please {}?|would you {}?|
@@ -33,28 +36,47 @@ _CASUAL_POLITE = tuple(casual(wrap) for wrap in _POLITE)
 
 _TOPICS = tuple(
     """login|parser|build|release|cache|payment|migration|deploy|search|upload|billing|logging|routing|checkout|scheduler|sync|
-    pipeline|auth|frontend|backend|test suite|new feature|port|refactoring|docs|config|docker image|api|database""".replace("\n    ", "").split("|")
+    pipeline|auth|frontend|backend|test suite|new feature|port|refactoring|docs|config|docker image|api|database""".replace(
+        "\n    ", ""
+    ).split("|")
 )
 _SITUATIONS = tuple(
     """i'm debugging the {t}|i'm working on the {t}|the {t} is broken|something is off with the {t}|the {t} keeps failing|
     we're about to ship the {t}|i'm reviewing the {t}|i broke the {t} yesterday|my colleague asked about the {t}|i'm cleaning up the {t}|
     the {t} looks wrong|i've been fighting with the {t} all day|i'm new to the {t}|there's a bug in the {t}|the {t} went red again|
-    i'm preparing the {t}|we changed the {t} last week|i have a meeting about the {t}|the {t} is too slow|i inherited the {t}""".replace("\n    ", "").split("|")
+    i'm preparing the {t}|we changed the {t} last week|i have a meeting about the {t}|the {t} is too slow|i inherited the {t}""".replace(
+        "\n    ", ""
+    ).split("|")
 )
 _BEFORE = tuple(
     """before i merge|before we ship|before the meeting|before i forget|since the build fails|since the {t} is failing|for the {t}|
     because the {t} is broken|to fix the {t}|to finish the {t}|for the code review|for my report|as we discussed|as i said before|
     while i fix the {t}|while we wait|now that the {t} is done|now that it works|to debug the {t}|if you don't mind|to get started|
     as part of the {t} work|after lunch we'll talk about the {t}, so|as a first step|to understand the {t}|in order to fix the {t}|
-    for the {t} ticket|i'm stuck with the {t}, so|i'm not sure about the {t}, so|before i touch the {t}|for the upcoming {t}""".replace("\n    ", "").split("|")
+    for the {t} ticket|i'm stuck with the {t}, so|i'm not sure about the {t}, so|before i touch the {t}|for the upcoming {t}""".replace(
+        "\n    ", ""
+    ).split("|")
 )
 _AFTER = tuple(
     """so i can check the {t}|so that i can fix the {t}|so we can finish the {t}|because the {t} depends on it|since the {t} is broken|
     before i merge|before we ship|for the {t}|i need it for the {t}|it's for the {t}|as the {t} needs it|to be sure|
     i want to be certain|i'll explain later|my boss wants it|the {t} needs it|it matters for the {t}|we need that for the {t}|
-    because i broke the {t}|i'm curious|it's urgent|no rush|otherwise the {t} breaks|i think the {t} relies on it|to see if the {t} is fine""".replace("\n    ", "").split("|")
+    because i broke the {t}|i'm curious|it's urgent|no rush|otherwise the {t} breaks|i think the {t} relies on it|to see if the {t} is fine""".replace(
+        "\n    ", ""
+    ).split("|")
 )
-_THANKS = (". Thanks!", ". Thanks", ", thanks", ". Thank you!", ". Thank you.", ", thank you", ". Cheers", " thx", ". Appreciate it.", "! thanks")
+_THANKS = (
+    ". Thanks!",
+    ". Thanks",
+    ", thanks",
+    ". Thank you!",
+    ". Thank you.",
+    ", thank you",
+    ". Cheers",
+    " thx",
+    ". Appreciate it.",
+    "! thanks",
+)
 _SLIPS = (
     ("please", "plese"), ("please", "pleas"), ("the ", "teh "), ("can you", "cna you"), ("could you", "coud you"), ("file", "fiel"),
     ("with", "wiht"), ("show", "shwo"), ("open", "opne"), ("search", "serach"), ("replace", "repalce"), ("find", "fidn"), ("change", "chnage"),
@@ -90,14 +112,20 @@ def dress(rng: random.Random, family: Family, texts: dict[str, str], plain: bool
 
 
 def finish(
-    rng: random.Random, core: str, kind: str, open_end: bool, hasty: bool, value_first: bool, values: Sequence[str], plain: bool = False
+    rng: random.Random,
+    core: str,
+    kind: str,
+    open_end: bool,
+    hasty: bool,
+    value_first: bool,
+    values: Sequence[str],
+    plain: bool = False,
 ) -> str:
     """Wraps `core`. `value_first`: it begins with a value, whose case must stay. `open_end`: nothing may follow it."""
     before, after, mark = "", "", ""
     if core.endswith("?"):
         core, mark = core[:-1], "?"
     draw = rng.random()
-    wrapped = False
     if kind == "order" and not plain and draw < 0.42:
         wraps = _CASUAL_POLITE if hasty else _POLITE
         wrap = pick(rng, wraps)
@@ -107,29 +135,33 @@ def finish(
         before, after = spoken(head, hasty), tail
         if after.endswith("?"):
             after, mark = after[:-1], "?"
-        wrapped = True
     if not plain:
         draw = rng.random()
         if draw < 0.17:
             openers = _QUESTION_OPENERS if kind == "question" else _OPENERS
             before = spoken(pick(rng, openers), hasty) + before
-            wrapped = True
         elif draw < 0.25:
             before = spoken(aside(rng, _BEFORE), hasty) + ", " + before
-            wrapped = True
         elif draw < 0.33:
             situation = spoken(aside(rng, _SITUATIONS), hasty)
             lead = before + core
             cap = lead if hasty or (value_first and not before) else upper_first(lead)
-            before = ("" if cap[: len(before)] == before and not before else cap[: len(before)])
+            before = "" if cap[: len(before)] == before and not before else cap[: len(before)]
             core = cap[len(before) :]
-            before = (situation if hasty else upper_first(situation)) + pick(rng, (". ", ". ", ", ") if hasty else (". ", ". ", "! ", " - ")) + before
-            wrapped = True
+            before = (
+                (situation if hasty else upper_first(situation))
+                + pick(rng, (". ", ". ", ", ") if hasty else (". ", ". ", "! ", " - "))
+                + before
+            )
     if not open_end and not plain:
         draw = rng.random()
         if draw < 0.11:
             reason = spoken(aside(rng, _AFTER), hasty)
-            joined = " " if reason.startswith(("so ", "before ", "because ", "for ", "since ", "to ")) else pick(rng, (", ", " - ", "; "))
+            joined = (
+                " "
+                if reason.startswith(("so ", "before ", "because ", "for ", "since ", "to "))
+                else pick(rng, (", ", " - ", "; "))
+            )
             if mark and joined != " ":
                 after = after + mark + " " + (reason if hasty else upper_first(reason))
                 mark = ""
@@ -144,7 +176,7 @@ def finish(
         before = _slip(rng, before, ())
         core = _slip(rng, core, values)
     text = before + core + after
-    if not (hasty or (value_first and not before)) and (rng.random() < 0.9):
+    if not (plain or hasty or (value_first and not before)) and (rng.random() < 0.9):
         text = upper_first(text)
     if open_end and not after:
         return text + (mark if mark and core[-1:] in "`'\"" else "")

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (phrases read best unbroken, one a line)
 """Compiles frames such as `(open|show) (my |){P}` into families and says them. Pure: no files, no clock.
 
 A frame is a line of text. `(a|b)` makes one family of each alternative, `<a|b>` varies within a family, and
@@ -23,7 +24,8 @@ Kind = Literal["order", "question", "remark"]
 
 NAMES = {
     "P": "PATH", "O": "PATH2", "D": "DIR", "X": "CONTENT", "A": "OLD", "B": "NEW", "C": "COMMAND", "Q": "PATTERN",
-    "G": "GLOB", "N": "NAME", "E": "EXT", "W": "WORD", "L": "LANGUAGE", "Z": "PLACE", "S": "STEM", "F": "FLAG", "n": "NTH", "K": "ITEMS",
+    "G": "GLOB", "N": "NAME", "E": "EXT", "W": "WORD", "L": "LANGUAGE", "Z": "PLACE", "S": "STEM", "F": "FLAG", "n": "NTH", "K": "ITEMS", "J": "NUMBER2",
+    "M": "MESSAGE", "I": "NUMBER", "U": "URL",
 }  # fmt: skip
 
 
@@ -115,7 +117,9 @@ def skeleton(text: str) -> str:
     return "-".join(text.replace(":", "-:").split())
 
 
-_NO_VERB = frozenset("in into to for shell: grep: glob: replace: change: run: find: search: from".split())
+_NO_VERB = frozenset(
+    ("in", "into", "to", "for", "from", "shell:", "grep:", "glob:", "replace:", "change:", "run:", "find:", "search:")
+)
 
 
 def compile_frames(prefix: str, recipe: str, kind: Kind, frames: str, share: float = 1.0) -> list[Family]:
@@ -125,7 +129,7 @@ def compile_frames(prefix: str, recipe: str, kind: Kind, frames: str, share: flo
         confusable, frame = frame.startswith("!"), frame.removeprefix("!")
         made = _expand(frame)
         for text in made:
-            text = " ".join(text.split())
+            text = " ".join(text.split()).replace(" ,", ",").replace(" ?", "?").replace(" ;", ";")
             weight = share * len(made) ** 0.6 / len(made)
             said: Kind = "remark" if kind == "order" and text.split(" ", 1)[0] in _NO_VERB else kind
             families.append(Family(f"{prefix}/{skeleton(text)}", recipe, said, _pieces(text), weight, confusable))
@@ -137,6 +141,9 @@ class Named(Protocol):
     def name(self) -> str: ...
 
     @property
+    def recipe(self) -> str: ...
+
+    @property
     def weight(self) -> float: ...
 
 
@@ -146,13 +153,16 @@ T = TypeVar("T", bound=Named)
 class Pool(Generic[T]):
     """Families of both splits, to be drawn by weight. Equal names count once."""
 
-    def __init__(self, families: Iterable[T]) -> None:
+    def __init__(self, families: Iterable[T], disputed: Sequence[str] = ()) -> None:
+        """Families of the recipes `disputed` are never drawn for the test split."""
         distinct = {family.name: family for family in families}
         self.all: tuple[T, ...] = tuple(distinct.values())
         self.of: dict[Split, tuple[T, ...]] = {"train": (), "test": ()}
         self._sums: dict[Split, list[float]] = {}
         for split in self.of:
             self.of[split] = tuple(family for family in self.all if split_of(family.name) == split)
+            if split == "test":
+                self.of[split] = tuple(family for family in self.of[split] if family.recipe not in disputed)
             self._sums[split] = list(itertools.accumulate(family.weight for family in self.of[split]))
 
     def draw(self, rng: random.Random, split: Split) -> T:
@@ -181,7 +191,10 @@ class Values:
 
 _QUOTES = ("'", '"', "`")
 _BARE_END = frozenset(".,;:?!'\"`")
-_FUNCTION_WORDS = frozenset("in to with for from into of by on at as instead and then the please so".split())
+_FUNCTION_WORDS = frozenset(
+    ("in", "to", "with", "for", "from", "into", "of", "by", "on", "at", "as", "instead", "and", "then", "the", "please", "so")
+)
+_CLEAN_ENDS = frozenset("PODNZELWnKJIUM")
 _PATHLIKE = frozenset("PODNZS")
 
 
@@ -197,7 +210,7 @@ def _simple(value: str) -> bool:
 
 def quoted(rng: random.Random, slot: str, value: str, style: str, last: bool, colon: bool) -> str:
     """`value` as the request shows it. `style`: the request's quote. `last`: nothing of the frame follows."""
-    if slot in "ELWnK":
+    if slot in "ELWnKMIJU":
         return value
     if "\n" in value:
         if last and colon:
@@ -235,9 +248,8 @@ def say(rng: random.Random, pieces: Sequence[Piece], texts: Mapping[str, str], h
             value = texts[piece.slot]
             colon = index > 0 and not pieces[index - 1].slot and pieces[index - 1].text[0].endswith(": ")
             shown = quoted(rng, piece.slot, value, style, index == end, colon)
-            open_end = shown[-1:] != "`" and shown.lstrip("\n") == value and (
-                piece.slot not in "PODNZELWnK" or not (value[-1:].isalnum() or value[-1:] in _QUOTES)
-            ) or shown.endswith("```")
+            clean = piece.slot in _CLEAN_ENDS and (value[-1:].isalnum() or value[-1:] in _QUOTES)
+            open_end = shown.endswith("```") or (shown.lstrip("\n") == value and not clean)
             if shown[0] == "\n" and out:
                 out[-1] = out[-1].rstrip(" ")
             elif shown[0:1] == " " and out and out[-1].endswith("\n"):

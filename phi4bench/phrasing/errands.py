@@ -1,7 +1,9 @@
+# ruff: noqa: E501  (phrases read best unbroken, one a line)
 """Requests that name a purpose instead of a tool's own act, and errands that one shell command does. Data and recipes; pure."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 
 from phi4bench.calls import Call
@@ -216,7 +218,7 @@ BASH_SCRIPT_ORDERS = """
 def _plain(make: Callable[..., str]) -> Callable[..., str]:
     """Values that a shell takes without quotes."""
 
-    def made(rng) -> str:  # type: ignore[no-untyped-def]
+    def made(rng: random.Random) -> str:
         while True:
             value = make(rng)
             if value and all(letter.isalnum() or letter in "._-/" for letter in value) and value[0] not in "-":

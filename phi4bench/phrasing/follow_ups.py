@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (phrases read best unbroken, one a line)
 """What people say in later turns: frames by what the earlier turns held. Data only.
 
 `IT_*` follow an exchange about one file, `NTH_*` one that listed several, `SAME_*` ask for the same again.

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (phrases read best unbroken, one a line)
 """What people say to each of the six tools: frames by recipe. Data only; `engine` compiles them.
 
 Orders begin with a verb, so that politeness can go before it. A frame marked with `!` is one that other tools could be
@@ -11,15 +12,13 @@ READ_ORDERS = """
     !(show|display|print|dump|view|read|get|fetch|give me|show me|let me see|pull up|bring up|output|see|return|retrieve|list) (the contents of|the content of|what's in|everything in|all of|the text of|the source of|the code in|the whole of|the full text of|what is inside) {P}
     (open|show|show me|display|print|view|read|load|check|inspect|pull up|bring up|look at|get|fetch|examine|see|review|go through) (the file|my|our|the config|the script|the module|this file:|the document) {P}
     (cat|open up|pull up|bring up|take a look at|have a look at|look at|peek at|look into|look inside|look through|go over|go through|give me|show me|let me see|let me read|print out|read through|read out|take a peek at|have a peek in|peek into|study|skim|dump|spit out|put up|call up|get me|hand me|fetch me) {P}
-    !(show me|tell me|see|check|look at|find out|let me know|let me see) (what's in|what is in|what's inside|what {P} contains, i mean|what the file says in) {P}
+    !(show me|tell me|see|check|look at|find out|let me know|let me see) (what's in|what is in|what's inside|what is written in|what's written in) {P}
     (show me|tell me|see|check|let me know|find out) what (the file |){P} (says|contains|looks like|has in it|holds)
     (open|show me|display|read|print|view|pull up|look at) the (file|script|config|document|source file|config file|text file) (called|named|at) {P}
     !(open|show me|display|read|print|view|look at|check) the {P} file
     (print|dump|show|read|display) (out |)(the entire|the complete|the whole|the full) (file|contents of) {P}
     (read|open|go through|look through|check) {P} (from top to bottom|and tell me what it says|and show it to me|and show me what's there|in full|completely|once more|again)
     (have|take) a (quick|closer|good|careful|fresh) look (at|inside|into) {P}
-    !search out {P} and (show|read|open|display) it
-    !find {P} and (open it|show it to me|read it|print its contents)
     (bring|pull) {P} up (on screen|for me|here|)
     (load|get|fetch|put|throw|print) {P} (into view|onto the screen|up on the screen|on screen)
     walk me through {P}
@@ -157,7 +156,8 @@ EDIT_ORDERS = """
     (fix|correct) the (typo|mistake|spelling|error) {A} in {P}, it should (be|say|read) {B}
     (fix|correct) the (typo|mistake|error) in {P}: {A} should (be|say|read) {B}
     (change|update|bump|set|move) the (value|text|string|part|bit|line|name|word) {A} (to|into) {B} in {P}
-    !(change|rename|update|replace) the (line|text|string|name|word|expression) {A} in {P} (to|with) {B}
+    !(change|rename|update) the (line|text|string|name|word|expression) {A} in {P} to {B}
+    !replace the (line|text|string|name|word|expression) {A} in {P} (with|by) {B}
     (replace|change): {A} (with|to) {B}, (file|in|path): {P}
     for {P}: (swap|change|replace|rename) {A} (for|to|with) {B}
     (bump|raise|lower|move|take) {A} to {B} in {P}
@@ -269,14 +269,15 @@ GREP_ORDERS = """
     !(search|scan|comb|go through|look through|check|examine|inspect|search through|comb through|sift through|query) {Z} for {Q}
     !(look|search|hunt|check|scan|dig|grep|watch out) for {Q} (in|inside|under|within|across|throughout) {Z}
     !(find|locate|grep|spot|track down|look up|list|show|show me|get|give me|dig up|discover) {Q} (in|inside|under|within|across|throughout) {Z}
-    !(find|list|show|show me|get|give me|locate|collect|display|print|look up|report) (all|every|any|each) (occurrence of|mention of|use of|reference to|line with|line containing|line matching|place with|match for|hit for|instance of) {Q} (in|inside|under|within) {Z}
+    !(find|list|show|show me|get|give me|locate|collect|display|print|look up|report) (every|any|each) (occurrence of|mention of|use of|reference to|line with|line containing|line matching|place with|match for|hit for|instance of) {Q} (in|inside|under|within) {Z}
     !(find|list|show|show me|get|give me|locate|print|look up|look for|search for) (all the|the|all) (occurrences of|mentions of|uses of|references to|lines with|lines containing|lines that match|lines that contain|places that use|matches for|hits for|calls to|usages of|instances of) {Q} (in|inside|under|within) {Z}
     grep (for |){Q} (in|inside|under|through|across) {Z}
     grep {Z} for {Q}
     !in {Z}, (look for|search for|find|grep for|locate|find all|hunt for|check for|find every|list every) {Q}
     (find|see|check|tell me|show me|figure out|find out|let me know) where {Q} (is used|occurs|appears|is mentioned|shows up|comes up|is referenced|is called|turns up|is) in {Z}
     !(find|see|check|tell me|show me|list|figure out|find out) which (files|lines|places|modules|parts) (in|under|of|inside) {Z} (contain|mention|use|match|have|reference|include|call) {Q}
-    !(find|list|show me|get|give me|locate) (the files|all files|every file|files|any file) (in|under|inside) {Z} (containing|that contain|mentioning|that mention|with the text|that use|using|with) {Q}
+    !(find|list|show me|get|give me|locate) (the files|all files|every file|files|any file) (in|under|inside) {Z} (containing|mentioning|with the text|using|with) {Q}
+    !(find|list|show me|get) (the files|all files|files) (in|under|inside) {Z} that (contain|mention|use|have|include) {Q}
     !(check|see|tell me|find out|let me know|verify|figure out) (whether|if) {Z} (contains|mentions|uses|has|references|includes|still contains|still uses) {Q}
     !(check|see|tell me|find out|let me know) (whether|if) {Q} (is used|appears|occurs|is mentioned|shows up|exists|is anywhere|comes up) in {Z}
     (do|run) a (search|text search|full-text search|grep|quick search) (for|on) {Q} (in|under|over|across) {Z}
@@ -332,9 +333,10 @@ GREP_TERSE = """
 GREP_EVERYWHERE = """
     (search|scan|go through|look through|comb through|check|search through) (the project|the code|the codebase|the repo|the repository|everything|the whole project|all files|the source|the current directory|this folder|this project|the entire codebase) for {Q}
     !(find|locate|look for|search for|grep for|grep|hunt for|look up|show me|list|track down) {Q} (in the project|in the code|in the codebase|in the repo|everywhere|anywhere|in all files|across the project|throughout the code|here|in the current directory|in this folder|in the whole repo|across all files)
-    !(find|list|show me|show|give me|get|look for|locate) (all|every|any) (occurrence of|mention of|use of|reference to|line with|line containing|place that uses|match for|call to|usage of) {Q}
+    !(find|list|show me|show|give me|get|look for|locate) (every|any|each) (occurrence of|mention of|use of|reference to|line with|line containing|place that uses|match for|call to|usage of) {Q}
     !(find|list|show me|get|give me) (all the|the|all) (occurrences of|mentions of|uses of|references to|lines with|lines containing|places that use|usages of|callers of) {Q}
-    !(find|list|show me|get|give me|locate) (all files|every file|the files|files|any files) (containing|that contain|mentioning|that mention|that use|using|with the text|with the string|with the word|that reference) {Q}
+    !(find|list|show me|get|give me|locate) (all files|every file|the files|files|any files) (containing|mentioning|using|with the text|with the string|with the word) {Q}
+    !(find|list|show me|get|give me|locate) (all files|the files|files|all the files) that (contain|mention|use|reference|import|have|include) {Q}
     (find|see|check|tell me|show me|find out|figure out) where {Q} (is used|occurs|appears|is mentioned|shows up|is referenced|is called|comes up|is imported)
     !(find|see|check|tell me|list|show me) which (files|modules|places) (contain|mention|use|match|reference|import|call) {Q}
     (check|see|tell me|find out) (whether|if) {Q} (is used|appears|occurs|is mentioned|is referenced) anywhere
@@ -375,10 +377,12 @@ GREP_DEFINED_QUESTIONS = """
 """
 
 GLOB_ORDERS = """
-    !(list|find|show|show me|get|give me|locate|display|collect|enumerate|print|look up|fetch|match) (all files|every file|the files|files|all the files|any files|all paths) (matching|that match|like|that fit|whose names match|fitting|of the form|with names like|whose path matches|that look like) {G}
+    !(list|find|show|show me|get|give me|locate|display|collect|enumerate|print|look up|fetch|match) (all files|every file|the files|files|all the files|any files|all paths) (matching|like|fitting|of the form|with names like|whose path matches) {G}
+    !(list|find|show|show me|get|give me|locate) (all files|the files|files|all the files) (that match|that fit|whose names match|that look like) {G}
     (glob|match|expand|list|resolve) {G}
     (glob|look) for {G}
-    !(list|find|show me|get|give me|locate|enumerate|collect|see) (all|every|all the|each) {G} (file|files|path) (here|there is|in the project|)
+    !(list|find|show me|get|give me|locate|enumerate|collect|see) (all|all the|the) {G} files (here|in the project|)
+    !(list|find|show me|get|give me|locate) (every|each) {G} file (here|there is|in the project|)
     !(list|find|show me|get|give me|locate) {G} files
     (search for|look for|hunt for|find me) (files|paths|filenames|file names) (matching|like|that match|of the form) {G}
     use (the glob|the pattern|the wildcard|the glob pattern) {G} (to find files|to list files|and list the matches|and show me the files)
@@ -401,10 +405,11 @@ GLOB_QUESTIONS = """
     do any files match {G}?
     how does the glob {G} expand?
     what does the (glob|wildcard|file pattern) {G} (match|expand to|find|give)?
-    (mind|how about) (listing|finding) (the files|all files|everything) (matching|that matches) {G}?
+    (mind|how about) (listing|finding) (the files|all files|everything) (matching|like) {G}?
 """
 GLOB_REMARKS = """
-    i (need|want|would like) (all|every|the|a list of all|a list of) (file|files) (matching|like|that match|that matches) {G}
+    i (need|want|would like) (all|the|a list of all|a list of the) files (matching|like|that match) {G}
+    i (need|want) (every|each) file (matching|like|that matches) {G}
     i'd like (all files|a list of files|to see the files) (matching|like|that match) {G}
     !i'm (looking|searching) for files (matching|like|that match|named like) {G}
     i (need|want) to (see|know|list|find) (which files match|every file matching|all files like) {G}
@@ -414,7 +419,8 @@ GLOB_REMARKS = """
     glob pattern: {G}
 """
 GLOB_LANGUAGE = """
-    !(list|find|show|show me|get|give me|locate|display|enumerate|collect|look for|search for) (all|all the|every|the|every single|each of the) {L} (file|files|sources)
+    !(list|find|show|show me|get|give me|locate|display|enumerate|collect|look for|search for) (all|all the|the|my|our|all our|all my) {L} (files|files please|files there are)
+    !(list|find|show|show me|get|give me|locate|display|enumerate) (every|each|every single) {L} file
     !(list|find|show me|get|give me|locate) all (the |){L} files (in the project|in this repo|in the repo|here|in the codebase|that we have|we have|there are|anywhere)
     glob (all |the |){L} files
     (list|show me|tell me|see) (which|what) {L} files (there are|we have|exist|are in the project|are here)
@@ -427,12 +433,15 @@ GLOB_LANGUAGE_QUESTIONS = """
 """
 GLOB_LANGUAGE_REMARKS = """
     i (need|want|would like) (all|to see all|a list of|every one of|the list of) (the |){L} files
-    (all|every|the) {L} (file|files) (please|in the project|in this repo|pls)
+    (all|all the|the) {L} files (please|in the project|in this repo|pls)
+    every {L} file (please|in the project|in this repo|pls)
     i'm looking for {L} files
 """
 GLOB_LANGUAGE_IN = """
-    !(list|find|show|show me|get|give me|locate|display|enumerate|collect|look for) (all|all the|every|the) {L} (file|files) (in|under|inside|within|below|from) {D}
-    !in {D}, (list|find|show me|get) (all|every|the) {L} (file|files)
+    !(list|find|show|show me|get|give me|locate|display|enumerate|collect|look for) (all|all the|the|any) {L} files (in|under|inside|within|below|from) {D}
+    !(list|find|show me|get|give me|locate) (every|each) {L} file (in|under|inside|within|below) {D}
+    !in {D}, (list|find|show me|get) (all|all the|the) {L} files
+    in {D}, (list|find|show me|get) every {L} file
     (search|scan|go through|look in) {D} for {L} files
 """
 GLOB_LANGUAGE_IN_QUESTIONS = """
@@ -442,12 +451,15 @@ GLOB_LANGUAGE_IN_QUESTIONS = """
 """
 GLOB_LANGUAGE_IN_REMARKS = """
     i (need|want) (all|the|every one of the) {L} files (in|under|from|inside) {D}
-    (all|the|every) {L} (file|files) (in|under) {D} (please|pls|)
+    (all|the|all the) {L} files (in|under) {D} (please|pls|)
+    every {L} file (in|under) {D} (please|pls|)
     the {L} files (in|under|inside) {D}, (list them|which are there|show me)
 """
 GLOB_ENDING = """
-    !(list|find|show|show me|get|give me|locate|collect|enumerate) (all files|every file|the files|files|everything) (ending in|ending with|with the extension|with extension|that end in|whose names end in|with the suffix|that end with) {E}
-    !(list|find|show me|get|give me|locate|display) (all|every|all the|the) {E} (file|files)
+    !(list|find|show|show me|get|give me|locate|collect|enumerate) (all files|every file|the files|files|everything) (ending in|ending with|with the extension|with extension|with the suffix) {E}
+    !(list|find|show me|get|give me) (all files|the files|files) (that end in|that end with|whose names end in|that have the extension) {E}
+    !(list|find|show me|get|give me|locate|display) (all|all the|the|my) {E} files
+    !(list|find|show me|get|give me) (every|each) {E} file
     look for {E} files
 """
 GLOB_ENDING_QUESTIONS = """
@@ -456,16 +468,19 @@ GLOB_ENDING_QUESTIONS = """
     are there any {E} files (here|in the project|)?
 """
 GLOB_ENDING_IN = """
-    !(list|find|show me|get|give me|locate) (all files|every file|the files|files) (ending in|ending with|with the extension|that end in) {E} (in|under|inside|below) {D}
-    !(list|find|show me|get|give me|locate) (all|every|the|all the) {E} (file|files) (in|under|inside|below) {D}
-    in {D}, (list|find|show me) (all|every|the) {E} (file|files)
+    !(list|find|show me|get|give me|locate) (all files|every file|the files|files) (ending in|ending with|with the extension) {E} (in|under|inside|below) {D}
+    !(list|find|show me|get|give me|locate) (all|the|all the) {E} files (in|under|inside|below) {D}
+    !(list|find|show me|get) (every|each) {E} file (in|under|inside|below) {D}
+    in {D}, (list|find|show me) (all|all the|the) {E} files
+    in {D}, (list|find|show me) every {E} file
 """
 GLOB_ENDING_IN_QUESTIONS = """
     !(which|what) files (in|under|inside) {D} (end in|end with|have the extension) {E}?
     (which|what) {E} files are (in|under|inside) {D}?
 """
 GLOB_CALLED = """
-    !(find|locate|list|show me|get|search for|look for|track down) (all files|every file|files|any file|all the files) (called|named|with the name|that are called|that are named) {N}
+    !(find|locate|list|show me|get|search for|look for|track down) (all files|every file|files|any file|all the files|the file|a file) (called|named|with the name) {N}
+    !(find|list|locate) (all files|files|all the files) that are (called|named) {N}
     (find|locate) (every|each|all) {N} (in the project|in the repo|here|anywhere|in the tree)
     list all the places where a file (called|named) {N} (exists|lives|is)
 """
@@ -477,18 +492,28 @@ GLOB_CALLED_QUESTIONS = """
     in which folder (is|does) (the file |){N} (located|stored|live)?
 """
 GLOB_STARTING = """
-    !(find|list|show me|get|give me|locate|look for) (all files|every file|files|the files) (starting with|beginning with|that start with|that begin with|whose names start with|whose name begins with|with the prefix) {S}
+    !(find|list|show me|get|give me|locate|look for) (all files|every file|files|the files) (starting with|beginning with|with the prefix) {S}
+    !(find|list|show me|get|give me|locate) (all files|files|the files) (that start with|that begin with|whose names start with|whose names begin with) {S}
 """
 GLOB_STARTING_QUESTIONS = """
     !(which|what) files (start|begin) with {S}?
     are there (any |)files (starting with|that start with|whose names begin with) {S}?
 """
 GLOB_CONTAINING = """
-    !(find|list|show me|get|give me|locate) (all files|every file|files|the files) (with|that have|having) {S} in (the name|their name|the filename|their names|the file name)
-    !(find|list|show me|locate) (files|all files) whose (name|names|filename|file name) (contains|contain|includes|has) {S}
+    !(find|list|show me|get|give me|locate) (all files|every file|files|the files) (with|having) {S} in (the name|their name|the filename|their names|the file name)
+    !(find|list|show me|locate) (files|all files) whose (names|filenames|file names) (contain|include|have) {S}
+    !(find|list) every file whose (name|filename|file name) (contains|includes|has) {S}
 """
 GLOB_CONTAINING_QUESTIONS = """
     !(which|what) files have {S} in (their name|the name|the filename|their names)?
     (which|what) file names contain {S}?
     are there files with {S} in (the name|the filename|their names)?
+"""
+
+GLOB_FOLDER_ORDERS = """
+    (list|show|show me|give me|get|display|enumerate) (the files|all files|all the files|files|everything) (in|inside|under) {D}
+    (list|show me|tell me|see) (what|which) files are (in|inside|under) {D}
+"""
+GLOB_FOLDER_QUESTIONS = """
+    (what|which) files (are|do we have|live) (in|inside|under) {D}?
 """

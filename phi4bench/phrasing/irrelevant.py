@@ -1,14 +1,15 @@
+# ruff: noqa: E501  (phrases read best unbroken, one a line)
 """Makes requests that no tool serves, many of them near misses that name tools and paths. Pure."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from phi4bench.phrasing import values
+from phi4bench.phrasing import values, words
 from phi4bench.phrasing.decor import upper_first
 from phi4bench.phrasing.engine import Family, Pool, Split, casual, compile_frames, say
-from phi4bench.phrasing.requests import TOOLS, request
+from phi4bench.phrasing.requests import TOOLS
 from phi4bench.phrasing.talk import Example, talk
 from phi4bench.tools import Tool
 
@@ -48,6 +49,19 @@ KINDS = {
         translate (hello|good morning|thank you|the word {W}|cheese) (to|into) (French|German|Spanish|Italian|Polish)
         how do you spell {W}?
         what does the word {W} mean?
+        (what is|what's|who is|what was) (a|the|an old) {W}?
+        (tell me|explain|describe|i want to know) (something about|everything about|more about|a bit about) {W} (in general|please|)
+        (who|when did someone) (invented|invent) the {W}?
+        (how do you|how do i|can you teach me to|how would one) (cook|bake|paint|grow|clean|sell|photograph|repair) (a|an|the) {W}?
+        (why|how) (is|are) (the sky|grass|the sea|snow|blood|the night) (blue|green|salty|white|red|dark)?
+        (what's|what is) the (meaning|plural|opposite|origin|history) of {W}?
+        (give me|i need|suggest) (a name|a slogan|a title|an idea|a synonym) for (my {W}|a {W}|a band|a new shop)
+        (recommend|suggest) (a book|a film|a recipe|a song|a holiday) (about {W}|for the weekend|)
+        (which|what) (is the largest|is the smallest|is the oldest) (country|city|animal|river|{W}) (in the world|in Europe|)?
+        (is|are) {W} (dangerous|expensive|healthy|old|famous|heavy)?
+        what (year|day|month) is it?
+        (solve|compute|calculate) {I} (+|*|-|/) {J}
+        (summarize|explain) the (plot of Hamlet|history of {W}|second world war|theory of relativity|rules of football)
         (what rhymes|give me a rhyme) with {W}?
         (convert|how much is) {I} (miles|pounds|inches) (to|in) (kilometres|kilos|centimetres)?
     """, ("That is a general question, and no tool is needed for it.", "I can only answer that from memory: it is common knowledge.", "That needs no tool; it's a matter of general knowledge.")),
@@ -85,6 +99,22 @@ KINDS = {
         (post|tweet|share) (this|something|{W}) on (twitter|mastodon|facebook|linkedin)
         (navigate|drive|take me) (home|to the airport|to work|to Rome)
         translate this (song|book|film) for me
+        (search|look up|google) {W} (on the web|on the internet|online|on wikipedia|for me on google)
+        search the (web|internet) for {W}
+        (open|close|clean) the (window|door|garage|fridge|curtains)
+        (read|tell) me (a bedtime story|the news|my horoscope|a fairy tale|the lyrics of a song)
+        (find|look for|get|show) me a (restaurant|flat|job|doctor|hotel|babysitter|parking spot|dentist) (nearby|in Berlin|in town|for tonight|)
+        (show|send|draw) me a (picture|photo|map|video) of (a cat|{W}|the alps|a sunset|Paris)
+        (edit|crop|retouch|print) (my photo|this picture|the video|my selfie|my passport photo)
+        (write|send) (a postcard|a letter|a message) to (my grandmother|my teacher|Bob|the bank|the mayor)
+        (run|book|plan) (a marathon|a party|a trip|my wedding|a workout|my holiday) for me
+        (replace|change|fix) (my phone battery|the light bulb|my tyres|the tap|my bike)
+        (delete|close|create) my (facebook|bank|twitter|netflix) account
+        (list|name|tell me) (three|five|some|ten) (facts about {W}|animals|countries in Africa|good movies|famous painters|uses of {W}|reasons to travel)
+        (what's|what is) on my (calendar|shopping list|schedule) (today|tomorrow|this week)?
+        (check|read) my (email|mail|voicemail|messages|bank balance|calendar)
+        (pay|cancel) my (rent|phone bill|subscription|electricity bill)
+        (turn up|turn down|mute|pause) (the volume|the music|the sound|the video)
     """, ("I have no tool for that; I can only work with files and the shell.", "That is beyond my tools, sorry.", "I'm afraid I can't do that with the tools I have.")),
     "chat": ("""
         (tell me|do you know) (a joke|a story|a riddle|a fun fact|something funny|a poem)
@@ -119,7 +149,14 @@ def _families() -> list[Family]:
     return families
 
 
+def _word(rng: random.Random) -> str:
+    return values.pick(rng, words.STEMS)
+
+
 POOL = Pool(_families())
+_MAKERS: Mapping[str, Callable[[random.Random], str]] = {
+    "P": values.path, "D": values.folder, "C": values.command, "W": _word, "I": values.number, "J": values.number,
+}  # fmt: skip
 _ADDRESS = ("hey, ", "hi, ", "hello, ", "ok, ", "so ", "by the way, ", "quick question: ", "just curious: ", "um, ", "tell me, ", "one thing: ")
 
 
@@ -129,17 +166,7 @@ def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
     if rng.random() < (0.6 if family.recipe == "thanks" else 0.18):
         made.exchange(rng.choice(TOOLS))
     draw = made.draw
-    texts = {
-        "P": "", "D": "", "C": "", "W": values.pick(rng, ("tea", "rain", "bread", "music", "tiger", "window", "winter", "yellow", "lemon", "river", "garden")),
-        "I": str(rng.randint(2, 99)), "J": str(rng.randint(2, 99)),
-    }  # fmt: skip
-    for piece in family.pieces:
-        if piece.slot == "P":
-            texts["P"] = draw.fit(values.path)
-        elif piece.slot == "D":
-            texts["D"] = draw.fit(values.folder)
-        elif piece.slot == "C":
-            texts["C"] = draw.fit(values.command)
+    texts = {piece.slot: draw.fit(_MAKERS[piece.slot]) for piece in family.pieces if piece.slot}
     hasty = rng.random() < 0.3
     core, open_end = say(rng, family.pieces, texts, hasty)
     core = core.strip()
@@ -151,8 +178,6 @@ def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
         text = text[:-1] if hasty and rng.random() < 0.5 else text
     elif not open_end and not hasty:
         text += values.pick(rng, _ENDS)
-    made.user(casual(text) if hasty and not any(texts[s] for s in "PDC") else text)
+    made.user(casual(text) if hasty and not texts else text)
     return made.end("irrelevant", family.name, tools, reply=values.pick(rng, KINDS[family.recipe][1]))
 
-
-__all__ = ["KINDS", "POOL", "example", "request"]

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (phrases read best unbroken, one a line)
 """Makes requests that lack an argument, and calls that failed and are to be tried again. Pure."""
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 from phi4bench.calls import Call
 from phi4bench.phrasing import requests, values
 from phi4bench.phrasing.decor import dress
-from phi4bench.phrasing.engine import Family, Pool, Split, Values, compile_frames
+from phi4bench.phrasing.engine import Family, Kind, Pool, Split, Values, compile_frames
 from phi4bench.phrasing.talk import Example, talk
 from phi4bench.tools import Tool
 
@@ -73,7 +74,8 @@ ASKS = {
         where is it used in {Z}?
     """, ("What should I search for?", "What text should I look for?", "Which pattern should I search for?", "What are you looking for?")),
     "glob-no-pattern": ("""
-        (find|list|show me|look for|locate) (files|some files|certain files|the files i need|the files) (for me|please|)
+        (find|list|show me|look for|locate) (some files|certain files|the files i need|a few files) (for me|please|)
+        (find|look for|locate) (files|the files|the file) (for me|please|)
         (find|list) (the files that match|files by pattern|files matching the pattern|everything matching)
         (do|run) a (glob|file search|glob search)
         (which|what) files match?
@@ -106,8 +108,7 @@ _WITH_PATH = ("read", "write", "edit", "grep")
 def _families() -> tuple[list[Family], list[Family]]:
     asks: list[Family] = []
     for name, (frames, _) in ASKS.items():
-        kind = "order"
-        made = compile_frames(f"missing_info/{name}", name, kind, frames)
+        made = compile_frames(f"missing_info/{name}", name, "order", frames)
         total = sum(family.weight for family in made)
         asks += [Family(f.name, name, _kind(f), f.pieces, f.weight / total) for f in made]
     retries: list[Family] = []
@@ -120,7 +121,7 @@ def _families() -> tuple[list[Family], list[Family]]:
     return asks, retries
 
 
-def _kind(family: Family):  # type: ignore[no-untyped-def]
+def _kind(family: Family) -> Kind:
     first = family.pieces[0].text[0] if family.pieces[0].text else ""
     if family.pieces[-1].text and family.pieces[-1].text[0].endswith("?"):
         return "question"
@@ -134,9 +135,6 @@ def asking(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
     """A request without an argument that only the user can give."""
     family = _ASK_POOL.draw(rng, split)
     made = talk(rng, split)
-    if rng.random() < 0.12:
-        made.exchange("bash" if not family.recipe.startswith("bash") else "glob")
-        made.messages.clear()
     texts = _texts(made.draw, family)
     made.user(dress(rng, family, texts))
     return made.end("missing_info", family.name, tools, reply=values.pick(rng, ASKS[family.recipe][1]))
@@ -192,7 +190,7 @@ def retrying(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example
 def _near(rng: random.Random, path: str) -> str:
     """A path near `path`: another folder, another ending or another name."""
     head, slash, name = path.rstrip("/").rpartition("/")
-    stem, dot, ending = name.rpartition(".")
+    stem = name.rpartition(".")[0]
     draw = rng.random()
     if draw < 0.4:
         return f"{values.folder(rng).rstrip('/')}/{name}"

@@ -10,7 +10,7 @@ from phi4bench.cases import Message, Rule
 from phi4bench.phrasing import follow_ups, requests, values
 from phi4bench.phrasing.decor import dress
 from phi4bench.phrasing.engine import Family, Pool, Split, compile_frames, split_of
-from phi4bench.phrasing.talk import Example, Talk, result_of, talk
+from phi4bench.phrasing.talk import Example, Talk, line_with, matching_path, result_of, talk
 from phi4bench.tools import Tool
 
 Rules = Mapping[str, Rule]
@@ -24,17 +24,19 @@ def _after_one(made: Talk, context: str) -> str:
     """An earlier exchange that leaves one file in mind, which is returned."""
     if context in ("read", "write", "edit"):
         return str(made.exchange(context).call.arguments["file_path"])
-    path = made.draw.fit(values.path)
     if context == "glob":
         asked = requests.request(made.rng, made.split, "glob", made.draw)
+        path = matching_path(made, str(asked.call.arguments["pattern"]))
         made.user(asked.text)
         made.call(asked.call, path)
     else:
         asked = requests.request(made.rng, made.split, "grep", made.draw)
         while asked.call.arguments["path"] != ".":
             asked = requests.request(made.rng, made.split, "grep", made.draw)
+        path = made.draw.fit(values.path)
         made.user(asked.text)
-        made.call(asked.call, f"{path}:{made.rng.randint(1, 300)}: {made.draw.fit(values.code_line)}")
+        line = line_with(made, str(asked.call.arguments["pattern"]))
+        made.call(asked.call, f"{path}:{made.rng.randint(1, 300)}: {line}")
     made.remark(asked.call)
     return path
 
@@ -60,7 +62,9 @@ def _act(made: Talk, action: str, path: str, texts: dict[str, str]) -> Answer:
         rules = {"content": Rule(accept=(texts["X"] + "\n",))} if "\n" in texts["X"] else _NO_RULES
         return Call("write", {"file_path": path, "content": texts["X"]}), rules
     if action == "REMOVE":
-        return Call("bash", {"command": f"rm {path}"}), {"command": Rule(accept=(f"rm -f {path}", f'rm "{path}"', f"rm '{path}'"))}
+        return Call("bash", {"command": f"rm {path}"}), {
+            "command": Rule(accept=(f"rm -f {path}", f'rm "{path}"', f"rm '{path}'"))
+        }
     return Call("bash", {"command": f"python {path}"}), {"command": Rule(accept=(f"python3 {path}",))}
 
 
@@ -83,16 +87,22 @@ _ORDINALS = (
 _LAST = ("the last one", "the last", "the last file", "the last of those", "the one at the bottom", "the bottom one")
 
 
+def _hit(made: Talk, path: str, pattern: str) -> str:
+    return f"{path}:{made.rng.randint(1, 300)}: {line_with(made, pattern)}"
+
+
 def _nth(made: Talk, family: Family, context: str, action: str) -> Answer:
     count = made.rng.choice((2, 3, 3, 4))
-    paths: list[str] = []
-    for _ in range(count):
-        paths.append(made.draw.fit(values.path, paths))
     asked = requests.request(made.rng, made.split, context, made.draw)
     while context == "grep" and asked.call.arguments["path"] != ".":
         asked = requests.request(made.rng, made.split, context, made.draw)
+    pattern = str(asked.call.arguments["pattern"])
+    paths: list[str] = []
+    for _ in range(count):
+        path = matching_path(made, pattern) if context == "glob" else made.draw.fit(values.path, paths)
+        paths.append(made.draw.fit(values.path, paths) if path in paths else path)
     made.user(asked.text)
-    lines = paths if context == "glob" else [f"{path}:{made.rng.randint(1, 300)}: {made.draw.fit(values.stem)}" for path in paths]
+    lines = paths if context == "glob" else [_hit(made, path, pattern) for path in paths]
     made.call(asked.call, "\n".join(lines))
     made.remark(asked.call)
     nth = int(made.rng.random() * count)
@@ -121,7 +131,9 @@ def _same(made: Talk, family: Family, context: str, action: str) -> Answer:
         arguments["path"] = place
         rules = {**asked.drawn.rules, "path": requests.either_slash(place)}
     elif action == "PATTERN":
-        texts["Q"] = arguments["pattern"] = made.draw.fit(values.pattern if made.rng.random() < 0.5 else values.identifier, seen)
+        texts["Q"] = arguments["pattern"] = made.draw.fit(
+            values.pattern if made.rng.random() < 0.5 else values.identifier, seen
+        )
         rules = {"path": asked.drawn.rules["path"]}
     elif action == "GLOB":
         texts["G"] = arguments["pattern"] = made.draw.fit(values.glob, seen)
@@ -134,7 +146,25 @@ def _same(made: Talk, family: Family, context: str, action: str) -> Answer:
     return Call(context, arguments), rules
 
 
-_FLAGS = ("-v", "--verbose", "-q", "--quiet", "--debug", "-x", "--dry-run", "--force", "-f", "--no-cache", "--json", "-n 5", "--watch", "--all", "-r", "-h", "--help")
+_FLAGS = (
+    "-v",
+    "--verbose",
+    "-q",
+    "--quiet",
+    "--debug",
+    "-x",
+    "--dry-run",
+    "--force",
+    "-f",
+    "--no-cache",
+    "--json",
+    "-n 5",
+    "--watch",
+    "--all",
+    "-r",
+    "-h",
+    "--help",
+)
 
 
 def _plain_command(rng: random.Random) -> str:
@@ -253,7 +283,15 @@ def _families() -> tuple[list[Family], dict[str, tuple[Script, str, str]]]:
         families.extend(compile_frames(f"multi_turn/{key}", key, "remark", frames, share))
 
     for context in ("read", "write", "edit", "glob", "grep"):
-        for action, share in (("READ", 1.0), ("GREP", 1.2), ("EDIT", 0.8), ("DELETE", 0.7), ("WRITE", 1.2), ("REMOVE", 0.6), ("PYTHON", 0.6)):
+        for action, share in (
+            ("READ", 1.0),
+            ("GREP", 1.2),
+            ("EDIT", 0.8),
+            ("DELETE", 0.7),
+            ("WRITE", 1.2),
+            ("REMOVE", 0.6),
+            ("PYTHON", 0.6),
+        ):
             if (context, action) in (("read", "READ"), ("write", "WRITE")):
                 continue
             add(_it, "it-after", context, action, getattr(follow_ups, f"IT_{action}"), share)
@@ -269,7 +307,14 @@ def _families() -> tuple[list[Family], dict[str, tuple[Script, str, str]]]:
     add(_again, "again", "bash", "FLAG", follow_ups.AGAIN_FLAG, 5.0)
     add(_undo, "undo", "edit", "UNDO", follow_ups.UNDO, 1.2)
     for context, frames in follow_ups.TWO_STEPS.items():
-        add(_two_steps, "two-steps", context, context.partition(">")[2].upper(), frames, 4.0 if context.endswith(("bash", "glob", "write")) else 1.5)
+        add(
+            _two_steps,
+            "two-steps",
+            context,
+            context.partition(">")[2].upper(),
+            frames,
+            4.0 if context.endswith(("bash", "glob", "write")) else 1.5,
+        )
     return families, scripts
 
 
@@ -284,7 +329,7 @@ def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
         made = talk(rng, split)
         for tool in rng.sample(requests.TOOLS, rng.choice((1, 1, 2))):
             made.exchange(tool)
-        last = requests.request(rng, split, rng.choice(requests.TOOLS + ("glob", "bash")), made.draw)
+        last = requests.request(rng, split, rng.choice((*requests.TOOLS, "glob", "bash")), made.draw)
         made.user(last.text)
         group = f"multi_turn/after-others>{last.family.name}"
         if split_of(group) == split:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (phrases read best unbroken, one a line)
 """Makes requests that need several independent calls, in any order. Pure."""
 
 from __future__ import annotations
@@ -105,7 +106,6 @@ _LISTS = {
     """,
 }
 _SHARES = {"read": 1.0, "grep": 0.6, "grep_places": 0.6, "glob": 1.0, "bash": 1.0, "write": 0.6, "write_empty": 0.4, "edit": 0.8, "edit_deletion": 0.5}
-_QUESTIONS = tuple("can i|what|could|may|which|do|does|where".split("|"))
 
 
 def _families() -> list[Family]:
@@ -176,7 +176,6 @@ def _list(made: Talk, family: Family, count: int) -> tuple[list[Call], list[Mapp
     texts["K"] = _listed(rng, items, quote)
     hasty = rng.random() < 0.2
     core, open_end = say(rng, family.pieces, texts, hasty)
-    core = core.replace(" , ", ", ", 1)
     first = not family.pieces[0].text
     return calls, rules, finish(rng, core, family.kind, open_end, hasty, first, tuple(texts.values()))
 
@@ -191,15 +190,17 @@ def _joined(made: Talk, count: int) -> tuple[list[Request], str, str]:
     parts = [_orderly(made, tool) for tool in tools]
     name, between, last, lead = rng.choice(_JOINERS)
     text = lead + parts[0].text
+    proper = rng.random() < 0.6
     for index, part in enumerate(parts[1:], 2):
         joint = last if index == count else between
         text = text.rstrip(".") if joint[0] in ".;," else text
         if text.endswith("```") and joint[0] not in "\n":
             text += "\n"
         said = part.text
-        if joint.endswith(". "):
-            said = said if said.startswith(tuple(made.draw.drawn)) else said[:1].upper() + said[1:]
+        if (joint == ". " or (joint[0] == "\n" and proper)) and not said.startswith(tuple(made.draw.drawn)):
+            said = said[:1].upper() + said[1:]
         text += joint.replace("{i}", str(index)) + said
+    text += "." if between == ". " and proper and text[-1:].isalnum() else ""
     tone = rng.random()
     if not lead and tone < 0.2:
         text = values.pick(rng, ("please ", "Please ", "hey, ", "Can you please ", "could you ", "Ok, ", "I need you to ")) + text
@@ -230,6 +231,8 @@ def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
         count = rng.choice((2, 2, 2, 3, 3, 4))
         if rng.random() < 0.55:
             family = POOL.draw(rng, split)
+            if count > 2 and ("both" in family.name or "each-other" in family.name):
+                continue
             calls, rules, text = _list(made, family, count)
             group = family.name
         else:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (phrases read best unbroken, one a line)
 """Turns frames into single requests: the families of each tool, and the recipes that draw values and the right call. Pure."""
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from phi4bench.calls import Call
 from phi4bench.cases import Rule
-from phi4bench.phrasing import errands, frames, values, words
+from phi4bench.phrasing import errands, frames, tasks, values, words
 from phi4bench.phrasing.decor import dress
 from phi4bench.phrasing.engine import Drawn, Family, Pool, Split, Values, compile_frames
 
@@ -65,7 +66,22 @@ def edit_deletion(draw: Values) -> Drawn:
     return Drawn({"P": path, "A": old}, Call("edit", {"file_path": path, "old_string": old, "new_string": ""}))
 
 
-_OTHERS_WORDS = ("cat", "grep", "find", "ls", "head", "tail", "sed", "echo", "touch", "wc", "rm", "cp", "mv", "git grep")
+_OTHERS_WORDS = (
+    "cat",
+    "grep",
+    "find",
+    "ls",
+    "head",
+    "tail",
+    "sed",
+    "echo",
+    "touch",
+    "wc",
+    "rm",
+    "cp",
+    "mv",
+    "git grep",
+)
 
 
 def shell_like(rng: random.Random) -> str:
@@ -131,9 +147,7 @@ def _message(rng: random.Random) -> str:
 
 
 _TASK_VALUES: Mapping[str, Callable[[random.Random], str]] = {
-    "P": values.path, "O": values.path, "D": _plain_folder, "W": _package, "M": _message, "I": values.number,
-    "Y": lambda rng: f"{values.folder(rng).rstrip('/')}/{values.file_stem(rng)}.py" if rng.random() < 0.5 else f"{values.file_stem(rng)}.py",
-    "J": lambda rng: f"{values.file_stem(rng)}.js", "B": lambda rng: f"{values.file_stem(rng)}.sh",
+    "P": values.path, "D": _plain_folder, "W": _package, "M": _message, "I": values.number,
     "U": lambda rng: f"https://{values.stem(rng)}.example.com/{values.file_name(rng)}",
 }  # fmt: skip
 
@@ -172,7 +186,7 @@ def grep_everywhere(draw: Values) -> Drawn:
 def grep_defined(draw: Values) -> Drawn:
     name = draw.fit(values.identifier)
     openers = ("def ", "class ", "function ", "func ", "fn ", "def\\s+", "class\\s+")
-    accept = tuple(f"{opener}{name}" for opener in openers) + (f"def {name}\\(", f"(def|class) {name}")
+    accept = (*(f"{opener}{name}" for opener in openers), f"def {name}\\(", f"(def|class) {name}")
     rules = {"pattern": Rule(accept=accept), "path": either_slash(".")}
     return Drawn({"S": name}, Call("grep", {"pattern": name, "path": "."}), rules)
 
@@ -252,7 +266,7 @@ RECIPES: Mapping[str, Callable[[Values], Drawn]] = {
     "grep_defined": grep_defined, "glob": glob, "glob_language": glob_language, "glob_language_in": glob_language_in,
     "glob_ending": glob_ending, "glob_ending_in": glob_ending_in, "glob_called": glob_called,
     "glob_starting": glob_starting, "glob_containing": glob_containing,
-    "glob_folder": glob_folder, **errands.RECIPES,
+    "glob_folder": glob_folder, **errands.RECIPES, **{f"task-{name}": _task(name) for name in tasks.TASKS},
 }  # fmt: skip
 
 # How much of a tool's requests each recipe makes, against 1 for the tool's plain one.
@@ -260,7 +274,7 @@ _SHARES = {
     "read": 1.0, "write": 1.0, "write_empty": 0.5, "edit": 1.0, "edit_deletion": 0.8, "bash": 1.0, "bash_bare": 2.5,
     "grep": 1.0, "grep_everywhere": 0.9, "grep_defined": 0.6, "glob": 1.0, "glob_language": 0.9,
     "glob_language_in": 0.9, "glob_ending": 0.7, "glob_ending_in": 0.7, "glob_called": 0.8, "glob_starting": 0.6,
-    "glob_containing": 0.6, **errands.SHARES,
+    "glob_containing": 0.6, "glob_folder": 0.8, **errands.SHARES,
 }  # fmt: skip
 _KIND_SHARES = {"order": 1.0, "question": 1.5, "remark": 0.9}
 
@@ -285,7 +299,12 @@ def _families() -> dict[str, list[Family]]:
             continue
         tool = constant.split("_")[0].lower()
         recipe, kind = constant.lower(), "order"
-        for ending, name in (("_orders", "order"), ("_questions", "question"), ("_remarks", "remark"), ("_terse", "remark")):
+        for ending, name in (
+            ("_orders", "order"),
+            ("_questions", "question"),
+            ("_remarks", "remark"),
+            ("_terse", "remark"),
+        ):
             if recipe.endswith(ending):
                 recipe, kind = recipe.removesuffix(ending), name
         recipe = recipe.removesuffix("_purpose")
@@ -302,7 +321,9 @@ def _families() -> dict[str, list[Family]]:
 
 def _of_folder(family: Family) -> bool:
     """Whether the words only fit a folder: `files in {Z}`."""
-    return family.recipe == "grep" and any(word in family.name for word in ("files", "modules", "every-file", "any-file"))
+    return family.recipe == "grep" and any(
+        word in family.name for word in ("files", "modules", "every-file", "any-file")
+    )
 
 
 FAMILIES: Mapping[str, list[Family]] = _families()

@@ -27,7 +27,7 @@ def shipped_split(seed: int, tools: Sequence[Tool]) -> list[Case]:
 
     In one selection case of six the tools are an inline list: a shuffled part of `tools`, one of 12.
     """
-    rng = random.Random(f"phi4bench test split {seed}")
+    rng = random.Random(f"phi4bench test split {seed}")  # noqa: S311  (no secrets here)
     lists = [_part(rng, tools) for _ in range(TOOL_LISTS)]
     families: Counter[str] = Counter()
     used: Counter[str] = Counter()
@@ -67,7 +67,9 @@ def _balanced(made: Example, used: Counter[str], kind: str) -> bool:
     return all(used[call.name] <= least + 12 for call in made.case.expected.calls)
 
 
-def _numbered(rng: random.Random, case: Case, kind: str, numbers: Counter[str], lists: Sequence[tuple[Tool, ...]]) -> Case:
+def _numbered(
+    rng: random.Random, case: Case, kind: str, numbers: Counter[str], lists: Sequence[tuple[Tool, ...]]
+) -> Case:
     """`case` with its id, such as `read-0001`, and its tools by name or, now and then, as a list of its own."""
     word = case.expected.calls[0].name if case.scenario in ("single", "selection") else kind.replace("_", "-")
     numbers[word] += 1

@@ -60,8 +60,14 @@ class Talk:
         self.assistant(values.pick(self.rng, _REMARKS[call.name]))
 
     def end(
-        self, scenario: Scenario, group: str, tools: Sequence[Tool], calls: Sequence[Call] = (),
-        rules: Sequence[Mapping[str, Rule]] = (), order: Literal["exact", "any"] = "exact", reply: str = "",
+        self,
+        scenario: Scenario,
+        group: str,
+        tools: Sequence[Tool],
+        calls: Sequence[Call] = (),
+        rules: Sequence[Mapping[str, Rule]] = (),
+        order: Literal["exact", "any"] = "exact",
+        reply: str = "",
     ) -> Example:
         expected = Expected(tuple(calls), order, tuple(rules) if any(rules) else ())
         case = Case("", scenario, group, tuple(tools), tuple(self.messages), expected)
@@ -77,7 +83,13 @@ _REMARKS = {
     "write": ("Done.", "The file is written.", "Saved.", "I created it.", "It's there now."),
     "edit": ("Done.", "Changed.", "I replaced it.", "The edit is made.", "Updated."),
     "bash": ("That is the output.", "Done.", "Here is what it printed.", "It ran.", "Finished."),
-    "grep": ("These are the matches.", "Found.", "Here's where it occurs.", "That's what I found.", "Here are the hits."),
+    "grep": (
+        "These are the matches.",
+        "Found.",
+        "Here's where it occurs.",
+        "That's what I found.",
+        "Here are the hits.",
+    ),
     "glob": ("These are the files.", "Here they are.", "That's the list.", "Found these.", "Here's what matches."),
 }
 
@@ -86,23 +98,58 @@ def result_of(talk: Talk, call: Call) -> str:
     """A short result that the tool may have given to `call`."""
     rng, draw, arguments = talk.rng, talk.draw, call.arguments
     if call.name == "read":
-        lines = [draw.fit(values.code_line if rng.random() < 0.7 else values.sentence) for _ in range(rng.randint(1, 2))]
+        lines = [
+            draw.fit(values.code_line if rng.random() < 0.7 else values.sentence) for _ in range(rng.randint(1, 2))
+        ]
         return "\n".join(lines)
     if call.name == "write":
         path = arguments["file_path"]
         return values.pick(rng, (f"Wrote {path}", "ok", f"File created: {path}", "File written.", f"Saved {path}."))
     if call.name == "edit":
         path = arguments["file_path"]
-        return values.pick(rng, (f"Edited {path}", "ok", "1 replacement made.", f"Updated {path}", "Replaced 1 occurrence."))
+        return values.pick(
+            rng, (f"Edited {path}", "ok", "1 replacement made.", f"Updated {path}", "Replaced 1 occurrence.")
+        )
     if call.name == "bash":
-        return draw.fit(values.sentence) if rng.random() < 0.7 else values.pick(rng, ("(no output)", "ok", "done", "exit code 0"))
+        return (
+            draw.fit(values.sentence)
+            if rng.random() < 0.7
+            else values.pick(rng, ("(no output)", "ok", "done", "exit code 0"))
+        )
     if call.name == "grep":
         place = str(arguments["path"])
-        return "\n".join(grep_line(talk, place) for _ in range(rng.randint(1, 2)))
-    return "\n".join(draw.fit(values.path) for _ in range(rng.randint(1, 3)))
+        return "\n".join(grep_line(talk, place, str(arguments["pattern"])) for _ in range(rng.randint(1, 2)))
+    return "\n".join(matching_path(talk, str(arguments["pattern"])) for _ in range(rng.randint(1, 3)))
 
 
-def grep_line(talk: Talk, place: str) -> str:
+def matching_path(talk: Talk, pattern: str) -> str:
+    """A path that fits a glob of a common shape; of another shape, any path."""
+    fit = talk.draw.fit
+    head, _, tail = pattern.rpartition("/")
+    fixed = head.split("*", 1)[0].rstrip("/") if "{" not in head and "?" not in head and "[" not in head else ""
+    ending = tail.removeprefix("*.") if tail.startswith("*.") else ""
+    if ending and not set("*?[{") & set(ending):
+
+        def named(rng: random.Random) -> str:
+            where = fixed or (values.folder(rng).rstrip("/") if rng.random() < 0.6 else "")
+            return f"{where}/{values.file_stem(rng)}.{ending}" if where else f"{values.file_stem(rng)}.{ending}"
+
+        return fit(named)
+    if tail and not set("*?[{") & set(tail):
+        return fit(lambda rng: f"{fixed or values.folder(rng).rstrip('/')}/{tail}") if "*" in head else pattern
+    return fit(values.path)
+
+
+def grep_line(talk: Talk, place: str, pattern: str) -> str:
     """`path:12: code`; the path is `place` itself where that looks like a file."""
     path = place if "." in place.rsplit("/", 1)[-1].strip(".") else talk.draw.fit(values.path)
-    return f"{path}:{talk.rng.randint(1, 400)}: {talk.draw.fit(values.code_line)}"
+    return f"{path}:{talk.rng.randint(1, 400)}: {line_with(talk, pattern)}"
+
+
+def line_with(talk: Talk, pattern: str) -> str:
+    """A line of code that holds `pattern`, where that is plain text."""
+    if not pattern.replace("_", "").replace(" ", "").isalnum():
+        return talk.draw.fit(values.code_line)
+    n = talk.rng.randint(1, 99)
+    forms = (f"{pattern} = {n}", f"return {pattern}", f"{pattern}({n})", f"# {pattern}", f"if {pattern}:", pattern, f"    {pattern}")
+    return values.pick(talk.rng, forms)

@@ -35,7 +35,22 @@ def number(rng: random.Random) -> str:
     return str(rng.randint(100, 9999)) if draw < 0.9 else str(rng.randint(10_000, 99_999))
 
 
-_CONFUSING = ("read", "write", "edit", "bash", "grep", "glob", "search", "find", "replace", "list", "open", "run", "create", "delete")
+_CONFUSING = (
+    "read",
+    "write",
+    "edit",
+    "bash",
+    "grep",
+    "glob",
+    "search",
+    "find",
+    "replace",
+    "list",
+    "open",
+    "run",
+    "create",
+    "delete",
+)
 
 
 def file_stem(rng: random.Random) -> str:
@@ -161,7 +176,9 @@ def _hole(rng: random.Random, letter: str, pattern: str) -> str:
     if letter == "n":
         return number(rng) if "[A-Z]" not in pattern and "\\d{" not in pattern else str(rng.randint(2, 9))
     if letter == "d":
-        return pick(rng, words.DIRECTORIES) if "class" not in pattern and "##" not in pattern else stem(rng).capitalize()
+        return (
+            pick(rng, words.DIRECTORIES) if "class" not in pattern and "##" not in pattern else stem(rng).capitalize()
+        )
     if letter == "c":
         return stem(rng).capitalize()
     if letter == "r":
@@ -233,7 +250,9 @@ def content(rng: random.Random) -> str:
         return f"{stem(rng)},{stem(rng)},{stem(rng)}"
     if draw < 0.87:
         return identifier(rng)
-    lines = [pick(rng, (code_line(rng), sentence(rng), stem(rng), f"    {code_line(rng)}")) for _ in range(rng.randint(2, 3))]
+    lines = [
+        pick(rng, (code_line(rng), sentence(rng), stem(rng), f"    {code_line(rng)}")) for _ in range(rng.randint(2, 3))
+    ]
     return "\n".join(lines).strip()
 
 
@@ -262,7 +281,9 @@ def replaced(rng: random.Random) -> tuple[Callable[[random.Random], str], Callab
 
 
 def assignment(rng: random.Random) -> str:
-    name = pick(rng, ("debug", "port", "timeout", "host", "mode", "retries", "verbose", "level", "name", stem(rng), stem(rng)))
+    name = pick(
+        rng, ("debug", "port", "timeout", "host", "mode", "retries", "verbose", "level", "name", stem(rng), stem(rng))
+    )
     value = pick(rng, ("true", "false", "True", "False", number(rng), stem(rng), f"'{stem(rng)}'", f'"{stem(rng)}"'))
     return name + pick(rng, ("=", " = ", ": ")) + value
 
@@ -274,4 +295,6 @@ def echoed(rng: random.Random) -> str:
         return "".join(pick(rng, _MIXED + "_-./") for _ in range(rng.randint(3, 14)))
     if draw < 0.40:
         return " ".join(gibberish(rng) for _ in range(rng.randint(1, 4)))
-    return (path, path, command, pattern, glob, content, code_line, identifier, sentence, folder, assignment)[int(rng.random() * 11)](rng)
+    return (path, path, command, pattern, glob, content, code_line, identifier, sentence, folder, assignment)[
+        int(rng.random() * 11)
+    ](rng)

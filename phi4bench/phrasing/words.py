@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM905  (word lists read best as running text)
 """Word lists that slot values are made of. Data only; which words a value uses is decided elsewhere."""
 
 from __future__ import annotations
