@@ -132,13 +132,34 @@ def test_calls_in_any_order_are_paired_optimally_and_not_greedily():
     assert got.level is Level.RIGHT_PARAMETERS, got.reason
 
 
-def test_pairing_prefers_whole_calls_to_more_arguments():
-    # Made: X = (a, b), Y = (a, z). Wanted: P = (a, b), Q = (c, b). Either pairing has three arguments right, but only
-    # P-X, Q-Y makes a call that is wholly right, so that the reason speaks of the other one.
-    wanted = case(Call("grep", {"pattern": "a", "path": "b"}), Call("grep", {"pattern": "c", "path": "b"}), order="any")
-    got = graded(wanted, use("grep(pattern='a', path='z')", "grep(pattern='a', path='b')"))
-    assert (got.level, got.reason) == (Level.RIGHT_TOOL, "call 2: grep.pattern is 'a', wanted 'c'")
+@pytest.mark.parametrize("made", [("z-b", "a-b"), ("a-b", "z-b")], ids=["made-whole-last", "made-whole-first"])
+@pytest.mark.parametrize("wanted", [("a-b", "a-c"), ("a-c", "a-b")], ids=["wanted-whole-first", "wanted-whole-last"])
+def test_among_pairings_with_as_many_arguments_the_one_with_a_whole_call_wins(wanted, made):
+    # Either pairing has two arguments right, but only one of them makes a call (a, b) that is wholly right, so that
+    # the fault is the other call's.
+    calls = (Call("grep", dict(zip(("pattern", "path"), one.split("-"), strict=True))) for one in wanted)
+    texts = ("grep(pattern='{}', path='{}')".format(*one.split("-")) for one in made)
+    got = graded(case(*calls, order="any"), use(*texts))
+    assert got.reason == f"call {1 + wanted.index('a-c')}: grep.pattern is 'z', wanted 'a'"
     assert (got.arguments_right, got.arguments_total) == (2, 4)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_calls_are_paired_by_name_even_where_no_argument_is_right(swapped):
+    made = ["grep(pattern='x', path='y')", "read(file_path='z')"]
+    got = graded(case(READ, GREP, order="any"), use(*(made[::-1] if swapped else made)))
+    assert (got.level, got.reason) == (Level.RIGHT_TOOL, "call 1: read.file_path is 'z', wanted 'a.py'")
+
+
+def test_a_call_that_was_not_made_has_no_right_arguments():
+    rules = ({"file_path": Rule(optional=True)},) * 2
+    got = graded(case(READ, READ, order="any", rules=rules), use("read(file_path='a.py')"))
+    assert (got.level, got.arguments_right, got.arguments_total) == (Level.PARSED, 1, 2)
+
+
+def test_an_ignored_argument_is_not_counted_even_where_it_is_equal():
+    got = graded(case(GREP, rules=({"path": Rule(ignore=True)},)), use("grep(pattern='def.*auth', path='src')"))
+    assert (got.arguments_right, got.arguments_total) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -146,11 +146,14 @@ def test_design_effect_is_that_of_an_anova_where_faults_are_many():
         pytest.param((0,) * 50, (4,) * 50, 1.6, id="all-faults"),
         # Unequal sizes count by Kish's mean, (1 + 9) / (1 + 3) = 2.5: 1 + 1.5 * 0.2.
         pytest.param((1, 3) * 25, (1, 3) * 25, 1.3, id="no-fault-unequal"),
+        # One fault: of the 3 others in its group none is at fault, correlation (0 - 1/400) / (399/400) = -1/399;
+        # with the prior (3 (-1/399) + 10 * 0.2) / 13 = 0.15327: 1 + 3 * 0.15327.
+        pytest.param((3,) + (4,) * 99, (4,) * 100, 1.4598, id="one-fault"),
         pytest.param((), (), 1.0, id="nothing"),
     ],
 )
 def test_design_effect_by_hand(right, sizes, effect):
-    assert design_effect(Tally(right, sizes)) == pytest.approx(effect)
+    assert design_effect(Tally(right, sizes)) == pytest.approx(effect, abs=1e-4)
 
 
 def test_families_wholly_right_or_wrong_count_as_little_more_than_a_case_each():

@@ -97,12 +97,13 @@ def difference_effect(lost: tuple[int, ...], gained: tuple[int, ...], sizes: tup
 
 
 def _larger(sizes: tuple[int, ...], correlation: float, seen: int, spread: float, independent: float) -> float:
-    """The larger design effect. `seen`: pairs that tell of the correlation. `spread`: squared residuals of groups.
+    """The larger design effect, at least 1 since Kish's is.
 
+    `seen`: pairs that tell of the correlation. `spread`: squared residuals of groups.
     `independent`: what the spread would be of independent cases.
     """
     groups, total = len(sizes), sum(sizes)
     shrunk = (seen * correlation + PRIOR_PAIRS * PRIOR_CORRELATION) / (seen + PRIOR_PAIRS)
     kish = 1.0 + (sum(n * n for n in sizes) / total - 1.0) * max(0.0, shrunk)
     ratio = groups / (groups - 1) * spread / independent if groups > 1 and independent > 0.0 else 1.0
-    return max(1.0, kish, ratio)
+    return max(kish, ratio)
