@@ -1,9 +1,10 @@
 """A request grammar for six file and shell tools: what people say, and the call that answers it. Touches no files.
 
 - `example(rng, split, tools, scenario=None)` draws one `Example`: a case of one of the six scenarios (mixed
-  30/20/25/15/10, and 16 irrelevant on top of the hundred), the prose to say where no call is right, and the slot values in it.
+  30/20/25/15/10, and 16 irrelevant on top of the hundred), the prose to say
+  where no call is right, and the slot values in it.
 - `echo(rng)` draws a short text of the train split, to learn copying from.
-- `split_of(text)` says to which split a family's name or a slot's value belongs; an example only uses its own split's.
+- `split_of(text)` says to which split a family's name or a slot's value belongs; an example uses its own split's only.
 - `shipped_split(seed, tools)` makes the test split that is shipped, and `case_lines(cases)` its lines.
 """
 

@@ -121,7 +121,7 @@ SAME_COMMAND = """
     (i meant|sorry, i meant|no, make that|instead, run) {C}
 """
 AGAIN = """
-    (run|do|try|repeat) (it|that|this) (again|once more|one more time|another time|please, again)
+    (run|do|try|repeat) (it|that|this) (again|once more|one more time|another time|again please)
     (again|once more|one more time|repeat|retry) (please|)
     (try|retry|repeat) (the same command|that command|the last command) (again|please|now)
     (can|could) you (run|do|repeat) that (again|once more|one more time)?

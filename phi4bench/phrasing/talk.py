@@ -136,7 +136,8 @@ def matching_path(talk: Talk, pattern: str) -> str:
 
         return fit(named)
     if tail and not set("*?[{") & set(tail):
-        return fit(lambda rng: f"{fixed or values.folder(rng).rstrip('/')}/{tail}") if "*" in head else pattern
+        below = f"{fixed}/" if fixed else ""
+        return fit(lambda rng: f"{below}{values.folder(rng).strip('/')}/{tail}") if "*" in head else pattern
     return fit(values.path)
 
 
@@ -151,5 +152,5 @@ def line_with(talk: Talk, pattern: str) -> str:
     if not pattern.replace("_", "").replace(" ", "").isalnum():
         return talk.draw.fit(values.code_line)
     n = talk.rng.randint(1, 99)
-    forms = (f"{pattern} = {n}", f"return {pattern}", f"{pattern}({n})", f"# {pattern}", f"if {pattern}:", pattern, f"    {pattern}")
+    forms = (f"{pattern} = {n}", f"return {pattern}", f"{pattern}({n})", f"# {pattern}", f"if {pattern}:", pattern)
     return values.pick(talk.rng, forms)
