@@ -71,7 +71,7 @@ def binomial_two_sided_p(successes: int, trials: int) -> float:
     fewer = min(successes, trials - successes)
     tail = sum(math.comb(trials, k) for k in range(fewer + 1)) if trials < 1000 else None
     if tail is not None:
-        return min(1.0, 2 * tail / 2**trials)
+        return min(1.0, 2 * tail / (1 << trials))
     # Far more flips than any gate leaves open: the sum of logarithms, without integers of a thousand digits.
     logs = [
         math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1) - trials * math.log(2.0)
