@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,9 +69,8 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
     run = judgement.run
     named = {gate.name for gate in judgement.targets.gates}
     failing = all_failing(judgement)
-    levels = [
-        _row(gate) for name, gate in judgement.gates.items() if name in LEVELS or name == "abstention" or name in named
-    ]
+    shown = [gate for name, gate in judgement.gates.items() if name in LEVELS or name == "abstention" or name in named]
+    start = _scale_start(shown)
     missing = [gate for gate in judgement.required if gate.name not in {**judgement.gates, **judgement.regression}]
     return {
         "id": judgement.id,
@@ -84,7 +84,8 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "size": size(run.artifact["bytes"]),
         "dataset": run.dataset,
         "groups": len({case.group for case in run.dataset.cases}),
-        "levels": levels,
+        "levels": [_row(gate, start) for gate in shown],
+        "scale": [f"{100 * start:.0f}", "100%"],
         "missing": missing,
         "baseline": judgement.baseline.artifact["id"] if judgement.baseline else "",
         "regression": [_pair_row(gate) for gate in judgement.regression.values()],
@@ -97,8 +98,18 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
     }
 
 
-def _row(gate: GateResult) -> Row:
+def _scale_start(gates: Sequence[GateResult]) -> float:
+    """Where the drawings begin, a round tenth: near 100% a scale from 0 would show nothing."""
+    ends = [gate.interval.low for gate in gates if gate.interval] + [gate.target for gate in gates if gate.target]
+    return math.floor(10 * min(ends, default=0.0)) / 10 if min(ends, default=0.0) < 1 else 0.9
+
+
+def _row(gate: GateResult, start: float) -> Row:
     ends = gate.interval
+
+    def place(rate: float) -> float:
+        return 100 * (rate - start) / (1 - start)
+
     return Row(
         name=gate.name,
         count=f"{gate.passed:,}/{gate.total:,}",
@@ -107,10 +118,10 @@ def _row(gate: GateResult) -> Row:
         target="-" if gate.target is None else f"{100 * gate.target:g}%",
         outcome=str(gate.outcome) if gate.outcome else "measured",
         reason=gate.reason,
-        low=100 * ends.low if ends else None,
-        high=100 * ends.high if ends else None,
-        at=None if gate.rate is None else 100 * gate.rate,
-        mark=None if gate.target is None else 100 * gate.target,
+        low=place(ends.low) if ends else None,
+        high=place(ends.high) if ends else None,
+        at=None if gate.rate is None else place(gate.rate),
+        mark=None if gate.target is None else place(gate.target),
     )
 
 
@@ -137,16 +148,16 @@ def _place(difference: float) -> float:
 
 
 def _rates(rows: Mapping[str, Mapping[str, GateResult]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "total": next(iter(gates.values())).total,
-            "rates": [percent(gates[level].rate) if level in gates else "" for level in LEVELS],
-            "abstention": percent(gates["abstention"].rate) if "abstention" in gates else "",
-        }
-        for name, gates in rows.items()
-        if gates
-    ]
+    """A row for the cases of a tool or scenario that expect a call, and one for those that expect none."""
+    shown: list[dict[str, Any]] = []
+    for name, gates in rows.items():
+        if "detection" in gates:
+            rates = [percent(gates[level].rate) for level in LEVELS]
+            shown.append({"name": name, "total": gates["detection"].total, "rates": rates, "abstention": ""})
+        if "abstention" in gates:
+            gate = gates["abstention"]
+            shown.append({"name": name, "total": gate.total, "rates": [], "abstention": percent(gate.rate)})
+    return shown
 
 
 def _flips(judgement: Judgement) -> list[dict[str, Any]]:

@@ -100,10 +100,14 @@ def _groups(kind: str, rows: Iterable[tuple[str, object]]) -> Iterator[Line]:
 
 
 def _reasons(judgement: Judgement) -> Iterator[Line]:
+    """Why required gates are undecided, each reason once."""
+    reasons: dict[str, list[str]] = {}
     for gate in judgement.required:
         if gate.outcome is Outcome.INCONCLUSIVE:
-            for line in _wrapped(f"{gate.name} is INCONCLUSIVE: {printable(gate.reason)}"):
-                yield line, "yellow"
+            reasons.setdefault(gate.reason, []).append(gate.name)
+    for reason, names in reasons.items():
+        for line in _wrapped(f"INCONCLUSIVE {', '.join(names)}: {printable(reason)}"):
+            yield line, "yellow"
 
 
 def _end(judgement: Judgement, conclusion: Conclusion) -> Iterator[Line]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from phi4bench.errors import UsageError
+
+N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True)
@@ -58,24 +60,24 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "--system-prompt",
         {"metavar": "FILE", "help": "the system prompt that the model was trained with, if not the dialect's"},
     ),
-    "limit": ("--limit", {"type": int, "metavar": "N", "help": "judge a seeded, stratified sample of N cases"}),
+    "limit": ("--limit", {"metavar": "N", "help": "judge a seeded, stratified sample of N cases"}),
     "report": ("--report", {"metavar": "DIR", "default": "reports", "help": "where the reports go (default: reports)"}),
     "cache_dir": ("--cache-dir", {"metavar": "DIR", "help": "where generations are kept between runs"}),
     "no_cache": ("--no-cache", {"action": "store_true", "help": "neither read nor keep generations"}),
     "decode": (
         "--decode",
-        {"default": "free", "choices": ("free",), "help": "how tokens are chosen (default: free)"},
+        {"metavar": "MODE", "default": "free", "help": "how tokens are chosen: free, the default"},
     ),
     "time_limit": (
         "--time-limit",
-        {"type": float, "metavar": "SECONDS", "help": "stop generating then; what is missing is INCONCLUSIVE"},
+        {"metavar": "SECONDS", "help": "stop generating then; what is missing is INCONCLUSIVE"},
     ),
-    "threads": ("--threads", {"type": int, "metavar": "N", "help": "threads of the runtime (default: its own choice)"}),
+    "threads": ("--threads", {"metavar": "N", "help": "threads of the runtime (default: its own choice)"}),
     "max_new_tokens": (
         "--max-new-tokens",
-        {"type": int, "metavar": "N", "default": 256, "help": "cap on a completion's length (default: 256)"},
+        {"metavar": "N", "default": "256", "help": "cap on a completion's length (default: 256)"},
     ),
-    "seed": ("--seed", {"type": int, "metavar": "N", "default": 0, "help": "seed of every random choice (default: 0)"}),
+    "seed": ("--seed", {"metavar": "N", "default": "0", "help": "seed of every random choice (default: 0)"}),
 }
 
 
@@ -86,11 +88,9 @@ def add_options(add: Callable[..., Any]) -> None:
 
 
 def options_from(get: Callable[[str], Any]) -> RunOptions:
-    """The options as parsed; `get` maps a name of `OPTIONS` to its value. UsageError for a number out of range."""
-    for name, least in (("limit", 1), ("threads", 1), ("max_new_tokens", 1), ("time_limit", 0)):
-        value = get(name)
-        if value is not None and not value >= least:
-            raise UsageError(f"{OPTIONS[name][0]}={value}, but should be at least {least}")
+    """The options as parsed; `get` maps a name of `OPTIONS` to its text. UsageError for one that means nothing."""
+    if get("decode") != "free":
+        raise UsageError(f"--decode={get('decode')!r}, but should be free", "constrained decoding comes later")
     if get("baseline") and get("no_baseline"):
         raise UsageError("--baseline and --no-baseline contradict each other", "give one of them")
     return RunOptions(
@@ -101,13 +101,27 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
         targets=tuple(get("targets") or ("guide",)),
         dialect=get("dialect"),
         system_prompt=Path(get("system_prompt")) if get("system_prompt") else None,
-        limit=get("limit"),
+        limit=_number("limit", get("limit"), int, 1),
         report_dir=Path(get("report")),
         cache_dir=Path(get("cache_dir")) if get("cache_dir") else None,
         cache=not get("no_cache"),
         decode=get("decode"),
-        time_limit_s=get("time_limit"),
-        threads=get("threads"),
-        max_new_tokens=get("max_new_tokens"),
-        seed=get("seed"),
+        time_limit_s=_number("time_limit", get("time_limit"), float, 0),
+        threads=_number("threads", get("threads"), int, 1),
+        max_new_tokens=_number("max_new_tokens", get("max_new_tokens"), int, 1) or 256,
+        seed=_number("seed", get("seed"), int, 0) or 0,
     )
+
+
+def _number(name: str, text: str | None, kind: type[N], least: int) -> N | None:
+    """Read here and not by argparse, which needs several lines to say that a number is none."""
+    if text is None:
+        return None
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not least <= value < 1e18:  # not a number is not at least anything
+        what = "a whole number" if kind is int else "a number"
+        raise UsageError(f"{OPTIONS[name][0]}={text!r}, but should be {what} of at least {least}")
+    return value
