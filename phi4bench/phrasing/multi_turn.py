@@ -323,7 +323,7 @@ POOL = Pool(_FAMILIES)
 
 
 def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
-    """A conversation; in some, an unrelated exchange goes first, or the last request has nothing to do with the first."""
+    """A conversation; in some an unrelated exchange goes first, or the last request has nothing to do with it."""
     draw = rng.random()
     while draw < 0.12:
         made = talk(rng, split)

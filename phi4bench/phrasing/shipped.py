@@ -16,7 +16,8 @@ from phi4bench.tools import Tool
 
 TOOLSET = "claude_code"
 COUNTS: dict[str, int] = {
-    "single": 384, "selection": 256, "multi_turn": 320, "parallel": 192, "asking": 64, "retrying": 64, "irrelevant": 250,
+    "single": 384, "selection": 256, "multi_turn": 320, "parallel": 192, "asking": 64, "retrying": 64,
+    "irrelevant": 250,
 }  # fmt: skip
 LARGEST_FAMILY = 2
 TOOL_LISTS = 12

@@ -140,7 +140,8 @@ def confusing_text(rng: random.Random) -> str:
     return pick(rng, (
         f"grep {word}", f"run {word}", f"read {word}", f"write {word}", f"find {word}", f"open {word}", f"list {word}",
         f"cat {word}.txt", f"search for {word}", f"edit {word}", f"replace {word}", f"create {word}", f"bash {word}",
-        f"glob {word}", f"def read_{word}", f"grep_{word}", f"run_{word}", f"write_{word}", f"open_{word}", f"find{word.capitalize()}",
+        f"glob {word}", f"def read_{word}", f"grep_{word}", f"run_{word}", f"write_{word}", f"open_{word}",
+        f"find{word.capitalize()}",
         f"{word} *.py", f"ls {word}", f"delete {word}", f"show {word}", f"rm {word}",
     ))  # fmt: skip
 

@@ -1,0 +1,180 @@
+"""The request grammar: splits that never meet, families enough, right answers that the conversation holds."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+
+import pytest
+
+from phi4bench.cases import SCENARIOS
+from phi4bench.datasets.shipped import fixtures_dir
+from phi4bench.phrasing import Example, echo, example, split_of
+from phi4bench.phrasing.engine import Values, compile_frames, quoted, skeleton
+from phi4bench.phrasing.requests import FAMILIES, TOOLS
+from phi4bench.tools import Tool
+
+SIX = tuple(
+    Tool(tool["name"], tool["description"], tool["inputSchema"])
+    for tool in json.loads((fixtures_dir() / "tools" / "claude_code.json").read_text(encoding="utf-8"))["tools"]
+)
+DRAWS = 6_000
+
+
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, list[Example]]:
+    """Examples of both splits, by the mix."""
+    rng = random.Random(11)
+    return {split: [example(rng, split, SIX) for _ in range(DRAWS)] for split in ("train", "test")}
+
+
+def said(made: Example) -> str:
+    """All that the model can see of the conversation."""
+    parts: list[str] = []
+    for message in made.case.messages:
+        parts.append(message.content)
+        parts += [str(value) for call in message.calls for value in call.arguments.values()]
+    return "\n".join(parts)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_tool_has_three_hundred_families_and_more(tool):
+    families = FAMILIES[tool]
+    assert len({family.name for family in families}) >= 300
+    assert len({family.name for family in families if split_of(family.name) == "test"}) >= 60
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_an_example_uses_only_its_own_split(drawn, split):
+    for made in drawn[split]:
+        assert split_of(made.case.group) == split, made.case.group
+        strays = [value for value in made.values if split_of(value) != split]
+        assert not strays, (made.case.group, strays)
+
+
+def test_every_part_of_a_joined_request_is_of_the_split():
+    rng = random.Random(3)
+    joined = [made.case.group for _ in range(1500) if ":" in (made := example(rng, "test", SIX, "parallel")).case.group]
+    names = {family.name for families in FAMILIES.values() for family in families}
+    parts = [part for group in joined for part in group.partition(":")[2].split("+") if part in names]
+    assert len(parts) > 500
+    assert {split_of(part) for part in parts} == {"test"}
+
+
+def test_a_fifth_of_all_texts_is_held_out():
+    # sha256's first byte is a multiple of 5 for 52 of its 256 values: 20.3%.
+    share = sum(split_of(f"value {number}") == "test" for number in range(20_000)) / 20_000
+    assert 0.19 < share < 0.22
+
+
+def test_scenarios_come_by_the_mix(drawn):
+    counts = Counter(made.case.scenario for made in drawn["train"])
+    # 30/20/25/15/10 and 16 on top: 116 in all. Three standard deviations of 6,000 draws are below 2 points.
+    for scenario, share in zip(SCENARIOS, (30, 20, 25, 15, 10, 16), strict=True):
+        assert abs(counts[scenario] / DRAWS - share / 116) < 0.02, (scenario, counts)
+
+
+def test_the_six_tools_are_wanted_about_alike(drawn):
+    counts = Counter(call.name for made in drawn["train"] for call in made.case.expected.calls)
+    assert set(counts) == set(TOOLS)
+    assert max(counts.values()) < 1.5 * min(counts.values()), counts
+
+
+def test_no_call_means_a_reply_and_a_call_means_none(drawn):
+    for made in drawn["train"]:
+        assert bool(made.reply) != made.case.expects_call, made.case.group
+        assert made.case.expects_call or made.case.scenario in ("missing_info", "irrelevant")
+
+
+def test_half_of_missing_info_asks_and_half_retries():
+    rng = random.Random(5)
+    made = [example(rng, "train", SIX, "missing_info") for _ in range(2000)]
+    asking = sum(not one.case.expects_call for one in made)
+    assert 900 < asking < 1100
+    retried = [one.case for one in made if one.case.expects_call]
+    assert all(any(message.error for message in case.messages) for case in retried)
+
+
+def test_parallel_calls_come_in_any_order_and_differ(drawn):
+    for made in drawn["train"]:
+        calls = made.case.expected.calls
+        if made.case.scenario != "parallel":
+            assert len(calls) <= 1
+            continue
+        assert made.case.expected.order == "any"
+        assert 2 <= len(calls) <= 4
+        assert len({repr(call) for call in calls}) == len(calls), made.case.group
+
+
+def test_the_answer_stands_in_the_conversation_or_follows_from_a_meaning(drawn):
+    for made in drawn["train"]:
+        text = said(made)
+        for call in made.case.expected.calls:
+            for name, value in call.arguments.items():
+                if value in ("", ".") or value in text:
+                    continue
+                assert call.name in ("glob", "bash"), (made.case.group, name, value, text)
+                used = [each for each in made.values if each.rstrip("/") in value]
+                assert used or call.name == "glob" or value.startswith("git log "), (made.case.group, value)
+
+
+def test_a_text_to_write_or_replace_is_always_shown(drawn):
+    shown = 0
+    for made in drawn["test"]:
+        for call in made.case.expected.calls:
+            for name in ("content", "old_string", "new_string"):
+                value = call.arguments.get(name)
+                if value:
+                    shown += 1
+                    assert value in said(made), (made.case.group, value)
+    assert shown > 1000
+
+
+def test_the_same_seed_says_the_same():
+    one, other = random.Random(7), random.Random(7)
+    assert [example(one, "train", SIX) for _ in range(300)] == [example(other, "train", SIX) for _ in range(300)]
+
+
+def test_tools_are_offered_as_given():
+    turned = SIX[::-1]
+    assert example(random.Random(1), "train", turned).case.tools == turned
+
+
+def test_echoes_are_short_varied_and_of_the_train_split():
+    rng = random.Random(2)
+    echoes = [echo(rng) for _ in range(2000)]
+    assert {split_of(text) for text in echoes} == {"train"}
+    assert len(set(echoes)) > 1500
+    assert max(map(len, echoes)) < 200
+
+
+def test_a_frame_makes_a_family_of_each_alternative():
+    families = compile_frames("read", "read", "order", "(open|show) (my |){P}")
+    assert [family.name for family in families] == [
+        "read/open-my-PATH", "read/open-PATH", "read/show-my-PATH", "read/show-PATH",
+    ]  # fmt: skip
+
+
+def test_a_skeleton_names_its_slots():
+    assert skeleton("where does {Q} occur in {Z}?") == "where-does-PATTERN-occur-in-PLACE?"
+
+
+@pytest.mark.parametrize(
+    ("value", "style"),
+    [
+        pytest.param("print('hi')", "'", id="single-in-single"),
+        pytest.param('say "hi"', '"', id="double-in-double"),
+        pytest.param("a `b` c", "`", id="backtick-in-backtick"),
+    ],
+)
+def test_a_value_is_never_quoted_by_a_quote_it_holds(value, style):
+    rng = random.Random(4)
+    forms = {quoted(rng, "X", value, style, last=False, colon=False) for _ in range(200)}
+    assert all(form == value or (value in form and form[0] != style) for form in forms), forms
+
+
+def test_a_split_that_holds_no_such_value_is_an_error_and_no_endless_loop():
+    other = "train" if split_of("only") == "test" else "test"
+    with pytest.raises(ValueError, match="no value left"):
+        Values(random.Random(0), other).fit(lambda rng: "only")

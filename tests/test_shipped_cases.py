@@ -1,0 +1,121 @@
+"""The shipped test split: what it holds, that it can be made again, and that training never sees any of it."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+
+import pytest
+
+from phi4bench.cases import Case
+from phi4bench.datasets import load_cases
+from phi4bench.datasets.shipped import fixtures_dir, shipped_cases
+from phi4bench.phrasing import case_lines, example, shipped_split
+from phi4bench.tools import Tool
+
+SEED = 20261121
+SIX = tuple(
+    Tool(tool["name"], tool["description"], tool["inputSchema"])
+    for tool in json.loads((fixtures_dir() / "tools" / "claude_code.json").read_text(encoding="utf-8"))["tools"]
+)
+
+
+@pytest.fixture(scope="module")
+def cases() -> tuple[Case, ...]:
+    return load_cases([str(shipped_cases())]).cases
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """20,000 examples as training draws them."""
+    rng = random.Random(99)
+    return [example(rng, "train", SIX) for _ in range(20_000)]
+
+
+def conversation(case: Case) -> str:
+    return repr([(message.role, message.content, message.calls) for message in case.messages])
+
+
+def test_made_again_it_is_the_same_byte_for_byte():
+    assert case_lines(shipped_split(SEED, SIX)).encode() == shipped_cases().read_bytes()
+
+
+def test_another_seed_makes_another_split():
+    assert case_lines(shipped_split(SEED + 1, SIX)).encode() != shipped_cases().read_bytes()
+
+
+def test_the_mix_is_exact(cases):
+    # 30/20/25/15/10 percent of 1,280, and 250 on top.
+    assert Counter(case.scenario for case in cases) == {
+        "single": 384, "selection": 256, "multi_turn": 320, "parallel": 192, "missing_info": 128, "irrelevant": 250,
+    }  # fmt: skip
+
+
+def test_it_expects_enough_calls_from_enough_families(cases):
+    calling = [case for case in cases if case.expects_call]
+    families = Counter(case.group for case in calling)
+    assert len(calling) == 1216
+    assert len(families) >= 600
+    assert max(Counter(case.group for case in cases).values()) <= 2
+
+
+def test_half_of_missing_info_wants_a_question(cases):
+    assert sum(case.scenario == "missing_info" and not case.expects_call for case in cases) == 64
+
+
+def test_no_call_is_expected_from_150_irrelevant_families(cases):
+    irrelevant = [case for case in cases if case.scenario == "irrelevant"]
+    assert len({case.group for case in irrelevant}) >= 150
+    assert not any(case.expects_call for case in irrelevant)
+
+
+def test_the_six_tools_are_expected_about_alike(cases):
+    counts = Counter(call.name for case in cases for call in case.expected.calls)
+    assert set(counts) == {tool.name for tool in SIX}
+    assert max(counts.values()) < 1.15 * min(counts.values()), counts
+
+
+def test_ids_and_conversations_are_unique(cases):
+    assert len({case.id for case in cases}) == len(cases)
+    assert len({conversation(case) for case in cases}) == len(cases)
+
+
+def test_few_tool_lists_so_that_prefixes_can_be_shared(cases):
+    inline = [case for case in cases if not case.toolset]
+    assert {case.scenario for case in inline} == {"selection"}
+    assert 25 <= len(inline) <= 60
+    assert len({tuple(tool.name for tool in case.tools) for case in inline}) <= 12
+    assert all(call.name in {tool.name for tool in case.tools} for case in inline for call in case.expected.calls)
+
+
+def test_training_never_sees_a_family_of_the_test_split(cases, trained):
+    assert not {case.group for case in cases} & {made.case.group for made in trained}
+
+
+def test_training_never_sees_a_conversation_of_the_test_split(cases, trained):
+    assert not {conversation(case) for case in cases} & {conversation(made.case) for made in trained}
+
+
+def test_training_never_sees_a_value_of_the_test_split(cases, trained):
+    seen = {value for made in trained for value in made.values}
+    held_out = {
+        str(call.arguments[name])
+        for case in cases
+        for call in case.expected.calls
+        for name in ("file_path", "content", "old_string", "new_string")
+        if call.arguments.get(name)
+    }
+    assert len(held_out) > 1000
+    assert not held_out & seen
+
+
+@pytest.mark.parametrize("scenario", ["multi_turn", "missing_info"])
+def test_a_tool_s_result_is_short_and_follows_its_call(cases, scenario):
+    for case in cases:
+        if case.scenario != scenario:
+            continue
+        for before, message in zip(case.messages, case.messages[1:], strict=False):
+            if message.role == "tool":
+                assert before.calls[0].name == message.name, case.id
+                assert len(message.content) <= 400, case.id
