@@ -139,6 +139,19 @@ def test_prompts_read_in_pieces_give_the_same_tokens(tiny_models, monkeypatch): 
     assert tokens(opened(tiny_models / "int8")) == whole
 
 
+def test_rows_are_fewer_where_their_caches_would_be_too_large(tiny_models, monkeypatch):  # noqa: F811
+    made = []
+    original = onnx.SharedRows
+    monkeypatch.setattr(onnx, "SharedRows", lambda *given: (made.append(given[1:3]), original(*given))[1])
+    # 2 layers, keys and values, 2 heads of 16 numbers of 4 bytes: 512 bytes a token
+    monkeypatch.setattr(onnx, "KV_BYTES", 512 * 600)
+    found = tokens(opened(tiny_models / "int8", batch=16))
+    [(rows, length)] = made
+    assert rows == 600 // length
+    assert 1 < rows < 16
+    assert found == tokens(opened(tiny_models / "int8"))
+
+
 def test_cases_that_may_grow_long_run_alone_with_the_same_tokens(tiny_models, monkeypatch):  # noqa: F811
     short = tokens(opened(tiny_models / "fp32", batch=4))
     lengths = sorted(len(PromptTokenizer.from_folder(tiny_models / "hf").encode(one)[0]) for one in PROMPTS)

@@ -18,13 +18,13 @@ def open_backend(
     threads: int | None = None,
     provider: str = "cpu",
     batch: int | None = None,
-    spin: bool = True,
+    spin: bool | None = None,
 ) -> Backend:
     """Load an artifact.
 
     `threads`: cores to use in all, `None` for those that this process may use. `batch`: cases at once in all; `None`
     suits throughput, 1 is one case at a time on all threads, the way to measure latencies. `spin`: threads that share
-    a step wait busily, faster on a machine of one's own, slower on a shared one.
+    a step wait busily for each other, faster on a machine of one's own, far slower on a busy one; `None`: with batch 1.
     Raises `ArtifactError` for a file that cannot be loaded, `UsageError` for a runtime or provider not installed.
     """
     if artifact.format == "fake":

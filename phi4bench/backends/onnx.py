@@ -42,8 +42,10 @@ from phi4bench.transcripts import Completion
 SMALL_MODEL_BYTES = 64 << 20
 """Weights that several lanes read at once without waiting for memory."""
 
-ROWS_PER_LANE = 4
-ROWS_OF_A_LARGE_MODEL = 8
+ROWS_PER_LANE = 8
+ROWS_OF_A_LARGE_MODEL = 16
+KV_BYTES = 2 << 30
+"""Rows are fewer where the caches of all would be larger than this."""
 MOST_LANES = 8
 """More lanes than this wait for the interpreter more than they decode."""
 
@@ -97,7 +99,7 @@ class OnnxBackend:
         threads: int | None = None,
         provider: str = "cpu",
         batch: int | None = None,
-        spin: bool = True,
+        spin: bool | None = None,
     ) -> None:
         for option, value in (("threads", threads), ("batch", batch)):
             if value is not None and value < 1:
@@ -113,7 +115,7 @@ class OnnxBackend:
                 model_file,
                 self._config.head_size,
                 intra_op=self._plan.intra_op,
-                spin=spin,
+                spin=batch == 1 if spin is None else spin,
                 provider=self._provider,
                 reuse_memory=reuse_memory,
             )
@@ -200,7 +202,8 @@ class OnnxBackend:
             return
         tokens = max(len(job.ids) + job.cap for job in jobs)
         plan = replace(plan, lanes=min(plan.lanes, len(jobs)))
-        plan = replace(plan, rows=min(plan.rows, -(-len(jobs) // plan.lanes)))
+        affordable = KV_BYTES // (plan.lanes * tokens * self._token_bytes())
+        plan = replace(plan, rows=max(1, min(plan.rows, -(-len(jobs) // plan.lanes), affordable)))
         prefixes: PrefixStore[list[Any]] = PrefixStore()
         next_job, decode = handing_out(jobs), self._tokenizer.decode
         all_rows = [self._rows(plan.rows, tokens, prefixes) for _ in range(plan.lanes)]
@@ -214,6 +217,11 @@ class OnnxBackend:
                 f"{self._name}: onnxruntime failed while generating ({type(error).__name__}: {one_line(error)})",
                 "see whether the file runs with one case (--limit 1), and export it again if it does not",
             ) from error
+
+    def _token_bytes(self) -> int:
+        """Of the cache, for each token of a row."""
+        assert self._decoder is not None
+        return sum(c.heads * c.head_size * np.dtype(c.dtype).itemsize for c in self._decoder.cache)
 
     def _rows(self, rows: int, tokens: int, prefixes: PrefixStore[list[Any]]) -> Rows:
         assert self._decoder is not None
