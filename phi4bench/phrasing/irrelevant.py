@@ -53,7 +53,7 @@ KINDS = {
         (tell me|explain|describe|i want to know) (something about|everything about|more about|a bit about) {W} (in general|please|)
         (who|when did someone) (invented|invent) the {W}?
         (how do you|how do i|can you teach me to|how would one) (cook|bake|paint|grow|clean|sell|photograph|repair) (a|an|the) {W}?
-        (why|how) (is|are) (the sky|grass|the sea|snow|blood|the night) (blue|green|salty|white|red|dark)?
+        why is (the sky|grass|the sea|snow|blood|the night) (blue|green|salty|white|red|dark)?
         (what's|what is) the (meaning|plural|opposite|origin|history) of {W}?
         (give me|i need|suggest) (a name|a slogan|a title|an idea|a synonym) for (my {W}|a {W}|a band|a new shop)
         (recommend|suggest) (a book|a film|a recipe|a song|a holiday) (about {W}|for the weekend|)
@@ -68,8 +68,10 @@ KINDS = {
     "concept": ("""
         what does the command {C} do?
         (what|how) does (ls|cat|grep|find|sed|awk|chmod|tar|rm|curl|git rebase|git stash|ssh) (do|work)?
-        (what|explain what) (is|does) (a glob|a regex|a regular expression|a shell|a symlink|a pipe|bash|grep|a file system|recursion|a mutex|a closure|a decorator|a linter) (mean|do|)?
-        how (do|can|would|does one) (i|you|we|) (read|open|write|edit|copy|delete|create|search) a file in (Python|Go|Rust|Java|JavaScript|C|Ruby|Kotlin|PHP)?
+        what is (a glob|a regex|a regular expression|a shell|a symlink|a pipe|bash|grep|a file system|recursion|a mutex|a closure|a decorator|a linter)?
+        explain what (a glob|a regex|a shell|a symlink|a pipe|bash|grep|a mutex|a closure|a decorator|a linter) is
+        what does (bash|grep|a glob|a regex|a linter|a decorator|a mutex) do in general?
+        how (do i|do you|can i|can you|would i|would you|would we|does one) (read|open|write|edit|copy|delete|create|search) a file in (Python|Go|Rust|Java|JavaScript|C|Ruby|Kotlin|PHP)?
         (what's|what is|explain|tell me) the difference between (grep and glob|glob and regex|a list and a tuple|git merge and git rebase|bash and zsh|read and write access|TCP and UDP|a process and a thread|edit and overwrite|find and grep|let and const|a file and a folder)?
         (explain|describe|tell me) (how grep works|how globs work|how git works|what a regex is|what bash is|how a hash map works|how to exit vim|what a compiler does|what {C} does|how pipes work|how indexing works)
         (why|when) (should i|would i|do people) use (grep|find|glob|sed|bash|vim|git|docker|type hints|a linter|a database|tests)?

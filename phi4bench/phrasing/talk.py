@@ -15,6 +15,9 @@ from phi4bench.phrasing.requests import Request, request
 from phi4bench.tools import Tool
 
 
+_STRICT = Rule()
+
+
 @dataclass(frozen=True)
 class Example:
     """A case and, where it expects no call, the prose that the assistant should say.
@@ -69,7 +72,8 @@ class Talk:
         order: Literal["exact", "any"] = "exact",
         reply: str = "",
     ) -> Example:
-        expected = Expected(tuple(calls), order, tuple(rules) if any(rules) else ())
+        kept = [{name: rule for name, rule in each.items() if rule != _STRICT} for each in rules]
+        expected = Expected(tuple(calls), order, tuple(kept) if any(kept) else ())
         case = Case("", scenario, group, tuple(tools), tuple(self.messages), expected)
         return Example(case, reply, tuple(self.draw.drawn))
 
