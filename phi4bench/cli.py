@@ -78,7 +78,7 @@ def _build() -> argparse.ArgumentParser:
     cases = commands.add_parser("cases", help="write generated cases", description="Writes a split of generated cases.")
     cases.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same cases (default: 0)")
     cases.add_argument("--split", choices=("test", "train"), default="test", help="which phrasings (default: test)")
-    cases.add_argument("--count", type=int, metavar="N", help="about how many cases (default: as shipped)")
+    cases.add_argument("--count", type=int, metavar="N", help="how many cases (default: the split as shipped)")
     cases.add_argument("--out", type=Path, required=True, metavar="FILE", help="the case file to write (.jsonl)")
 
     commands.add_parser("version", help="print the version")
@@ -117,7 +117,11 @@ def _rescore(place: Path, targets: Sequence[str], report: Path | None) -> int:
 
 
 def _cases(options: argparse.Namespace) -> int:
-    raise NotImplementedError
+    from phi4bench.generating import write_generated
+
+    count = write_generated(options.out, options.split, options.count, options.seed)
+    sys.stdout.write(f"{count:,} cases written to {options.out}\n")
+    return 0
 
 
 def _print(lines: Sequence[tuple[str, str]]) -> None:

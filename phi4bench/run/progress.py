@@ -49,6 +49,8 @@ class Bar:
         if self.began is None:
             self.began = now
         self.done = done
+        if not self._wanted:
+            return
         if self.live:
             if self.told is None or now - self.told >= 0.1:
                 self._write("\r" + self._line(now))
@@ -60,7 +62,7 @@ class Bar:
             self.told = now
 
     def finish(self) -> None:
-        if self.began is not None and self.live:
+        if self.began is not None and self.live and self._wanted:
             self._write("\r" + self._line(self.clock()) + "\n")
 
     @property

@@ -1,0 +1,91 @@
+"""The layers of phi4bench: imports point only downward, and the light path stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "phi4bench"
+
+LAYERS = {
+    "words": {"", "assignment", "calls", "cases", "errors", "printable", "prompts", "tools", "transcripts"},
+    "pure": {"dialects", "gates", "levels", "phrasing", "schemas", "stats", "targets", "values", "verdicts"},
+    "edges": {"artifacts", "backends", "datasets", "generating", "machine", "runfile", "store"},
+    "run": {"run"},
+    "surface": {"cli", "plugin", "report", "rescoring", "session"},
+}
+ORDER = list(LAYERS)
+
+HEAVY = {"torch", "transformers", "scipy", "peft", "hypothesis", "onnx"}
+LIGHT_AT_IMPORT = {"onnxruntime", "tokenizers", "numpy", "jinja2", "jsonschema"}
+
+
+def part(module: str) -> str:
+    """`phi4bench.run.plan` is part `run`; the package itself is the part with the empty name."""
+    pieces = module.split(".")
+    is_module = len(pieces) > 1 and ((PACKAGE / pieces[1]).is_dir() or (PACKAGE / f"{pieces[1]}.py").is_file())
+    return pieces[1] if is_module else ""
+
+
+def layer(module: str) -> str:
+    named = [name for name, parts in LAYERS.items() if part(module) in parts]
+    assert named, f"{module} is in no layer; add it to one here"
+    return named[0]
+
+
+def modules() -> list[tuple[str, ast.Module]]:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(["phi4bench", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
+        found.append((name, ast.parse(path.read_text(), str(path))))
+    return found
+
+
+def imports(tree: ast.Module) -> set[str]:
+    """Every module that is named by an import anywhere in the file, inside functions too."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize(("name", "tree"), [pytest.param(name, tree, id=name) for name, tree in modules()])
+def test_imports_point_only_downward(name: str, tree: ast.Module) -> None:
+    for imported in sorted(imports(tree)):
+        if imported.split(".")[0] == "phi4bench":
+            assert ORDER.index(layer(imported)) <= ORDER.index(layer(name)), f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize(("name", "tree"), [pytest.param(name, tree, id=name) for name, tree in modules()])
+def test_nothing_imports_what_the_light_path_must_not_have(name: str, tree: ast.Module) -> None:
+    assert not {imported.split(".")[0] for imported in imports(tree)} & HEAVY
+
+
+def loaded_by(code: str) -> set[str]:
+    """Top-level modules that a fresh interpreter holds after `code`."""
+    report = f"{code}\nimport sys\nprint(' '.join(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.split())
+
+
+def test_a_whole_judgement_loads_no_torch() -> None:
+    loaded = loaded_by("import phi4bench.session, phi4bench.run.worker, phi4bench.backends.onnx, phi4bench.rescoring")
+    assert not loaded & HEAVY
+
+
+def test_the_plugin_costs_other_projects_nothing() -> None:
+    added = loaded_by("import pytest, phi4bench.plugin") - loaded_by("import pytest")
+    assert added == {"phi4bench"}
+
+
+def test_the_command_line_starts_light() -> None:
+    loaded = loaded_by("import phi4bench.cli\nphi4bench.cli._build()")
+    assert not loaded & (HEAVY | LIGHT_AT_IMPORT | {"pytest"})
