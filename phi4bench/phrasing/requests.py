@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from phi4bench.calls import Call
 from phi4bench.cases import Rule
-from phi4bench.phrasing import errands, frames, tasks, values, words
+from phi4bench.phrasing import errands, frames, search_frames, tasks, values, words
 from phi4bench.phrasing.decor import dress
 from phi4bench.phrasing.engine import Drawn, Family, Pool, Split, Values, compile_frames
 
@@ -294,7 +294,7 @@ class Request:
 
 def _families() -> dict[str, list[Family]]:
     families: dict[str, list[Family]] = {tool: [] for tool in TOOLS}
-    for constant, text in [*vars(frames).items(), *vars(errands).items()]:
+    for constant, text in [item for module in (frames, search_frames, errands) for item in vars(module).items()]:
         if not constant.isupper() or not isinstance(text, str):
             continue
         tool = constant.split("_")[0].lower()

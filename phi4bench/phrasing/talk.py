@@ -14,7 +14,6 @@ from phi4bench.phrasing.engine import Split, Values
 from phi4bench.phrasing.requests import Request, request
 from phi4bench.tools import Tool
 
-
 _STRICT = Rule()
 
 
