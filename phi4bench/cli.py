@@ -76,7 +76,7 @@ def _build() -> argparse.ArgumentParser:
     rescore.add_argument("--report", type=Path, metavar="DIR", help="write report.json and report.html there")
 
     cases = commands.add_parser("cases", help="write generated cases", description="Writes a split of generated cases.")
-    cases.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same cases (default: 0)")
+    cases.add_argument("--seed", type=int, metavar="N", help="same seed, same cases (default: the shipped split's)")
     cases.add_argument("--split", choices=("test", "train"), default="test", help="which phrasings (default: test)")
     cases.add_argument("--count", type=int, metavar="N", help="how many cases (default: the split as shipped)")
     cases.add_argument("--out", type=Path, required=True, metavar="FILE", help="the case file to write (.jsonl)")
@@ -117,9 +117,10 @@ def _rescore(place: Path, targets: Sequence[str], report: Path | None) -> int:
 
 
 def _cases(options: argparse.Namespace) -> int:
-    from phi4bench.generating import write_generated
+    from phi4bench.generating import SHIPPED_SEED, write_generated
 
-    count = write_generated(options.out, options.split, options.count, options.seed)
+    seed = SHIPPED_SEED if options.seed is None else options.seed
+    count = write_generated(options.out, options.split, options.count, seed)
     sys.stdout.write(f"{count:,} cases written to {options.out}\n")
     return 0
 

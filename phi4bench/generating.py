@@ -17,11 +17,13 @@ from phi4bench.printable import printable
 from phi4bench.tools import Tool
 
 TOOLSET = "claude_code"
+SHIPPED_SEED = 20261121
+"""The seed of `fixtures/cases/test.jsonl`."""
 MOST_TRIES = 50
 """Draws for one new case, after which the grammar is taken to be exhausted."""
 
 
-def write_generated(path: Path, split: Literal["test", "train"], count: int | None, seed: int) -> int:
+def write_generated(path: Path, split: Literal["test", "train"], count: int | None, seed: int = SHIPPED_SEED) -> int:
     """Write cases to `path`; returns how many. `count`: `None` for the split as it is shipped. UsageError."""
     tools = read_toolset(fixtures_dir() / "tools" / f"{TOOLSET}.json")
     if count is None and split == "train":

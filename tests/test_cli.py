@@ -1,0 +1,134 @@
+"""The `phi4bench` command: what it prints, its exit codes, and that a stored run is scored as it was."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from kit import ROOT, Ran
+
+from phi4bench import __version__
+from phi4bench.cli import main
+from phi4bench.datasets import load_cases, shipped_cases
+
+
+def command(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "phi4bench.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_help_lists_the_commands_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "0 promote, 1 reject, 10 inconclusive, 4 wrong usage, 3 the run broke" in out
+    assert all(name in out for name in ("judge", "rescore", "cases", "version"))
+
+
+def test_judge_help_lists_every_option_of_the_suites(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["judge", "--help"])
+    out = capsys.readouterr().out
+    for option in ("model", "baseline", "cases", "targets", "dialect", "system-prompt", "limit", "report", "cache-dir",
+                   "no-cache", "decode", "time-limit", "threads", "max-new-tokens", "seed", "no-baseline"):  # fmt: skip
+        assert f"--{option}" in out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 0
+    assert capsys.readouterr().out == f"phi4bench {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["rescore", "/no/such/run"], "'/no/such/run' is not there", id="no-run"),
+        pytest.param(["rescore"], "required: RUN", id="no-argument"),
+        pytest.param(["dance"], "invalid choice: 'dance'", id="unknown-command"),
+        pytest.param(["version", "--loud"], "unknown argument '--loud'", id="unknown-argument"),
+        pytest.param(["cases", "--split", "train", "--out", "x.jsonl"], "with --count", id="train-without-a-count"),
+        pytest.param(["cases", "--out", "/dev/null/x.jsonl"], "cannot be written", id="unwritable"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_4(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code: object = main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    error = capsys.readouterr().err
+    assert code == 4
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_judge_works_from_any_folder_and_obeys_no_foreign_settings(
+    make_fake: Callable[..., Path], case_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    fake = make_fake()
+    done = command("judge", "--model", fake.name, "--cases", case_file, "--cache-dir", "cache", "-q", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "verdict  PROMOTE: deploy" in done.stdout
+    assert "warning" not in done.stdout
+    assert (tmp_path / "reports" / "promotion.json").exists()
+
+
+def test_a_stored_run_is_scored_again_to_the_same_figures_without_its_model(
+    run_suites: Callable[..., Ran], make_fake: Callable[..., Path], tmp_path: Path
+) -> None:
+    parent, wrong = make_fake(name="parent"), {"name": "glob", "arguments": {"pattern": "*"}}
+    fake = make_fake(name="int8", precision="int8", parent="../parent", answers={"read-3": wrong})
+    ran = run_suites("--model", fake, "--model", make_fake("silent"))
+    for folder in (parent, fake):
+        for file in folder.iterdir():
+            file.unlink()
+    again = command("rescore", ran.report_dir, "--report", tmp_path / "again")
+    assert again.returncode == ran.code == 1, again.stderr
+    assert json.loads((tmp_path / "again" / "report.json").read_text()) == ran.report()
+    table = ran.out[ran.out.index("int8  fake int8") : ran.out.index("reports:")]
+    assert table in again.stdout
+    assert not (tmp_path / "again" / "int8" / "promotion.json").exists()
+
+
+def test_rescoring_holds_a_run_to_other_targets(run_suites: Callable[..., Ran], make_fake: Callable[..., Path]) -> None:
+    ran = run_suites("--model", make_fake())
+    assert ran.code == 0
+    again = command("rescore", ran.report_dir, "--targets", "report")
+    assert again.returncode == 10
+    assert "INCONCLUSIVE slo.latency_p95_ms" in again.stdout
+
+
+def test_a_partial_run_stays_partial_when_scored_again(
+    run_suites: Callable[..., Ran], make_fake: Callable[..., Path]
+) -> None:
+    ran = run_suites("--model", make_fake(), "-k", "test_tool")
+    again = command("rescore", ran.report_dir)
+    assert again.returncode == 0
+    assert "partial run: no verdict" in again.stdout
+
+
+def test_cases_writes_the_shipped_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cases", "--out", str(tmp_path / "cases.jsonl")]) == 0
+    assert (tmp_path / "cases.jsonl").read_bytes() == shipped_cases().read_bytes()
+    assert "1,530 cases written" in capsys.readouterr().out
+
+
+def test_cases_draws_as_many_as_asked_and_the_same_again(tmp_path: Path) -> None:
+    first, second, other = (tmp_path / name for name in ("first.jsonl", "second.jsonl", "other.jsonl"))
+    for path, seed in ((first, "1"), (second, "1"), (other, "2")):
+        assert main(["cases", "--split", "train", "--count", "60", "--seed", seed, "--out", str(path)]) == 0
+    assert first.read_bytes() == second.read_bytes() != other.read_bytes()
+    assert len(load_cases([str(first)]).cases) == 60
