@@ -81,21 +81,25 @@ def _open(spec: str, options: RunOptions) -> Artifact:
 
 
 def _with_distinct_ids(subjects: Sequence[Subject]) -> tuple[Subject, ...]:
-    """Ids become file names and test ids; a baseline that is also a candidate keeps that one's."""
-    artifacts = [subject.artifact for subject in subjects]
-    further: dict[str, Artifact] = {}
+    """Ids become file names and test ids; a baseline that is also a candidate has that one's."""
+    baselines = [subject.baseline for subject in subjects if subject.baseline]
+    lone = {_place(baseline): baseline for baseline in baselines}
     for subject in subjects:
-        if subject.baseline and not any(subject.baseline.path == artifact.path for artifact in artifacts):
-            further.setdefault(f"{subject.baseline.path} {subject.baseline.model_file}", subject.baseline)
-    named = unique_ids([*artifacts, *further.values()])
-    ids = {(artifact.path, artifact.model_file): artifact.id for artifact in reversed(named)}
-    distinct = []
-    for artifact, subject in zip(named, subjects, strict=False):
-        baseline = subject.baseline
-        if baseline is not None:
-            baseline = replace(baseline, id=ids.get((baseline.path, baseline.model_file), baseline.id))
-        distinct.append(replace(subject, artifact=artifact, baseline=baseline))
-    return tuple(distinct)
+        lone.pop(_place(subject.artifact), None)
+    named = unique_ids([*(subject.artifact for subject in subjects), *lone.values()])
+    ids = {_place(artifact): artifact.id for artifact in reversed(named)}
+    return tuple(
+        replace(
+            subject,
+            artifact=artifact,
+            baseline=replace(subject.baseline, id=ids[_place(subject.baseline)]) if subject.baseline else None,
+        )
+        for artifact, subject in zip(named, subjects, strict=False)
+    )
+
+
+def _place(artifact: Artifact) -> Path:
+    return artifact.model_file.resolve()
 
 
 def _with_baseline(artifact: Artifact, options: RunOptions) -> Subject:

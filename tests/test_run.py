@@ -1,0 +1,327 @@
+"""The run layer from inside: options, plans, jobs, progress, and completions that are made only once."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kit import write_lines
+
+from phi4bench.artifacts import open_artifact
+from phi4bench.backends import Decoding
+from phi4bench.cases import Message, Question
+from phi4bench.datasets import load_cases
+from phi4bench.dialects import dialect_named
+from phi4bench.errors import ArtifactError, BackendError, UsageError
+from phi4bench.printable import printable
+from phi4bench.run import generation
+from phi4bench.run.child import run_child
+from phi4bench.run.files import write_text
+from phi4bench.run.generation import Settings, generate, render
+from phi4bench.run.jobs import (
+    Setup,
+    artifact_from_json,
+    artifact_to_json,
+    item_from_json,
+    item_to_json,
+    prompt_key,
+    store_identity,
+)
+from phi4bench.run.options import OPTIONS, RunOptions, options_from
+from phi4bench.run.plan import make_plan
+from phi4bench.run.progress import Bar, Silent, clock_time
+
+MakeFake = Callable[..., Path]
+
+
+def parsed(**given: Any) -> Callable[[str], Any]:
+    """What argparse would hand over for these options."""
+    defaults = {
+        name: settings.get("default", False if "action" in settings else None)
+        for name, (_, settings) in OPTIONS.items()
+    }
+    return lambda name: (defaults | given)[name]
+
+
+def options(tmp_path: Path, *models: Path, **given: Any) -> RunOptions:
+    folders = {"report": str(tmp_path / "reports"), "cache_dir": str(tmp_path / "cache")}
+    return options_from(parsed(model=[str(model) for model in models], **folders, **given))
+
+
+class TestOptions:
+    def test_defaults_are_those_of_run_options(self) -> None:
+        assert options_from(parsed(model=["x"])) == RunOptions(models=("x",))
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            pytest.param({"limit": "1.5"}, id="half-a-case"),
+            pytest.param({"threads": "-1"}, id="negative-threads"),
+            pytest.param({"max_new_tokens": "0"}, id="no-tokens"),
+            pytest.param({"time_limit": "inf"}, id="endless-limit"),
+            pytest.param({"seed": ""}, id="empty-seed"),
+        ],
+    )
+    def test_a_number_out_of_range_names_its_option(self, given: dict[str, str]) -> None:
+        (name,) = given
+        with pytest.raises(UsageError, match=f"^{OPTIONS[name][0]}="):
+            options_from(parsed(**given))
+
+
+class TestPlan:
+    def test_two_artifacts_of_one_name_get_distinct_ids(
+        self, make_fake: MakeFake, tmp_path: Path, case_file: Path
+    ) -> None:
+        fakes = []
+        for place in ("old", "new"):
+            (tmp_path / place).mkdir()
+            make_fake(name=f"{place}/model-a")
+            fakes.append(tmp_path / place / "model-a")
+        plan = make_plan(options(tmp_path, *fakes, cases=[str(case_file)]))
+        assert len({subject.artifact.id for subject in plan.subjects}) == 2
+
+    def test_a_baseline_that_is_also_a_candidate_keeps_its_id(
+        self, make_fake: MakeFake, tmp_path: Path, case_file: Path
+    ) -> None:
+        parent = make_fake(name="parent")
+        int8 = make_fake(name="int8", precision="int8", parent="../parent")
+        plan = make_plan(options(tmp_path, parent, int8, cases=[str(case_file)]))
+        baseline = plan.subjects[1].baseline
+        assert baseline is not None
+        assert baseline.id == plan.subjects[0].artifact.id == "parent"
+
+    def test_a_baseline_of_another_dialect_is_no_baseline(
+        self, make_fake: MakeFake, tmp_path: Path, case_file: Path
+    ) -> None:
+        int8, other = make_fake(name="int8", precision="int8"), make_fake(name="other")
+        manifest = other / "phi4bench.json"
+        manifest.write_text(manifest.read_text().replace("tool_use", "hermes"))
+        with pytest.raises(ArtifactError, match="speaks hermes, but should speak what int8 does, tool_use"):
+            make_plan(options(tmp_path, int8, baseline=str(other), cases=[str(case_file)]))
+
+    def test_a_parent_that_was_changed_is_not_compared_with(
+        self, make_fake: MakeFake, tmp_path: Path, case_file: Path
+    ) -> None:
+        make_fake(name="parent")
+        int8 = make_fake(name="int8", precision="int8", parent="../parent")
+        manifest = json.loads((int8 / "phi4bench.json").read_text())
+        manifest["parent"]["sha256"] = "0" * 64
+        (int8 / "phi4bench.json").write_text(json.dumps(manifest))
+        (subject,) = make_plan(options(tmp_path, int8, cases=[str(case_file)])).subjects
+        assert subject.baseline is None
+        assert "is not the parent that its manifest names" in subject.no_baseline
+
+    def test_contradicting_targets_are_named(self, make_fake: MakeFake, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=r"guide.*strict"):
+            make_plan(options(tmp_path, make_fake(), targets=["guide", "strict"]))
+
+
+class TestJobs:
+    def test_an_artifact_survives_the_way_to_its_child(self, make_fake: MakeFake) -> None:
+        artifact = open_artifact(str(make_fake()))
+        assert artifact_from_json(json.loads(json.dumps(artifact_to_json(artifact)))) == artifact
+
+    def test_a_prompt_survives_it_lone_surrogates_too(self, make_fake: MakeFake, case_file: Path) -> None:
+        artifact = open_artifact(str(make_fake()))
+        (item, *_) = render(artifact, load_cases([str(case_file)]).cases, "be brief \ud800")
+        assert item_from_json(json.loads(json.dumps(item_to_json(item)))) == item
+
+    def test_text_that_imitates_a_control_token_has_another_key(self) -> None:
+        dialect = dialect_named("tool_use")
+        one = dialect.render(Question("a", (), (Message("user", "hi"),)))
+        segments = tuple(type(segment)(segment.text, False) for segment in one.segments)
+        assert prompt_key(one) != prompt_key(type(one)(segments, one.shared, one.stop, one.call_opener))
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_what_changes_the_runtime_changes_the_store(self, make_fake: MakeFake, threads: int) -> None:
+        artifact = open_artifact(str(make_fake()))
+        setup = Setup(artifact, Decoding(), None, None)
+        assert store_identity(setup, {"threads": threads}) != store_identity(setup, {"threads": 3})
+        assert store_identity(setup, {}) != store_identity(Setup(artifact, Decoding(8), None, None), {})
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(Decoding(), None, tmp_path / "cache", {"cpu": "x"}, "run it again")
+
+
+class TestGeneration:
+    def test_where_everything_is_stored_no_child_is_started(
+        self, make_fake: MakeFake, case_file: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        artifact = open_artifact(str(make_fake()))
+        items = render(artifact, load_cases([str(case_file)]).cases[:50], None)
+        made = generate(artifact, items, settings, Silent())
+        assert (made.generated, made.from_cache, made.missing) == (50, 0, 0)
+        assert made.peak_rss_bytes is not None
+        assert made.peak_rss_bytes > 2**20
+
+        def no_child(*_: object) -> None:
+            raise AssertionError("a child was started")
+
+        monkeypatch.setattr(generation, "run_child", no_child)
+        again = generate(artifact, items, settings, Silent())
+        assert (again.generated, again.from_cache) == (0, 50)
+        assert again.transcripts == made.transcripts
+
+    def test_another_machine_or_thread_count_asks_the_runtime_again(
+        self, make_fake: MakeFake, case_file: Path, settings: Settings
+    ) -> None:
+        artifact = open_artifact(str(make_fake()))
+        items = render(artifact, load_cases([str(case_file)]).cases[:3], None)
+        generate(artifact, items, settings, Silent())
+        for other in (
+            Settings(Decoding(), 2, settings.cache_dir, settings.machine, ""),
+            Settings(Decoding(), None, settings.cache_dir, {"cpu": "y"}, ""),
+        ):
+            assert (
+                generation._recall(
+                    generation._runtime_memory(Setup(artifact, Decoding(), other.threads, other.cache_dir), other)
+                )
+                is None
+            )
+        assert generation._recall(
+            generation._runtime_memory(Setup(artifact, Decoding(), None, settings.cache_dir), settings)
+        )
+
+    def test_what_a_child_made_before_it_crashed_is_not_made_again(
+        self, make_fake: MakeFake, case_file: Path, settings: Settings
+    ) -> None:
+        artifact = open_artifact(str(make_fake("crashes")))
+        items = render(artifact, load_cases([str(case_file)]).cases[:40], None)
+        with pytest.raises(BackendError, match="SIGSEGV after 20 of 40 cases"):
+            generate(artifact, items, settings, Silent())
+        with pytest.raises(BackendError, match="SIGSEGV after 10 of 20 cases"):
+            generate(artifact, items, settings, Silent())
+
+    def test_the_answer_key_is_in_no_prompt(
+        self, make_fake: MakeFake, tmp_path: Path, case_lines: list[dict[str, Any]]
+    ) -> None:
+        secret = {"calls": [{"name": "read", "arguments": {"file_path": "the-answer"}}]}
+        cases = load_cases([str(write_lines(tmp_path / "one.jsonl", [case_lines[0] | {"expected": secret}]))]).cases
+        (item,) = render(open_artifact(str(make_fake())), cases, None)
+        assert "the-answer" not in json.dumps(item_to_json(item))
+
+    def test_a_child_that_cannot_start_says_so_in_one_line(
+        self, make_fake: MakeFake, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        artifact = open_artifact(str(make_fake()))
+        monkeypatch.setattr(sys, "executable", "/bin/false")
+        with pytest.raises(BackendError, match="stopped with exit status 1 while it was loaded"):
+            run_child(Setup(artifact, Decoding(), None, settings.cache_dir), lambda _: [], 1, Silent())
+
+
+def test_a_worker_reports_its_own_peak_memory_and_not_its_parents() -> None:
+    code = "from phi4bench.run.worker import peak_rss_bytes; print(peak_rss_bytes())"
+    ballast = bytearray(os.urandom(1)) * (300 * 2**20)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert len(ballast) > 2 * int(done.stdout)
+
+
+class Screen(io.StringIO):
+    def __init__(self, live: bool) -> None:
+        super().__init__()
+        self.live = live
+
+    def isatty(self) -> bool:
+        return self.live
+
+
+def ticking(step: float) -> Callable[[], float]:
+    def ticks() -> Iterator[float]:
+        now = 100.0
+        while True:
+            yield now
+            now += step
+
+    clock = ticks()
+    return lambda: next(clock)
+
+
+class TestProgress:
+    def test_a_terminal_shows_one_live_line_with_the_rate_and_the_time_left(self) -> None:
+        screen = Screen(live=True)
+        bar = Bar(screen, ticking(1.0))
+        bar.start("nano", 100, 20)
+        for done in range(41):
+            bar.update(done)
+        lines = screen.getvalue().split("\r")
+        assert "60/100 cases  1.0 cases/s  00:40 left" in lines[-1]
+        assert all(len(line) < 80 for line in lines)
+        assert "\n" not in screen.getvalue()
+
+    def test_elsewhere_a_line_comes_after_the_first_cases_and_then_every_few_seconds(self) -> None:
+        screen = Screen(live=False)
+        bar = Bar(screen, ticking(0.25))
+        bar.start("nano", 1000, 0)
+        for done in range(61):
+            bar.update(done)
+        lines = screen.getvalue().splitlines()
+        assert [line.split("cases")[0].split()[-1] for line in lines] == ["16/1,000", "36/1,000", "56/1,000"]
+        assert lines[0].endswith("04:06 left")  # 984 cases at 4 a second
+
+    def test_nothing_is_shown_where_nothing_is_to_be_done(self) -> None:
+        screen = Screen(live=True)
+        bar = Bar(screen, ticking(1.0))
+        bar.start("nano", 10, 10)
+        bar.update(0)
+        bar.finish()
+        assert screen.getvalue() == ""
+
+    @pytest.mark.parametrize(("seconds", "shown"), [(0.4, "00:00"), (62.3, "01:02"), (3605, "1:00:05")])
+    def test_times_are_read_off_a_clock(self, seconds: float, shown: str) -> None:
+        assert clock_time(seconds) == shown
+
+
+class TestFiles:
+    def test_a_failed_write_leaves_what_was_there(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "report.json"
+        write_text(path, "old")
+
+        def full_disk(self: Path, target: Path) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "replace", full_disk)
+        with pytest.raises(OSError, match="No space left"):
+            write_text(path, "new")
+        assert path.read_text() == "old"
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_others_may_read_it_as_the_umask_allows(self, tmp_path: Path) -> None:
+        before = os.umask(0o022)
+        try:
+            write_text(tmp_path / "report.json", "{}")
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE((tmp_path / "report.json").stat().st_mode) == 0o644
+
+
+class TestPrintable:
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            pytest.param("a\x1b[31mb", "a\\x1b[31mb", id="ansi"),
+            pytest.param("a\nb\tc\r", "a\\nb\\tc\\r", id="line-breaks"),
+            pytest.param("\u202eabc", "\\u202eabc", id="bidi-override"),
+            pytest.param("\ud800", "\\ud800", id="lone-surrogate"),
+            pytest.param("\x9bm", "\\x9bm", id="c1"),
+            pytest.param("Grüße, 世界 🙂", "Grüße, 世界 🙂", id="people"),
+        ],
+    )
+    def test_what_a_terminal_would_act_on_is_escaped(self, text: str, shown: str) -> None:
+        assert printable(text) == shown
+
+    def test_long_text_loses_its_middle(self) -> None:
+        shown = printable("a" * 5000 + "z" * 5000, 60)
+        assert len(shown) == 60
+        assert shown.startswith("aaaa")
+        assert shown.endswith("zzzz")
+        assert " ... " in shown
