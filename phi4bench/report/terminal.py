@@ -40,15 +40,16 @@ def where(paths: Iterable[Path]) -> Line:
 def _title(judgement: Judgement) -> Iterator[Line]:
     artifact, cases = judgement.run.artifact, judgement.run.dataset.cases
     groups = len({case.group for case in cases})
-    yield (
+    title = (
         f"{judgement.id}  {artifact['format']} {artifact['precision']} {size(artifact['bytes'])},"
-        f" dialect {artifact['dialect']}, {len(cases):,} cases in {groups:,} groups",
-        "bold",
+        f" dialect {artifact['dialect']}, {len(cases):,} cases in {groups:,} groups"
     )
+    for line in textwrap.wrap(title, WIDTH, subsequent_indent="  ", break_on_hyphens=False):
+        yield line, "bold"
 
 
 def _levels(judgement: Judgement) -> Iterator[Line]:
-    yield f"  {'level':<18}{'passed/total':>13}{'rate':>8}{'interval':>17}{'target':>9}  outcome", ""
+    yield f"  {'level':<18}{'passed/total':>13}{'rate':>8}{'interval':>15}{'target':>9}  outcome", ""
     named = {gate.name for gate in judgement.targets.gates}
     for name, gate in judgement.gates.items():
         if name in LEVELS or name == "abstention" or name in named:
@@ -56,7 +57,7 @@ def _levels(judgement: Judgement) -> Iterator[Line]:
     for other in judgement.required:
         if other.name not in judgement.gates and not other.name.startswith("regression."):
             yield (
-                f"  {printable(other.name):<18}{'-':>13}{'-':>8}{'-':>17}{other.target:>9g}  {other.outcome}",
+                f"  {printable(other.name):<18}{'-':>13}{'-':>8}{'-':>15}{other.target:>9g}  {other.outcome}",
                 "yellow",
             )
 
@@ -64,7 +65,7 @@ def _levels(judgement: Judgement) -> Iterator[Line]:
 def _level_row(name: str, gate: GateResult) -> Line:
     target = "-" if gate.target is None else f"{100 * gate.target:g}%"
     return (
-        f"  {name:<18}{f'{gate.passed:,}/{gate.total:,}':>13}{percent(gate.rate):>8}{interval(gate.interval):>17}"
+        f"  {name:<18}{f'{gate.passed:,}/{gate.total:,}':>13}{percent(gate.rate):>8}{interval(gate.interval):>15}"
         f"{target:>9}  {gate.outcome or 'measured'}",
         _STYLES[gate.outcome],
     )
@@ -76,12 +77,12 @@ def _regression(judgement: Judgement) -> Iterator[Line]:
             yield "  no comparison with a baseline: --no-baseline was given", ""
         return
     against = printable(str(judgement.run.facts.get("baseline")), 12)
-    yield f"  {'against ' + against:<21}{'lost/gained':>12}{'points':>8}{'interval':>17}{'margin':>7}  outcome", ""
+    yield f"  {'against ' + against:<21}{'lost/gained':>12}{'points':>8}{'interval':>15}{'margin':>7}  outcome", ""
     for name, gate in judgement.regression.items():
         margin = "-" if gate.margin is None else f"-{100 * gate.margin:g}"
         yield (
             f"  {name.removeprefix('regression.'):<21}{f'{gate.lost}/{gate.gained}':>12}{points(gate.difference):>8}"
-            f"{points_interval(gate.interval):>17}{margin:>7}  {gate.outcome or 'measured'}",
+            f"{points_interval(gate.interval):>15}{margin:>7}  {gate.outcome or 'measured'}",
             _STYLES[gate.outcome],
         )
 

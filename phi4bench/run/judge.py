@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -58,6 +58,7 @@ class Judge:
             baseline = None
             if subject.baseline is not None and paired:
                 baseline = self._run(subject.baseline, {"role": "baseline"})
+                run = replace(run, facts={**run.facts, "baseline": baseline.artifact["id"]})
             return assess(run, baseline, self.plan.targets)
         except Phi4benchError as error:
             return Fault(subject.artifact.id, printable(str(error)), isinstance(error, UsageError))

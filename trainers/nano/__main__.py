@@ -39,7 +39,7 @@ def main() -> None:
     tools = Toolsets()("claude_code")
     out.mkdir(parents=True, exist_ok=True)
     (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
-    if step in ("tokenizer", "all") and not (out / "tokenizer" / "tokenizer.json").exists():
+    if step != "export" and not (out / "tokenizer" / "tokenizer.json").exists():
         tokenizers.save(tokenizers.build(dialect, tools, recipe.vocabulary, recipe.seed), out / "tokenizer")
     encoder = Encoder.of(dialect, PromptTokenizer.from_folder(out / "tokenizer"))
     if step in ("train", "all"):
