@@ -49,8 +49,10 @@ class Gate:
 @pytest.fixture
 def gate(request: pytest.FixtureRequest) -> Gate:
     """The gate that the test's `judges` marker names, for the artifact that the test is parametrized with."""
-    session = request.config.stash[SESSION]
     marker = request.node.get_closest_marker("judges")
+    if marker is None or SESSION not in request.config.stash:
+        pytest.fail('a test with `gate` says which one: @pytest.mark.judges("tool")', pytrace=False)
+    session = request.config.stash[SESSION]
     fault = session.fault(request.param)
     if fault:
         pytest.fail(fault, pytrace=False)
@@ -99,13 +101,18 @@ def _parameters(item: pytest.Item) -> Mapping[str, Any]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if SESSION not in config.stash:
         return
+    from phi4bench.errors import Phi4benchError
+
     session = config.stash[SESSION]
     if session.error:
         raise pytest.UsageError(session.error)
     for item in items:
         marker = item.get_closest_marker("judges")
         if marker and "gate" in _parameters(item):
-            session.select(_parameters(item)["gate"], str(marker.args[0]))
+            try:
+                session.select(_parameters(item)["gate"], str(marker.args[0]))
+            except Phi4benchError as error:
+                raise pytest.UsageError(f"{item.nodeid}: {error}") from None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -16,7 +16,7 @@ from phi4bench.report.findings import Finding, finding
 from phi4bench.report.terminal import Line, summary, where
 from phi4bench.report.writing import Result, now, remove_stale_promotions, write_reports
 from phi4bench.run.judge import Fault, Judge, Say
-from phi4bench.run.judging import CRASHED_EXIT, Judgement, conclude
+from phi4bench.run.judging import CRASHED_EXIT, SUITE_GATES, Judgement, conclude
 from phi4bench.run.options import options_from
 from phi4bench.run.plan import Plan, make_plan
 from phi4bench.run.progress import Bar
@@ -54,7 +54,9 @@ class JudgingSession:
         return bool(self._found)
 
     def select(self, artifact: int, gate: str) -> None:
-        """A test of this gate is going to run."""
+        """A test of this gate is going to run. UsageError for a gate that nobody knows."""
+        if gate not in SUITE_GATES:
+            raise UsageError(f"a test judges {gate!r}, but should judge one of {', '.join(SUITE_GATES)}")
         self._selected.setdefault(artifact, set()).add(gate)
 
     def judge(self, say: Say, stream: TextIO) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
@@ -305,7 +307,7 @@ class TestInterruptions:
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=30)
         assert process.returncode == 130, out
-        assert "of 60 completions stored; run the same command to go on from there" in out
+        assert re.search(r"interrupted: stored \d+ of 60 completions of slow; run the same command to go on", out)
         assert "Traceback" not in out
 
     def test_after_kill_9_nothing_goes_on_and_nothing_is_made_twice(
@@ -410,3 +412,36 @@ class TestBesideOtherProjects:
         ran = run_suites("--model", make_fake(), "-p", "warning", PYTHONPATH=str(tmp_path))
         assert ran.code == 0
         assert "from some runtime" in ran.out
+
+
+class TestSuitesOfOnesOwn:
+    """Tests beside ours that judge a gate, in a folder whose conftest makes the options known as ours does."""
+
+    def run(self, tmp_path: Path, run_suites: RunSuites, make_fake: MakeFake, test: str) -> Ran:
+        suite = tmp_path / "suite"
+        suite.mkdir()
+        (suite / "conftest.py").write_text((ROOT / "suites" / "conftest.py").read_text())
+        (suite / "test_own.py").write_text(f"import pytest\n{test}\n")
+        return run_suites("--model", make_fake(), suite / "test_own.py", "-k", "own")
+
+    def test_a_gate_may_be_judged_by_any_test(self, tmp_path: Path, run_suites: RunSuites, make_fake: MakeFake) -> None:
+        test = "@pytest.mark.judges('tool')\ndef test_own(gate): gate.check()"
+        assert "1 passed" in self.run(tmp_path, run_suites, make_fake, test).out
+
+    def test_a_gate_that_nobody_knows_is_a_usage_error_and_never_a_skip(
+        self, tmp_path: Path, run_suites: RunSuites, make_fake: MakeFake
+    ) -> None:
+        ran = self.run(tmp_path, run_suites, make_fake, "@pytest.mark.judges('tol')\ndef test_own(gate): gate.check()")
+        assert ran.code == 4
+        assert "a test judges 'tol', but should judge one of detection, parsing, tool" in ran.out
+
+    def test_a_test_must_say_which_gate_it_judges(
+        self, tmp_path: Path, run_suites: RunSuites, make_fake: MakeFake
+    ) -> None:
+        ran = self.run(tmp_path, run_suites, make_fake, "def test_own(gate): gate.check()")
+        assert '@pytest.mark.judges("tool")' in ran.out
+
+
+def test_a_warning_fails_our_own_tests() -> None:
+    with pytest.raises(UserWarning, match="from some runtime"):
+        warnings.warn("from some runtime", stacklevel=1)

@@ -150,7 +150,7 @@ class TestJobs:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(Decoding(), None, tmp_path / "cache", {"cpu": "x"}, "run it again")
+    return Settings(Decoding(), None, tmp_path / "cache", {"cpu": "x"})
 
 
 class TestGeneration:
@@ -179,8 +179,8 @@ class TestGeneration:
         items = render(artifact, load_cases([str(case_file)]).cases[:3], None)
         generate(artifact, items, settings, Silent())
         for other in (
-            Settings(Decoding(), 2, settings.cache_dir, settings.machine, ""),
-            Settings(Decoding(), None, settings.cache_dir, {"cpu": "y"}, ""),
+            Settings(Decoding(), 2, settings.cache_dir, settings.machine),
+            Settings(Decoding(), None, settings.cache_dir, {"cpu": "y"}),
         ):
             assert (
                 generation._recall(

@@ -50,16 +50,17 @@ def run_child(
     total: int,
     progress: Progress,
     deadline: float | None = None,
-    resume: str = "run the same command to go on from there",
+    keeps: bool = True,
     clock: Callable[[], float] = time.monotonic,
 ) -> Ran:
     """Open the artifact, `choose` what to generate once its runtime's identity is known, and generate that.
 
     `total`: completions wanted in all, those stored already included. `deadline` is a reading of `clock`.
+    `keeps`: what is made stays in the store after this run.
     Raises ArtifactError where the artifact cannot be opened, BackendError where it stops working, Interrupted.
     """
     name = setup.artifact.id
-    ran = _Run(name, total, resume)
+    ran = _Run(name, total, keeps)
     began = clock()
     with tempfile.TemporaryFile() as noise, _child(noise) as process:
         try:
@@ -96,8 +97,10 @@ def run_child(
 class _Run:
     """How far one child has come, and what to say of its end."""
 
-    def __init__(self, name: str, total: int, resume: str) -> None:
-        self.name, self.total, self.resume = name, total, resume
+    def __init__(self, name: str, total: int, keeps: bool) -> None:
+        self.name, self.total = name, total
+        self.kept = "stored" if keeps else "made, and with --no-cache not kept,"
+        self.resume = "run the same command to go on from there" if keeps else "run it with a cache to be able to go on"
         self.runtime: dict[str, Json] = {}
         self.items: Sequence[Item] = ()
         self.done: set[int] = set()
@@ -113,7 +116,7 @@ class _Run:
     def interrupted(self) -> Interrupted:
         stored = self.total - len(self.items) + len(self.done) if self.runtime else 0
         return Interrupted(
-            f"interrupted: {self.name} has {stored:,} of {self.total:,} completions stored; {self.resume}"
+            f"interrupted: {self.kept} {stored:,} of {self.total:,} completions of {self.name}; {self.resume}"
         )
 
     def told(self, event: Mapping[str, Any]) -> BackendError | ArtifactError:

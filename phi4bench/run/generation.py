@@ -29,13 +29,16 @@ from phi4bench.transcripts import Completion, Transcript
 
 @dataclass(frozen=True)
 class Settings:
-    """How completions are made and kept, the same for all artifacts of a run. `machine`: what `describe()` said."""
+    """How completions are made and kept, the same for all artifacts of a run. `machine`: what `describe()` said.
+
+    `keeps`: the store outlives the run.
+    """
 
     decoding: Decoding
     threads: int | None
     cache_dir: Path | None
     machine: Mapping[str, Json]
-    resume: str
+    keeps: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def generate(
         there = _stored(setup, runtime, items)
         return [item for item in items if item.case_id not in there]
 
-    ran: Ran = run_child(setup, lacking, len(items), progress, deadline, settings.resume)
+    ran: Ran = run_child(setup, lacking, len(items), progress, deadline, settings.keeps)
     if ran.runtime:
         with suppress(OSError):
             write_text(memory, json.dumps(ran.runtime))

@@ -16,6 +16,7 @@ from phi4bench.backends import Decoding
 from phi4bench.calls import Json
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
+from phi4bench.prompts import Prompt
 from phi4bench.run.generation import Generation, Settings, generate, render
 from phi4bench.run.judging import REGRESSION, Judgement, assess
 from phi4bench.run.options import RunOptions
@@ -67,10 +68,9 @@ class Judge:
         key = f"{artifact.sha256} {artifact.dialect.digest()}"
         if key not in self._done or facts.get("role") == "candidate":
             plan, options = self.plan, self.plan.options
-            for line in header(artifact, plan):
-                self.say(line)
             items = render(artifact, plan.dataset.cases, plan.system_prompt)
-            self.say(f"  first prompt  {printable(items[0].prompt.text, 400)}")
+            for line in header(artifact, plan, items[0].prompt, facts.get("role") == "baseline"):
+                self.say(line)
             with self._settings() as settings:
                 made = generate(artifact, items, settings, self.progress, self.deadline)
             self.say(f"  {_made(made)}")
@@ -98,28 +98,34 @@ class Judge:
         options = self.plan.options
         decoding = Decoding(max_new_tokens=options.max_new_tokens)
         if options.cache:
-            resume = "run the same command to go on from there"
-            yield Settings(decoding, options.threads, options.cache_dir, self.machine, resume)
+            yield Settings(decoding, options.threads, options.cache_dir, self.machine)
             return
         with TemporaryDirectory(dir=options.report_dir, prefix=".generations-") as folder:
-            yield Settings(decoding, options.threads, Path(folder), self.machine, "--no-cache: none of it was kept")
+            yield Settings(decoding, options.threads, Path(folder), self.machine, keeps=False)
 
 
-def header(artifact: Artifact, plan: Plan) -> list[str]:
-    """What is about to be run, for people to check before it costs anything."""
+def header(artifact: Artifact, plan: Plan, prompt: Prompt, baseline: bool = False) -> list[str]:
+    """What is about to be run, for people to check before it costs anything; of a `baseline`, what differs."""
     inferred = any(line.startswith("dialect") for line in artifact.dialect_inferred)
     source = "--dialect" if plan.options.dialect else "inferred" if inferred else "declared by its manifest"
     dataset = plan.dataset
     groups = len({case.group for case in dataset.cases})
-    return [
-        f"{artifact.id}: {artifact.format}, {artifact.precision}, {artifact.bytes / 1e6:.1f} MB,"
+    name = f"baseline {artifact.id}" if baseline else artifact.id
+    about = [
+        f"{name}: {artifact.format}, {artifact.precision}, {artifact.bytes / 1e6:.1f} MB,"
         f" sha256 {artifact.sha256[:12]}",
         f"  dialect {artifact.dialect.name}, turns {artifact.dialect.turns.name} ({source})",
         *(f"  {printable(line)}" for line in artifact.dialect_inferred),
+    ]
+    if baseline:
+        return about
+    return [
+        *about,
         f"  cases   {len(dataset.cases):,} in {groups:,} groups, {printable(dataset.path, 200)},"
         f" sha256 {dataset.sha256[:12]}",
         *(f"  {printable(line, 200)}" for line in dataset.notes),
         f"  targets {', '.join(plan.targets.names)}",
+        f"  first prompt  {printable(prompt.text, 400)}",
     ]
 
 
