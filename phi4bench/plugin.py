@@ -119,8 +119,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Generate and score before the first test, so that tests only look results up."""
     config = session.config
-    if SESSION not in config.stash or config.option.collectonly or session.testsfailed:
+    if SESSION not in config.stash or config.option.collectonly:
         return
+    if session.testsfailed and not config.option.continue_on_collection_errors:
+        return  # pytest stops here
     with _terminal(config):
         try:
             config.stash[SESSION].judge(say=_say(config), stream=sys.stderr)
