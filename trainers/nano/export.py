@@ -53,6 +53,8 @@ def onnx_logits(model_file: Path, ids: Sequence[int]) -> np.ndarray:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
+    configuration = json.loads((model_file.parent / "genai_config.json").read_text(encoding="utf-8"))
+    head_size = configuration["model"]["decoder"]["head_size"]
     session = onnxruntime.InferenceSession(str(model_file), providers=["CPUExecutionProvider"])
     feeds: dict[str, np.ndarray] = {}
     for node in session.get_inputs():
@@ -60,9 +62,10 @@ def onnx_logits(model_file: Path, ids: Sequence[int]) -> np.ndarray:
             feeds[node.name] = np.asarray([ids], np.int64)
         elif node.name == "attention_mask":
             feeds[node.name] = np.ones((1, len(ids)), np.int64)
+        elif node.name == "position_ids":
+            feeds[node.name] = np.arange(len(ids), dtype=np.int64)[None]
         else:
-            heads, width = node.shape[1], node.shape[3]
-            feeds[node.name] = np.zeros((1, heads, 0, width), np.float32)
+            feeds[node.name] = np.zeros((1, node.shape[1], 0, head_size), np.float32)
     return np.asarray(session.run(["logits"], feeds)[0])[0]
 
 

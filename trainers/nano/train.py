@@ -91,7 +91,7 @@ def keep_memory() -> None:
         return
     m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4  # malloc.h
     mallopt(m_mmap_max, 0)
-    mallopt(m_trim_threshold, 2**31 - 1)
+    mallopt(m_trim_threshold, -1)  # never
     mallopt(m_top_pad, 2**28)
 
 

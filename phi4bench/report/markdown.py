@@ -1,0 +1,73 @@
+"""A finished run as Markdown, for a job's summary page. Reads report.json; what a model wrote does not enter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from phi4bench.errors import UsageError
+from phi4bench.report.wording import percent, points, size
+
+WORST_FIRST = ("reject", "inconclusive", "none", "promote")
+
+
+def read_report(folder: Path) -> Mapping[str, Any]:
+    """The report in `folder`; raises `UsageError` where there is none that can be read."""
+    path = folder / "report.json"
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path} is not there", "give the --report folder of a finished run") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", "run the suites again") from None
+    if not isinstance(report, dict) or report.get("schema") != "phi4bench.report/1":
+        raise UsageError(f"{path} is not a phi4bench.report/1", "give the --report folder of a finished run")
+    return report
+
+
+def worst_verdict(report: Mapping[str, Any]) -> str:
+    """`promote`, `reject` or `inconclusive`; `none` where an artifact has none, and the worst of several."""
+    verdicts = [artifact.get("verdict") or "none" for artifact in report["artifacts"]] or ["none"]
+    return min(verdicts, key=WORST_FIRST.index)
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """One section an artifact: the verdict, the gates, the tools."""
+    return "\n".join(line for artifact in report["artifacts"] for line in _section(artifact)) + "\n"
+
+
+def _section(one: Mapping[str, Any]) -> Iterator[str]:
+    card = one["artifact"]
+    verdict = (one.get("verdict") or "no verdict").upper()
+    yield f"## {_cell(card['id'])}: {verdict}" + (f" ({_cell(one['advice'])})" if one.get("advice") else "")
+    yield ""
+    cases = f"{one['dataset']['cases']:,} cases in {one['dataset']['groups']:,} groups"
+    yield f"{card['format']} {card['precision']}, {size(card['bytes'])}, sha256 `{card['sha256'][:12]}`; {cases}"
+    yield ""
+    yield "| gate | passed | rate | interval | target | outcome |"
+    yield "| --- | ---: | ---: | --- | ---: | --- |"
+    for name, gate in {**one["levels"], "abstention": one["abstention"]}.items():
+        ends = "-" if gate["ci"] is None else "{:.1f} to {:.1f}%".format(*(100 * end for end in gate["ci"]))
+        target = "-" if gate["target"] is None else f"{100 * gate['target']:g}%"
+        counts = f"{gate['passed']:,}/{gate['total']:,}"
+        yield f"| {name} | {counts} | {percent(gate['rate'])} | {ends} | {target} | {gate['outcome'] or 'measured'} |"
+    for name, pair in one["regression"].items():
+        ends = "-" if pair["ci"] is None else "{} to {}".format(*map(points, pair["ci"]))
+        margin = "-" if pair.get("margin") is None else f"-{100 * pair['margin']:g}"
+        change = points(pair["difference"])
+        yield f"| {name} against the baseline | {pair['total']:,} pairs | {change} | {ends} | {margin} | {pair['outcome'] or 'measured'} |"
+    yield ""
+    yield "| tool | cases | detection | parsing | tool | parameter |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    for name, levels in one["per_tool"].items():
+        rates = " | ".join(percent(level["rate"]) for level in levels.values())
+        yield f"| {_cell(name)} | {next(iter(levels.values()))['total']} | {rates} |"
+    yield ""
+
+
+def _cell(text: object) -> str:
+    """Text from a file, as it can stand in a table's cell."""
+    kept = "".join(letter if letter.isprintable() else " " for letter in str(text))
+    return "".join(f"\\{letter}" if letter in "\\`*_|<>[]#" else letter for letter in kept)
