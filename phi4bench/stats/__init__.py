@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from phi4bench.stats.clusters import Tally, design_effect, tally
 from phi4bench.stats.distributions import binomial_two_sided_p, normal_quantile, t_quantile
-from phi4bench.stats.paired import Flips, count_flips, mcnemar_p, more_groups_for_margin, paired_interval, tango
-from phi4bench.stats.proportions import Interval, more_groups_for_floor, proportion_interval, wilson
+from phi4bench.stats.paired import (
+    Flips,
+    cases_for_margin,
+    count_flips,
+    mcnemar_p,
+    more_groups_for_margin,
+    paired_interval,
+    tango,
+)
+from phi4bench.stats.proportions import Interval, cases_for_floor, more_groups_for_floor, proportion_interval, wilson
 
 __all__ = [
     "Flips",
     "Interval",
     "Tally",
     "binomial_two_sided_p",
+    "cases_for_floor",
+    "cases_for_margin",
     "count_flips",
     "design_effect",
     "mcnemar_p",

@@ -105,6 +105,23 @@ def paired_interval(flips: Flips, alpha: float) -> Interval:
     return tango(sum(flips.gained) / effect, sum(flips.lost) / effect, flips.total / effect, quantile)
 
 
+def cases_for_margin(
+    margin: float, flips: float, difference: float = 0.0, alpha: float = 0.05, power: float = POWER
+) -> float | None:
+    """How many independent cases rule a loss of `margin` out with `power`, where a share of `flips` of them changes.
+
+    `difference`: the true one, gained less lost. `None`: no number would, for the loss is the margin or more.
+    Source: the normal approximation to Tango's score test: with no difference (z_alpha + z_power)^2 * flips / margin^2.
+    The variance under the margin's edge is taken as `flips` too, but as no less than that edge allows.
+    """
+    if difference <= -margin:
+        return None
+    variance = max(flips - difference**2, 0.0)
+    reach = normal_quantile(1.0 - alpha) * math.sqrt(max(variance, margin * (1.0 - margin)))
+    reach += normal_quantile(power) * math.sqrt(variance)
+    return (reach / (difference + margin)) ** 2
+
+
 def more_groups_for_margin(flips: Flips, margin: float, alpha: float, power: float = POWER) -> int | None:
     """How many more groups like these would show a loss smaller than `margin`, were the flips seen the true ones.
 
@@ -112,12 +129,11 @@ def more_groups_for_margin(flips: Flips, margin: float, alpha: float, power: flo
     loss and gain are taken as half a case each.
     """
     total, groups = flips.total, len(flips.sizes)
-    if not total or flips.difference <= -margin:
+    if not total:
         return None
     changed = max(1.0, sum(flips.lost) + sum(flips.gained)) / total
-    variance = max(changed - flips.difference**2, 0.0)
-    reach = normal_quantile(1.0 - alpha) * math.sqrt(max(variance, margin * (1.0 - margin)))
-    reach += normal_quantile(power) * math.sqrt(variance)
+    cases = cases_for_margin(margin, changed, flips.difference, alpha, power)
+    if cases is None:
+        return None
     effect = difference_effect(flips.lost, flips.gained, flips.sizes)
-    cases = effect * (reach / (flips.difference + margin)) ** 2
-    return max(0, math.ceil(cases * groups / total) - groups)
+    return max(0, math.ceil(effect * cases * groups / total) - groups)

@@ -48,16 +48,25 @@ def proportion_interval(counts: Tally, alpha: float) -> Interval:
     return wilson(counts.passed / effect, counts.total / effect, t_quantile(1.0 - alpha, counts.groups - 1))
 
 
-def more_groups_for_floor(counts: Tally, floor: float, alpha: float, power: float = POWER) -> int | None:
-    """How many more groups like these would pass `floor` with `power`, were the rate seen the true one.
+def cases_for_floor(floor: float, rate: float, alpha: float = 0.05, power: float = POWER) -> float | None:
+    """How many independent cases pass `floor` with `power`, where `rate` is the true one; `None` where none would.
 
-    `None`: no number of groups would, for the rate is at the floor or below it.
-    Normal approximation, score test under the floor, variance under the rate; design effect and group size as seen.
+    Source: the normal approximation to the score test of one proportion, as in Fleiss, Levin and Paik, Statistical
+    Methods for Rates and Proportions, 2003, one-sided and without its continuity correction.
     """
-    rate = counts.rate
-    if not counts.total or rate <= floor:
+    if rate <= floor:
         return None
     reach = normal_quantile(1.0 - alpha) * math.sqrt(floor * (1.0 - floor))
     reach += normal_quantile(power) * math.sqrt(rate * (1.0 - rate))
-    cases = design_effect(counts) * (reach / (rate - floor)) ** 2
-    return max(0, math.ceil(cases * counts.groups / counts.total) - counts.groups)
+    return (reach / (rate - floor)) ** 2
+
+
+def more_groups_for_floor(counts: Tally, floor: float, alpha: float, power: float = POWER) -> int | None:
+    """How many more groups like these would pass `floor` with `power`, were the rate seen the true one.
+
+    `None`: no number of groups would, for the rate is at the floor or below it. Design effect and group size as seen.
+    """
+    cases = cases_for_floor(floor, counts.rate, alpha, power) if counts.total else None
+    if cases is None:
+        return None
+    return max(0, math.ceil(design_effect(counts) * cases * counts.groups / counts.total) - counts.groups)
