@@ -12,7 +12,7 @@ from typing import Literal
 
 from phi4bench.dialects import Dialect
 
-Format = Literal["onnx", "fake"]
+Format = Literal["onnx", "hf", "fake"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def files_sha256(files: Iterable[tuple[str, str, int]]) -> str:
 def short_id(model_file: Path) -> str:
     """`nano-int8` for `.../nano-int8/model.onnx`; the file's own stem where it is not called `model`."""
     path = model_file.resolve()
-    return _clean(path.parent.name if path.stem in ("model", "phi4bench") else path.stem)
+    return clean_id(path.parent.name if path.stem in ("model", "phi4bench") else path.stem)
 
 
 def unique_ids(artifacts: Sequence[Artifact]) -> tuple[Artifact, ...]:
@@ -88,7 +88,7 @@ def unique_ids(artifacts: Sequence[Artifact]) -> tuple[Artifact, ...]:
     for artifact in artifacts:
         name = artifact.id
         if counts[name.lower()] > 1:
-            name = _clean(f"{artifact.path.resolve().parent.name}-{name}")
+            name = clean_id(f"{artifact.path.resolve().parent.name}-{name}")
         base, number = name, 1
         while name.lower() in taken:
             number += 1
@@ -98,5 +98,6 @@ def unique_ids(artifacts: Sequence[Artifact]) -> tuple[Artifact, ...]:
     return tuple(named)
 
 
-def _clean(name: str) -> str:
+def clean_id(name: str) -> str:
+    """`name` with nothing in it that a file name or a test's id may not have."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:80] or "artifact"

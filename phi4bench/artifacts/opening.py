@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from phi4bench.artifacts.artifact import Artifact, files_sha256, is_text, short_id
+from phi4bench.artifacts.artifact import Artifact, clean_id, files_sha256, is_text, short_id
 from phi4bench.artifacts.hashing import file_sha256
+from phi4bench.artifacts.hf import check_installed, fetch, read_hf
 from phi4bench.artifacts.manifest import MANIFEST, Manifest, read_manifest
 from phi4bench.artifacts.onnxfile import OnnxFile, read_onnx
 from phi4bench.artifacts.protobuf import WireError
@@ -25,7 +26,9 @@ CONFIGURATION = (
     "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
 """Files next to the model that its answers depend on. The manifest and the model card are not among them."""
-SUPPORTED = "judged now: an .onnx file or its folder, as onnxruntime-genai's model builder writes them"
+SUPPORTED = (
+    "judged now: an .onnx file or its folder, as onnxruntime-genai's model builder writes them, or a Hugging Face folder"
+)
 
 
 def open_artifact(spec: str, dialect: str | Dialect | None = None, cache_dir: Path | None = None) -> Artifact:
@@ -35,10 +38,8 @@ def open_artifact(spec: str, dialect: str | Dialect | None = None, cache_dir: Pa
     `cache_dir`: where digests of large files are remembered; `None`: the default cache.
     """
     if spec.startswith("hf:"):
-        raise ArtifactError(
-            f"{_quoted(spec)} names a Hugging Face repository, which is not fetched",
-            f"download it and export it with onnxruntime-genai's model builder; {SUPPORTED}",
-        )
+        folder, name, said = fetch(spec)
+        return _open_hf(spec, folder, read_manifest(folder) or Manifest(), dialect, cache_dir, name, (said,))
     if spec.startswith(("http://", "https://")):
         raise ArtifactError(f"{_quoted(spec)} names a server, which cannot be judged yet", SUPPORTED)
     path = Path(spec).expanduser()
@@ -53,6 +54,8 @@ def open_artifact(spec: str, dialect: str | Dialect | None = None, cache_dir: Pa
         path = path.parent
     if manifest is not None and manifest.format == "fake":
         return _open_fake(spec, path if path.is_dir() else path.parent, manifest, dialect)
+    if path.is_dir() and _is_hugging_face(path):
+        return _open_hf(spec, path, manifest or Manifest(), dialect, cache_dir)
     model_file = _model_in(path) if path.is_dir() else path
     if model_file.suffix != ".onnx":
         raise ArtifactError(f"{_quoted(spec)} is no .onnx file", SUPPORTED)
@@ -130,6 +133,56 @@ def _open_onnx(
     )
 
 
+def _open_hf(
+    spec: str,
+    folder: Path,
+    manifest: Manifest,
+    dialect: str | Dialect | None,
+    cache_dir: Path | None,
+    name: str = "",
+    said: tuple[str, ...] = (),
+) -> Artifact:
+    """`name`: for the id, where the folder's own says nothing. The precision is that of the weights as they lie."""
+    found = read_hf(folder)
+    check_tokenizer(folder, found.vocabulary, [("eos_token_id", one) for one in sorted(found.eos)])
+    chosen, inferred = choose_dialect(folder, manifest, dialect)
+    check_installed()
+    configuration = [folder / one for one in CONFIGURATION if (folder / one).is_file()]
+    files = tuple(
+        (part.name, _sha256(part, cache_dir), part.stat().st_size) for part in (*found.weights, *configuration)
+    )
+    return Artifact(
+        spec=spec,
+        id=clean_id(name) if name else short_id(folder / MANIFEST),
+        path=folder,
+        format="hf",
+        files=files,
+        sha256=files_sha256(files),
+        bytes=sum(size for one, _, size in files if not is_text(one)),
+        precision=found.precision,
+        parent=_parent(folder, manifest),
+        parent_sha256=manifest.parent_sha256,
+        dialect=chosen,
+        dialect_inferred=(
+            *said,
+            f"precision {found.precision}: that of its weights ({found.elements:,} numbers)",
+            *inferred,
+        ),
+        model_file=found.weights[0],
+        tokenizer_dir=folder,
+        logits_size=found.vocabulary,
+    )
+
+
+def _is_hugging_face(folder: Path) -> bool:
+    """A config.json and no ONNX model; an adapter alone is none."""
+    return (
+        (folder / "config.json").is_file()
+        and not any(folder.glob("*.onnx"))
+        and not (folder / "adapter_config.json").is_file()
+    )
+
+
 def _model_in(folder: Path) -> Path:
     """The model of a folder: `model.onnx`, or the only .onnx file there is."""
     if (folder / "model.onnx").is_file():
@@ -145,13 +198,8 @@ def _model_in(folder: Path) -> Path:
         raise ArtifactError(f"{shown} is an empty folder", SUPPORTED)
     if (folder / "adapter_config.json").is_file():
         raise ArtifactError(
-            f"{shown} is a PEFT adapter, which needs the transformers backend; that comes later",
-            "merge it into its base and export it with onnxruntime-genai's model builder",
-        )
-    if (folder / "config.json").is_file():
-        raise ArtifactError(
-            f"{shown} is a Hugging Face folder; judging it needs the transformers backend, which comes later",
-            "export it: python -m onnxruntime_genai.models.builder -m FOLDER -i FOLDER -o OUT -p int8 -e cpu",
+            f"{shown} is a PEFT adapter, which is not judged by itself",
+            "merge it into its base (merge_and_unload, save_pretrained) and judge the merged folder",
         )
     below = sorted(str(model.relative_to(folder)) for model in folder.glob("*/*.onnx"))[:5]
     hint = f"did you mean one of {printable(', '.join(below), 300)}?" if below else SUPPORTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from phi4bench.errors import ArtifactError
@@ -12,8 +13,13 @@ _SMALLEST_SHARE = 0.5
 """Vocabularies are padded, by some percent at most; a tokenizer that knows under half the logits is another model's."""
 
 
-def check_tokenizer(folder: Path, logits_size: int | None) -> None:
-    """`ArtifactError` where the tokenizer cannot be loaded or cannot have been the model's in training."""
+def check_tokenizer(
+    folder: Path, logits_size: int | None, special_ids: Sequence[tuple[str, int]] | None = None
+) -> None:
+    """`ArtifactError` where the tokenizer cannot be loaded or cannot have been the model's in training.
+
+    `special_ids`: control tokens by the name that the configuration gives them; `None`: read from genai_config.json.
+    """
     path = folder / "tokenizer.json"
     highest, known = _ids(path)
     shown = printable(str(path))
@@ -27,10 +33,11 @@ def check_tokenizer(folder: Path, logits_size: int | None) -> None:
             f"'{shown}' is another model's: it knows {known} tokens, but the logits have {logits_size} entries",
             "copy the tokenizer that the model was trained with",
         )
-    for name, token in _special_ids(folder / "genai_config.json"):
+    config = "genai_config.json" if special_ids is None else "the configuration"
+    for name, token in _special_ids(folder / "genai_config.json") if special_ids is None else special_ids:
         if token > highest:
             raise ArtifactError(
-                f"'{shown}' is another model's: genai_config.json has {name}={token}, but its last token is {highest}",
+                f"'{shown}' is another model's: {config} has {name}={token}, but its last token is {highest}",
                 "copy the tokenizer that the model was trained with",
             )
 
