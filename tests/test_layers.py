@@ -20,9 +20,6 @@ LAYERS = {
 }
 ORDER = list(LAYERS)
 
-UPWARD = {("phi4bench.phrasing.shipped", "phi4bench.datasets.casejson.case_to_json")}
-"""Imports that point upward and are known: the lines of a case file belong to the case files."""
-
 HEAVY = {"torch", "transformers", "scipy", "peft", "hypothesis", "onnx"}
 LIGHT_AT_IMPORT = {"onnxruntime", "tokenizers", "numpy", "jinja2", "jsonschema"}
 
@@ -63,7 +60,7 @@ def imports(tree: ast.Module) -> set[str]:
 @pytest.mark.parametrize(("name", "tree"), [pytest.param(name, tree, id=name) for name, tree in modules()])
 def test_imports_point_only_downward(name: str, tree: ast.Module) -> None:
     for imported in sorted(imports(tree)):
-        if imported.split(".")[0] == "phi4bench" and (name, imported) not in UPWARD:
+        if imported.split(".")[0] == "phi4bench":
             assert ORDER.index(layer(imported)) <= ORDER.index(layer(name)), f"{name} imports {imported}"
 
 

@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 
 from phi4bench.calls import Json
 from phi4bench.errors import BackendError
-from phi4bench.prompts import Prompt
+from phi4bench.fidelity import Position
+from phi4bench.prompts import Prompt, Segment
 from phi4bench.transcripts import Completion
 
 
@@ -37,6 +38,30 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Release the model. The backend is of no use afterwards."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An answer that a model is given to read: what is rendered for the case, and the answer without its end of turn.
+
+    `watch`: for each position (the end of turn is the last) the tokens whose probabilities are asked for; empty: the
+    likeliest ones.
+    """
+
+    prompt: Prompt
+    answer: tuple[Segment, ...]
+    watch: tuple[tuple[int, ...], ...] = ()
+
+
+class Scorer(Protocol):
+    """A backend that sees logits."""
+
+    def score(self, references: Sequence[Reference]) -> Iterator[tuple[int, tuple[Position, ...]]]:
+        """(index into `references`, a `Position` for each token of its answer and for the end of turn), in any order.
+
+        Teacher-forced: every token is predicted from the reference before it, whatever the model would have said.
+        Raises what `generate` raises.
+        """
 
 
 class CaseError(BackendError):

@@ -20,6 +20,7 @@ class Job:
     """One prompt as token ids (int64). `cap`: new tokens at most, at least 1. `opener`: the call opener's id.
 
     `stop_texts`: looked for in the text, for a chat template whose stops are no single tokens.
+    `forced`: an answer to be read instead of made, its end of turn included.
     """
 
     index: int
@@ -29,6 +30,7 @@ class Job:
     stop_ids: frozenset[int]
     stop_texts: tuple[str, ...] = ()
     opener: int | None = None
+    forced: tuple[int, ...] = ()
 
 
 @dataclass

@@ -9,22 +9,21 @@ ones stream their weights from memory at every step, so all cores work on one st
 from __future__ import annotations
 
 import gc
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 import numpy as np
 
-from phi4bench.backends.base import CaseError, Decoding, PromptTooLongError
+from phi4bench.backends.base import Decoding, Reference
+from phi4bench.backends.forced import force_jobs
 from phi4bench.backends.genai_config import read_model_config
 from phi4bench.backends.kv import GrowingRow, PrefixStore, Rows, SharedRows
 from phi4bench.backends.lane import Job, decode_jobs
 from phi4bench.backends.parallel import handing_out, side_by_side
 from phi4bench.backends.probe import CacheMode, open_probed
+from phi4bench.backends.reader import PromptReader, Tokenizer
 from phi4bench.backends.session import (
     Decoder,
     available_cores,
@@ -35,9 +34,12 @@ from phi4bench.backends.session import (
     provider_named,
 )
 from phi4bench.calls import Json
-from phi4bench.errors import ArtifactError, BackendError, UsageError
+from phi4bench.errors import BackendError, UsageError
+from phi4bench.fidelity import Position
 from phi4bench.prompts import Prompt
 from phi4bench.transcripts import Completion
+
+Done = TypeVar("Done")
 
 SMALL_MODEL_BYTES = 64 << 20
 """Weights that several lanes read at once without waiting for memory."""
@@ -52,16 +54,6 @@ MOST_LANES = 8
 LONG_TOKENS = 4096
 """A case that may grow beyond this runs alone: its cache is large, and models whose rotary table depends on the length
 (longrope; 4,096 is where Phi-4-mini changes tables) switch it for all rows of a step."""
-
-
-class Tokenizer(Protocol):
-    """What is needed of `PromptTokenizer`."""
-
-    def encode(self, prompt: Prompt) -> tuple[Sequence[int], int]: ...
-
-    def decode(self, ids: Sequence[int]) -> str: ...
-
-    def id_of(self, text: str) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -126,7 +118,7 @@ class OnnxBackend:
         if self._cache != "in place, rows together":
             self._plan = replace(self._plan, rows=1)
         self._tokenizer = tokenizer
-        self._encode = lru_cache(maxsize=4096)(self._encoded)
+        self._reader = PromptReader(name, tokenizer, self._config.context, self._config.eos, self._decoder.vocabulary)
 
     def identity(self) -> dict[str, Json]:
         ort = onnxruntime()
@@ -144,77 +136,57 @@ class OnnxBackend:
         }
 
     def prompt_key(self, prompt: Prompt) -> str:
-        ids, shared = self._encode(prompt)
-        rest = json.dumps([shared, prompt.stop, prompt.call_opener], ensure_ascii=False)
-        return hashlib.sha256(np.asarray(ids, "<i8").tobytes() + rest.encode()).hexdigest()
+        return self._reader.key(prompt)
 
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
         """Cases that share a prefix run together; those that may grow beyond `LONG_TOKENS` run last, one at a time."""
-        jobs = [self._job(index, prompt, decoding) for index, prompt in enumerate(prompts)]
-        first_seen: dict[bytes, int] = {}
-        for job in jobs:
-            first_seen.setdefault(job.ids[: job.shared].tobytes(), job.index)
-        jobs.sort(key=lambda job: (first_seen[job.ids[: job.shared].tobytes()], job.index))
+        assert self._decoder is not None, "the backend is closed"
+        jobs = self._reader.jobs(prompts, decoding)
         short = [job for job in jobs if len(job.ids) + job.cap <= LONG_TOKENS]
         long = [job for job in jobs if len(job.ids) + job.cap > LONG_TOKENS]
-        yield from self._run(short, self._plan)
-        yield from self._run(long, replace(self._plan, lanes=1, rows=1))
+        decode = self._tokenizer.decode
+        for some, plan in ((short, self._plan), (long, replace(self._plan, lanes=1, rows=1))):
+            yield from self._run(some, plan, lambda rows, n, job: decode_jobs(rows, n, job, decode, self._name))
+
+    def score(self, references: Sequence[Reference]) -> Iterator[tuple[int, tuple[Position, ...]]]:
+        assert self._decoder is not None, "the backend is closed"
+        watched = [one.watch for one in references]
+        jobs = self._reader.forced_jobs(references)
+        short = [job for job in jobs if len(job.ids) + job.cap <= LONG_TOKENS]
+        long = [job for job in jobs if len(job.ids) + job.cap > LONG_TOKENS]
+        for some, plan in ((short, self._plan), (long, replace(self._plan, lanes=1, rows=1))):
+            yield from self._run(some, plan, lambda rows, n, job: force_jobs(rows, n, job, watched, self._name))
 
     def close(self) -> None:
         self._decoder = None
         gc.collect()  # sessions sit in reference cycles of their bindings; the weights should go now
 
-    def _encoded(self, prompt: Prompt) -> tuple[tuple[int, ...], int]:
-        ids, shared = self._tokenizer.encode(prompt)
-        return tuple(ids), min(shared, max(0, len(ids) - 1))  # at least one token is left to read
-
-    def _job(self, index: int, prompt: Prompt, decoding: Decoding) -> Job:
-        assert self._decoder is not None, "the backend is closed"
-        ids, shared = self._encode(prompt)
-        room = self._config.context - len(ids)
-        if not ids:
-            raise CaseError(index, f"{self._name}: a prompt of no tokens", "give the dialect a chat template")
-        if room < 1:
-            raise PromptTooLongError(
-                index,
-                f"{self._name}: a prompt of {len(ids)} tokens, but the model's context is {self._config.context}",
-                "offer fewer tools, shorten the conversation, or leave the case out",
-            )
-        if max(ids) >= self._decoder.vocabulary:
-            raise ArtifactError(
-                f"{self._name}: the tokenizer gives id {max(ids)}, but there are {self._decoder.vocabulary} logits",
-                "the tokenizer is another model's; copy the right tokenizer.json next to model.onnx",
-            )
-        stop_ids = {id_ for id_ in map(self._tokenizer.id_of, prompt.stop) if id_ is not None}
-        return Job(
-            index=index,
-            ids=np.asarray(ids, np.int64),
-            shared=shared,
-            cap=max(1, min(decoding.max_new_tokens, room)),
-            stop_ids=self._config.eos | stop_ids,
-            # A chat template lists what any model of its kind may stop at; this model has its stop token.
-            stop_texts=() if stop_ids else prompt.stop,
-            opener=self._tokenizer.id_of(prompt.call_opener) if prompt.call_opener else None,
-        )
-
-    def _run(self, jobs: Sequence[Job], plan: Plan) -> Iterator[tuple[int, Completion]]:
+    def _run(
+        self,
+        jobs: Sequence[Job],
+        plan: Plan,
+        work: Callable[[Rows, int, Callable[[], Job | None]], Iterator[tuple[int, Done]]],
+    ) -> Iterator[tuple[int, Done]]:
+        """`work` on all jobs, in each lane of the plan."""
         if not jobs:
             return
         tokens = max(len(job.ids) + job.cap for job in jobs)
+        if jobs[0].forced:  # rows are stepped as long as the longest answer beside them
+            tokens = max(len(job.ids) for job in jobs) + max(job.cap for job in jobs)
         plan = replace(plan, lanes=min(plan.lanes, len(jobs)))
         affordable = KV_BYTES // (plan.lanes * tokens * self._token_bytes())
         plan = replace(plan, rows=max(1, min(plan.rows, -(-len(jobs) // plan.lanes), affordable)))
         prefixes: PrefixStore[list[Any]] = PrefixStore()
-        next_job, decode = handing_out(jobs), self._tokenizer.decode
+        next_job = handing_out(jobs)
         all_rows = [self._rows(plan.rows, tokens, prefixes) for _ in range(plan.lanes)]
-        lanes = [decode_jobs(rows, plan.rows, next_job, decode, self._name) for rows in all_rows]
+        lanes = [work(rows, plan.rows, next_job) for rows in all_rows]
         try:
             yield from lanes[0] if len(lanes) == 1 else side_by_side(lanes)
         except BackendError:
             raise
         except Exception as error:  # onnxruntime's exceptions share no base class but this one
             raise BackendError(
-                f"{self._name}: onnxruntime failed while generating ({type(error).__name__}: {one_line(error)})",
+                f"{self._name}: onnxruntime failed while running it ({type(error).__name__}: {one_line(error)})",
                 "see whether the file runs with one case (--limit 1), and export it again if it does not",
             ) from error
 

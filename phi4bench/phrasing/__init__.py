@@ -5,14 +5,14 @@
   where no call is right, and the slot values in it.
 - `echo(rng)` draws a short text of the train split, to learn copying from.
 - `split_of(text)` says to which split a family's name or a slot's value belongs; an example uses its own split's only.
-- `shipped_split(seed, tools)` makes the test split that is shipped, and `case_lines(cases)` its lines.
+- `shipped_split(seed, tools)` makes the test split that is shipped.
 """
 
 from __future__ import annotations
 
 from phi4bench.phrasing.engine import Split, split_of
-from phi4bench.phrasing.shipped import case_lines, shipped_split
+from phi4bench.phrasing.shipped import shipped_split
 from phi4bench.phrasing.stream import echo, example
 from phi4bench.phrasing.talk import Example
 
-__all__ = ["Example", "Split", "case_lines", "echo", "example", "shipped_split", "split_of"]
+__all__ = ["Example", "Split", "echo", "example", "shipped_split", "split_of"]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from phi4bench.cases import Case, Scenario
@@ -84,10 +83,3 @@ def _numbered(
 
 def _part(rng: random.Random, tools: Sequence[Tool]) -> tuple[Tool, ...]:
     return tuple(rng.sample(list(tools), rng.randint(3, len(tools))))
-
-
-def case_lines(cases: Iterable[Case]) -> str:
-    """The cases as lines of a case file."""
-    from phi4bench.datasets.casejson import case_to_json
-
-    return "".join(json.dumps(case_to_json(case), ensure_ascii=False) + "\n" for case in cases)
