@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from phi4bench import __version__
+from phi4bench.commands import add_commands
 from phi4bench.errors import Phi4benchError
 from phi4bench.run.options import add_options
 
@@ -37,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _judge(given[given.index("judge") + 1 :])
             case _ if rest:
                 parser.error(f"unknown argument {rest[0]!r}")
+            case _ if "carry_out" in options:
+                return int(options.carry_out(options))
             case "rescore":
                 return _rescore(options.run, options.targets or (), options.report)
             case "cases":
@@ -83,6 +86,8 @@ def _build() -> argparse.ArgumentParser:
     cases.add_argument("--split", choices=("test", "train"), default="test", help="which phrasings (default: test)")
     cases.add_argument("--count", type=int, metavar="N", help="how many cases (default: the split as shipped)")
     cases.add_argument("--out", type=Path, required=True, metavar="FILE", help="the case file to write (.jsonl)")
+
+    add_commands(commands)
 
     commands.add_parser("version", help="print the version")
     return parser

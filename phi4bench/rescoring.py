@@ -23,15 +23,27 @@ def rescore(place: Path, targets: Sequence[str] = ()) -> list[tuple[Judgement, C
     runs = {str(run.artifact["id"]): run for run in _runs(place)}
     results = []
     for run in (runs[name] for name in _candidates(place, runs)):
-        chosen = _targets(run, targets)
         name = run.facts.get("baseline") if run.facts.get("compared") else None
         baseline = runs.get(name) if isinstance(name, str) else None
         if name and baseline is None:
             raise StoreError(f"the transcripts of the baseline {printable(str(name))!r} are missing", f"see {place}")
-        judgement = assess(run, baseline, chosen)
-        ran = run.facts.get("gates_run")
-        results.append((judgement, conclude(judgement, ran if isinstance(ran, list) else SUITE_GATES)))
+        results.append(judge_again(run, baseline, targets))
     return results
+
+
+def judge_again(run: SavedRun, baseline: SavedRun | None, targets: Sequence[str] = ()) -> tuple[Judgement, Conclusion]:
+    """What `rescore` says of one artifact."""
+    judgement = assess(run, baseline, _targets(run, targets))
+    ran = run.facts.get("gates_run")
+    return judgement, conclude(judgement, ran if isinstance(ran, list) else SUITE_GATES)
+
+
+def judged_runs(place: Path) -> list[SavedRun]:
+    """The runs of the artifacts that were judged in a report folder, without their baselines; or the run of a file."""
+    if place.is_file():
+        return [read_run(place)]
+    runs = {str(run.artifact["id"]): run for run in _runs(place)}
+    return [runs[name] for name in _candidates(place, runs)]
 
 
 def _runs(place: Path) -> tuple[SavedRun, ...]:

@@ -43,6 +43,10 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
     verdict = (one.get("verdict") or "no verdict").upper()
     yield f"## {_cell(card['id'])}: {verdict}" + (f" ({_cell(one['advice'])})" if one.get("advice") else "")
     yield ""
+    if one.get("fault"):
+        yield f"not judged: {_cell(one['fault'])}"
+        yield ""
+        return
     cases = f"{one['dataset']['cases']:,} cases in {one['dataset']['groups']:,} groups"
     yield f"{card['format']} {card['precision']}, {size(card['bytes'])}, sha256 `{card['sha256'][:12]}`; {cases}"
     yield ""
@@ -56,8 +60,8 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
     for name, pair in one["regression"].items():
         ends = "-" if pair["ci"] is None else "{} to {}".format(*map(points, pair["ci"]))
         margin = "-" if pair.get("margin") is None else f"-{100 * pair['margin']:g}"
-        change = points(pair["difference"])
-        yield f"| {name} against the baseline | {pair['total']:,} pairs | {change} | {ends} | {margin} | {pair['outcome'] or 'measured'} |"
+        cells = (f"{pair['total']:,} pairs", points(pair["difference"]), ends, margin, pair["outcome"] or "measured")
+        yield f"| {name} against the baseline | {' | '.join(cells)} |"
     yield ""
     yield "| tool | cases | detection | parsing | tool | parameter |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"

@@ -1,7 +1,8 @@
 """`promotion.json`: the statement that one artifact may be promoted, with all that it rests on. Pure.
 
 Source: in-toto Attestation Framework, Statement v1 (`_type`, `subject`, `predicateType`, `predicate`). It is not
-signed here, so it proves no author.
+signed here, so it proves no author: docs/promotion.md says how to sign it. All but `created`, `command` and `suite`
+follows from the transcripts, which is how `phi4bench verify` finds an edited number.
 """
 
 from __future__ import annotations
@@ -11,18 +12,25 @@ from typing import Any
 
 from phi4bench.report.figures import gate_line
 from phi4bench.run.judging import Conclusion, Judgement
-from phi4bench.verdicts import Verdict
 
 STATEMENT = "https://in-toto.io/Statement/v1"
-PREDICATE = "phi4bench.promotion/1"
+PREDICATE = "urn:phi4bench:promotion:1"
 
 
 def promotion(
-    judgement: Judgement, conclusion: Conclusion, transcripts: Mapping[str, str], created: str, command: str
+    judgement: Judgement,
+    conclusion: Conclusion,
+    transcripts: Mapping[str, str],
+    created: str,
+    command: str,
+    suite: Mapping[str, str],
 ) -> dict[str, Any]:
-    """`transcripts`: file name to sha256, of the candidate and of its baseline. `created`: UTC, ISO 8601."""
-    assert conclusion.verdict is Verdict.promote
-    run, baseline = judgement.run, judgement.baseline
+    """`transcripts`: artifact id to the sha256 of its file, the candidate and its baseline.
+
+    `created`: UTC, ISO 8601. `suite`: what judged: the version of phi4bench and the sha256 of its code and suites.
+    Whether there is anything to promote is the caller's to know.
+    """
+    run, baseline, targets = judgement.run, judgement.baseline, judgement.targets
     return {
         "_type": STATEMENT,
         "subject": [{"name": item["name"], "digest": {"sha256": item["sha256"]}} for item in run.artifact["files"]],
@@ -36,14 +44,27 @@ def promotion(
             "artifact": {
                 key: run.artifact[key] for key in ("id", "spec", "sha256", "format", "bytes", "precision", "dialect")
             },
-            "parent": {key: baseline.artifact[key] for key in ("id", "spec", "sha256")} if baseline else None,
+            "parent": {key: baseline.artifact[key] for key in ("id", "spec", "sha256", "precision")}
+            if baseline
+            else None,
             "no_baseline": judgement.waived,
-            "cases": {"path": run.dataset.path, "sha256": run.dataset.sha256, "count": len(run.dataset.cases)},
-            "targets": {
-                "names": list(judgement.targets.names),
-                "sha256": judgement.targets.sha256,
-                "alpha": judgement.targets.alpha,
+            "cases": {
+                "path": run.dataset.path,
+                "sha256": run.dataset.sha256,
+                "count": len(run.dataset.cases),
+                "groups": len({case.group for case in run.dataset.cases}),
+                "notes": list(run.dataset.notes),
             },
+            "targets": {
+                "names": list(targets.names),
+                "sha256": targets.sha256,
+                "alpha": targets.alpha,
+                "files": [
+                    {"name": name, "sha256": sha256}
+                    for name, sha256 in zip(targets.names, targets.sha256s, strict=True)
+                ],
+            },
+            "suite": dict(suite),
             "decoding": dict(run.decoding),
             "dialect_sha256": run.dialect.digest(),
             "gates": [gate_line(gate) for gate in judgement.required],
@@ -51,6 +72,13 @@ def promotion(
             "runtime": (run.facts.get("generation") or {}).get("runtime"),
             "machine": dict(run.machine),
             "versions": dict(run.versions),
-            "transcripts": [{"name": name, "sha256": sha256} for name, sha256 in transcripts.items()],
+            "transcripts": [
+                {
+                    "name": f"{name}.jsonl",
+                    "sha256": sha256,
+                    "role": "candidate" if name == judgement.id else "baseline",
+                }
+                for name, sha256 in transcripts.items()
+            ],
         },
     }

@@ -13,6 +13,7 @@ from typing import Any
 from phi4bench.report.figures import report, targets_facts
 from phi4bench.report.page import page
 from phi4bench.report.promotion import promotion
+from phi4bench.revision import suite_revision
 from phi4bench.run.files import write_text
 from phi4bench.run.judge import Fault
 from phi4bench.run.judging import Conclusion, Judgement
@@ -50,8 +51,9 @@ def write_reports(
         judgement, conclusion = result
         place = folder if len(results) == 1 else folder / judgement.id
         ids = [judgement.id, *([str(judgement.baseline.artifact["id"])] if judgement.baseline else [])]
-        own = {f"{name}.jsonl": hashes[name] for name in ids}
-        write_text(place / "promotion.json", to_json(promotion(judgement, conclusion, own, created, command)))
+        own = {name: hashes[name] for name in ids}
+        stated = promotion(judgement, conclusion, own, created, command, suite_revision())
+        write_text(place / "promotion.json", to_json(stated))
         written.append(place / "promotion.json")
     return tuple(written)
 

@@ -1,0 +1,54 @@
+"""`phi4bench verify`: whether a promotion's numbers still follow from the files that it names."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+_EPILOG = """\
+exit codes: 0 everything agrees, 1 something differs, 4 wrong usage
+
+A statement that is not signed proves no author: whoever can write it can write one that agrees with itself. Sign it
+when it is made, and check the signature before anything else:
+  cosign sign-blob --bundle promotion.sigstore.json promotion.json
+  cosign verify-blob --bundle promotion.sigstore.json --certificate-identity WHO \\
+      --certificate-oidc-issuer URL promotion.json
+"""
+
+
+def add(commands: Any) -> None:
+    """Declare the subcommand."""
+    parser = commands.add_parser(
+        "verify",
+        help="check a promotion.json against its model and transcripts",
+        description="Hashes the model's files and the transcripts again, scores the transcripts again with the\n"
+        "targets that were stored with them, and compares every number of the statement.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("statement", type=Path, metavar="PROMOTION", help="the promotion.json to check")
+    parser.add_argument("--model", type=Path, required=True, metavar="PATH", help="the model that it is about")
+    parser.add_argument(
+        "--transcripts", type=Path, required=True, metavar="DIR", help="the report folder, or its transcripts/"
+    )
+    parser.add_argument("--cases", action="append", metavar="PATH", help="also check that these are its cases")
+    parser.add_argument("--targets", action="append", metavar="NAME|FILE", help="also check that these are its targets")
+    parser.set_defaults(carry_out=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what differs, or what was confirmed; returns the exit code. UsageError for what cannot be checked."""
+    from phi4bench.verifying import verify
+
+    found = verify(options.statement, options.model, options.transcripts, options.cases or (), options.targets or ())
+    for line in (*found.notes, *found.differences):
+        sys.stdout.write(f"{line}\n")
+    if found.differences:
+        sys.stdout.write(f"NOT VERIFIED: {len(found.differences)} differences\n")
+        return 1
+    for line in found.confirmed:
+        sys.stdout.write(f"  {line}\n")
+    sys.stdout.write("VERIFIED (its author is not: see phi4bench verify --help)\n")
+    return 0

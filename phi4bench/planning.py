@@ -1,0 +1,99 @@
+"""How many cases and families a question needs before anybody generates one. Pure arithmetic.
+
+The same formulas that tell an undecided gate how many more groups it needs (`phi4bench.stats`), with the correlation
+within families as an assumption in place of an estimate.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from phi4bench.errors import UsageError
+from phi4bench.gates import LEAST_GROUPS
+from phi4bench.stats import cases_for_floor, cases_for_margin
+
+PAIRED_SOURCE = (
+    "normal approximation to Tango's score test (Statistics in Medicine 17, 1998):"
+    " (z_alpha + z_power)^2 * flips / margin^2"
+)
+FLOOR_SOURCE = (
+    "normal approximation to the score test of one proportion (Fleiss, Levin and Paik, 2003):"
+    " ((z_alpha sqrt(f(1-f)) + z_power sqrt(r(1-r))) / (r - f))^2"
+)
+EFFECT_SOURCE = "design effect 1 + (cases per family - 1) * icc (Kish, Survey Sampling, 1965)"
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """What a plan takes for granted. `alpha` is one-sided; `icc`: correlation of cases of one family."""
+
+    alpha: float = 0.05
+    power: float = 0.8
+    icc: float = 0.0
+    cases_per_family: float = 1.0
+
+    def __post_init__(self) -> None:
+        _within("--alpha", self.alpha, 0.0, 0.5)
+        _within("--power", self.power, 0.5, 1.0, low_too=True)
+        _within("--icc", self.icc, 0.0, 1.0, low_too=True, high_too=True, scale=1)
+        if not 1.0 <= self.cases_per_family < math.inf:
+            raise UsageError(f"--cases-per-family={self.cases_per_family:g}, but should be at least 1")
+
+    @property
+    def effect(self) -> float:
+        """How many cases of such families tell as much as one independent case."""
+        return 1.0 + (self.cases_per_family - 1.0) * self.icc
+
+
+@dataclass(frozen=True)
+class Needed:
+    """`independent` cases, one a family, or `cases` in `families` as assumed; `raised` to the fewest ever judged."""
+
+    independent: int
+    cases: int
+    families: int
+    raised: bool
+
+
+def for_margin(margin: float, flips: float, assumed: Assumed, loss: float = 0.0) -> Needed | None:
+    """To rule out a loss of `margin` between two artifacts where a share of `flips` of the cases changes.
+
+    `loss`: the true one. `None`: no number of cases would. `UsageError` for figures that cannot be.
+    """
+    _within("--margin", margin, 0.0, 1.0)
+    _within("--flips", flips, 0.0, 1.0, low_too=True, high_too=True)
+    _within("--loss", loss, -1.0, 1.0, low_too=True, high_too=True)
+    if abs(loss) > flips:
+        raise UsageError(f"--loss={100 * loss:g} points needs as many flips, but --flips={100 * flips:g}")
+    return _needed(cases_for_margin(margin, flips, -loss, assumed.alpha, assumed.power), assumed)
+
+
+def for_floor(floor: float, rate: float, assumed: Assumed) -> Needed | None:
+    """To show that a true `rate` is at least `floor`; `None`: no number of cases would. `UsageError` likewise."""
+    _within("--floor", floor, 0.0, 1.0)
+    _within("--rate", rate, 0.0, 1.0, low_too=True, high_too=True)
+    return _needed(cases_for_floor(floor, rate, assumed.alpha, assumed.power), assumed)
+
+
+def _needed(independent: float | None, assumed: Assumed) -> Needed | None:
+    if independent is None:
+        return None
+    families = _up(independent * assumed.effect / assumed.cases_per_family)
+    enough = max(families, LEAST_GROUPS)
+    cases = max(_up(independent * assumed.effect), _up(enough * assumed.cases_per_family) if enough > families else 0)
+    return Needed(_up(independent), cases, enough, enough > families)
+
+
+def _up(number: float) -> int:
+    """The next whole number, where rounding has not put an ulp on top of one."""
+    return math.ceil(number - 1e-9)
+
+
+def _within(
+    option: str, value: float, low: float, high: float, low_too: bool = False, high_too: bool = False, scale: int = 100
+) -> None:
+    if (low < value < high) or (low_too and value == low) or (high_too and value == high):
+        return
+    ends = f"{'' if low_too else 'above '}{scale * low:g} and {'' if high_too else 'below '}{scale * high:g}"
+    raise UsageError(f"{option}={scale * value:g}, but should lie between {ends}")
