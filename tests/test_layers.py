@@ -13,10 +13,22 @@ PACKAGE = Path(__file__).resolve().parent.parent / "phi4bench"
 
 LAYERS = {
     "words": {"", "assignment", "calls", "cases", "errors", "printable", "prompts", "tools", "transcripts"},
-    "pure": {"dialects", "gates", "levels", "phrasing", "schemas", "stats", "targets", "values", "verdicts"},
-    "edges": {"artifacts", "backends", "datasets", "generating", "machine", "runfile", "store"},
+    "pure": {
+        "comparing",
+        "dialects",
+        "gates",
+        "levels",
+        "phrasing",
+        "planning",
+        "schemas",
+        "stats",
+        "targets",
+        "values",
+        "verdicts",
+    },
+    "edges": {"artifacts", "backends", "datasets", "generating", "machine", "revision", "runfile", "store"},
     "run": {"run"},
-    "surface": {"cli", "plugin", "report", "rescoring", "session"},
+    "surface": {"cli", "commands", "pairing", "plugin", "report", "rescoring", "session", "verifying"},
 }
 ORDER = list(LAYERS)
 
