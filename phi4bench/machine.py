@@ -15,7 +15,10 @@ from pathlib import Path
 
 from phi4bench.calls import Json
 
-_RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-genai", "onnxruntime-genai-cuda", "tokenizers", "numpy")
+_RUNTIMES = (
+    "onnxruntime", "onnxruntime-gpu", "onnxruntime-genai", "onnxruntime-genai-cuda", "torch", "transformers",
+    "tokenizers", "numpy",
+)  # fmt: skip
 _NVIDIA_SMI_SECONDS = 5.0
 
 

@@ -407,7 +407,7 @@ def test_a_folder_without_a_model_says_what_it_is(tmp_path: Path, make: Damage, 
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        pytest.param("hf:microsoft/Phi-4-mini-instruct", "names a Hugging Face repository", id="hf"),
+        pytest.param("hf:Phi-4-mini-instruct", "should be hf:organisation/name@revision", id="hf"),
         pytest.param("https://host/v1#phi", "names a server", id="server"),
         pytest.param("", "'' is no path", id="empty"),
         pytest.param("a\0b", "is no path", id="nul"),

@@ -16,6 +16,7 @@ LAYERS = {
     "pure": {
         "comparing",
         "dialects",
+        "fidelity",
         "gates",
         "levels",
         "phrasing",
@@ -33,6 +34,9 @@ LAYERS = {
 ORDER = list(LAYERS)
 
 HEAVY = {"torch", "transformers", "scipy", "peft", "hypothesis", "onnx"}
+MAY_BE_HEAVY = {"phi4bench.backends.hf"}
+"""Modules that nothing imports before an artifact needs them, and that import the heavy ones even later."""
+
 LIGHT_AT_IMPORT = {"onnxruntime", "tokenizers", "numpy", "jinja2", "jsonschema"}
 
 
@@ -78,7 +82,8 @@ def test_imports_point_only_downward(name: str, tree: ast.Module) -> None:
 
 @pytest.mark.parametrize(("name", "tree"), [pytest.param(name, tree, id=name) for name, tree in modules()])
 def test_nothing_imports_what_the_light_path_must_not_have(name: str, tree: ast.Module) -> None:
-    assert not {imported.split(".")[0] for imported in imports(tree)} & HEAVY
+    if name not in MAY_BE_HEAVY:
+        assert not {imported.split(".")[0] for imported in imports(tree)} & HEAVY
 
 
 def loaded_by(code: str) -> set[str]:
@@ -89,7 +94,8 @@ def loaded_by(code: str) -> set[str]:
 
 
 def test_a_whole_judgement_loads_no_torch() -> None:
-    loaded = loaded_by("import phi4bench.session, phi4bench.run.worker, phi4bench.backends.onnx, phi4bench.rescoring")
+    modules = ("session", "run.worker", "backends.onnx", "backends.hf", "rescoring")
+    loaded = loaded_by(f"import {', '.join(f'phi4bench.{name}' for name in modules)}")
     assert not loaded & HEAVY
 
 

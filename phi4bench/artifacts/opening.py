@@ -27,7 +27,7 @@ CONFIGURATION = (
 )  # fmt: skip
 """Files next to the model that its answers depend on. The manifest and the model card are not among them."""
 SUPPORTED = (
-    "judged now: an .onnx file or its folder, as onnxruntime-genai's model builder writes them, or a Hugging Face folder"
+    "judged now: an .onnx file or its folder as onnxruntime-genai's builder writes them, or a Hugging Face folder"
 )
 
 

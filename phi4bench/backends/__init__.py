@@ -4,19 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phi4bench.backends.base import Backend, CaseError, Decoding, NotFiniteError, PromptTooLongError
+from phi4bench.backends.base import (
+    Backend,
+    CaseError,
+    Decoding,
+    NotFiniteError,
+    PromptTooLongError,
+    Reference,
+    Scorer,
+)
 
 if TYPE_CHECKING:
     from phi4bench.artifacts import Artifact
 
-__all__ = ["Backend", "CaseError", "Decoding", "NotFiniteError", "PromptTooLongError", "open_backend"]
+__all__ = [
+    "Backend",
+    "CaseError",
+    "Decoding",
+    "NotFiniteError",
+    "PromptTooLongError",
+    "Reference",
+    "Scorer",
+    "open_backend",
+]
 
 
 def open_backend(
     artifact: Artifact,
     *,
     threads: int | None = None,
-    provider: str = "cpu",
+    provider: str | None = None,
     batch: int | None = None,
     spin: bool | None = None,
 ) -> Backend:
@@ -25,14 +42,28 @@ def open_backend(
     `threads`: cores to use in all, `None` for those that this process may use. `batch`: cases at once in all; `None`
     suits throughput, 1 is one case at a time on all threads, the way to measure latencies. `spin`: threads that share
     a step wait busily for each other, faster on a machine of one's own, far slower on a busy one; `None`: with batch 1.
+    `provider`: `cpu` or `cuda`; `None`: the CPU for a file, and a GPU where there is one for a Hugging Face folder.
     Raises `ArtifactError` for a file that cannot be loaded, `UsageError` for a runtime or provider not installed.
     """
     if artifact.format == "fake":
         from phi4bench.backends.fakes import open_fake
 
         return open_fake(artifact)
-    from phi4bench.backends.onnx import OnnxBackend
     from phi4bench.backends.tokens import PromptTokenizer
+
+    if artifact.format == "hf":
+        from phi4bench.backends.hf import HfBackend
+
+        return HfBackend(
+            artifact.path,
+            PromptTokenizer.from_folder(artifact.tokenizer_dir),
+            name=artifact.id,
+            precision=artifact.precision,
+            threads=threads,
+            device=provider,
+            batch=batch,
+        )
+    from phi4bench.backends.onnx import OnnxBackend
 
     return OnnxBackend(
         artifact.model_file,
@@ -40,7 +71,7 @@ def open_backend(
         name=artifact.id,
         weight_bytes=artifact.bytes,
         threads=threads,
-        provider=provider,
+        provider=provider or "cpu",
         batch=batch,
         spin=spin,
     )

@@ -40,6 +40,8 @@ from phi4bench.prompts import Prompt
 from phi4bench.transcripts import Completion
 
 Done = TypeVar("Done")
+Work = Callable[[Rows, int, Callable[[], Job | None]], Iterator[tuple[int, Done]]]
+"""What a lane does over its rows, so many at once, with the jobs that it is handed."""
 
 SMALL_MODEL_BYTES = 64 << 20
 """Weights that several lanes read at once without waiting for memory."""
@@ -141,33 +143,25 @@ class OnnxBackend:
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
         """Cases that share a prefix run together; those that may grow beyond `LONG_TOKENS` run last, one at a time."""
         assert self._decoder is not None, "the backend is closed"
-        jobs = self._reader.jobs(prompts, decoding)
-        short = [job for job in jobs if len(job.ids) + job.cap <= LONG_TOKENS]
-        long = [job for job in jobs if len(job.ids) + job.cap > LONG_TOKENS]
-        decode = self._tokenizer.decode
-        for some, plan in ((short, self._plan), (long, replace(self._plan, lanes=1, rows=1))):
-            yield from self._run(some, plan, lambda rows, n, job: decode_jobs(rows, n, job, decode, self._name))
+        jobs, decode = self._reader.jobs(prompts, decoding), self._tokenizer.decode
+        yield from self._run_all(jobs, lambda rows, n, next_job: decode_jobs(rows, n, next_job, decode, self._name))
 
     def score(self, references: Sequence[Reference]) -> Iterator[tuple[int, tuple[Position, ...]]]:
         assert self._decoder is not None, "the backend is closed"
-        watched = [one.watch for one in references]
-        jobs = self._reader.forced_jobs(references)
-        short = [job for job in jobs if len(job.ids) + job.cap <= LONG_TOKENS]
-        long = [job for job in jobs if len(job.ids) + job.cap > LONG_TOKENS]
-        for some, plan in ((short, self._plan), (long, replace(self._plan, lanes=1, rows=1))):
-            yield from self._run(some, plan, lambda rows, n, job: force_jobs(rows, n, job, watched, self._name))
+        jobs, watched = self._reader.forced_jobs(references), [one.watch for one in references]
+        yield from self._run_all(jobs, lambda rows, n, next_job: force_jobs(rows, n, next_job, watched, self._name))
 
     def close(self) -> None:
         self._decoder = None
         gc.collect()  # sessions sit in reference cycles of their bindings; the weights should go now
 
-    def _run(
-        self,
-        jobs: Sequence[Job],
-        plan: Plan,
-        work: Callable[[Rows, int, Callable[[], Job | None]], Iterator[tuple[int, Done]]],
-    ) -> Iterator[tuple[int, Done]]:
-        """`work` on all jobs, in each lane of the plan."""
+    def _run_all(self, jobs: Sequence[Job], work: Work[Done]) -> Iterator[tuple[int, Done]]:
+        short = [job for job in jobs if len(job.ids) + job.cap <= LONG_TOKENS]
+        long = [job for job in jobs if len(job.ids) + job.cap > LONG_TOKENS]
+        yield from self._run(short, self._plan, work)
+        yield from self._run(long, replace(self._plan, lanes=1, rows=1), work)
+
+    def _run(self, jobs: Sequence[Job], plan: Plan, work: Work[Done]) -> Iterator[tuple[int, Done]]:
         if not jobs:
             return
         tokens = max(len(job.ids) + job.cap for job in jobs)

@@ -1,0 +1,86 @@
+"""Teacher forcing over a few rows: what the model thinks of each token of an answer that it is given.
+
+The tokens are stepped one at a time, as they are in decoding, so that what is measured is the very path of generation.
+Knows no runtime.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+
+from phi4bench.backends.base import NotFiniteError
+from phi4bench.backends.kv import Array, Rows
+from phi4bench.backends.lane import Job
+from phi4bench.fidelity import Head, Position
+
+HEAD_SHARE = 1 - 1e-6
+"""The likeliest tokens are kept until they hold this share of the probability,"""
+HEAD_TOKENS = 256
+"""but no more of them than this: memory stays bounded for a flat distribution over a large vocabulary."""
+
+Watched = Sequence[Sequence[int]]
+"""For each position the ids to be looked at; empty: the likeliest ones."""
+
+
+def force_jobs(
+    rows: Rows, capacity: int, next_job: Callable[[], Job | None], watched: Sequence[Watched], name: str
+) -> Iterator[tuple[int, tuple[Position, ...]]]:
+    """(index, one `Position` for each forced token), `capacity` jobs at a time. `watched`: by the jobs' index.
+
+    Raises `NotFiniteError`.
+    """
+    while group := list(islice(iter(next_job, None), capacity)):
+        logits = [rows.enter(slot, job.ids, job.shared).copy() for slot, job in enumerate(group)]
+        found: list[list[Position]] = [[] for _ in group]
+        for at in range(max(len(job.forced) for job in group)):
+            tokens = []
+            for slot, job in enumerate(group):
+                if at < len(job.forced):
+                    ids = watched[job.index][at] if watched[job.index] else ()
+                    found[slot].append(observe(logits[slot], job.forced[at], ids, job, at, name))
+                # A row that is through goes on with its last token until all are: nobody looks at it.
+                tokens.append(job.forced[min(at, len(job.forced) - 1)])
+            if at + 1 < max(len(job.forced) for job in group):
+                logits = list(rows.step(tokens))
+        for slot in reversed(range(len(group))):
+            rows.leave(slot)
+        yield from ((job.index, tuple(positions)) for job, positions in zip(group, found, strict=True))
+
+
+def observe(logits: Array, token: int, watched: Sequence[int], job: Job, at: int, name: str) -> Position:
+    """One position. The logarithms are taken in double precision."""
+    wide = logits.astype(np.float64)
+    top1 = int(wide.argmax())
+    if not math.isfinite(wide[top1]):
+        raise NotFiniteError(
+            job.index,
+            f"{name}: the logits at token {at + 1} of the reference answer are not finite (NaN or infinite)",
+            "the export or the quantization is broken: compare its logits with the parent's",
+        )
+    logprobs = wide - wide[top1]
+    logprobs -= math.log(np.exp(logprobs).sum())
+    ids = np.asarray(watched, np.int64) if len(watched) else likeliest(logprobs)
+    others = np.ones(len(logprobs), bool)
+    others[ids] = False
+    rest = float(np.exp(logprobs[others]).sum())
+    head = Head(
+        ids=tuple(ids.tolist()),
+        logprobs=tuple(logprobs[ids].tolist()),
+        rest=math.log(rest) if rest > 0 else -math.inf,
+        lowest=float(logprobs[others].min()) if rest > 0 else 0.0,
+    )
+    return Position(token, float(logprobs[token]), top1, head)
+
+
+def likeliest(logprobs: Array) -> Array:
+    """Ids of the likeliest tokens, best first: as many as hold `HEAD_SHARE` between them, at most `HEAD_TOKENS`."""
+    most = min(HEAD_TOKENS, len(logprobs))
+    ids = np.argpartition(-logprobs, most - 1)[:most]
+    ids = ids[np.lexsort((ids, -logprobs[ids]))]
+    enough = int(np.searchsorted(np.exp(logprobs[ids]).cumsum(), HEAD_SHARE)) + 1
+    best: Array = ids[:enough]
+    return best

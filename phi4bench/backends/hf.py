@@ -1,0 +1,245 @@
+"""Runs a Hugging Face folder greedily in transformers, in the precision in which its weights are stored.
+
+The one module that imports torch and transformers, and only when a model is opened. Weights are safetensors, and a
+repository's own code is never run. Many rows decode together, padded on the left; each prompt is read on its own,
+after the prefix that it shares, which is computed once. The order of tokens is `lane`'s, as in the ONNX backend.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from phi4bench.artifacts.hf import EXTRA, HfFolder, read_hf
+from phi4bench.backends.base import Decoding, Reference
+from phi4bench.backends.forced import force_jobs
+from phi4bench.backends.kv import Array, PrefixStore, Rows
+from phi4bench.backends.lane import Job, decode_jobs
+from phi4bench.backends.parallel import handing_out
+from phi4bench.backends.reader import PromptReader, Tokenizer
+from phi4bench.backends.session import available_cores, instruction_set, one_line
+from phi4bench.calls import Json
+from phi4bench.errors import ArtifactError, BackendError, UsageError
+from phi4bench.fidelity import Position
+from phi4bench.prompts import Prompt
+from phi4bench.transcripts import Completion
+
+Done = TypeVar("Done")
+ROWS = 16
+LONG_TOKENS = 4096
+"""A case that may grow beyond this runs alone, as in the ONNX backend: longrope switches tables for a whole step."""
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+class HfBackend:
+    """A loaded model. `device`: `cpu`, `cuda`, or `None` for CUDA where there is one."""
+
+    def __init__(
+        self,
+        folder: Path,
+        tokenizer: Tokenizer,
+        *,
+        name: str,
+        precision: str,
+        threads: int | None = None,
+        device: str | None = None,
+        batch: int | None = None,
+    ) -> None:
+        for option, value in (("threads", threads), ("batch", batch)):
+            if value is not None and value < 1:
+                raise UsageError(f"{option}={value}, but should be at least 1")
+        self._torch, _ = _libraries()
+        self._name, self._tokenizer, self._precision = name, tokenizer, precision
+        self._device = self._chosen(device)
+        self._threads, self._rows = threads or available_cores(), batch or ROWS
+        self._torch.set_num_threads(self._threads)
+        config = read_hf(folder)
+        self._model: Any = load(folder, config, name, precision, self._device)
+        self._reader = PromptReader(name, tokenizer, config.context, config.eos, self._model.config.vocab_size)
+
+    def identity(self) -> dict[str, Json]:
+        return {
+            "runtime": "transformers",
+            "version": version("transformers"),
+            "torch": str(self._torch.__version__),
+            "device": self._torch.cuda.get_device_name() if self._device == "cuda" else "cpu",
+            "precision": self._precision,
+            "attention": str(getattr(self._model.config, "_attn_implementation", "")),
+            "threads": self._threads,
+            "rows": self._rows,
+            "padding": "left",
+            "prefix": "computed apart from the rest",
+            "long_tokens": LONG_TOKENS,
+            "machine": instruction_set(),
+        }
+
+    def prompt_key(self, prompt: Prompt) -> str:
+        return self._reader.key(prompt)
+
+    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
+        jobs, decode = self._reader.jobs(prompts, decoding), self._tokenizer.decode
+        yield from self._run_all(jobs, lambda rows, n, next_job: decode_jobs(rows, n, next_job, decode, self._name))
+
+    def score(self, references: Sequence[Reference]) -> Iterator[tuple[int, tuple[Position, ...]]]:
+        jobs, watched = self._reader.forced_jobs(references), [one.watch for one in references]
+        yield from self._run_all(jobs, lambda rows, n, next_job: force_jobs(rows, n, next_job, watched, self._name))
+
+    def close(self) -> None:
+        self._model = None
+        gc.collect()
+
+    def _chosen(self, device: str | None) -> str:
+        there = bool(self._torch.cuda.is_available())
+        if device == "cuda" and not there:
+            raise UsageError("provider='cuda', but torch sees no CUDA device", "name cpu, or install torch for CUDA")
+        return device or ("cuda" if there else "cpu")
+
+    def _run_all(
+        self,
+        jobs: Sequence[Job],
+        work: Callable[[Rows, int, Callable[[], Job | None]], Iterator[tuple[int, Done]]],
+    ) -> Iterator[tuple[int, Done]]:
+        assert self._model is not None, "the backend is closed"
+        short = [job for job in jobs if len(job.ids) + job.cap <= LONG_TOKENS]
+        long = [job for job in jobs if len(job.ids) + job.cap > LONG_TOKENS]
+        try:
+            for some, capacity in ((short, self._rows), (long, 1)):
+                yield from work(PaddedRows(self._model), capacity, handing_out(some))
+        except BackendError:
+            raise
+        except Exception as error:  # of torch, of transformers, of a model's own code in it
+            raise BackendError(
+                f"{self._name}: transformers failed while running it ({type(error).__name__}: {one_line(error)})",
+                "see whether it runs with one case (--limit 1)",
+            ) from error
+
+
+class PaddedRows:
+    """Rows that decode together: their keys and values end in one column, shorter ones begin with padding."""
+
+    def __init__(self, model: Any) -> None:
+        self._torch, self._transformers = _libraries()
+        self._model = model
+        self._past: list[tuple[Any, Any]] = []  # a layer's keys and values, each (rows, heads, tokens, size)
+        self._lengths: list[int] = []
+        self._prefixes: PrefixStore[list[tuple[Any, Any]]] = PrefixStore()
+
+    def enter(self, slot: int, ids: Array, shared: int) -> Array:
+        past: list[tuple[Any, Any]] = []
+        if shared:
+            past = self._prefixes.get(ids[:shared].tobytes(), lambda: self._read(ids[:shared], 0, [])[1])
+        logits, read = self._read(ids[shared:], shared, past)
+        with self._torch.inference_mode():
+            self._put(slot, read, len(ids))
+        return logits
+
+    def step(self, tokens: Sequence[int]) -> Array:
+        self._lengths = [length + 1 for length in self._lengths]
+        lengths = np.asarray(self._lengths)[:, None]
+        mask = (np.arange(lengths.max())[None] >= lengths.max() - lengths).astype(np.int64)
+        logits, self._past = self._forward(np.asarray(tokens, np.int64)[:, None], mask, lengths - 1, self._past)
+        return logits
+
+    def leave(self, slot: int) -> None:
+        with self._torch.inference_mode():
+            self._lengths[slot] = self._lengths[-1]
+            del self._lengths[-1]
+            width = max(self._lengths, default=0)
+            for at, pair in enumerate(self._past):
+                for tensor in pair:
+                    tensor[slot] = tensor[-1]
+                self._past[at] = tuple(tensor[:-1, :, tensor.shape[2] - width :] for tensor in pair)
+
+    def _read(self, ids: Array, start: int, past: list[tuple[Any, Any]]) -> tuple[Array, list[tuple[Any, Any]]]:
+        mask = np.ones((1, start + len(ids)), np.int64)
+        positions = np.arange(start, start + len(ids))[None]
+        logits, past = self._forward(ids[None], mask, positions, past)
+        return logits[0], past
+
+    def _put(self, slot: int, read: list[tuple[Any, Any]], length: int) -> None:
+        before = list(self._lengths)
+        self._lengths[slot : slot + 1] = [length]
+        width = max(self._lengths)
+        placed = []
+        for at, pair in enumerate(read):
+            both = []
+            for part, new in enumerate(pair):
+                whole = new.new_zeros((len(self._lengths), new.shape[1], width, new.shape[3]))
+                if before:
+                    old = self._past[at][part]
+                    kept = min(old.shape[2], width)
+                    whole[: len(before), :, width - kept :] = old[:, :, old.shape[2] - kept :]
+                whole[slot] = 0
+                whole[slot, :, width - length :] = new[0]
+                both.append(whole)
+            placed.append((both[0], both[1]))
+        self._past = placed
+
+    def _forward(
+        self, ids: Array, mask: Array, positions: Array, past: list[tuple[Any, Any]]
+    ) -> tuple[Array, list[tuple[Any, Any]]]:
+        """Logits (rows, vocabulary) at the last position, and the cache after it. `past` itself is not changed."""
+        torch, device = self._torch, self._model.device
+        with torch.inference_mode():
+            cache = self._transformers.DynamicCache()
+            for layer, (keys, values) in enumerate(past):
+                cache.update(keys, values, layer)
+            out = self._model(
+                input_ids=torch.as_tensor(ids, device=device),
+                attention_mask=torch.as_tensor(mask, device=device),
+                position_ids=torch.as_tensor(positions, device=device),
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            logits: Array = out.logits[:, -1].float().cpu().numpy()
+            return logits, [(layer.keys, layer.values) for layer in out.past_key_values.layers]
+
+
+def load(folder: Path, config: HfFolder, name: str, precision: str, device: str) -> Any:
+    """The model, ready to run. Raises `ArtifactError`, one line, for one that cannot be loaded whole."""
+    torch, transformers = _libraries()
+    try:
+        model, report = transformers.AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=getattr(torch, DTYPES[precision]),
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except Exception as error:  # its exceptions share no base but this one
+        hint = "install a newer transformers, or judge an ONNX export of it"
+        if config.own_code:
+            hint = "it may need code of its own (auto_map in config.json), which is never run; " + hint
+        raise ArtifactError(
+            f"{name}: transformers {transformers.__version__} cannot load it ({type(error).__name__}:"
+            f" {one_line(error)})",
+            hint,
+        ) from None
+    lacking = sorted(str(one) for key in ("missing_keys", "mismatched_keys") for one in report.get(key) or ())
+    if lacking:  # transformers would fill them with random numbers and go on
+        raise ArtifactError(
+            f"{name}: its weights lack {len(lacking)} tensors that its configuration needs, {lacking[0]} among them",
+            "copy the folder again, whole: config.json and the weights belong together",
+        )
+    return model.to(device).eval()
+
+
+def _libraries() -> tuple[Any, Any]:
+    """torch and transformers, offline and quiet. Raises `UsageError` where one is not installed."""
+    os.environ["HF_HUB_OFFLINE"] = "1"  # the folder is here; nothing else is looked for
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise UsageError(f"a Hugging Face folder is run by transformers ({error})", EXTRA) from error
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    return torch, transformers

@@ -1,0 +1,108 @@
+"""From prompts to jobs: token ids, the room that is left, where to stop. Knows a tokenizer; runs no model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+
+from phi4bench.backends.base import CaseError, Decoding, PromptTooLongError, Reference
+from phi4bench.backends.lane import Job
+from phi4bench.errors import ArtifactError
+from phi4bench.prompts import Prompt, Segment
+
+
+class Tokenizer(Protocol):
+    """What is needed of `PromptTokenizer`."""
+
+    def encode(self, prompt: Prompt) -> tuple[Sequence[int], int]: ...
+
+    def encode_segments(self, segments: Sequence[Segment]) -> Sequence[int]: ...
+
+    def decode(self, ids: Sequence[int]) -> str: ...
+
+    def id_of(self, text: str) -> int | None: ...
+
+
+class PromptReader:
+    """One model's reading of prompts. `name`: of the artifact, in errors. `eos`: ids that end its turn.
+
+    `context`: tokens of prompt and answer together. `vocabulary`: width of its logits.
+    """
+
+    def __init__(self, name: str, tokenizer: Tokenizer, context: int, eos: frozenset[int], vocabulary: int) -> None:
+        self._name, self._tokenizer = name, tokenizer
+        self._context, self._eos, self._vocabulary = context, eos, vocabulary
+        self._encode = lru_cache(maxsize=4096)(self._encoded)
+
+    def key(self, prompt: Prompt) -> str:
+        """sha256 (hex) over all of the prompt that a completion depends on."""
+        ids, shared = self._encode(prompt)
+        rest = json.dumps([shared, prompt.stop, prompt.call_opener], ensure_ascii=False)
+        return hashlib.sha256(np.asarray(ids, "<i8").tobytes() + rest.encode()).hexdigest()
+
+    def jobs(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Job]:
+        """Those that share a prefix stand together. Raises `CaseError`, `ArtifactError` for another's tokenizer."""
+        return _together([self._job(index, prompt, decoding.max_new_tokens) for index, prompt in enumerate(prompts)])
+
+    def forced_jobs(self, references: Sequence[Reference]) -> list[Job]:
+        """The same for answers to be forced, each with its end of turn."""
+        jobs = []
+        for index, reference in enumerate(references):
+            answer = list(self._tokenizer.encode_segments(reference.answer))
+            job = self._job(index, reference.prompt, len(answer) + 1, tuple(answer))
+            if job.cap <= len(answer):
+                raise PromptTooLongError(
+                    index,
+                    f"{self._name}: a prompt of {len(job.ids)} tokens and an answer of {len(answer)}, but the model's"
+                    f" context is {self._context}",
+                    "leave the case out",
+                )
+            jobs.append(job)
+        return _together(jobs)
+
+    def _encoded(self, prompt: Prompt) -> tuple[tuple[int, ...], int]:
+        ids, shared = self._tokenizer.encode(prompt)
+        return tuple(ids), min(shared, max(0, len(ids) - 1))  # at least one token is left to read
+
+    def _job(self, index: int, prompt: Prompt, wanted: int, answer: tuple[int, ...] | None = None) -> Job:
+        ids, shared = self._encode(prompt)
+        room = self._context - len(ids)
+        if not ids:
+            raise CaseError(index, f"{self._name}: a prompt of no tokens", "give the dialect a chat template")
+        if room < 1:
+            raise PromptTooLongError(
+                index,
+                f"{self._name}: a prompt of {len(ids)} tokens, but the model's context is {self._context}",
+                "offer fewer tools, shorten the conversation, or leave the case out",
+            )
+        if max(*ids, *(answer or ())) >= self._vocabulary:
+            raise ArtifactError(
+                f"{self._name}: the tokenizer gives id {max(*ids, *(answer or ()))}, but there are"
+                f" {self._vocabulary} logits",
+                "the tokenizer is another model's; copy the right tokenizer.json next to the model",
+            )
+        stops = [id_ for id_ in map(self._tokenizer.id_of, prompt.stop) if id_ is not None]
+        ends = stops[:1] or sorted(self._eos)[:1]
+        return Job(
+            index=index,
+            ids=np.asarray(ids, np.int64),
+            shared=shared,
+            cap=max(1, min(wanted, room)),
+            stop_ids=self._eos | frozenset(stops),
+            # A chat template lists what any model of its kind may stop at; this model has its stop token.
+            stop_texts=() if stops else prompt.stop,
+            opener=self._tokenizer.id_of(prompt.call_opener) if prompt.call_opener else None,
+            forced=() if answer is None else (*answer, *ends),
+        )
+
+
+def _together(jobs: list[Job]) -> list[Job]:
+    first_seen: dict[bytes, int] = {}
+    for job in jobs:
+        first_seen.setdefault(job.ids[: job.shared].tobytes(), job.index)
+    return sorted(jobs, key=lambda job: (first_seen[job.ids[: job.shared].tobytes()], job.index))

@@ -1,0 +1,223 @@
+"""The transformers backend on real folders: its tokens are the fp32 export's; what it refuses, it refuses in a line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+
+import pytest
+from test_backend_onnx import PROMPTS, completions, tokens
+from test_backend_onnx import opened as opened_onnx
+from tiny import tiny_models  # noqa: F401  (a fixture)
+
+torch = pytest.importorskip("torch", reason="needs phi4bench[hf]")
+transformers = pytest.importorskip("transformers", reason="needs phi4bench[hf]")
+
+from phi4bench.artifacts import hf as folders  # noqa: E402
+from phi4bench.artifacts import open_artifact  # noqa: E402
+from phi4bench.artifacts.safetensors import elements_by_type  # noqa: E402
+from phi4bench.backends import hf, open_backend  # noqa: E402
+from phi4bench.backends.tokens import PromptTokenizer  # noqa: E402
+from phi4bench.errors import ArtifactError, BackendError, UsageError  # noqa: E402
+
+
+def opened(folder, **options):
+    artifact = open_artifact(str(folder), dialect="tool_use")
+    return open_backend(artifact, **{"threads": 1, "provider": "cpu"} | options)
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_models):  # noqa: F811
+    """What the fp32 export says, one case at a time."""
+    return completions(opened_onnx(tiny_models / "fp32"))
+
+
+@pytest.fixture
+def folder(tiny_models, tmp_path):  # noqa: F811
+    shutil.copytree(tiny_models / "hf", tmp_path / "model")
+    return tmp_path / "model"
+
+
+# What it says
+
+
+@pytest.mark.parametrize("batch", [1, 3, 64])
+def test_tokens_are_those_of_the_fp32_export(batch, tiny_models, exported):  # noqa: F811
+    said = completions(opened(tiny_models / "hf", batch=batch))
+    assert [one.token_ids for one in said] == [one.token_ids for one in exported]
+    assert [one.text for one in said] == [one.text for one in exported]
+    assert [one.finish for one in said] == [one.finish for one in exported]
+    assert [one.prompt_tokens for one in said] == [one.prompt_tokens for one in exported]
+    assert [one.margin for one in said] == pytest.approx([one.margin for one in exported], abs=1e-3)
+    assert all(one.first_token_ms for one in said)
+
+
+def test_a_prompt_has_the_key_that_it_has_for_the_export(tiny_models):  # noqa: F811
+    here, there = opened(tiny_models / "hf"), opened_onnx(tiny_models / "fp32")
+    assert [here.prompt_key(one) for one in PROMPTS] == [there.prompt_key(one) for one in PROMPTS]
+
+
+def test_rows_of_unequal_length_leave_each_other_alone(tiny_models):  # noqa: F811
+    model = hf.load(tiny_models / "hf", folders.read_hf(tiny_models / "hf"), "tiny", "fp32", "cpu")
+    encode = PromptTokenizer.from_folder(tiny_models / "hf").encode
+    import numpy as np
+
+    first, second, third = (np.asarray(encode(PROMPTS[at])[0]) for at in (4, 1, 9))
+    assert len({len(first), len(second), len(third)}) == 3
+    rows, alone = hf.PaddedRows(model), hf.PaddedRows(model)
+    rows.enter(0, first, 3)
+    rows.enter(1, second, 3)
+    rows.step([20, 21])
+    rows.enter(0, third, 0)  # the second row stays where it is
+    rows.leave(0)  # and moves down
+    together = rows.step([22])
+    alone.enter(0, second, 0)
+    alone.step([21])
+    np.testing.assert_allclose(together, alone.step([22]), rtol=1e-4, atol=1e-4)
+
+
+def test_a_bf16_folder_runs_in_bf16(folder):
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    model.save_pretrained(folder)
+    artifact = open_artifact(str(folder), dialect="tool_use")
+    assert artifact.precision == "bf16"
+    assert not artifact.quantized
+    assert elements_by_type(folder / "model.safetensors").keys() == {"bf16"}
+    backend = open_backend(artifact, threads=1, provider="cpu")
+    assert backend.identity()["precision"] == "bf16"
+    assert {parameter.dtype for parameter in backend._model.parameters()} == {torch.bfloat16}
+    with torch.inference_mode():
+        ids = torch.tensor([PromptTokenizer.from_folder(folder).encode(PROMPTS[0])[0]])
+        wanted = int(model.eval()(ids).logits[0, -1].argmax())
+    assert completions(backend, PROMPTS[:1], 1)[0].token_ids == (wanted,)
+
+
+def test_sharded_weights_are_one_artifact(folder, exported):
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder, max_shard_size="100KB")
+    artifact = open_artifact(str(folder), dialect="tool_use")
+    shards = [name for name, _, _ in artifact.files if name.endswith(".safetensors")]
+    assert len(shards) > 1
+    assert artifact.bytes == sum((folder / name).stat().st_size for name in shards)
+    assert tokens(open_backend(artifact, threads=1), PROMPTS[:3]) == [one.token_ids for one in exported[:3]]
+
+
+def test_weights_and_tokenizer_make_the_identity(folder):
+    before = open_artifact(str(folder), dialect="tool_use")
+    config = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps(config, indent=1))
+    after = open_artifact(str(folder), dialect="tool_use")
+    assert after.weights_sha256 == before.weights_sha256
+    assert after.sha256 != before.sha256
+
+
+# What it refuses
+
+
+def edit(folder, name, **changes):
+    path = folder / name
+    data = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({key: value for key, value in data.items() if value is not None}))
+
+
+def pickled(folder):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def cut(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-64])
+
+
+def listing_elsewhere(folder):
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "../model.safetensors"}}')
+
+
+FAULTS = {
+    "pickled weights": (pickled, r"pickled weights \(pytorch_model.bin\).*safe_serialization"),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), "without model.safetensors"),
+    "cut weights": (cut, r"truncated or no safetensors file \(\d+ bytes, but its tensors end at byte \d+\)"),
+    "shards elsewhere": (listing_elsewhere, "does not list files beside it"),
+    "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "no tokenizer.json.*slow kind"),
+    "another's tokenizer": (lambda f: edit(f, "config.json", vocab_size=100), "another model's"),
+    "quantized": (
+        lambda f: edit(f, "config.json", quantization_config={"quant_method": "gptq"}),
+        r"quantized \(gptq\)",
+    ),
+    "no decoder": (lambda f: edit(f, "config.json", max_position_embeddings=None), "does not describe a decoder"),
+    "broken config": (lambda f: (f / "config.json").write_text("{"), "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_folder_that_cannot_be_run_is_refused_in_a_line(fault, folder):
+    breaking, message = FAULTS[fault]
+    breaking(folder)
+    with pytest.raises(ArtifactError, match=message) as told:
+        open_artifact(str(folder), dialect="tool_use")
+    assert "\n" not in str(told.value)
+
+
+LOADING_FAULTS = {
+    "code of its own": (
+        {"model_type": "mystery", "auto_map": {"AutoModelForCausalLM": "modeling_mystery.Mystery"}},
+        "code of its own",
+    ),
+    "unknown model": ({"model_type": "mystery"}, "cannot load it"),
+    "tensors that are missing": ({"num_hidden_layers": 3}, "weights lack .* tensors"),
+}
+
+
+@pytest.mark.parametrize("fault", LOADING_FAULTS)
+def test_a_model_that_cannot_be_loaded_whole_is_refused_in_a_line(fault, folder):
+    changes, message = LOADING_FAULTS[fault]
+    edit(folder, "config.json", **changes)
+    (folder / "modeling_mystery.py").write_text("raise SystemExit('the code of the repository ran')")
+    with pytest.raises(ArtifactError, match=message) as told:
+        opened(folder)
+    assert "\n" not in str(told.value)
+
+
+def test_nan_logits_are_a_fault_of_the_case(folder):
+    backend = opened(folder)
+    backend._model.get_input_embeddings().weight.data[:] = float("nan")
+    with pytest.raises(BackendError, match="logits of new token 1 are not finite"):
+        completions(backend)
+
+
+def test_without_transformers_the_extra_is_named(folder, monkeypatch):
+    monkeypatch.setattr(folders, "find_spec", lambda name: None if name == "transformers" else object())
+    with pytest.raises(UsageError, match=r"transformers not installed.*phi4bench\[hf\]"):
+        open_artifact(str(folder), dialect="tool_use")
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(UsageError, match=r"phi4bench\[hf\]"):
+        hf._libraries()
+
+
+# Repositories
+
+
+def test_a_repository_is_found_in_huggingfaces_own_cache(tiny_models, tmp_path, monkeypatch):  # noqa: F811
+    import huggingface_hub.constants
+
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "models--someone--tiny"
+    shutil.copytree(tiny_models / "hf", repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "v1").write_text(commit)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    artifact = open_artifact("hf:someone/tiny@v1", dialect="tool_use")
+    assert artifact.id == "tiny"
+    assert artifact.spec == "hf:someone/tiny@v1"
+    assert artifact.dialect_inferred[0] == f"revision v1: commit {commit}"
+    with pytest.raises(ArtifactError, match="neither in Hugging Face's cache nor to be had"):
+        open_artifact("hf:someone/tiny@v2", dialect="tool_use")
+
+
+@pytest.mark.parametrize("spec", ["hf:", "hf:tiny", "hf:a/b/c", "hf:a/b@", "hf:a b/c"])
+def test_a_repository_is_an_organisation_and_a_name(spec):
+    with pytest.raises(ArtifactError, match="should be hf:organisation/name@revision"):
+        open_artifact(spec)
