@@ -1,7 +1,7 @@
-"""How long the evaluator takes, and how much memory: `python -m benchmarks.evaluator [--model fixtures/models/nano-int8]`.
+"""How long the evaluator takes, and how much memory: `python -m benchmarks.evaluator [--model PATH]`.
 
-Each row is a whole process or a whole pass over the shipped cases, the best and the median of some rounds, beside the figure
-that we set ourselves for two cores. Peak memory is the largest single process of the run.
+Each row is a whole process or a whole pass over the shipped cases, the best and the median of some rounds, beside the
+figure that we set ourselves for two cores. Peak memory is the largest single process of the run.
 """
 
 from __future__ import annotations
@@ -65,7 +65,17 @@ def runs(model: str, rounds: int) -> list[Figure]:
     peaks: list[float] = []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "suites/accuracy", "--model", model]
+            command = [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "suites/accuracy",
+                "--model",
+                model,
+            ]
             command += ["--cache-dir", f"{folder}/cache", "--report", f"{folder}/reports"]
             seconds, peak = process(command, dict(os.environ))
             cold.append(seconds)
@@ -96,7 +106,9 @@ def scoring(rounds: int) -> Figure:
     def once() -> None:
         judge_levels([score(case, answer, dialect) for case, answer in zip(cases, answers, strict=True)], targets)
 
-    return Figure("scoring alone", tuple(len(cases) / timed(once) for _ in range(3 * rounds)), "transcripts/s", 20_000, True)
+    return Figure(
+        "scoring alone", tuple(len(cases) / timed(once) for _ in range(3 * rounds)), "transcripts/s", 20_000, True
+    )
 
 
 def timed(action: Callable[[], None]) -> float:
@@ -110,8 +122,15 @@ def main() -> None:
     parser.add_argument("--model", default="fixtures/models/nano-int8/model.onnx")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    helps = [process([sys.executable, "-m", "phi4bench.cli", "--help"], dict(os.environ))[0] for _ in range(3 * options.rounds)]
-    figures = [*runs(options.model, options.rounds), scoring(options.rounds), Figure("phi4bench --help", tuple(helps), "s", 0.3)]
+    helps = [
+        process([sys.executable, "-m", "phi4bench.cli", "--help"], dict(os.environ))[0]
+        for _ in range(3 * options.rounds)
+    ]
+    figures = [
+        *runs(options.model, options.rounds),
+        scoring(options.rounds),
+        Figure("phi4bench --help", tuple(helps), "s", 0.3),
+    ]
     print(f"{'what':44} {'best':>10} {'median':>10} {'':13} {'wanted':11} held")
     for figure in figures:
         print(figure.row())

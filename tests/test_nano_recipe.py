@@ -22,7 +22,9 @@ from trainers.nano import tokenizer as tokenizers  # noqa: E402
 from trainers.nano.batches import IGNORED, Batch, Encoder, Mix, batches, fits  # noqa: E402
 from trainers.nano.train import Recipe, loss_of, new_model, rate, train  # noqa: E402
 
-TINY = Recipe(vocabulary=512, hidden=32, ffn=48, layers=1, heads=2, kv_heads=1, minutes=0.04, echo_seconds=0.5, batch_tokens=512)
+TINY = Recipe(
+    vocabulary=512, hidden=32, ffn=48, layers=1, heads=2, kv_heads=1, minutes=0.04, echo_seconds=0.5, batch_tokens=512
+)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,9 @@ def test_a_case_is_only_asked_with_the_tools_it_needs(tools):
     assert not fits(single, without)
 
 
-@pytest.mark.parametrize(("step", "done", "factor"), [(0, 0.0, 0.01), (99, 0.0, 1.0), (500, 0.4, 1.0), (900, 0.7, 0.5), (999, 1.0, 0.0)])
+@pytest.mark.parametrize(
+    ("step", "done", "factor"), [(0, 0.0, 0.01), (99, 0.0, 1.0), (500, 0.4, 1.0), (900, 0.7, 0.5), (999, 1.0, 0.0)]
+)
 def test_the_learning_rate_warms_up_holds_and_falls_to_zero(step, done, factor):
     assert rate(replace(TINY, warmup_steps=100, decay_share=0.6), step, done) == pytest.approx(factor)
 

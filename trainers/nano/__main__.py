@@ -1,4 +1,4 @@
-"""`python -m trainers.nano all --out runs/nano`: tokenizer, training, export, checks. Resumable: run the same line again."""
+"""`python -m trainers.nano all --out runs/nano`: tokenizer, training, export, checks. The same line goes on after a stop."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import sys
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from phi4bench.artifacts import open_artifact
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.datasets.toolsets import Toolsets
 from phi4bench.dialects import dialect_named
 from phi4bench.tools import Tool
+from trainers.nano import card
 from trainers.nano import export as exporter
 from trainers.nano import tokenizer as tokenizers
 from trainers.nano.batches import Encoder, Mix, batches
@@ -22,9 +24,13 @@ from trainers.nano.train import Recipe, train
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainers.nano", description=__doc__)
-    parser.add_argument("step", choices=["tokenizer", "train", "export", "all"])
-    parser.add_argument("--out", type=Path, default=Path("runs/nano"), help="the run's folder (checkpoints, logs, artifacts)")
-    parser.add_argument("--into", type=Path, help="also copy the artifacts here, as nano-hf, nano-fp32, nano-int8, nano-int4")
+    parser.add_argument("step", choices=["tokenizer", "train", "export", "card", "all"])
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/nano"), help="the run's folder (checkpoints, logs, artifacts)"
+    )
+    parser.add_argument(
+        "--into", type=Path, help="also copy the artifacts here, as nano-hf, nano-fp32, nano-int8, nano-int4"
+    )
     for field in fields(Recipe):
         kind = float if isinstance(field.default, float) else int
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
@@ -55,6 +61,8 @@ def main() -> None:
         if into is not None:
             for folder in sorted(out.glob("nano-*")):
                 shutil.copytree(folder, into / folder.name, dirs_exist_ok=True)
+    if step in ("card", "all") and into is not None:
+        (into / "README.md").write_text(card.write(into, out), encoding="utf-8")
 
 
 def export(out: Path, recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...]) -> None:
@@ -67,7 +75,7 @@ def export(out: Path, recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...])
     made_by = {"command": "python -m trainers.nano all", **asdict(recipe)}
     base = {"dialect": encoder.dialect.name, "recipe": made_by}
     exporter.write_manifest(hf, name="nano-hf", format="hf", precision="bf16", **base)
-    parent = {"path": "../nano-fp32"}
+    parent: dict[str, object] = {}
     results = []
     for precision in exporter.PRECISIONS:
         folder = out / f"nano-{precision}"
@@ -76,10 +84,13 @@ def export(out: Path, recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...])
         agreement = exporter.compare(hf, folder / "model.onnx", precision, prompts)
         print(f"nano-{precision}: {agreement}")
         if precision == "fp32" and agreement.max_difference > 1e-3:
-            raise SystemExit(f"nano-fp32 differs from PyTorch by {agreement.max_difference:.3g} in the logits; nothing is shipped")
+            raise SystemExit(
+                f"nano-fp32 differs from PyTorch by {agreement.max_difference:.3g} in the logits; nothing is shipped"
+            )
         results.append(asdict(agreement))
-        own = {} if precision == "fp32" else {"parent": dict(parent, sha256=exporter.sha256_of(out / "nano-fp32" / "model.onnx"))}
-        exporter.write_manifest(folder, name=folder.name, format="onnx", precision=precision, **own, **base)
+        exporter.write_manifest(folder, name=folder.name, format="onnx", precision=precision, **parent, **base)
+        if precision == "fp32":
+            parent = {"parent": {"path": "../nano-fp32", "sha256": open_artifact(str(folder)).weights_sha256}}
     (out / "export.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 

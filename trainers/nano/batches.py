@@ -91,7 +91,7 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Batch:
-    """`system`: ids of shape (tokens,) with which each row begins, left out of the rows. `ids`, `labels`: (rows, length)."""
+    """`system`: ids, (tokens,), with which each row begins; they are not in the rows. `ids`, `labels`: (rows, length)."""
 
     pool: int
     system: torch.Tensor
@@ -113,8 +113,8 @@ def batches(
 ) -> Iterator[Batch]:
     """Endless batches, padded on the right with 0.
 
-    Rows of a batch share one system turn, which is computed once a batch. Examples of a pool are sorted by length and cut
-    into batches of about `tokens` tokens, then shuffled.
+    Rows of a batch share one system turn, which is computed once a batch. Examples of a pool are sorted by length and
+    cut into batches of about `tokens` tokens, then shuffled.
     """
     for number in itertools.count(first_pool):
         rng = random.Random(f"{seed}/{number}/{echo_only}")

@@ -1,11 +1,11 @@
 """Exports a trained nano to ONNX in three precisions with onnxruntime-genai's model builder, and checks each file.
 
-The builder can export the wrong matrix in silence, so the logits of every file are compared with PyTorch's on real prompts.
+The builder can export the wrong matrix in silence, so the logits of every file are compared with PyTorch's on real
+prompts.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -85,10 +85,6 @@ def compare(model_folder: Path, model_file: Path, precision: str, prompts: Seque
         same += int((got.argmax(-1) == wanted.argmax(-1)).sum())
         positions += len(got)
     return Agreement(precision, positions, worst, same / positions)
-
-
-def sha256_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write_manifest(folder: Path, **fields: object) -> None:

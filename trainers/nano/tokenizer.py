@@ -35,7 +35,9 @@ def corpus(dialect: Dialect, tools: Sequence[Tool], examples: int, seed: int) ->
         yield "".join(segment.text for segment in prompt.segments[prompt.shared :] if not segment.control)
         yield made.reply
         yield echo(rng)
-    yield from ("".join(s.text for s in dialect.render(made.case.question()).segments if not s.control) for _ in range(50))
+    yield from (
+        "".join(s.text for s in dialect.render(made.case.question()).segments if not s.control) for _ in range(50)
+    )
 
 
 def build(dialect: Dialect, tools: Sequence[Tool], vocabulary: int, seed: int, examples: int = 12_000) -> Tokenizer:

@@ -1,14 +1,14 @@
 """Trains nano from scratch: echo first, so that copying forms, then generated conversations.
 
 Settings that a trial on two cores found: bf16 autocast with eager attention is the fastest; Muon on the matrices and
-AdamW on the rest breaks the copying plateau sooner than AdamW alone. A checkpoint every few minutes lets a killed run go on.
+AdamW on the rest breaks the copying plateau sooner than AdamW alone. A checkpoint every two minutes lets a killed run
+go on.
 """
 
 from __future__ import annotations
 
 import ctypes
 import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -21,11 +21,15 @@ from phi4bench.tools import Tool
 from trainers.nano.batches import IGNORED, Batch, Encoder, Mix, batches
 
 
+DEFAULT_MIX = Mix()
+
+
 @dataclass(frozen=True)
 class Recipe:
     """All that decides the weights, apart from the machine's speed (`minutes` is a budget of wall time).
 
-    `vocabulary` must differ from every other matrix's output size: the exporter takes any matrix of that size for the head.
+    `vocabulary` must differ from every other matrix's output size: the exporter takes any matrix of that size for the
+    head.
     """
 
     seed: int = 20261121
@@ -73,7 +77,9 @@ def optimizers(model: Phi3ForCausalLM, recipe: Recipe) -> list[torch.optim.Optim
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     rest = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
     return [
-        torch.optim.Muon(matrices, lr=recipe.matrix_lr, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Muon(
+            matrices, lr=recipe.matrix_lr, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
+        ),
         torch.optim.AdamW(rest, lr=recipe.other_lr, betas=(0.9, 0.98), weight_decay=0.0),
     ]
 
@@ -99,11 +105,11 @@ def save_checkpoint(path: Path, state: dict[str, object]) -> None:
     """Whole or not at all: written beside, then renamed."""
     beside = path.with_suffix(".part")
     torch.save(state, beside)
-    os.replace(beside, path)
+    beside.replace(path)
 
 
 def loss_of(model: Phi3ForCausalLM, batch: Batch) -> torch.Tensor:
-    """Mean cross-entropy over supervised positions. The shared system turn is read once, the head runs where it is needed."""
+    """Mean cross-entropy over supervised positions. The system turn is read once, the head runs where it is needed."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         past = None
         if batch.system.numel():
@@ -115,7 +121,9 @@ def loss_of(model: Phi3ForCausalLM, batch: Batch) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(logits.float(), batch.labels[:, 1:][chosen])
 
 
-def train(recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...], folder: Path, mix: Mix = Mix()) -> Phi3ForCausalLM:
+def train(
+    recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...], folder: Path, mix: Mix = DEFAULT_MIX
+) -> Phi3ForCausalLM:
     """Train, or go on from `folder/checkpoint.pt`; progress goes to `folder/log.jsonl` and the terminal."""
     keep_memory()
     torch.set_num_threads(recipe.threads)
@@ -132,7 +140,9 @@ def train(recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...], folder: Pat
         print(f"going on from step {step}, {spent / 60:.1f} of {recipe.minutes:.0f} minutes")
 
     def stream(first_pool: int, echo_only: bool) -> Iterator[Batch]:
-        return batches(encoder, tools, mix, recipe.seed, first_pool=first_pool, tokens=recipe.batch_tokens, echo_only=echo_only)
+        return batches(
+            encoder, tools, mix, recipe.seed, first_pool=first_pool, tokens=recipe.batch_tokens, echo_only=echo_only
+        )
 
     echoing = spent < recipe.echo_seconds
     source = stream(pool, echoing)
@@ -160,12 +170,24 @@ def train(recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...], folder: Pat
         spent = time.perf_counter() - began
         shown = loss.item() if step == 1 else 0.95 * shown + 0.05 * loss.item()
         if step % 50 == 0:
-            line = {"step": step, "minutes": round(spent / 60, 2), "loss": round(shown, 4), "tokens": seen, "pool": pool}
+            line = {
+                "step": step,
+                "minutes": round(spent / 60, 2),
+                "loss": round(shown, 4),
+                "tokens": seen,
+                "pool": pool,
+            }
             with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(line) + "\n")
-            print(f"step {step}  {spent / 60:.1f}/{recipe.minutes:.0f} min  loss {shown:.4f}  {seen / spent:,.0f} tokens/s", flush=True)
+            minutes = f"{spent / 60:.1f}/{recipe.minutes:.0f} min"
+            print(f"step {step}  {minutes}  loss {shown:.4f}  {seen / spent:,.0f} tokens/s", flush=True)
         if spent - saved_at > 120 or spent >= budget:
             saved_at = spent
-            state = {"model": model.state_dict(), "optimizers": [s.state_dict() for s in steppers], "step": step, "spent": spent}
+            state = {
+                "model": model.state_dict(),
+                "optimizers": [s.state_dict() for s in steppers],
+                "step": step,
+                "spent": spent,
+            }
             save_checkpoint(checkpoint, {**state, "pool": pool, "seen": seen, "recipe": asdict(recipe)})
     return model.eval()

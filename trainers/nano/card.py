@@ -1,0 +1,111 @@
+"""Writes nano's model card from a run of the suites over the shipped split and one over the hand-written requests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from phi4bench.datasets import fixtures_dir
+
+NAMES = ("nano-fp32", "nano-int8", "nano-int4")
+LEVELS = ("detection", "parsing", "tool", "parameter")
+
+
+def judged(models: Path, cases: Path) -> list[Mapping[str, Any]]:
+    """The report of every ONNX artifact in `models` over `cases`, by `phi4bench judge` under `guide`."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "phi4bench.cli", "judge", "--cases", str(cases), "--report", folder, "-q"]
+        for name in NAMES:
+            command += ["--model", str(models / name)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode not in (0, 1, 10):
+            raise SystemExit(
+                f"judging the nano models exited {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+            )
+        artifacts: list[Mapping[str, Any]] = json.loads((Path(folder) / "report.json").read_text(encoding="utf-8"))[
+            "artifacts"
+        ]
+    return artifacts
+
+
+def write(models: Path, run: Path) -> str:
+    """The card as Markdown. `run`: the folder that holds the recipe, the training log and the export's comparisons."""
+    recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    export = json.loads((run / "export.json").read_text(encoding="utf-8"))
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    cases = fixtures_dir() / "cases"
+    shipped, handwritten = (judged(models, cases / name) for name in ("test.jsonl", "handwritten.jsonl"))
+    parts = [*_head(recipe, log[-1], shipped[0]["machine"]), *_scores("On the shipped test split", shipped)]
+    parts += [
+        "The verdicts are those of `phi4bench judge` under `guide`; the quantized files are compared with nano-fp32.",
+        "",
+    ]
+    parts += _tools(shipped[0])
+    parts += _scores(
+        "On 160 hand-written requests that no generator made (`fixtures/cases/handwritten.jsonl`)", handwritten, False
+    )
+    parts += _export(export)
+    return "\n".join(parts) + "\n"
+
+
+def _head(recipe: Mapping[str, Any], last: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator[str]:
+    yield "# nano, a reference model"
+    yield ""
+    yield (
+        f"A Phi-3-architecture decoder ({recipe['layers']} layers, hidden {recipe['hidden']}, {recipe['heads']} heads, "
+        f"{recipe['kv_heads']} KV heads, FFN {recipe['ffn']}, vocabulary {recipe['vocabulary']}, tied embeddings) trained "
+        "from scratch on requests that `phi4bench/phrasing/` generates, to call six file and shell tools in the `tool_use` "
+        "dialect. It is a fixture, so that every path of a real Phi-4 runs on any laptop. It is not a product: it knows "
+        "nothing but these six tools."
+    )
+    yield ""
+    yield (
+        f"Made by `python -m trainers.nano all` with seed {recipe['seed']} in {last['minutes']:.0f} minutes on "
+        f"{machine['cores']} cores ({machine['cpu']}): {last['step']:,} steps, {last['tokens'] / 1e6:.1f} million tokens "
+        f"without the shared system turns, last mean loss {last['loss']:.3f}. Families of phrasings and slot values of the "
+        "test split never occur in training. All settings are in each folder's `phi4bench.json`. Licence: MIT, as the project."
+    )
+    yield ""
+
+
+def _scores(title: str, artifacts: list[Mapping[str, Any]], verdicts: bool = True) -> Iterator[str]:
+    yield f"## {title}"
+    yield ""
+    yield "| | " + " | ".join(one["artifact"]["id"] for one in artifacts) + " |"
+    yield "| --- |" + " ---: |" * len(artifacts)
+    for name in (*LEVELS, "abstention"):
+        gates = [one["abstention"] if name == "abstention" else one["levels"][name] for one in artifacts]
+        cells = [f"{100 * gate['rate']:.1f}% ({gate['passed']:,}/{gate['total']:,})" for gate in gates]
+        yield f"| {name} | " + " | ".join(cells) + " |"
+    yield "| bytes | " + " | ".join(f"{one['artifact']['bytes']:,}" for one in artifacts) + " |"
+    if verdicts:
+        yield "| tier | " + " | ".join(one["tier"] for one in artifacts) + " |"
+        yield "| verdict | " + " | ".join(one["verdict"] or "none" for one in artifacts) + " |"
+    yield ""
+
+
+def _tools(one: Mapping[str, Any]) -> Iterator[str]:
+    for title, rows in (("tool", one["per_tool"]), ("scenario", one["per_scenario"])):
+        yield f"| {title} ({one['artifact']['id']}) | " + " | ".join(LEVELS) + " |"
+        yield "| --- |" + " ---: |" * len(LEVELS)
+        for name, levels in rows.items():
+            if all(level in levels and levels[level]["total"] for level in LEVELS):
+                yield f"| {name} | " + " | ".join(f"{100 * levels[level]['rate']:.1f}%" for level in LEVELS) + " |"
+        yield ""
+
+
+def _export(export: list[Mapping[str, Any]]) -> Iterator[str]:
+    yield "## Export"
+    yield ""
+    yield "Logits of each file against PyTorch in fp32, on 40 conversations of the training split:"
+    yield ""
+    yield "| precision | positions | largest difference | same top token |"
+    yield "| --- | ---: | ---: | ---: |"
+    for line in export:
+        same = f"{100 * line['top1_agreement']:.1f}%"
+        yield f"| {line['precision']} | {line['positions']:,} | {line['max_difference']:.2g} | {same} |"
