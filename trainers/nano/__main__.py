@@ -1,4 +1,4 @@
-"""`python -m trainers.nano all --out runs/nano`: tokenizer, training, export, checks. The same line goes on after a stop."""
+"""`python -m trainers.nano all --out runs/nano`: tokenizer, training, export, checks. Resumable."""
 
 from __future__ import annotations
 

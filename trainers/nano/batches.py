@@ -91,7 +91,7 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Batch:
-    """`system`: ids, (tokens,), with which each row begins; they are not in the rows. `ids`, `labels`: (rows, length)."""
+    """`system`: ids, (tokens,), with which each row begins, not in the rows. `ids`, `labels`: (rows, length)."""
 
     pool: int
     system: torch.Tensor

@@ -20,7 +20,6 @@ from transformers import Phi3Config, Phi3ForCausalLM
 from phi4bench.tools import Tool
 from trainers.nano.batches import IGNORED, Batch, Encoder, Mix, batches
 
-
 DEFAULT_MIX = Mix()
 
 
