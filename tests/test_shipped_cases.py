@@ -37,7 +37,9 @@ def conversation(case: Case) -> str:
     return repr([(message.role, message.content, message.calls) for message in case.messages])
 
 
-@pytest.mark.parametrize(("seed", "same"), [pytest.param(SEED, True, id="its-seed"), pytest.param(SEED + 1, False, id="another")])
+@pytest.mark.parametrize(
+    ("seed", "same"), [pytest.param(SEED, True, id="its-seed"), pytest.param(SEED + 1, False, id="another")]
+)
 def test_its_seed_makes_it_again_byte_for_byte(seed, same, tmp_path):
     write_cases(tmp_path / "made.jsonl", shipped_split(seed, SIX))
     assert ((tmp_path / "made.jsonl").read_bytes() == shipped_cases().read_bytes()) is same

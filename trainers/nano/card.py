@@ -60,16 +60,17 @@ def _head(recipe: Mapping[str, Any], last: Mapping[str, Any], machine: Mapping[s
         f"{recipe['layers']} layers, hidden {recipe['hidden']}, {recipe['heads']} heads, {recipe['kv_heads']} KV heads"
     )
     yield (
-        f"A Phi-3-architecture decoder ({shape}, FFN {recipe['ffn']}, vocabulary {recipe['vocabulary']}, tied embeddings) "
-        "trained from scratch on requests that `phi4bench/phrasing/` generates, to call six file and shell tools in the "
-        "`tool_use` dialect. It is a fixture, so that every path of a real Phi-4 runs on any laptop. It is not a product: "
+        f"A Phi-3-architecture decoder ({shape}, vocabulary {recipe['vocabulary']}) "
+        "trained from scratch on requests that `phi4bench/phrasing/` generates, to call six file and shell tools in "
+        "the `tool_use` dialect. It is a fixture, so that every path of a real Phi-4 runs on any laptop. It is no "
+        "product: "
         "it knows nothing but these six tools."
     )
     yield ""
     spent = f"{last['minutes']:.0f} minutes on {machine['cores']} cores ({machine['cpu']})"
     yield (
         f"Made by `python -m trainers.nano all` with seed {recipe['seed']} in {spent}: {last['step']:,} steps, "
-        f"{last['tokens'] / 1e6:.1f} million tokens without the shared system turns, last mean loss {last['loss']:.3f}. "
+        f"{last['tokens'] / 1e6:.1f} million tokens besides the system turns, last mean loss {last['loss']:.3f}. "
         "Families of phrasings and slot values of the test split never occur in training. All settings are in each "
         "folder's `phi4bench.json`. Licence: MIT, as the project."
     )
