@@ -105,7 +105,7 @@ def _shared(a: SavedRun, b: SavedRun) -> tuple[list[str], list[str]]:
         f"only {len(shared):,} cases are in both runs, of {len(a.dataset.cases):,} in A and {len(others):,} in B"
     ]
     if edited:
-        warnings.append(f"{edited:,} cases have one id but different contents, and are left out")
+        warnings.append(f"left out for one id with different contents: {edited:,} case{'s' if edited > 1 else ''}")
     return shared, warnings
 
 

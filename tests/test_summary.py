@@ -1,0 +1,86 @@
+"""`phi4bench summary`: a run's report.json as Markdown, or its worst verdict."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from stored import CASES, GUIDE, run_of
+
+from phi4bench.cli import main
+from phi4bench.report.writing import Result, write_reports
+from phi4bench.run.judge import Fault
+from phi4bench.run.judging import SUITE_GATES, assess, conclude
+from phi4bench.targets import parse_targets
+
+TARGETS = parse_targets(GUIDE, "guide")
+CALLS = [case.id for case in CASES if case.expects_call]
+
+
+def result(name: str, wrong: list[str]) -> Result:
+    judgement = assess(run_of(name, wrong), None, TARGETS)
+    return judgement, conclude(judgement, SUITE_GATES)
+
+
+RIGHT, WRONG = result("good", []), result("bad", CALLS[:40])
+BROKEN = Fault("broken", "broken: NaN <logits> | at case 3", usage=False)
+
+
+def written(folder: Path, *results: Result) -> Path:
+    write_reports(folder, results, TARGETS, "2026-11-21T00:00:00+00:00")
+    return folder
+
+
+def test_markdown_has_the_verdict_the_gates_and_the_tools(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["summary", str(written(tmp_path, RIGHT, WRONG))]) == 0
+    out = capsys.readouterr().out
+    assert "## good: PROMOTE (deploy)" in out
+    assert "## bad: REJECT" in out
+    assert "| parameter | 170/170 | 100.0% |" in out
+    assert "| parameter | 130/170 | 76.5% |" in out  # 40 of 170 wrong
+    assert "| read | 85 |" in out
+
+
+@pytest.mark.parametrize(
+    ("results", "verdict"),
+    [
+        pytest.param([RIGHT], "promote", id="one-promoted"),
+        pytest.param([RIGHT, WRONG], "reject", id="one-of-two-rejected"),
+        pytest.param([RIGHT, BROKEN], "none", id="one-not-judged"),
+    ],
+)
+def test_the_worst_verdict_alone(
+    results: list[Result], verdict: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["summary", "--verdict", str(written(tmp_path, *results))]) == 0
+    assert capsys.readouterr().out == f"{verdict}\n"
+
+
+def test_an_artifact_that_could_not_be_judged_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["summary", str(written(tmp_path, RIGHT, BROKEN))]) == 0
+    out = capsys.readouterr().out
+    assert "## broken: NO VERDICT" in out
+    assert "not judged: broken: NaN \\<logits\\> \\| at case 3" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        pytest.param(None, "is not there", id="no-report"),
+        pytest.param("{", "cannot be read", id="no-json"),
+        pytest.param("[]", "is not a phi4bench.report/1", id="another-file"),
+        pytest.param(
+            json.dumps({"schema": "phi4bench.report/1", "artifacts": [{}]}), "is not a whole report", id="part"
+        ),
+    ],
+)
+def test_no_report_is_one_line_and_exit_4(
+    text: str | None, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if text is not None:
+        (tmp_path / "report.json").write_text(text)
+    assert main(["summary", str(tmp_path)]) == 4
+    error = capsys.readouterr().err
+    assert why in error
+    assert error.count("\n") == 1
