@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from phi4bench.gates import LEAST_GROUPS, GateResult, Outcome
 from phi4bench.stats import Interval, t_quantile
@@ -180,6 +181,17 @@ def fragile(decisions: Iterable[Decision], within: float = FRAGILE_MARGIN) -> li
     """Cases that call, or hold back, as the baseline does, but by a hair; the closest first."""
     near = [one for one in decisions if one.same and one.margin is not None and abs(one.margin) < within]
     return sorted(near, key=lambda one: (abs(one.margin or 0.0), one.case_id))
+
+
+def fidelity_to_json(found: Fidelity) -> dict[str, Any]:
+    """As it stands in a stored run and in report.json."""
+    return asdict(found)
+
+
+def fidelity_from_json(data: Mapping[str, Any]) -> Fidelity:
+    """What `fidelity_to_json` gave."""
+    ends = data["interval"]
+    return Fidelity(**{**data, "interval": Interval(ends["low"], ends["high"]) if ends else None})
 
 
 def judge_fidelity(found: Fidelity, targets: Targets, precision: str, device: str = "cpu") -> dict[str, GateResult]:

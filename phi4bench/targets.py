@@ -41,7 +41,9 @@ LEVEL_GATES = ("detection", "parsing", "tool", "parameter")
 PAIRED_GATES = (*LEVEL_GATES, "abstention")
 SCORE_GATES = (*PAIRED_GATES, "argument_accuracy", "schema_validity", "selection", "multi_turn", "error_recovery")
 """Rates that are computed from scores."""
-OTHER_GATES = ("slo.latency_p95_ms", "slo.tokens_per_s", "slo.gpu_memory_gb", "size_ratio", "speedup")
+FIDELITY_GATES = ("perplexity_ratio", "top1_agreement", "kl_mean")
+"""How closely reference answers are followed, beside the baseline; only for quantized artifacts."""
+OTHER_GATES = (*FIDELITY_GATES, "slo.latency_p95_ms", "slo.tokens_per_s", "slo.gpu_memory_gb", "size_ratio", "speedup")
 """Figures that something else measures; a required one that was not measured is INCONCLUSIVE."""
 GATES = (*SCORE_GATES, *OTHER_GATES)
 

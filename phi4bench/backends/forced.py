@@ -19,7 +19,7 @@ from phi4bench.fidelity import Head, Position
 
 HEAD_SHARE = 1 - 1e-6
 """The likeliest tokens are kept until they hold this share of the probability,"""
-HEAD_TOKENS = 256
+HEAD_TOKENS = 512
 """but no more of them than this: memory stays bounded for a flat distribution over a large vocabulary."""
 
 Watched = Sequence[Sequence[int]]

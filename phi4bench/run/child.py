@@ -27,6 +27,7 @@ from phi4bench.run.jobs import Item, Setup, item_to_json
 from phi4bench.run.progress import Progress
 
 TICK_S = 0.25
+WORKER = "phi4bench.run.worker"
 
 
 class Interrupted(KeyboardInterrupt):
@@ -52,19 +53,22 @@ def run_child(
     deadline: float | None = None,
     keeps: bool = True,
     clock: Callable[[], float] = time.monotonic,
+    worker: str = WORKER,
+    order: Mapping[str, Json] | None = None,
 ) -> Ran:
     """Open the artifact, `choose` what to generate once its runtime's identity is known, and generate that.
 
     `total`: completions wanted in all, those stored already included. `deadline` is a reading of `clock`.
-    `keeps`: what is made stays in the store after this run.
+    `keeps`: what is made stays in the store after this run. `worker`: the module that does it, and what it is told
+    besides the `setup` in its `order`.
     Raises ArtifactError where the artifact cannot be opened, BackendError where it stops working, Interrupted.
     """
     name = setup.artifact.id
     ran = _Run(name, total, keeps)
     began = clock()
-    with tempfile.TemporaryFile() as noise, _child(noise) as process:
+    with tempfile.TemporaryFile() as noise, _child(noise, worker) as process:
         try:
-            _send(process, {"setup": setup.to_json(), "parent": os.getpid()})
+            _send(process, {**(order or {}), "setup": setup.to_json(), "parent": os.getpid()})
             for event in _events(process):
                 match event.get("event"):
                     case "ready":
@@ -141,12 +145,12 @@ class _Run:
 class _child:  # noqa: N801 - a context manager, used like a function
     """The worker process; gone when the block is left, however it is left."""
 
-    def __init__(self, noise: IO[bytes]) -> None:
-        self._noise = noise
+    def __init__(self, noise: IO[bytes], worker: str) -> None:
+        self._noise, self._worker = noise, worker
 
     def __enter__(self) -> subprocess.Popen[bytes]:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "phi4bench.run.worker"],
+            [sys.executable, "-m", self._worker],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._noise,

@@ -112,7 +112,7 @@ def _runtime_memory(setup: Setup, settings: Settings) -> Path:
     artifact = setup.artifact
     follows_from = [
         __version__,
-        _code_sha256(),
+        code_sha256(),
         artifact.sha256,
         artifact.format,
         setup.threads,
@@ -131,7 +131,7 @@ def _recall(memory: Path) -> dict[str, Json] | None:
 
 
 @cache
-def _code_sha256() -> str:
+def code_sha256() -> str:
     """Over our own backends: a change in how tokens are made is another runtime."""
     digest = hashlib.sha256()
     for file in sorted((Path(__file__).resolve().parents[1] / "backends").glob("*.py")):

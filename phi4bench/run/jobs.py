@@ -18,11 +18,12 @@ from phi4bench.prompts import Prompt, Segment
 
 @dataclass(frozen=True)
 class Item:
-    """One prompt and the key of its completion."""
+    """One prompt and the key of its completion. `answer`: given to be read instead of being made; empty: made."""
 
     case_id: str
     key: str
     prompt: Prompt
+    answer: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,13 @@ def prompt_from_json(data: list[Any]) -> Prompt:
 
 
 def item_to_json(item: Item) -> list[Any]:
-    return [item.case_id, item.key, prompt_to_json(item.prompt)]
+    answer = [[[segment.text, segment.control] for segment in item.answer]] if item.answer else []
+    return [item.case_id, item.key, prompt_to_json(item.prompt), *answer]
 
 
 def item_from_json(data: list[Any]) -> Item:
-    return Item(data[0], data[1], prompt_from_json(data[2]))
+    answer = tuple(Segment(text, control) for text, control in data[3]) if len(data) > 3 else ()
+    return Item(data[0], data[1], prompt_from_json(data[2]), answer)
 
 
 def artifact_to_json(artifact: Artifact) -> dict[str, Any]:

@@ -26,13 +26,14 @@ from phi4bench.store import TranscriptStore
 Say = Callable[[dict[str, Any]], None]
 
 
-def main() -> int:
+def main(work: Callable[[dict[str, Any], Say], None] | None = None) -> int:
+    """`work`: what to do with the order; `None`: generate."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it tells us when to stop
     say = _line_writer()
     order = json.loads(sys.stdin.readline())
     _die_with(order["parent"])
     try:
-        _generate(order["setup"], say)
+        (work or _generate)(order, say)
     except BrokenPipeError:
         return 1  # the parent is gone
     except Phi4benchError as error:
@@ -51,7 +52,7 @@ def main() -> int:
 
 
 def _generate(order: dict[str, Any], say: Say) -> None:
-    setup = Setup.from_json(order)
+    setup = Setup.from_json(order["setup"])
     with contextlib.closing(open_backend(setup.artifact, threads=setup.threads)) as backend:
         runtime = backend.identity()
         say({"event": "ready", "identity": runtime, "peak": peak_rss_bytes()})
