@@ -66,12 +66,17 @@ class Target:
     source: str
     file: str
 
+    @property
+    def needs_baseline(self) -> bool:
+        """Whether it compares the artifact with the one that it was made from."""
+        return self.kind == "margin" or self.name in FIDELITY_GATES
+
     def figure(self, precision: str = "", device: str = "cpu") -> float | None:
         """The figure for an artifact; `None` where the target does not concern it.
 
-        A margin is for quantized artifacts, and one whose precision is not listed has to keep to the tightest.
+        What needs a baseline is for quantized artifacts. A margin of a precision that is not listed is the tightest.
         """
-        if self.kind == "margin" and not is_quantized(precision):
+        if self.needs_baseline and not is_quantized(precision):
             return None
         fitting = [key for key in self.figures if key in (EVERYWHERE, device) or precision.startswith(key)]
         if fitting:

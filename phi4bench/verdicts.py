@@ -39,7 +39,7 @@ def required_gates(
     gates: list[Judged] = []
     for target in targets.required(precision, device):
         paired = target.kind == "margin"
-        if paired and no_baseline:
+        if target.needs_baseline and no_baseline:
             continue
         result = found.get(target.name)
         if result is not None and result.outcome is not None:

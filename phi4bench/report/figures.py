@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from phi4bench import __version__
+from phi4bench.fidelity import FRAGILE_MARGIN
 from phi4bench.gates import GateResult, RegressionResult
 from phi4bench.levels import LEVELS
 from phi4bench.report.examples import flips
@@ -83,6 +84,7 @@ def artifact_figures(judgement: Judgement, conclusion: Conclusion) -> dict[str, 
             name.removeprefix(REGRESSION): pair_figures(gate) | _flip_ids(judgement, name)
             for name, gate in judgement.regression.items()
         },
+        "fidelity": fidelity_figures(judgement),
         "slo": {},
         "gates": [gate_line(gate) for gate in judgement.required],
         "tier": judgement.tier.name if judgement.tier else None,
@@ -126,6 +128,32 @@ def pair_figures(gate: RegressionResult) -> dict[str, Any]:
         "groups": gate.groups,
         "more_groups": gate.more_groups,
         "reason": gate.reason or None,
+    }
+
+
+def fidelity_figures(judgement: Judgement) -> dict[str, Any] | None:
+    """`None` where there is no baseline, or nobody asked; `missing` says why it could not be measured."""
+    found = judgement.fidelity
+    if found is None:
+        return {"missing": judgement.fidelity_missing} if judgement.fidelity_missing else None
+    return {
+        "cases": found.cases,
+        "groups": found.groups,
+        "tokens": found.tokens,
+        "perplexity": found.perplexity,
+        "baseline_perplexity": found.baseline_perplexity,
+        "perplexity_ratio": found.perplexity_ratio,
+        "perplexity_ratio_ci": _ends(found.interval),
+        "top1_agreement": found.top1,
+        "kl_mean": found.kl_mean,
+        "kl_p95": found.kl_p95,
+        "kl_mean_at_most": None if found.kl_mean is None else found.kl_mean + (found.kl_open or 0.0),
+        "gates": {name: str(gate.outcome) for name, gate in judgement.fidelity_gates.items() if gate.outcome},
+        "fragile_within": FRAGILE_MARGIN,
+        "fragile": [
+            {"case_id": one.case_id, "margin": one.margin, "baseline_margin": one.baseline_margin}
+            for one in judgement.fragile
+        ],
     }
 
 

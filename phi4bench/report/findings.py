@@ -10,8 +10,9 @@ from phi4bench.gates import GateResult, Outcome, RegressionResult
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
 from phi4bench.report.examples import Example, examples, expected_text, last_request
-from phi4bench.report.wording import interval, percent, points, points_interval
+from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval
 from phi4bench.run.judging import REGRESSION, Judgement
+from phi4bench.targets import FIDELITY_GATES
 
 EXAMPLES = 5
 NEAR_ZERO = 0.20
@@ -55,6 +56,13 @@ def headline(judgement: Judgement, gate: str) -> str:
         if result.margin is not None:
             line += f", but should lose under {100 * result.margin:g}" if _missed(result) else ""
         return line + source
+    if gate in FIDELITY_GATES and result.rate is not None:
+        span = f" ({result.interval.low:.4f} to {result.interval.high:.4f})" if result.interval else ""
+        line = f"{judgement.id} {gate}: {result.rate:.4f}{span} over {result.total:,} reference answers"
+        floor = target is not None and target.kind == "floor"
+        if result.target is not None and _missed(result):
+            line += f", but should be at {'least' if floor else 'most'} {result.target:g}"
+        return line + source
     if result.interval is None:
         return f"{judgement.id} {gate}"
     line = f"{judgement.id} {gate}: {percent(result.rate)} ({interval(result.interval)})"
@@ -79,10 +87,18 @@ def _why_not_judged(judgement: Judgement, gate: str) -> str:
         if judgement.precision not in ("int8", "int4"):
             return f"does not apply: {judgement.id} is {judgement.precision}, not quantized"
         return f"not judged: {judgement.run.facts.get('baseline_missing') or 'no target names it'}"
+    if gate in FIDELITY_GATES:
+        if judgement.waived:
+            return "not measured: --no-baseline was given"
+        why = judgement.fidelity_missing or judgement.run.facts.get("baseline_missing")
+        return f"not measured: {why or 'there is no baseline to compare with'}"
     return "the cases hold none of this kind, and no target asks for any"
 
 
 def _details(judgement: Judgement, gate: str) -> list[str]:
+    if gate in FIDELITY_GATES:
+        near = [fragile_line(judgement.fragile)] if judgement.fragile else []
+        return [*(fidelity_lines(judgement.fidelity) if judgement.fidelity else []), *near]
     lines = []
     if gate == "detection" and (judgement.gates[gate].rate or 0.0) < NEAR_ZERO:
         lines += _side_by_side(judgement)

@@ -13,7 +13,7 @@ from phi4bench.gates import GateResult, RegressionResult
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
 from phi4bench.report.examples import Example, all_failing, flip_example, flips
-from phi4bench.report.wording import interval, percent, points, points_interval, size
+from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval, size
 from phi4bench.run.judge import Fault
 from phi4bench.run.judging import REGRESSION, Conclusion, Judgement
 from phi4bench.targets import Targets
@@ -71,7 +71,8 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
     failing = all_failing(judgement)
     shown = [gate for name, gate in judgement.gates.items() if name in LEVELS or name == "abstention" or name in named]
     start = _scale_start(shown)
-    missing = [gate for gate in judgement.required if gate.name not in {**judgement.gates, **judgement.regression}]
+    measured = {**judgement.gates, **judgement.regression, **judgement.fidelity_gates}
+    missing = [gate for gate in judgement.required if gate.name not in measured]
     return {
         "id": judgement.id,
         "fault": "",
@@ -89,6 +90,9 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "missing": missing,
         "baseline": judgement.baseline.artifact["id"] if judgement.baseline else "",
         "regression": [_pair_row(gate) for gate in judgement.regression.values()],
+        "fidelity": fidelity_lines(judgement.fidelity) if judgement.fidelity else [],
+        "fidelity_gates": [gate for gate in judgement.fidelity_gates.values() if gate.outcome],
+        "fragile": fragile_line(judgement.fragile) if judgement.fragile else "",
         "flips": _flips(judgement),
         "tools": _rates(judgement.tools),
         "scenarios": _rates(judgement.scenarios),

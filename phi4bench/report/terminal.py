@@ -9,7 +9,7 @@ from pathlib import Path
 from phi4bench.gates import GateResult, Outcome
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
-from phi4bench.report.wording import interval, percent, points, points_interval, size
+from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval, size
 from phi4bench.run.judging import Conclusion, Judgement
 
 Line = tuple[str, str]
@@ -26,6 +26,7 @@ def summary(judgement: Judgement, conclusion: Conclusion) -> list[Line]:
         *_title(judgement),
         *_levels(judgement),
         *_regression(judgement),
+        *_fidelity(judgement),
         *_groups("tool", judgement.tools.items()),
         *_groups("scenario", judgement.scenarios.items()),
         *_reasons(judgement),
@@ -55,7 +56,8 @@ def _levels(judgement: Judgement) -> Iterator[Line]:
         if name in LEVELS or name == "abstention" or name in named:
             yield _level_row(name, gate)
     for other in judgement.required:
-        if other.name not in judgement.gates and not other.name.startswith("regression."):
+        apart = other.name.startswith("regression.") or other.name in judgement.fidelity_gates
+        if other.name not in judgement.gates and not apart:
             yield (
                 f"  {printable(other.name):<18}{'-':>13}{'-':>8}{'-':>15}{other.target:>9g}  {other.outcome}",
                 "yellow",
@@ -85,6 +87,20 @@ def _regression(judgement: Judgement) -> Iterator[Line]:
             f"{points_interval(gate.interval):>15}{margin:>7}  {gate.outcome or 'measured'}",
             _STYLES[gate.outcome],
         )
+
+
+def _fidelity(judgement: Judgement) -> Iterator[Line]:
+    """How closely reference answers are followed, judged only where a target names a figure."""
+    if judgement.fidelity is not None:
+        for line in [
+            "fidelity " + line if not at else line for at, line in enumerate(fidelity_lines(judgement.fidelity))
+        ]:
+            yield from ((part, "") for part in _wrapped(line))
+    for name, gate in judgement.fidelity_gates.items():
+        if gate.outcome is not None:
+            yield f"  {name:<40}{gate.rate or 0:>10.4f}{gate.target or 0:>17g}  {gate.outcome}", _STYLES[gate.outcome]
+    if judgement.fragile:
+        yield from ((part, "") for part in _wrapped(f"fragile  {fragile_line(judgement.fragile)}"))
 
 
 def _groups(kind: str, rows: Iterable[tuple[str, object]]) -> Iterator[Line]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from phi4bench.fidelity import FRAGILE_MARGIN, Decision, Fidelity
+from phi4bench.printable import printable
 from phi4bench.stats import Interval
 
 
@@ -24,6 +28,28 @@ def points(difference: float | None) -> str:
 
 def points_interval(ends: Interval | None) -> str:
     return "-" if ends is None else f"{100 * ends.low:+.1f} to {100 * ends.high:+.1f}"
+
+
+def fidelity_lines(found: Fidelity) -> list[str]:
+    """What was read, and how it compares, in three short lines."""
+    if not found.tokens:
+        return ["no reference answer was read"]
+    ends = found.interval
+    span = f" ({ends.low:.4f} to {ends.high:.4f})" if ends else ""
+    return [
+        f"over {found.cases:,} reference answers, {found.tokens:,} tokens",
+        f"perplexity {found.perplexity:.4g}, baseline {found.baseline_perplexity:.4g}, ratio"
+        f" {found.perplexity_ratio:.4f}{span}",
+        f"top token agrees {percent(found.top1)}, KL mean {found.kl_mean:.2g} (at most {found.kl_open:.1g} more),"
+        f" 95% under {found.kl_p95:.2g} nats",
+    ]
+
+
+def fragile_line(some: Sequence[Decision], most: int = 5) -> str:
+    """Which decisions hang by a hair."""
+    shown = ", ".join(f"{printable(one.case_id, 40)} {one.margin:+.2f}" for one in some[:most])
+    more = f" and {len(some) - most:,} more" if len(some) > most else ""
+    return f"{len(some):,} call, or hold back, by a logit margin under {FRAGILE_MARGIN:g}: {shown}{more}"
 
 
 def size(amount: float) -> str:

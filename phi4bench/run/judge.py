@@ -22,7 +22,9 @@ from phi4bench.run.judging import REGRESSION, Judgement, assess
 from phi4bench.run.options import RunOptions
 from phi4bench.run.plan import Plan, Subject
 from phi4bench.run.progress import Progress
+from phi4bench.run.scoring import measure
 from phi4bench.runfile import SavedRun
+from phi4bench.targets import FIDELITY_GATES
 
 Say = Callable[[str], None]
 
@@ -53,13 +55,17 @@ class Judge:
 
     def judge(self, subject: Subject, gates: Collection[str]) -> Judgement | Fault:
         """What the completions of `subject` are worth. A harness fault ends this artifact and no other."""
-        paired = any(name.startswith(REGRESSION) for name in gates)
+        closely = any(name in FIDELITY_GATES for name in gates)
+        paired = closely or any(name.startswith(REGRESSION) for name in gates)
         try:
             run = self._run(subject.artifact, _facts(subject, self.plan))
             baseline = None
             if subject.baseline is not None and paired:
                 baseline = self._run(subject.baseline, {"role": "baseline"})
                 run = replace(run, facts={**run.facts, "baseline": baseline.artifact["id"]})
+                if closely:
+                    found = self._fidelity(subject.artifact, subject.baseline)
+                    run = replace(run, facts={**run.facts, "fidelity": found})
             return assess(run, baseline, self.plan.targets)
         except Phi4benchError as error:
             return Fault(subject.artifact.id, printable(str(error)), isinstance(error, UsageError))
@@ -92,6 +98,23 @@ class Judge:
                 },
             )
         return self._done[key]
+
+    def _fidelity(self, artifact: Artifact, baseline: Artifact) -> dict[str, Any]:
+        plan, seed, alpha = self.plan, self.plan.options.seed, self.plan.targets.alpha
+        with self._settings() as settings:
+            found = measure(
+                artifact,
+                baseline,
+                plan.dataset.cases,
+                plan.system_prompt,
+                settings,
+                self.progress,
+                seed,
+                alpha,
+                self.deadline,
+            )
+        self.say(f"  fidelity      {found.get('missing') or 'over {cases:,} reference answers'.format(**found)}")
+        return found
 
     @contextmanager
     def _settings(self) -> Iterator[Settings]:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from phi4bench.cases import Case
+from phi4bench.fidelity import Decision, Fidelity, fidelity_from_json, fragile, judge_fidelity
 from phi4bench.gates import (
     GateResult,
     Outcome,
@@ -20,14 +21,14 @@ from phi4bench.gates import (
     per_scenario,
     per_tool,
 )
-from phi4bench.levels import Score, score
+from phi4bench.levels import Level, Score, score
 from phi4bench.runfile import SavedRun
-from phi4bench.targets import PAIRED_GATES, SCORE_GATES, Targets, Tier
+from phi4bench.targets import FIDELITY_GATES, PAIRED_GATES, SCORE_GATES, Targets, Tier
 from phi4bench.transcripts import Completion
 from phi4bench.verdicts import EXIT_CODES, Judged, Verdict, advice, required_gates, tier, verdict
 
 REGRESSION = "regression."
-SUITE_GATES = (*SCORE_GATES, *(REGRESSION + name for name in PAIRED_GATES))
+SUITE_GATES = (*SCORE_GATES, *(REGRESSION + name for name in PAIRED_GATES), *FIDELITY_GATES)
 """The gates that suites judge now. A required gate of another name is INCONCLUSIVE: nothing measures it yet."""
 
 CRASHED_EXIT = 3
@@ -69,8 +70,43 @@ class Judgement:
         """Each required gate, those that nothing measured too."""
         reason = str(self.run.facts.get("baseline_missing") or "")
         why = {gate.name: f"no baseline: {reason}" for gate in self.targets.gates if reason and gate.kind == "margin"}
-        results: list[Judged] = [*self.gates.values(), *self.regression.values()]
+        missing = self.fidelity_missing or reason
+        why |= {name: f"fidelity was not measured: {missing}" for name in FIDELITY_GATES if missing}
+        results: list[Judged] = [*self.gates.values(), *self.regression.values(), *self.fidelity_gates.values()]
         return required_gates(results, self.targets, self.precision, "cpu", self.waived, why)
+
+    @cached_property
+    def fidelity(self) -> Fidelity | None:
+        """How closely reference answers are followed beside the baseline; `None` where it was not measured."""
+        data = self.run.facts.get("fidelity")
+        return fidelity_from_json(data) if data and "missing" not in data else None
+
+    @property
+    def fidelity_missing(self) -> str:
+        """Why fidelity could not be measured; empty where it was, or where nobody asked."""
+        return str((self.run.facts.get("fidelity") or {}).get("missing", ""))
+
+    @cached_property
+    def fidelity_gates(self) -> Mapping[str, GateResult]:
+        return judge_fidelity(self.fidelity, self.targets, self.precision) if self.fidelity else {}
+
+    @cached_property
+    def fragile(self) -> tuple[Decision, ...]:
+        """Cases that call, or hold back, as the baseline does, but by a margin near zero."""
+        called = {one.case_id: one.level > Level.NOTHING for one in self.scores}
+        before = {one.case_id: one.level > Level.NOTHING for one in self.baseline_scores}
+        return tuple(
+            fragile(
+                Decision(
+                    case_id,
+                    self.answered[case_id][1].margin,
+                    self.baseline_answered[case_id][1].margin,
+                    called[case_id] == before[case_id],
+                )
+                for case_id in called
+                if case_id in before
+            )
+        )
 
     @cached_property
     def tools(self) -> Mapping[str, Mapping[str, GateResult]]:
@@ -94,7 +130,7 @@ class Judgement:
 
     def result(self, name: str) -> Judged | None:
         """What is known of a gate; `None` for one that does not concern this artifact."""
-        known = {**self.gates, **self.regression, **{gate.name: gate for gate in self.required}}
+        known = {**self.gates, **self.regression, **self.fidelity_gates, **{gate.name: gate for gate in self.required}}
         return known.get(name)
 
 
