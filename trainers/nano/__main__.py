@@ -15,7 +15,7 @@ from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.datasets.toolsets import Toolsets
 from phi4bench.dialects import dialect_named
 from phi4bench.tools import Tool
-from trainers.nano import card
+from trainers.nano import card, workers
 from trainers.nano import export as exporter
 from trainers.nano import tokenizer as tokenizers
 from trainers.nano.batches import Encoder, Mix, batches
@@ -49,13 +49,10 @@ def main() -> None:
         tokenizers.save(tokenizers.build(dialect, tools, recipe.vocabulary, recipe.seed), out / "tokenizer")
     encoder = Encoder.of(dialect, PromptTokenizer.from_folder(out / "tokenizer"))
     if step in ("train", "all"):
-        import torch
-
-        model = train(recipe, encoder, tools, out)
-        hf = out / "nano-hf"
-        model.to(torch.bfloat16).save_pretrained(hf)
-        for file in (out / "tokenizer").iterdir():
-            shutil.copy(file, hf / file.name)
+        if recipe.workers > 1 and not workers.is_member():
+            workers.start(["train", *sys.argv[2:]], recipe.workers, out)
+        else:
+            train_here(recipe, encoder, tools, out)
     if step in ("export", "all"):
         export(out, recipe, encoder, tools)
         if into is not None:
@@ -63,6 +60,17 @@ def main() -> None:
                 shutil.copytree(folder, into / folder.name, dirs_exist_ok=True)
     if step in ("card", "all") and into is not None:
         (into / "README.md").write_text(card.write(into, out), encoding="utf-8")
+
+
+def train_here(recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...], out: Path) -> None:
+    """Train in this process, alone or as one of the workers; the first of them saves `out/nano-hf` in bf16."""
+    import torch
+
+    model = train(recipe, encoder, tools, out)
+    if workers.is_first():
+        model.to(torch.bfloat16).save_pretrained(out / "nano-hf")
+        for file in (out / "tokenizer").iterdir():
+            shutil.copy(file, out / "nano-hf" / file.name)
 
 
 def export(out: Path, recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...]) -> None:

@@ -18,6 +18,7 @@ import torch
 from transformers import Phi3Config, Phi3ForCausalLM
 
 from phi4bench.tools import Tool
+from trainers.nano import workers
 from trainers.nano.batches import IGNORED, Batch, Encoder, Mix, batches
 
 DEFAULT_MIX = Mix()
@@ -47,7 +48,7 @@ class Recipe:
     other_lr: float = 3e-3
     weight_decay: float = 0.05
     batch_tokens: int = 4096
-    threads: int = 2
+    workers: int = 2
 
 
 def new_model(recipe: Recipe, end: int) -> Phi3ForCausalLM:
@@ -125,7 +126,8 @@ def train(
 ) -> Phi3ForCausalLM:
     """Train, or go on from `folder/checkpoint.pt`; progress goes to `folder/log.jsonl` and the terminal."""
     keep_memory()
-    torch.set_num_threads(recipe.threads)
+    crew = workers.join()
+    torch.set_num_threads(1)
     model = new_model(recipe, encoder.end)
     steppers = optimizers(model, recipe)
     checkpoint = folder / "checkpoint.pt"
@@ -133,14 +135,20 @@ def train(
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
-        for stepper, saved in zip(steppers, state["optimizers"], strict=True):
-            stepper.load_state_dict(saved)
+        for stepper, kept in zip(steppers, state["optimizers"], strict=True):
+            stepper.load_state_dict(kept)
         step, spent, pool, seen = state["step"], state["spent"], state["pool"] + 1, state["seen"]
         print(f"going on from step {step}, {spent / 60:.1f} of {recipe.minutes:.0f} minutes")
 
     def stream(first_pool: int, echo_only: bool) -> Iterator[Batch]:
         return batches(
-            encoder, tools, mix, recipe.seed, first_pool=first_pool, tokens=recipe.batch_tokens, echo_only=echo_only
+            encoder,
+            tools,
+            mix,
+            recipe.seed + crew.rank,
+            first_pool=first_pool,
+            tokens=recipe.batch_tokens,
+            echo_only=echo_only,
         )
 
     echoing = spent < recipe.echo_seconds
@@ -161,14 +169,14 @@ def train(
         if not torch.isfinite(loss):
             raise SystemExit(f"loss={loss.item()} at step {step}; the last good checkpoint is {checkpoint}")
         loss.backward()
+        spent = crew.average(model.parameters(), time.perf_counter() - began)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for stepper in steppers:
             stepper.step()
             stepper.zero_grad(set_to_none=True)
-        step, seen = step + 1, seen + batch.ids.numel()
-        spent = time.perf_counter() - began
+        step, seen = step + 1, seen + batch.ids.numel() * crew.size
         shown = loss.item() if step == 1 else 0.95 * shown + 0.05 * loss.item()
-        if step % 50 == 0:
+        if crew.rank == 0 and step % 50 == 0:
             line = {
                 "step": step,
                 "minutes": round(spent / 60, 2),
@@ -180,13 +188,9 @@ def train(
                 log.write(json.dumps(line) + "\n")
             minutes = f"{spent / 60:.1f}/{recipe.minutes:.0f} min"
             print(f"step {step}  {minutes}  loss {shown:.4f}  {seen / spent:,.0f} tokens/s", flush=True)
-        if spent - saved_at > 120 or spent >= budget:
+        if crew.rank == 0 and (spent - saved_at > 120 or spent >= budget):
             saved_at = spent
-            state = {
-                "model": model.state_dict(),
-                "optimizers": [s.state_dict() for s in steppers],
-                "step": step,
-                "spent": spent,
-            }
-            save_checkpoint(checkpoint, {**state, "pool": pool, "seen": seen, "recipe": asdict(recipe)})
+            progress = {"step": step, "spent": spent, "pool": pool, "seen": seen, "recipe": asdict(recipe)}
+            saved = {"model": model.state_dict(), "optimizers": [stepper.state_dict() for stepper in steppers]}
+            save_checkpoint(checkpoint, {**saved, **progress})
     return model.eval()
