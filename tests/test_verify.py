@@ -124,6 +124,16 @@ class TestTheStatement:
         (line,) = differences(promoted, capsys)
         assert line == f"promotion.json: predicate: '{member}' is a required property"
 
+    @pytest.mark.parametrize(
+        ("name", "fits"),
+        [pytest.param("perplexity_ratio", True, id="a-ratio"), pytest.param("tool", False, id="a-rate")],
+    )
+    def test_only_what_is_no_rate_may_exceed_one(self, name: str, fits: bool, promoted: Promoted) -> None:
+        data, schema = promoted.data(), json.loads((schemas_dir() / "promotion.schema.json").read_text())
+        gate = data["predicate"]["gates"][0] | {"name": name, "rate": 1.01, "ci": [1.0, 1.02], "target": 1.02}
+        data["predicate"]["gates"].append(gate)
+        assert jsonschema.Draft202012Validator(schema).is_valid(data) == fits
+
 
 class TestAnEditedNumber:
     @pytest.mark.parametrize(
