@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -175,14 +177,29 @@ def test_what_was_read_once_is_not_read_again(tiny_models, tmp_path, monkeypatch
     assert not list((tmp_path / "fidelity").glob("*.part"))
 
 
-def test_artifacts_whose_tokens_do_not_compare_are_not_compared(tiny_models, tmp_path):  # noqa: F811
-    import shutil
+def with_tokenizer(source, to, change):
+    shutil.copytree(source, to)
+    data = json.loads((to / "tokenizer.json").read_text())
+    change(data["model"]["vocab"])
+    (to / "tokenizer.json").write_text(json.dumps(data))
+    return to
 
-    other = tmp_path / "other"
-    shutil.copytree(tiny_models / "int8", other)
-    path = other / "tokenizer.json"
-    path.write_text(path.read_text() + "\n")
-    assert "different tokenizers" in measured(other, tiny_models / "fp32", tmp_path)["missing"]
+
+def swap(vocabulary):
+    vocabulary["a"], vocabulary["b"] = vocabulary["b"], vocabulary["a"]
+
+
+def test_artifacts_whose_tokens_differ_are_not_compared(tiny_models, tmp_path):  # noqa: F811
+    other = with_tokenizer(tiny_models / "int8", tmp_path / "other", swap)
+    assert "as different tokens" in measured(other, tiny_models / "fp32", tmp_path)["missing"]
+
+
+def test_a_tokenizer_that_is_only_written_otherwise_is_the_same(tiny_models, tmp_path):  # noqa: F811
+    other = with_tokenizer(tiny_models / "int8", tmp_path / "other", lambda vocabulary: None)
+    assert (other / "tokenizer.json").read_bytes() != (tiny_models / "fp32" / "tokenizer.json").read_bytes()
+    artifacts = [open_artifact(str(one), dialect="tool_use") for one in (other, tiny_models / "fp32")]
+    items = [scoring._item(artifacts[0], case, None) for case in CASES]
+    assert scoring._incomparable(*artifacts, items) == ""
 
 
 def test_a_child_that_fails_leaves_a_reason_and_no_file(tiny_models, tmp_path):  # noqa: F811

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -92,6 +92,11 @@ class PromptTokenizer:
     def unknown_controls(self, dialect: Dialect) -> tuple[str, ...]:
         """The dialect's control tokens that are no added token here: likely it is another model's dialect."""
         return tuple(text for text in dialect.controls if self.id_of(text) not in self._added)
+
+    def vocabulary(self) -> Mapping[str, int]:
+        """Every token's text and id, added tokens included."""
+        found: Mapping[str, int] = self._tokenizer.get_vocab(with_added_tokens=True)
+        return found
 
     @property
     def vocabulary_size(self) -> int:

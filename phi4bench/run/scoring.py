@@ -15,6 +15,7 @@ from typing import Any
 
 from phi4bench import __version__
 from phi4bench.artifacts import Artifact
+from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.cases import Case
 from phi4bench.datasets.sampling import sample
 from phi4bench.errors import BackendError, Phi4benchError
@@ -45,13 +46,15 @@ def measure(
     deadline: float | None = None,
 ) -> dict[str, Any]:
     """The figures of `Fidelity` as JSON, or `{"missing": why}` where they cannot be had: they judge nothing alone."""
-    why = _incomparable(candidate, baseline)
     calling = [case for case in cases if case.expected.calls]
-    if why or not calling:
-        return {"missing": why or "no case expects a call"}
+    if not calling:
+        return {"missing": "no case expects a call"}
     chosen = sample(calling, MOST_CASES, seed)
     items = [_item(candidate, case, system_prompt) for case in chosen]
     try:
+        why = _incomparable(candidate, baseline, items)
+        if why:
+            return {"missing": why}
         before = _read(baseline, items, None, settings, progress, deadline)
         after = _read(candidate, items, before, settings, progress, deadline)
         groups = {case.id: case.group for case in chosen}
@@ -61,20 +64,21 @@ def measure(
     return fidelity_to_json(summarise(found, alpha))
 
 
-def _incomparable(candidate: Artifact, baseline: Artifact) -> str:
+def _incomparable(candidate: Artifact, baseline: Artifact, items: Sequence[Item]) -> str:
     """Why the two cannot be compared token for token; empty where they can."""
     for artifact in (candidate, baseline):
         if artifact.format == "fake":
             return f"{artifact.id} is a fake and has no logits"
-    ours, theirs = (
-        next((digest for name, digest, _ in artifact.files if name == "tokenizer.json"), "")
-        for artifact in (candidate, baseline)
-    )
-    if ours != theirs:
-        return f"{candidate.id} and {baseline.id} have different tokenizers, so that their tokens do not compare"
     if candidate.logits_size != baseline.logits_size:
         return f"{candidate.id} and {baseline.id} have vocabularies of different sizes"
-    return ""
+    # An export writes tokenizer.json anew, so that its bytes may differ and its tokens not.
+    ours, theirs = (PromptTokenizer.from_folder(artifact.tokenizer_dir) for artifact in (candidate, baseline))
+    same = ours.vocabulary() == theirs.vocabulary() and all(
+        ours.encode(item.prompt) == theirs.encode(item.prompt)
+        and ours.encode_segments(item.answer) == theirs.encode_segments(item.answer)
+        for item in items
+    )
+    return "" if same else f"{candidate.id} and {baseline.id} read the same text as different tokens"
 
 
 def _item(artifact: Artifact, case: Case, system_prompt: str | None) -> Item:
