@@ -179,7 +179,10 @@ def _why_not_abstained(parsed: Parsed, completion: Completion) -> str:
         return "holds a marker of a call, wanted prose"
     if completion.finish != "stop":
         return "did not end its answer before the cap on new tokens"
-    return "" if completion.text.strip() else "empty, wanted an answer in prose"
+    if not completion.text.strip():
+        return "empty, wanted an answer in prose"
+    # A collapsed model that ends on `!!!` or a zero-width space has not held back: there is no word in it.
+    return "" if any(map(str.isalnum, completion.text)) else "holds no word, wanted an answer in prose"
 
 
 def _score_value(case: Case, completion: Completion) -> Score:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +30,37 @@ def add_suite_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("phi4bench", "phi4bench, judging an artifact")
     if not group.options:
         add_options(group.addoption)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """Keep pytest from running what lies in a model's folder.
+
+    Until the suites' conftest has declared `--model`, pytest takes its value for a folder of tests, and would load a
+    `conftest.py` that came with the model.
+    """
+    if not any(arg.partition("=")[0] == "--model" for arg in args):
+        return
+    from phi4bench.run.options import OPTIONS
+
+    flags = {flag for flag, settings in OPTIONS.values() if settings.get("action") != "store_true"}
+    places = list(early_config.known_args_namespace.file_or_dir)
+    for flag, value in pairwise(args):
+        if flag in flags and value in places:
+            places.remove(value)
+    if _lead_to_suites(places or [str(early_config.invocation_params.dir)]):
+        early_config.known_args_namespace.file_or_dir = places
+
+
+def _lead_to_suites(places: Sequence[str]) -> bool:
+    """Whether one of them is ours to judge: another project may have a `--model` of its own."""
+    for place in places:
+        path = Path(place.partition("::")[0]).resolve()
+        for conftest in (folder / "conftest.py" for folder in (path, *path.parents)):
+            with contextlib.suppress(OSError):
+                if b"phi4bench.plugin import add_suite_options" in conftest.read_bytes():
+                    return True
+    return False
 
 
 class Gate:

@@ -73,7 +73,7 @@ def _difference(got: Json, want: Json, rule: Rule, place: Place, where: str) -> 
     elif (
         {type(got), type(want)} == {int, float}
         and place.says_number
-        and (got == want or _near(got, want, rule.tolerance))
+        and (got == want or (rule.tolerance and _near(got, want, rule.tolerance)))
     ):
         return ""
     return _is_wanted(got, want, where)

@@ -199,6 +199,9 @@ def test_schema_validity_is_of_each_call_made(text, valid, total):
     [
         pytest.param("Which file do you mean?", "stop", "", id="prose"),
         pytest.param(" \n ", "stop", "empty", id="blank"),
+        pytest.param("!!! ### {}", "stop", "no word", id="signs-alone"),
+        pytest.param("\u200b", "stop", "no word", id="nothing-to-see"),
+        pytest.param("はい", "stop", "", id="prose-in-another-script"),
         pytest.param("Which file do", "length", "did not end", id="cut-off"),
         pytest.param(use("read(file_path='a')"), "stop", "called read, wanted no call", id="a-call"),
         pytest.param("<tool_use>re", "stop", "attempted a call", id="half-a-call"),

@@ -59,6 +59,12 @@ def test_values_are_equal_by_type_and_value(got, want, same):
     assert (difference(got, want) == "") is same
 
 
+def test_an_integer_that_no_double_holds_is_not_the_double_beside_it():
+    real = NUMBERS.member("real")
+    assert difference(2**53 + 1, float(2**53), EXACT, real)
+    assert not difference(2**53, float(2**53), EXACT, real)
+
+
 @pytest.mark.parametrize(
     ("name", "one", "other", "same"),
     [

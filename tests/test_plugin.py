@@ -445,3 +445,16 @@ class TestSuitesOfOnesOwn:
 def test_a_warning_fails_our_own_tests() -> None:
     with pytest.raises(UserWarning, match="from some runtime"):
         warnings.warn("from some runtime", stacklevel=1)
+
+
+@pytest.mark.parametrize("place", ["conftest.py", "tests/conftest.py"])
+def test_nothing_that_lies_in_a_model_folder_is_run(
+    run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, place: str
+) -> None:
+    """pytest takes the value of an option that it does not know yet for a test folder, and loads its conftest.py."""
+    fake, mark = make_fake("always_right"), tmp_path / "was-run"
+    (fake / place).parent.mkdir(exist_ok=True)
+    (fake / place).write_text(f"open({str(mark)!r}, 'w').close()\n")
+    ran = run_suites("--model", fake, "--baseline", fake)
+    assert ran.code == 0, ran.out
+    assert not mark.exists()
