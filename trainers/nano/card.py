@@ -34,13 +34,15 @@ def judged(models: Path, cases: Path) -> list[Mapping[str, Any]]:
 
 
 def write(models: Path, run: Path) -> str:
-    """The card as Markdown. `run`: the folder that holds the recipe, the training log and the export's comparisons."""
+    """The card as Markdown. `run`: the folder with the recipe, the log, the export's comparisons, and perhaps `notes.md`."""
     recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
     export = json.loads((run / "export.json").read_text(encoding="utf-8"))
     log = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     cases = fixtures_dir() / "cases"
     shipped, handwritten = (judged(models, cases / name) for name in ("test.jsonl", "handwritten.jsonl"))
-    parts = [*_head(recipe, log[-1], shipped[0]["machine"]), *_scores("On the shipped test split", shipped)]
+    notes = run / "notes.md"
+    told = notes.read_text(encoding="utf-8").strip() if notes.exists() else ""
+    parts = [*_head(recipe, log[-1], shipped[0]["machine"], told), *_scores("On the shipped test split", shipped)]
     parts += [
         "The verdicts are those of `phi4bench judge` under `guide`; the quantized files are compared with nano-fp32.",
         "",
@@ -53,7 +55,7 @@ def write(models: Path, run: Path) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _head(recipe: Mapping[str, Any], last: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator[str]:
+def _head(recipe: Mapping[str, Any], last: Mapping[str, Any], machine: Mapping[str, Any], notes: str) -> Iterator[str]:
     yield "# nano, a reference model"
     yield ""
     shape = (
@@ -75,6 +77,9 @@ def _head(recipe: Mapping[str, Any], last: Mapping[str, Any], machine: Mapping[s
         "folder's `phi4bench.json`. Licence: MIT, as the project."
     )
     yield ""
+    if notes:
+        yield notes
+        yield ""
 
 
 def _scores(title: str, artifacts: list[Mapping[str, Any]], verdicts: bool = True) -> Iterator[str]:

@@ -36,11 +36,11 @@ class Recipe:
     vocabulary: int = 1024
     hidden: int = 256
     ffn: int = 768
-    layers: int = 5
+    layers: int = 4
     heads: int = 4
     kv_heads: int = 2
     context: int = 1024
-    minutes: float = 66.0
+    minutes: float = 72.0
     echo_seconds: float = 90.0
     warmup_steps: int = 100
     decay_share: float = 0.6
