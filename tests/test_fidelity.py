@@ -25,6 +25,7 @@ from phi4bench.fidelity import (
     summarise,
 )
 from phi4bench.gates import Outcome
+from phi4bench.report.wording import fidelity_lines
 from phi4bench.targets import parse_targets
 
 TARGETS = parse_targets(
@@ -210,6 +211,28 @@ def test_agreement_is_a_floor():
 def test_figures_survive_a_stored_run():
     for found in (many(0.01), summarise([])):
         assert fidelity_from_json(json.loads(json.dumps(fidelity_to_json(found)))) == found
+
+
+def test_a_gate_on_fidelity_is_undecided_where_nothing_shows_logits(make_fake, run_suites, tmp_path):
+    """A fake has none: the report says so, and the gate that a target names cannot pass for want of figures."""
+    (tmp_path / "close.toml").write_text(
+        '[[gate]]\nname = "perplexity_ratio"\nceiling = { int8 = 1.02 }\nsource = "a test"\n'
+    )
+    make_fake(name="parent")
+    child = make_fake(name="child", precision="int8", parent="../parent")
+    ran = run_suites("--model", child, "--targets", tmp_path / "close.toml")
+    assert ran.code == 10, ran.out
+    assert "is a fake and has no logits" in ran.artifact()["fidelity"]["missing"]
+    [gate] = ran.artifact()["gates"]
+    assert (gate["name"], gate["outcome"]) == ("perplexity_ratio", "INCONCLUSIVE")
+    assert "has no logits" in gate["reason"]
+
+
+def test_the_figures_are_told_in_three_lines():
+    lines = fidelity_lines(many(0.03))
+    assert len(lines) == 3
+    assert "ratio 1.03" in lines[1]
+    assert fidelity_lines(summarise([])) == ["no reference answer was read"]
 
 
 # Decisions

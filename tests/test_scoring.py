@@ -99,7 +99,7 @@ def test_watched_tokens_are_those_asked_for(tiny_models, torchs):  # noqa: F811
 
 
 def test_a_head_stops_where_it_holds_enough_and_where_it_is_long_enough(monkeypatch):
-    peaked = np.log(np.array([1e-8, 0.9, 1e-8, 0.1 - 2e-8]))
+    peaked = np.log(np.array([1e-9, 0.9, 1e-9, 0.1 - 2e-9]))
     assert forcing.likeliest(peaked).tolist() == [1, 3]
     monkeypatch.setattr(forcing, "HEAD_TOKENS", 5)
     assert len(forcing.likeliest(np.full(1000, -math.log(1000)))) == 5

@@ -17,7 +17,7 @@ from phi4bench.backends.kv import Array, Rows
 from phi4bench.backends.lane import Job
 from phi4bench.fidelity import Head, Position
 
-HEAD_SHARE = 1 - 1e-6
+HEAD_SHARE = 1 - 1e-8
 """The likeliest tokens are kept until they hold this share of the probability,"""
 HEAD_TOKENS = 512
 """but no more of them than this: memory stays bounded for a flat distribution over a large vocabulary."""
