@@ -34,7 +34,7 @@ def judged(models: Path, cases: Path) -> list[Mapping[str, Any]]:
 
 
 def write(models: Path, run: Path) -> str:
-    """The card as Markdown. `run`: the folder with the recipe, the log, the export's comparisons, and perhaps `notes.md`."""
+    """The card as Markdown. `run`: the folder with the recipe, the log, the comparisons and perhaps `notes.md`."""
     recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
     export = json.loads((run / "export.json").read_text(encoding="utf-8"))
     log = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
