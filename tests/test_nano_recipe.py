@@ -22,8 +22,17 @@ from trainers.nano import tokenizer as tokenizers  # noqa: E402
 from trainers.nano.batches import IGNORED, Batch, Encoder, Mix, batches, fits  # noqa: E402
 from trainers.nano.train import Recipe, loss_of, new_model, rate, train  # noqa: E402
 
-TINY = Recipe(workers=1, 
-    vocabulary=512, hidden=32, ffn=48, layers=1, heads=2, kv_heads=1, minutes=0.04, echo_seconds=0.5, batch_tokens=512
+TINY = Recipe(
+    workers=1,
+    vocabulary=512,
+    hidden=32,
+    ffn=48,
+    layers=1,
+    heads=2,
+    kv_heads=1,
+    minutes=0.04,
+    echo_seconds=0.5,
+    batch_tokens=512,
 )
 
 

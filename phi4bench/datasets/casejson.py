@@ -98,7 +98,7 @@ def tool_from_json(data: object) -> Tool:
     if schema is None:
         raise FormError(f"tool {shown(name)} has no 'inputSchema'; give the JSON Schema of its arguments, as MCP does")
     if not isinstance(schema, dict) or schema.get("type") != "object":
-        raise FormError(f"tool {shown(name)}: 'inputSchema' should be a JSON Schema with \"type\": \"object\"")
+        raise FormError(f'tool {shown(name)}: \'inputSchema\' should be a JSON Schema with "type": "object"')
     if not isinstance(schema.get("properties", {}), dict):
         raise FormError(f"tool {shown(name)}: 'properties' of the inputSchema should be an object")
     description = "" if data.get("description") is None else data["description"]  # some servers list null

@@ -182,4 +182,3 @@ def _is_conversation(data: object) -> bool:
 
 def _speaks(turn: Mapping[str, Any]) -> bool:
     return turn.get("role") == "assistant"
-

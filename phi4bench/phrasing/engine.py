@@ -192,7 +192,25 @@ class Values:
 _QUOTES = ("'", '"', "`")
 _BARE_END = frozenset(".,;:?!'\"`")
 _FUNCTION_WORDS = frozenset(
-    ("in", "to", "with", "for", "from", "into", "of", "by", "on", "at", "as", "instead", "and", "then", "the", "please", "so")
+    (
+        "in",
+        "to",
+        "with",
+        "for",
+        "from",
+        "into",
+        "of",
+        "by",
+        "on",
+        "at",
+        "as",
+        "instead",
+        "and",
+        "then",
+        "the",
+        "please",
+        "so",
+    )
 )
 _CLEAN_ENDS = frozenset("PODNZELWnKJIUM")
 _PATHLIKE = frozenset("PODNZS")

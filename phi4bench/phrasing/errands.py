@@ -258,18 +258,43 @@ def _one(slot: str, make: Callable[..., str], verb: str, *variants: str) -> Call
     return recipe
 
 
-_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twenty": 20}
+_NUMBERS = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "twenty": 20,
+}
 
 
 def _log(draw: Values) -> Drawn:
     word = values.pick(draw.rng, tuple(_NUMBERS))
     number = _NUMBERS[word]
-    forms = (f"-n {number}", f"-n{number}", f"--oneline -{number}", f"-{number} --oneline", f"--oneline -n {number}", f"-n {number} --oneline")
+    forms = (
+        f"-n {number}",
+        f"-n{number}",
+        f"--oneline -{number}",
+        f"-{number} --oneline",
+        f"--oneline -n {number}",
+        f"-n {number} --oneline",
+    )
     shown = word if draw.rng.random() < 0.5 else str(number)
     return _does({"W": shown}, f"git log -{number}", *(f"git log {form}" for form in forms))
 
 
-_RUNNERS = {"py": ("python", "python3"), "sh": ("bash", "sh"), "js": ("node",), "rb": ("ruby",), "pl": ("perl",), "php": ("php",)}
+_RUNNERS = {
+    "py": ("python", "python3"),
+    "sh": ("bash", "sh"),
+    "js": ("node",),
+    "rb": ("ruby",),
+    "pl": ("perl",),
+    "php": ("php",),
+}
 
 
 def _script(draw: Values) -> Drawn:

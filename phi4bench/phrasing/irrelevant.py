@@ -159,7 +159,19 @@ POOL = Pool(_families())
 _MAKERS: Mapping[str, Callable[[random.Random], str]] = {
     "P": values.path, "D": values.folder, "C": values.command, "W": _word, "I": values.number, "J": values.number,
 }  # fmt: skip
-_ADDRESS = ("hey, ", "hi, ", "hello, ", "ok, ", "so ", "by the way, ", "quick question: ", "just curious: ", "um, ", "tell me, ", "one thing: ")
+_ADDRESS = (
+    "hey, ",
+    "hi, ",
+    "hello, ",
+    "ok, ",
+    "so ",
+    "by the way, ",
+    "quick question: ",
+    "just curious: ",
+    "um, ",
+    "tell me, ",
+    "one thing: ",
+)
 
 
 def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
@@ -182,4 +194,3 @@ def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
         text += values.pick(rng, _ENDS)
     made.user(casual(text) if hasty and not texts else text)
     return made.end("irrelevant", family.name, tools, reply=values.pick(rng, KINDS[family.recipe][1]))
-

@@ -101,7 +101,13 @@ _ERRORS = {
         (the right file is|the correct path is|it has been moved to|we renamed it to|the file is now) {O}
     """,
 }
-_SAID = ("There is no such file.", "That file does not exist.", "I can't find that file.", "No such file; which one do you mean?", "The file was not found.")
+_SAID = (
+    "There is no such file.",
+    "That file does not exist.",
+    "I can't find that file.",
+    "No such file; which one do you mean?",
+    "The file was not found.",
+)
 _WITH_PATH = ("read", "write", "edit", "grep")
 
 
@@ -172,12 +178,28 @@ def retrying(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example
         made.call(call, text, error=True)
         return made.end("missing_info", family.name, tools, (call,), (rules,))
     wrong = str(call.arguments[key])
-    right = made.draw.fit(values.path, (wrong,)) if rng.random() < 0.6 else made.draw.fit(lambda rng: _near(rng, wrong), (wrong,))
+    right = (
+        made.draw.fit(values.path, (wrong,))
+        if rng.random() < 0.6
+        else made.draw.fit(lambda rng: _near(rng, wrong), (wrong,))
+    )
     texts = {"P": wrong, "O": right}
     if script == "suggested":
         made.call(call, _line(rng, family, texts), error=True)
     else:
-        made.call(call, values.pick(rng, (f"No such file: {wrong}", f"{wrong}: not found", f"File not found: {wrong}", "No such file or directory")), error=True)
+        made.call(
+            call,
+            values.pick(
+                rng,
+                (
+                    f"No such file: {wrong}",
+                    f"{wrong}: not found",
+                    f"File not found: {wrong}",
+                    "No such file or directory",
+                ),
+            ),
+            error=True,
+        )
         made.assistant(values.pick(rng, _SAID))
         made.user(dress(rng, family, texts))
     again = Call(tool, {**call.arguments, key: right})

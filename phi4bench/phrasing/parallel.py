@@ -105,7 +105,17 @@ _LISTS = {
         in {K}, (remove|delete) {A}
     """,
 }
-_SHARES = {"read": 1.0, "grep": 0.6, "grep_places": 0.6, "glob": 1.0, "bash": 1.0, "write": 0.6, "write_empty": 0.4, "edit": 0.8, "edit_deletion": 0.5}
+_SHARES = {
+    "read": 1.0,
+    "grep": 0.6,
+    "grep_places": 0.6,
+    "glob": 1.0,
+    "bash": 1.0,
+    "write": 0.6,
+    "write_empty": 0.4,
+    "edit": 0.8,
+    "edit_deletion": 0.5,
+}
 
 
 def _families() -> list[Family]:
@@ -128,8 +138,20 @@ POOL = Pool(_families())
 def _listed(rng: random.Random, items: Sequence[str], quote: bool) -> str:
     """`a, b and c`, with one style of quotes."""
     style = values.pick(rng, ("`", "`", "'", '"')) if quote else ""
-    shown = [next((q + item + q for q in (style, "`", '"', "'") if q not in item), item) if style else item for item in items]
-    between, last = rng.choice(((", ", " and "), (", ", " and "), (", ", ", and "), (", ", ", "), (" and ", " and "), (", ", " as well as "), (", ", " & ")))
+    shown = [
+        next((q + item + q for q in (style, "`", '"', "'") if q not in item), item) if style else item for item in items
+    ]
+    between, last = rng.choice(
+        (
+            (", ", " and "),
+            (", ", " and "),
+            (", ", ", and "),
+            (", ", ", "),
+            (" and ", " and "),
+            (", ", " as well as "),
+            (", ", " & "),
+        )
+    )
     return between.join(shown[:-1]) + last + shown[-1]
 
 
@@ -149,7 +171,9 @@ def _list(made: Talk, family: Family, count: int) -> tuple[list[Call], list[Mapp
         texts["A"] = draw.fit(old, items)
         texts["B"] = draw.fit(new, [*items, texts["A"]]) if recipe == "edit" else ""
     elif recipe == "write":
-        texts["X"] = draw.fit(values.stem if rng.random() < 0.3 else values.sentence if rng.random() < 0.6 else values.code_line)
+        texts["X"] = draw.fit(
+            values.stem if rng.random() < 0.3 else values.sentence if rng.random() < 0.6 else values.code_line
+        )
     elif recipe == "grep_places":
         texts["Q"] = draw.fit(values.pattern if rng.random() < 0.5 else values.identifier, items)
     elif recipe == "grep":
@@ -203,7 +227,10 @@ def _joined(made: Talk, count: int) -> tuple[list[Request], str, str]:
     text += "." if between == ". " and proper and text[-1:].isalnum() else ""
     tone = rng.random()
     if not lead and tone < 0.2:
-        text = values.pick(rng, ("please ", "Please ", "hey, ", "Can you please ", "could you ", "Ok, ", "I need you to ")) + text
+        text = (
+            values.pick(rng, ("please ", "Please ", "hey, ", "Can you please ", "could you ", "Ok, ", "I need you to "))
+            + text
+        )
     elif tone < 0.6 and not parts[0].text.startswith(tuple(made.draw.drawn)) and not lead:
         text = text[:1].upper() + text[1:]
     return parts, name, text

@@ -322,7 +322,18 @@ def _families() -> dict[str, list[Family]]:
 def _of_folder(family: Family) -> bool:
     """Whether the words only fit a folder: `files in {Z}`."""
     return family.recipe == "grep" and any(
-        word in family.name for word in ("files", "modules", "every-file", "any-file", "which-file", "which-module", "which-script", "template", "page-")
+        word in family.name
+        for word in (
+            "files",
+            "modules",
+            "every-file",
+            "any-file",
+            "which-file",
+            "which-module",
+            "which-script",
+            "template",
+            "page-",
+        )
     )
 
 

@@ -97,7 +97,9 @@ SUBJECTS = tuple(
 )
 PREDICATES = tuple(
     "starts at noon|is ready|needs a restart|was moved|looks fine|stops on errors|has two owners|will be removed|is slow today|"
-    "sends mail twice|likes tea|ships on Friday|runs every night|costs 40 euros|waits for input|is green again".split("|")
+    "sends mail twice|likes tea|ships on Friday|runs every night|costs 40 euros|waits for input|is green again".split(
+        "|"
+    )
 )
 
 CODE = tuple(
@@ -169,7 +171,9 @@ GLOBS = tuple(
     """*.{e}~**/*.{e}~*.{e}~**/*.{e}~{d}/*.{e}~{d}/**/*.{e}~{d}/**/*.{e}~./**/*.{e}~{d}/*~{d}/**~{w}*~{w}*.{e}~*{w}*~*_{w}.{e}~**/{w}.{e}~**/{w}*~**/{w}_*.{e}~
     test_*.{e}~**/test_{w}*.{e}~**/*_test.{e}~**/*.test.{e}~**/*.spec.{e}~{d}/**/test_*.{e}~{d}/{w}/*~{d}/{w}/**/*.{e}~*.{{{e},{f}}}~**/*.{{{e},{f}}}~{d}/**/*.{{{e},{f}}}~
     {w}?.{e}~{w}[0-9].{e}~[a-z]*.{e}~**/{W}*~**/{c}*.{e}~{d}/*/{w}.{e}~*/{w}.{e}~{d}/*/*.{e}~**/.{w}rc~.{w}*~**/{d}/**~**/{d}/*.{e}~/{d}/*.{e}~~/{w}/*.{e}~../{d}/*.{e}~
-    **/README*~**/Dockerfile*~**/package.json~**/__init__.py~**/*config*~**/*{w}*.{e}~{d}/**/*{w}*~{r}*.{e}~**/{r}*""".replace("\n", "").split("~")
+    **/README*~**/Dockerfile*~**/package.json~**/__init__.py~**/*config*~**/*{w}*.{e}~{d}/**/*{w}*~{r}*.{e}~**/{r}*""".replace(
+        "\n", ""
+    ).split("~")
 )
 GLOBS = tuple(text.strip() for text in GLOBS if text.strip())
 

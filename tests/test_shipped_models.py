@@ -1,0 +1,73 @@
+"""The nano artifacts that come with the project: whole, small, what their manifests say, and judged from end to end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from phi4bench.artifacts import open_artifact
+from phi4bench.datasets import fixtures_dir
+
+MODELS = fixtures_dir() / "models"
+ONNX = ("nano-fp32", "nano-int8", "nano-int4")
+
+
+@pytest.mark.parametrize("name", ONNX)
+def test_what_a_manifest_says_is_also_what_would_be_inferred(name, tmp_path: Path):
+    said = open_artifact(str(MODELS / name))
+    bare = tmp_path / name
+    shutil.copytree(MODELS / name, bare, ignore=shutil.ignore_patterns("phi4bench.json"))
+    inferred = open_artifact(str(bare / "model.onnx"))
+    assert (inferred.precision, inferred.dialect.digest()) == (said.precision, said.dialect.digest())
+    assert inferred.dialect_inferred
+    assert inferred.sha256 == said.sha256
+
+
+@pytest.mark.parametrize("name", ["nano-int8", "nano-int4"])
+def test_a_quantized_nano_names_the_shipped_parent(name):
+    child, parent = open_artifact(str(MODELS / name)), open_artifact(str(MODELS / "nano-fp32"))
+    assert child.parent is not None
+    assert Path(child.parent).resolve() == parent.path.resolve()
+    assert child.parent_sha256 == parent.weights_sha256
+
+
+def test_the_models_are_45_mb_at_most():
+    sizes = {path.name: path.stat().st_size for path in MODELS.rglob("*") if path.is_file()}
+    assert sum(sizes.values()) <= 45_000_000, sizes
+
+
+def test_fewer_bits_are_fewer_bytes():
+    sizes = [open_artifact(str(MODELS / name)).bytes for name in ONNX]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[1] < 0.5 * sizes[0]
+
+
+def test_nano_int8_is_judged_from_a_fresh_start(tmp_path: Path):
+    """The real path: a child process, onnxruntime, the store, the report; and the card's figures hold on a sample."""
+    command = [sys.executable, "-m", "pytest", "suites", "--model", str(MODELS / "nano-int8" / "model.onnx")]
+    command += ["--limit", "240", "--report", str(tmp_path / "reports"), "--cache-dir", str(tmp_path / "cache")]
+    root = fixtures_dir().parent
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
+    assert done.returncode in (0, 1, 10), done.stdout[-3000:] + done.stderr[-1000:]
+    assert "test_tool[nano-int8]" in done.stdout or done.returncode == 0
+    artifact = json.loads((tmp_path / "reports" / "report.json").read_text(encoding="utf-8"))["artifacts"][0]
+    assert artifact["generation"]["generated"] == 240
+    assert artifact["regression"]["parameter"]["total"] == artifact["levels"]["parameter"]["total"]
+    for level, row in artifact["levels"].items():
+        low, high = row["ci"]
+        assert low - 0.03 <= card(level)["nano-int8"] <= high + 0.03, level
+
+
+def card(row: str) -> dict[str, float]:
+    """A row of the model card's first table, as fractions."""
+    lines = (MODELS / "README.md").read_text(encoding="utf-8").splitlines()
+    names = next(line for line in lines if line.startswith("| | nano"))
+    values = next(line for line in lines if line.startswith(f"| {row} |"))
+    cells = [cell.strip() for cell in values.strip("|").split("|")][1:]
+    heads = [cell.strip() for cell in names.strip("|").split("|")][1:]
+    return {name: float(cell.split("%")[0]) / 100 for name, cell in zip(heads, cells, strict=True)}
