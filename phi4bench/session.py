@@ -62,7 +62,7 @@ class JudgingSession:
     def judge(self, say: Say, stream: TextIO) -> None:
         """Run and judge every artifact that a selected test asks for."""
         plan = self._plan
-        remove_stale_promotions(plan.options.report_dir, self.names)
+        remove_stale_promotions(plan.options.report_dir)
         judge = Judge(plan, machine.describe(), say, Bar(stream))
         for artifact in sorted(self._selected):
             self._found[artifact] = judge.judge(plan.subjects[artifact], self._selected[artifact])
@@ -108,7 +108,7 @@ class JudgingSession:
             command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
             self._written = write_reports(plan.options.report_dir, results, plan.targets, now(), command)
         except (OSError, Phi4benchError) as error:
-            remove_stale_promotions(plan.options.report_dir, self.names)
+            remove_stale_promotions(plan.options.report_dir)
             self._fault = f"the reports could not be written: {printable(str(error))}"
             codes.append(USAGE_EXIT if isinstance(error, UsageError) else CRASHED_EXIT)
         self.concluded = True

@@ -20,10 +20,10 @@ from phi4bench.datasets.dataset import Dataset, digest
 from phi4bench.datasets.shipped import fixtures_dir
 from phi4bench.datasets.toolsets import read_toolset
 from phi4bench.dialects import dialect_named
-from phi4bench.report.examples import examples, flips, last_request
+from phi4bench.report.examples import Example, examples, flips, last_request
 from phi4bench.report.figures import report, targets_facts
 from phi4bench.report.findings import finding
-from phi4bench.report.page import page, visible
+from phi4bench.report.page import _spread, page, visible
 from phi4bench.report.terminal import summary
 from phi4bench.report.wording import percent, points, size
 from phi4bench.report.writing import remove_stale_promotions, to_json, write_reports
@@ -171,12 +171,13 @@ class TestPromotion:
         write_reports(tmp_path, [judged(saved(name="a")), judged(saved(name="b"))], GUIDE, CREATED)
         assert sorted(path.parent.name for path in tmp_path.rglob("promotion.json")) == ["a", "b"]
 
-    def test_stale_ones_go_and_others_stay(self, tmp_path: Path) -> None:
+    def test_stale_ones_go_under_whatever_id_they_were_made(self, tmp_path: Path) -> None:
         for name in ("", "a", "b"):
             (tmp_path / name).mkdir(exist_ok=True)
             (tmp_path / name / "promotion.json").touch()
-        remove_stale_promotions(tmp_path, ["a"])
-        assert [path.parent.name for path in tmp_path.rglob("promotion.json")] == ["b"]
+        remove_stale_promotions(tmp_path)
+        (tmp_path / "report.json").touch()
+        assert [path.name for path in tmp_path.rglob("*.json")] == ["report.json"]
 
 
 class Tags(html.parser.HTMLParser):
@@ -334,3 +335,13 @@ def test_visible_keeps_lines_and_escapes_the_rest() -> None:
 
 def test_render_calls_is_what_examples_expect() -> None:
     assert DIALECT.render_calls([Call("glob", {"pattern": "*"})]) == "<tool_use>glob(pattern='*')</tool_use>"
+
+
+def test_a_page_that_cannot_show_every_failing_case_shows_some_of_each_scenario() -> None:
+    def failing(number: int, scenario: str) -> Example:
+        return Example(str(number), scenario, "g", (), "", "", "", "", "stop")
+
+    many = [failing(i, "single") for i in range(50)] + [failing(i, "parallel") for i in range(50, 53)]
+    shown = _spread(many, 10)
+    assert [one.scenario for one in shown].count("parallel") == 3
+    assert [int(one.case_id) for one in shown] == [0, 1, 2, 3, 4, 5, 6, 50, 51, 52]

@@ -12,7 +12,7 @@ from phi4bench.printable import printable
 from phi4bench.report.examples import Example, examples, expected_text, last_request
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval
 from phi4bench.run.judging import REGRESSION, Judgement
-from phi4bench.targets import FIDELITY_GATES
+from phi4bench.targets import FIDELITY_GATES, is_quantized
 
 EXAMPLES = 5
 NEAR_ZERO = 0.20
@@ -84,7 +84,7 @@ def _why_not_judged(judgement: Judgement, gate: str) -> str:
     if gate.startswith(REGRESSION):
         if judgement.waived:
             return "not judged: --no-baseline was given"
-        if judgement.precision not in ("int8", "int4"):
+        if not is_quantized(judgement.precision):
             return f"does not apply: {judgement.id} is {judgement.precision}, not quantized"
         return f"not judged: {judgement.run.facts.get('baseline_missing') or 'no target names it'}"
     if gate in FIDELITY_GATES:
@@ -107,7 +107,7 @@ def _details(judgement: Judgement, gate: str) -> list[str]:
         lines += ["worst tools: " + ", ".join(worst), ""]
     shown = examples(judgement, gate, EXAMPLES)
     if shown:
-        lines.append(f"{len(shown)} of the cases that missed it (report.html shows all):")
+        lines.append(f"{len(shown)} of the cases that missed it (report.html shows more):")
     for example in shown:
         lines += _example_lines(example)
     return lines

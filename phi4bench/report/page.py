@@ -96,10 +96,20 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "flips": _flips(judgement),
         "tools": _rates(judgement.tools),
         "scenarios": _rates(judgement.scenarios),
-        "failing": failing[:MOST_CASES],
+        "failing": _spread(failing, MOST_CASES),
         "failing_total": len(failing),
         "facts": _facts(judgement),
     }
+
+
+def _spread(failing: Sequence[Example], most: int) -> list[Example]:
+    """At most `most` of them in their order, taken in turn from every scenario, so that none hides the others."""
+    turns: dict[str, int] = {}
+    taken = []
+    for place, example in enumerate(failing):
+        turns[example.scenario] = turns.get(example.scenario, 0) + 1
+        taken.append((turns[example.scenario], place))
+    return [failing[place] for _, place in sorted(sorted(taken)[:most], key=lambda one: one[1])]
 
 
 def _scale_start(gates: Sequence[GateResult]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,9 @@ from phi4bench.verdicts import Verdict
 Result = tuple[Judgement, Conclusion] | Fault
 
 
-def remove_stale_promotions(folder: Path, artifact_ids: Iterable[str]) -> None:
-    """Whatever this run finds, an earlier promotion of the same artifacts must not stand beside it."""
-    for path in (folder / "promotion.json", *(folder / name / "promotion.json" for name in artifact_ids)):
+def remove_stale_promotions(folder: Path) -> None:
+    """Whatever this run finds, no earlier promotion may stand beside its report, under whatever id it was made."""
+    for path in (folder / "promotion.json", *folder.glob("*/promotion.json")):
         with suppress(FileNotFoundError, NotADirectoryError):
             path.unlink()
 
