@@ -71,7 +71,7 @@ def _head(recipe: Mapping[str, Any], last: Mapping[str, Any], machine: Mapping[s
     yield ""
     spent = f"{last['minutes']:.0f} minutes on {machine['cores']} cores ({machine['cpu']})"
     yield (
-        f"Made by `python -m trainers.nano all` with seed {recipe['seed']} in {spent}: {last['step']:,} steps, "
+        f"Made by `python -m trainers.nano` with seed {recipe['seed']} in {spent}: {last['step']:,} steps, "
         f"{last['tokens'] / 1e6:.1f} million tokens besides the system turns, last mean loss {last['loss']:.3f}. "
         "Families of phrasings and slot values of the test split never occur in training. All settings are in each "
         "folder's `phi4bench.json`. Licence: MIT, as the project."
