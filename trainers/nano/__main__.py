@@ -80,7 +80,7 @@ def export(out: Path, recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...])
     hf = out / "nano-hf"
     stream = batches(encoder, tools, Mix(echo_share=0.0), recipe.seed + 1, pool=64, tokens=1)
     prompts = [torch.cat([batch.system, batch.ids[0]]).tolist() for batch in itertools.islice(stream, 40)]
-    made_by = {"command": "python -m trainers.nano all", **asdict(recipe)}
+    made_by = {"command": "python -m trainers.nano", **asdict(recipe)}
     base = {"dialect": encoder.dialect.name, "recipe": made_by}
     exporter.write_manifest(hf, name="nano-hf", format="hf", precision="bf16", **base)
     parent: dict[str, object] = {}
