@@ -20,7 +20,9 @@ from phi4bench.phrasing import example  # noqa: E402
 from phi4bench.prompts import Segment  # noqa: E402
 from trainers.nano import tokenizer as tokenizers  # noqa: E402
 from trainers.nano.batches import IGNORED, Batch, Encoder, Mix, batches, fits  # noqa: E402
-from trainers.nano.train import Recipe, loss_of, new_model, rate, train  # noqa: E402
+from trainers.nano.muon import Muon, orthogonalized  # noqa: E402
+from trainers.nano.train import Hardest, Recipe, loss_of, new_model, rate, train  # noqa: E402
+from trainers.nano.workers import Crew  # noqa: E402
 
 TINY = Recipe(
     workers=1,
@@ -80,7 +82,9 @@ def test_the_shared_system_turn_gives_the_loss_of_whole_rows(encoder, tools):
     for batch in itertools.islice(batches(encoder, tools, Mix(), 3, pool=64, tokens=2048), 4):
         system = batch.system.expand(len(batch.ids), -1)
         ignored = torch.full(system.shape, IGNORED)
-        whole = Batch(0, batch.system[:0], torch.cat([system, batch.ids], 1), torch.cat([ignored, batch.labels], 1))
+        labels = torch.cat([ignored, batch.labels], 1)
+        telling = torch.cat([system < 0, batch.telling], 1)
+        whole = Batch(0, batch.system[:0], torch.cat([system, batch.ids], 1), labels, telling)
         assert loss_of(model, batch).item() == pytest.approx(loss_of(model, whole).item(), rel=0.02)
 
 
@@ -101,11 +105,73 @@ def test_the_learning_rate_warms_up_holds_and_falls_to_zero(step, done, factor):
     assert rate(replace(TINY, warmup_steps=100, decay_share=0.6), step, done) == pytest.approx(factor)
 
 
+def test_what_tells_is_every_token_of_a_call_and_the_first_of_prose(encoder, tools):
+    for scenario in ("multi_turn", "irrelevant"):
+        made = example(random.Random(7), "train", tools, scenario)
+        ids = encoder.example(made, tools)
+        told = [
+            token for token, tells in zip(ids, encoder.telling(ids, not made.case.expects_call), strict=True) if tells
+        ]
+        answer = encoder.dialect.render_calls(made.case.expected.calls) or made.reply
+        spoken = encoder.tokenizer.decode(told)
+        assert spoken == answer + "<|end|>" if made.case.expects_call else answer.startswith(spoken) and len(told) == 1
+
+
+def test_the_hardest_rows_are_those_with_the_least_likely_answers(encoder, tools):
+    model = new_model(TINY, encoder.end)
+    batch = next(batches(encoder, tools, Mix(echo_share=0), 3, pool=64, tokens=4096))
+    hard = Hardest(0.25, torch.float32).rows(model, batch)
+    kept = {tuple(row[row != 0].tolist()) for row in hard.ids}
+    losses = {}
+    for index in range(len(batch.ids)):
+        alone = batch.rows(torch.arange(len(batch.ids)) == index)
+        told = alone.telling[:, 1:].sum().item()
+        marked = replace(alone, labels=torch.where(alone.telling, alone.labels, IGNORED))
+        losses[tuple(alone.ids[0].tolist())] = loss_of(model, marked, torch.float32).item() * told
+    assert 0 < len(kept) <= len(losses) / 3
+    assert kept == set(sorted(losses, key=losses.__getitem__)[-len(kept) :])
+
+
+def test_orthogonalized_matrices_have_singular_values_near_one():
+    torch.manual_seed(1)
+    for shape in ((48, 16), (16, 48), (24, 24)):
+        values = torch.linalg.svdvals(orthogonalized(torch.randn(shape)))
+        assert 0.3 < values.min() <= values.max() < 1.3  # the published coefficients reach 0.7 to 1.2 for most values
+
+
+def test_muon_takes_the_steps_of_torchs():
+    torch.manual_seed(2)
+    start, gradients = torch.randn(32, 16), [torch.randn(32, 16) for _ in range(3)]
+    ours, theirs = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
+    steppers = (
+        Muon([ours], Crew(), lr=0.01, weight_decay=0.1),
+        torch.optim.Muon([theirs], lr=0.01, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+    )
+    for gradient in gradients:
+        for parameter, stepper in zip((ours, theirs), steppers, strict=True):
+            parameter.grad = gradient.clone()
+            stepper.step()
+    # theirs is orthogonalized in bf16, which has 8 bits of mantissa
+    assert torch.allclose(ours, theirs, atol=2e-3)
+    assert not torch.allclose(ours, start, atol=2e-3)
+
+
+def test_a_run_may_start_from_a_finished_model(encoder, tools, tmp_path: Path):
+    torch.manual_seed(3)
+    model = new_model(replace(TINY, seed=5), encoder.end)
+    model.save_pretrained(tmp_path / "first")
+    recipe = replace(TINY, start=str(tmp_path / "first"), minutes=0.01, matrix_lr=0.0, other_lr=0.0)
+    (tmp_path / "run").mkdir()
+    went_on = train(recipe, encoder, tools, tmp_path / "run")
+    for (name, was), now in zip(model.state_dict().items(), went_on.state_dict().values(), strict=True):
+        assert torch.allclose(was, now), name
+
+
 def test_a_killed_run_goes_on_from_its_checkpoint(encoder, tools, tmp_path: Path, capsys):
     train(TINY, encoder, tools, tmp_path)
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert state["spent"] >= TINY.minutes * 60
-    longer = replace(TINY, minutes=TINY.minutes * 1.5)
+    longer = replace(TINY, minutes=state["spent"] / 60 + 0.02)
     train(longer, encoder, tools, tmp_path)
     assert f"going on from step {state['step']}" in capsys.readouterr().out
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] > state["step"]

@@ -32,7 +32,7 @@ def arguments() -> argparse.ArgumentParser:
         "--into", type=Path, help="also copy the artifacts here, as nano-hf, nano-fp32, nano-int8, nano-int4"
     )
     for field in fields(Recipe):
-        kind = float if isinstance(field.default, float) else int
+        kind = type(field.default)
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
     return parser
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from phi4bench.backends.tokens import PromptTokenizer
-from phi4bench.cases import Case, Question
+from phi4bench.cases import Case, Question, Scenario
 from phi4bench.dialects import Dialect
 from phi4bench.phrasing import Example, echo, example
 from phi4bench.prompts import Prompt, Segment
@@ -26,9 +26,14 @@ IGNORED = -100
 class Mix:
     """What the stream is made of. Shares are of examples; `shuffled` and `subset` are of the tool lists shown."""
 
-    echo_share: float = 0.10
-    shuffled_share: float = 0.25
-    subset_share: float = 0.15
+    echo_share: float = 0.05
+    shuffled_share: float = 0.12
+    subset_share: float = 0.10
+    scenarios: tuple[tuple[Scenario, int], ...] = (
+        ("single", 24), ("selection", 16), ("multi_turn", 26), ("parallel", 24), ("missing_info", 10),
+        ("irrelevant", 16),
+    )  # fmt: skip
+    """More parallel requests than the test split has: they are the hardest to learn."""
 
 
 def listings(rng: random.Random, tools: Sequence[Tool]) -> tuple[tuple[Tool, ...], ...]:
@@ -68,6 +73,11 @@ class Encoder:
         reply = self.dialect.call_segments(made.case.expected.calls) or [Segment(made.reply)]
         return self.tokenizer.encode(replace(prompt, segments=(*prompt.segments, *reply, Segment("<|end|>", True))))[0]
 
+    def telling(self, ids: Sequence[int], prose: bool) -> list[bool]:
+        """Where in `ids` a token tells whether the last answer is right; see `Batch`."""
+        start = len(ids) - 1 - list(reversed(ids)).index(self.assistant) + 1
+        return [start <= index and (not prose or index == start) for index in range(len(ids))]
+
     def system(self, tools: Sequence[Tool]) -> list[int]:
         """Token ids of the system turn that lists `tools`, with which every example of theirs begins."""
         prompt = self.dialect.render(Question("", tuple(tools), ()))
@@ -90,13 +100,32 @@ class Encoder:
 
 
 @dataclass(frozen=True)
+class Row:
+    """Token ids of one conversation after its system turn; `prose`: the last answer is words, not a call."""
+
+    ids: list[int]
+    prose: bool
+
+
+@dataclass(frozen=True)
 class Batch:
-    """`system`: ids, (tokens,), with which each row begins, not in the rows. `ids`, `labels`: (rows, length)."""
+    """`system`: ids, (tokens,), with which each row begins, not in the rows. `ids`, `labels`: (rows, length).
+
+    `telling`: (rows, length), true where a label tells whether the row's last answer is right: every token of a call,
+    the first one of prose (which of several fitting sentences follows is chance).
+    """
 
     pool: int
     system: torch.Tensor
     ids: torch.Tensor
     labels: torch.Tensor
+    telling: torch.Tensor
+
+    def rows(self, kept: torch.Tensor) -> Batch:
+        """The rows where `kept`, (rows,), is true, without padding that none of them needs."""
+        labels = self.labels[kept]
+        width = int((labels != IGNORED).any(0).nonzero()[-1]) + 1
+        return Batch(self.pool, self.system, self.ids[kept, :width], labels[:, :width], self.telling[kept, :width])
 
 
 def batches(
@@ -120,31 +149,38 @@ def batches(
         rng = random.Random(f"{seed}/{number}/{echo_only}")
         lists = listings(rng, tools)
         systems = [[], *(encoder.system(shown) for shown in lists)]
-        rows: list[list[list[int]]] = [[] for _ in systems]
+        rows: list[list[Row]] = [[] for _ in systems]
         for _ in range(pool):
             if echo_only or rng.random() < mix.echo_share:
-                rows[0].append(encoder.echo(echo(rng)))
+                rows[0].append(Row(encoder.echo(echo(rng)), False))
                 continue
-            made, draw = example(rng, "train", tools), rng.random()
+            scenario = rng.choices(*zip(*mix.scenarios, strict=True))[0]
+            made, draw = example(rng, "train", tools, scenario), rng.random()
             shown = 2 if draw < mix.shuffled_share else 3 if draw < mix.shuffled_share + mix.subset_share else 1
             shown = shown if fits(made.case, lists[shown - 1]) else 1
-            rows[shown].append(encoder.example(made, lists[shown - 1])[len(systems[shown]) :])
+            ids = encoder.example(made, lists[shown - 1])[len(systems[shown]) :]
+            rows[shown].append(Row(ids, prose=not made.case.expects_call))
         cut = [
             (system, part)
             for system, sequences in zip(systems, rows, strict=True)
-            for part in cuts([row for row in sequences if len(row) <= longest], tokens)
+            for part in cuts([row for row in sequences if len(row.ids) <= longest], tokens)
         ]
         rng.shuffle(cut)
         for system, part in cut:
-            ids, labels = padded(part, 0), padded([encoder.labels(row) for row in part], IGNORED)
-            yield Batch(number, torch.tensor(system, dtype=torch.long), ids, labels)
+            yield Batch(
+                number,
+                torch.tensor(system, dtype=torch.long),
+                padded([row.ids for row in part], 0),
+                padded([encoder.labels(row.ids) for row in part], IGNORED),
+                padded([encoder.telling(row.ids, row.prose) for row in part], False).bool(),
+            )
 
 
-def cuts(sequences: Sequence[list[int]], tokens: int) -> Iterator[list[list[int]]]:
-    """`sequences`, sorted by length, in parts whose padded size is about `tokens`."""
-    part: list[list[int]] = []
-    for row in sorted(sequences, key=len):
-        if part and (len(part) + 1) * len(row) > tokens:
+def cuts(rows: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
+    """`rows`, sorted by length, in parts whose padded size is about `tokens`."""
+    part: list[Row] = []
+    for row in sorted(rows, key=lambda row: len(row.ids)):
+        if part and (len(part) + 1) * len(row.ids) > tokens:
             yield part
             part = []
         part.append(row)

@@ -1,17 +1,19 @@
 """Trains nano from scratch: echo first, so that copying forms, then generated conversations.
 
-Settings that a trial on two cores found: bf16 autocast with eager attention is the fastest; Muon on the matrices and
-AdamW on the rest breaks the copying plateau sooner than AdamW alone. A checkpoint every two minutes lets a killed run
-go on.
+Settings that a trial on two cores found: eager attention is the fastest, in bf16 where the CPU has it; Muon on the
+matrices and AdamW on the rest breaks the copying plateau sooner than AdamW alone. A checkpoint every two minutes lets a
+killed run go on.
 """
 
 from __future__ import annotations
 
 import ctypes
 import json
+import math
 import time
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -20,6 +22,7 @@ from transformers import Phi3Config, Phi3ForCausalLM
 from phi4bench.tools import Tool
 from trainers.nano import workers
 from trainers.nano.batches import IGNORED, Batch, Encoder, Mix, batches
+from trainers.nano.muon import Muon
 
 DEFAULT_MIX = Mix()
 
@@ -27,6 +30,9 @@ DEFAULT_MIX = Mix()
 @dataclass(frozen=True)
 class Recipe:
     """All that decides the weights, apart from the machine's speed (`minutes` is a budget of wall time).
+
+    After `hardest_after` of the budget only the `hardest_share` of the rows, by their loss, is learned from. `start`: a
+    folder with a nano to go on from, instead of from random weights (copying has formed there: no echo first).
 
     `vocabulary` must differ from every other matrix's output size: the exporter takes any matrix of that size for the
     head.
@@ -48,11 +54,14 @@ class Recipe:
     other_lr: float = 3e-3
     weight_decay: float = 0.05
     batch_tokens: int = 4096
+    hardest_share: float = 0.3
+    hardest_after: float = 0.5
     workers: int = 2
+    start: str = ""
 
 
 def new_model(recipe: Recipe, end: int) -> Phi3ForCausalLM:
-    """A randomly initialised Phi-3 of the recipe's shape, tied embeddings, eager attention (fastest with bf16 here)."""
+    """A randomly initialised Phi-3 of the recipe's shape, tied embeddings, eager attention (the fastest here)."""
     torch.manual_seed(recipe.seed)
     return Phi3ForCausalLM(
         Phi3Config(
@@ -73,13 +82,11 @@ def new_model(recipe: Recipe, end: int) -> Phi3ForCausalLM:
     )
 
 
-def optimizers(model: Phi3ForCausalLM, recipe: Recipe) -> list[torch.optim.Optimizer]:
+def optimizers(model: Phi3ForCausalLM, recipe: Recipe, crew: workers.Crew) -> list[torch.optim.Optimizer]:
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     rest = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
     return [
-        torch.optim.Muon(
-            matrices, lr=recipe.matrix_lr, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
-        ),
+        Muon(matrices, crew, lr=recipe.matrix_lr, weight_decay=recipe.weight_decay),
         torch.optim.AdamW(rest, lr=recipe.other_lr, betas=(0.9, 0.98), weight_decay=0.0),
     ]
 
@@ -108,17 +115,67 @@ def save_checkpoint(path: Path, state: dict[str, object]) -> None:
     beside.replace(path)
 
 
-def loss_of(model: Phi3ForCausalLM, batch: Batch) -> torch.Tensor:
-    """Mean cross-entropy over supervised positions. The system turn is read once, the head runs where it is needed."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+def fastest_precision() -> torch.dtype:
+    """bf16 where this CPU has instructions for it, else fp32: emulated bf16 is over twice as slow. Timed, not asked."""
+
+    def seconds(dtype: torch.dtype) -> float:
+        a, b = torch.zeros(512, 256, dtype=dtype), torch.zeros(256, 512, dtype=dtype)
+        times = []
+        for _ in range(8):
+            began = time.perf_counter()
+            torch.mm(a, b)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    return torch.bfloat16 if seconds(torch.bfloat16) < seconds(torch.float32) else torch.float32
+
+
+def losses_of(
+    model: Phi3ForCausalLM, batch: Batch, where: torch.Tensor, dtype: torch.dtype = torch.bfloat16
+) -> torch.Tensor:
+    """Cross-entropy of each label at `where`, (rows, length), in reading order.
+
+    The system turn is read once, and the head runs where it is needed.
+    """
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
         past = None
         if batch.system.numel():
             past = model.model(input_ids=batch.system[None], use_cache=True).past_key_values
             past.batch_repeat_interleave(len(batch.ids))
         states = model.model(input_ids=batch.ids, past_key_values=past, use_cache=past is not None).last_hidden_state
-        chosen = batch.labels[:, 1:] != IGNORED
+        chosen = where[:, 1:]
         logits = model.lm_head(states[:, :-1][chosen])
-    return torch.nn.functional.cross_entropy(logits.float(), batch.labels[:, 1:][chosen])
+    return torch.nn.functional.cross_entropy(logits.float(), batch.labels[:, 1:][chosen], reduction="none")
+
+
+def loss_of(model: Phi3ForCausalLM, batch: Batch, dtype: torch.dtype = torch.bfloat16) -> torch.Tensor:
+    """Mean cross-entropy over supervised positions."""
+    return losses_of(model, batch, batch.labels != IGNORED, dtype).mean()
+
+
+@dataclass
+class Hardest:
+    """Picks the rows of a batch whose answers the model finds hardest, against what it found of late.
+
+    Most rows are soon right with near certainty and teach nothing more; a forward pass costs a third of a step.
+    Source: A. Jiang and others, Accelerating Deep Learning by Focusing on the Biggest Losers (2019), arXiv:1910.00762.
+    """
+
+    share: float
+    dtype: torch.dtype
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=3000))
+
+    @torch.no_grad()
+    def rows(self, model: Phi3ForCausalLM, batch: Batch) -> Batch | None:
+        """`batch` with its hard rows alone; None where there is none. A row's hardness is -log p(right answer)."""
+        losses = losses_of(model, batch, batch.telling, self.dtype)
+        owner = batch.telling[:, 1:].nonzero()[:, 0]
+        hardness = torch.zeros(len(batch.ids)).index_add(0, owner, losses)
+        if not hardness.isfinite().all():
+            return batch  # whose loss, then, stops the run
+        self.recent.extend(hardness.tolist())
+        kept = hardness >= torch.tensor(self.recent).quantile(1 - self.share)
+        return batch.rows(kept) if kept.any() else None
 
 
 def train(
@@ -129,15 +186,19 @@ def train(
     crew = workers.join()
     torch.set_num_threads(1)
     model = new_model(recipe, encoder.end)
-    steppers = optimizers(model, recipe)
+    if recipe.start:
+        model.load_state_dict(Phi3ForCausalLM.from_pretrained(recipe.start, dtype=torch.float32).state_dict())
+    dtype = fastest_precision()
+    steppers, hardest = optimizers(model, recipe, crew), Hardest(recipe.hardest_share, dtype)
     checkpoint = folder / "checkpoint.pt"
-    step, spent, pool, seen = 0, 0.0, 0, 0
+    step, spent, pool, seen, taught = 0, 0.0, 0, 0, 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
         for stepper, kept in zip(steppers, state["optimizers"], strict=True):
             stepper.load_state_dict(kept)
         step, spent, pool, seen = state["step"], state["spent"], state["pool"] + 1, state["seen"]
+        taught = state["taught"]
         print(f"going on from step {step}, {spent / 60:.1f} of {recipe.minutes:.0f} minutes")
 
     def stream(first_pool: int, echo_only: bool) -> Iterator[Batch]:
@@ -151,7 +212,13 @@ def train(
             echo_only=echo_only,
         )
 
-    echoing = spent < recipe.echo_seconds
+    def learn(batch: Batch) -> tuple[float, int]:
+        """Add the gradient of one batch; returns the loss, summed, and the number of supervised tokens."""
+        losses = losses_of(model, batch, batch.labels != IGNORED, dtype)
+        losses.sum().backward()
+        return float(losses.sum().detach()), losses.numel()
+
+    echoing = not recipe.start and spent < recipe.echo_seconds
     source = stream(pool, echoing)
     budget = recipe.minutes * 60
     model.train()
@@ -160,28 +227,38 @@ def train(
         if echoing and spent >= recipe.echo_seconds:
             echoing, source = False, stream(0, False)
         batch = next(source)
-        pool = batch.pool
         factor = rate(recipe, step, spent / budget)
         for stepper, base in zip(steppers, (recipe.matrix_lr, recipe.other_lr), strict=True):
             for group in stepper.param_groups:
                 group["lr"] = base * factor
-        loss = loss_of(model, batch)
-        if not torch.isfinite(loss):
-            raise SystemExit(f"loss={loss.item()} at step {step}; the last good checkpoint is {checkpoint}")
-        loss.backward()
+        picky, total, supervised, learned = spent >= recipe.hardest_after * budget and not echoing, 0.0, 0, 0
+        while learned < recipe.batch_tokens / 2:
+            seen += batch.ids.numel() * crew.size
+            part = hardest.rows(model, batch) if picky else batch
+            if part is not None:
+                loss, tokens = learn(part)
+                total, supervised, learned = total + loss, supervised + tokens, learned + part.ids.numel()
+            if learned < recipe.batch_tokens / 2:
+                batch = next(source)
+        pool, loss = batch.pool, total / supervised
+        if not math.isfinite(loss):
+            raise SystemExit(f"loss={loss} at step {step}; the last good checkpoint is {checkpoint}")
+        for parameter in model.parameters():
+            parameter.grad /= supervised
         spent = crew.average(model.parameters(), time.perf_counter() - began)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for stepper in steppers:
             stepper.step()
             stepper.zero_grad(set_to_none=True)
-        step, seen = step + 1, seen + batch.ids.numel() * crew.size
-        shown = loss.item() if step == 1 else 0.95 * shown + 0.05 * loss.item()
+        step, taught = step + 1, taught + learned * crew.size
+        shown = loss if step == 1 else 0.95 * shown + 0.05 * loss
         if crew.rank == 0 and step % 50 == 0:
             line = {
                 "step": step,
                 "minutes": round(spent / 60, 2),
                 "loss": round(shown, 4),
                 "tokens": seen,
+                "learned": taught,
                 "pool": pool,
             }
             with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
@@ -190,7 +267,8 @@ def train(
             print(f"step {step}  {minutes}  loss {shown:.4f}  {seen / spent:,.0f} tokens/s", flush=True)
         if crew.rank == 0 and (spent - saved_at > 120 or spent >= budget):
             saved_at = spent
-            progress = {"step": step, "spent": spent, "pool": pool, "seen": seen, "recipe": asdict(recipe)}
+            counts = {"step": step, "spent": spent, "pool": pool, "seen": seen, "taught": taught}
+            progress = {**counts, "recipe": asdict(recipe)}
             saved = {"model": model.state_dict(), "optimizers": [stepper.state_dict() for stepper in steppers]}
             save_checkpoint(checkpoint, {**saved, **progress})
     return model.eval()
