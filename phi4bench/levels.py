@@ -12,7 +12,7 @@ from enum import IntEnum
 from phi4bench.assignment import assign
 from phi4bench.calls import Call, Json, Parsed
 from phi4bench.cases import Case, Expected, Rule
-from phi4bench.dialects import Dialect, has_any_marker
+from phi4bench.dialects import Dialect, has_any_marker, markerless_call
 from phi4bench.schemas import NOWHERE, is_valid, place
 from phi4bench.tools import Tool
 from phi4bench.transcripts import Completion
@@ -79,7 +79,7 @@ def score(case: Case, completion: Completion, dialect: Dialect) -> Score:
     tools = {tool.name: tool for tool in case.tools}
     valid = sum(call.name in tools and is_valid(_plain(call), tools[call.name].schema) for call in parsed.calls)
     if not case.expected.calls:
-        reason = _why_not_abstained(parsed, completion)
+        reason = _why_not_abstained(parsed, completion, tools)
         return Score(
             case.id, case.scenario, case.group, (), False, Level.NOTHING, reason, not reason,
             0, 0, valid, len(parsed.calls), bool(parsed.attempted and parsed.prose),
@@ -171,7 +171,7 @@ def _rules(expected: Expected, index: int) -> Mapping[str, Rule]:
     return expected.rules[index] if index < len(expected.rules) else {}
 
 
-def _why_not_abstained(parsed: Parsed, completion: Completion) -> str:
+def _why_not_abstained(parsed: Parsed, completion: Completion, tools: Mapping[str, Tool]) -> str:
     if parsed.attempted:
         names = [call.name for call in parsed.calls]
         return f"called {_listed(names)}, wanted no call" if names else "attempted a call, wanted none"
@@ -181,6 +181,8 @@ def _why_not_abstained(parsed: Parsed, completion: Completion) -> str:
         return "did not end its answer before the cap on new tokens"
     if not completion.text.strip():
         return "empty, wanted an answer in prose"
+    if bare := markerless_call(completion.text, tools):
+        return f"is nothing but a call of {_listed([bare])} without its markers, wanted prose"
     # A collapsed model that ends on `!!!` or a zero-width space has not held back: there is no word in it.
     return "" if any(map(str.isalnum, completion.text)) else "holds no word, wanted an answer in prose"
 

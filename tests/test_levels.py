@@ -218,6 +218,46 @@ def test_only_well_formed_prose_abstains(text, finish, reason):
     assert bool(got.reason) != got.abstained
 
 
+FENCED_GREP = "```python\ngrep(pattern='x', path='.')\n```"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        pytest.param("grep(pattern='x', path='.')", "grep", id="python"),
+        pytest.param(" read('a.py')\n", "read", id="python-by-position"),
+        pytest.param("read(file_path='a')\n\ngrep(pattern='x', path='y')", "read", id="a-call-a-line"),
+        pytest.param("[launch(), read(file_path='a')]", "read", id="python-list"),
+        pytest.param(FENCED_GREP, "grep", id="fenced"),
+        pytest.param("`read(file_path='a')`", "read", id="in-backticks"),
+        pytest.param('{"tool": "grep", "args": {"pattern": "x"}}', "grep", id="json-of-no-dialect"),
+        pytest.param('[{"read": {"file_path": "a"}}]', "read", id="json-by-key"),
+    ],
+)
+def test_a_call_without_markers_is_no_prose(text, named):
+    got = graded(case(), text)
+    assert not got.abstained
+    assert got.reason == f"is nothing but a call of {named} without its markers, wanted prose"
+    assert graded(case(GREP), text).level is Level.NOTHING  # and no dialect takes it for a call either
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("launch(rocket='x')", id="a-tool-that-is-not-on-offer"),
+        pytest.param("Python's read('a.py') does that.", id="a-call-in-a-sentence"),
+        pytest.param("I could grep (or read)", id="brackets-in-a-sentence"),
+        pytest.param("read(file_path)", id="a-signature"),
+        pytest.param("I have:\nread(file_path='a')", id="a-heading-before-it"),
+        pytest.param('{"city": "Oslo", "read": true}', id="json-that-calls-nothing"),
+        pytest.param("[1, 2]: the grep of it is [1]", id="a-list-in-a-sentence"),
+    ],
+)
+def test_prose_may_speak_of_calls(text):
+    got = graded(case(), text)
+    assert got.abstained, got.reason
+
+
 def test_a_case_that_expects_a_call_never_counts_as_abstained():
     assert not graded(case(GREP), "Which file do you mean?").abstained
 
@@ -268,6 +308,10 @@ def test_the_structured_track_grades_the_whole_text_as_one_value(text, level):
         pytest.param(use(*["read(file_path='a.py')"] * 300), id="three-hundred-calls"),
         pytest.param(use("read(file_path=" + repr("x" * 100_000) + ")"), id="a-long-string"),
         pytest.param("\ud800<tool_use>\x00(", id="a-lone-surrogate"),
+        pytest.param("read(" + "[" * 5_000 + "]" * 5_000 + ")", id="a-markerless-call-nested-deeply"),
+        pytest.param("[" + "read()," * 20_000 + "]", id="a-long-list-of-markerless-calls"),
+        pytest.param("{" + ", ".join(f'"{n}": {{}}, "s{n}": "read"' for n in range(4_000)) + "}", id="a-wide-object"),
+        pytest.param("```\n" + " " * 50_000 + "read`" + " " * 50_000 + "```", id="a-fence-full-of-spaces"),
     ],
 )
 def test_hostile_completions_are_scored_with_a_short_reason(text):
@@ -278,7 +322,7 @@ def test_hostile_completions_are_scored_with_a_short_reason(text):
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.text(max_size=200) | st.text("<>tool_use/()='abgrepth,{}[]\"", max_size=80))
+@given(st.text(max_size=200) | st.text("<>tool_use/()='abgrepdth,{}[]\"`\n", max_size=80))
 def test_any_text_gets_a_score(text):
     for wanted in (case(GREP), case(GREP, READ, order="any"), case()):
         got = score(wanted, Completion(text), USE)

@@ -7,6 +7,7 @@ from phi4bench.dialects.custom import load_dialect_text
 from phi4bench.dialects.dialect import Dialect, Results
 from phi4bench.dialects.infer import infer_dialect
 from phi4bench.dialects.listing import Listing
+from phi4bench.dialects.markerless import markerless_call
 from phi4bench.dialects.syntax import CallSyntax
 from phi4bench.dialects.turns import TURNS, Turn, Turns
 
@@ -23,4 +24,5 @@ __all__ = [
     "has_any_marker",
     "infer_dialect",
     "load_dialect_text",
+    "markerless_call",
 ]

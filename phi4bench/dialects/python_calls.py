@@ -68,7 +68,52 @@ def write_python_call(call: Call, avoid: Sequence[str] = ()) -> str:
 
 def read_python_call(text: str) -> Call:
     """Read one whole call. Raises `Unreadable` with the reason for any other text."""
+    name, node = _named_call(text.strip())
+    if node.args:
+        raise Unreadable(f"{name!r} is given a positional argument; arguments are named")
+    arguments: dict[str, Json] = {}
+    for word in node.keywords:
+        if word.arg is None:
+            for key, value in _spread(word.value).items():
+                _add(arguments, key, value)
+        else:
+            value_node = word.value
+            constant = value_node.value if type(value_node) is ast.Constant else None
+            _add(arguments, word.arg, constant if type(constant) is str else _value(value_node, 1))
+    return Call(name, arguments)
+
+
+def called_names(text: str) -> list[str]:
+    """The tools that a text is nothing but a call of, or a list of calls; none for any other text. Total.
+
+    Values may be given by position, as no dialect has it. A bare name is no value: `read(file_path)` is a signature.
+    """
     text = text.strip()
+    try:
+        if text.startswith("[") and len(text) <= MAX_CHARS:
+            listed = _parse(text)
+            return [_plain_call(item) for item in listed.elts] if isinstance(listed, ast.List) else []
+        name, node = _named_call(text)
+        _check_values(node)
+    except Unreadable:
+        return []
+    return [name]
+
+
+def _plain_call(node: ast.expr) -> str:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        raise Unreadable("the list holds something other than calls")
+    _check_values(node)
+    return node.func.id
+
+
+def _check_values(node: ast.Call) -> None:
+    for value in (*node.args, *(word.value for word in node.keywords)):
+        _value(value, 1)
+
+
+def _named_call(text: str) -> tuple[str, ast.Call]:
+    """The name and the syntax of one whole call, whose arguments are not looked at."""
     if len(text) > MAX_CHARS:
         raise Unreadable(f"the call has {len(text)} characters, more than {MAX_CHARS}")
     name, paren, rest = text.partition("(")
@@ -90,18 +135,7 @@ def read_python_call(text: str) -> Call:
         raise Unreadable(f"something follows the call of {name!r}")
     if "#" in source and not _ends_with(node, source):
         raise Unreadable(f"something follows the call of {name!r}")
-    if node.args:
-        raise Unreadable(f"{name!r} is given a positional argument; arguments are named")
-    arguments: dict[str, Json] = {}
-    for word in node.keywords:
-        if word.arg is None:
-            for key, value in _spread(word.value).items():
-                _add(arguments, key, value)
-        else:
-            value_node = word.value
-            constant = value_node.value if type(value_node) is ast.Constant else None
-            _add(arguments, word.arg, constant if type(constant) is str else _value(value_node, 1))
-    return Call(name, arguments)
+    return name, node
 
 
 def _parse(source: str) -> ast.expr:
