@@ -29,13 +29,13 @@ def choose_dialect(
     elif manifest.dialect:
         dialect = _of_manifest(folder, manifest.dialect)
     else:
-        dialect, said = infer_dialect(_tokens(folder), _chat_template(folder))
+        dialect, said = infer_dialect(_tokens(folder), chat_template(folder))
         return _turned(folder, dialect, manifest), (said,)
     if manifest.turns or manifest.dialect:
         return _turned(folder, dialect, manifest), ()
     if not (folder / "tokenizer.json").is_file():
         return dialect, ()
-    guess, said = infer_dialect(_tokens(folder), _chat_template(folder))
+    guess, said = infer_dialect(_tokens(folder), chat_template(folder))
     if guess.turns.name == "plain" or guess.turns == dialect.turns:
         return dialect, ()
     return dialect.with_turns(guess.turns), (f"turns {guess.turns.name}: {said.rpartition('; ')[2]}",)
@@ -90,7 +90,7 @@ def _tokens(folder: Path) -> list[str]:
     return sorted({token for token in tokens if isinstance(token, str)})
 
 
-def _chat_template(folder: Path) -> str | None:
+def chat_template(folder: Path) -> str | None:
     """From the file of its own where there is one, else from the tokenizer's configuration."""
     path = folder / "chat_template.jinja"
     if path.is_file():

@@ -1,0 +1,120 @@
+"""The model that training starts from: found, checked and hashed by the code that judges artifacts. No torch."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phi4bench.artifacts import open_artifact
+from phi4bench.artifacts.artifact import Artifact
+from phi4bench.artifacts.manifest import MANIFEST, SCHEMA, Manifest, read_manifest
+from phi4bench.artifacts.opening import CONFIGURATION
+from phi4bench.backends.tokens import PromptTokenizer
+from phi4bench.dialects import DIALECTS
+from phi4bench.errors import UsageError
+from phi4bench.printable import printable
+from trainers.encoding import Encoder
+
+DIALECT_FILE = "dialect.toml"
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+
+
+@dataclass(frozen=True)
+class Base:
+    """`spec`: what the user named. `dialect_file`: the user's own dialect, where one was named."""
+
+    spec: str
+    artifact: Artifact
+    tokenizer: PromptTokenizer
+    system_prompt: str | None = None
+    dialect_file: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        return self.artifact.path
+
+    @property
+    def encoder(self) -> Encoder:
+        return Encoder(self.artifact.dialect, self.tokenizer, self.system_prompt)
+
+
+def open_base(spec: str, dialect: str | None = None, system_prompt: Path | None = None) -> Base:
+    """A Hugging Face folder, or `organisation/name@revision` from the hub's cache. Raises `UsageError`, one line.
+
+    A tokenizer that lacks a token that the dialect's turns are made of belongs to another template. Markers of calls
+    may be ordinary text to it: a model can learn to spell them.
+    """
+    remote = not Path(spec).expanduser().exists() and _REPOSITORY.fullmatch(spec)
+    artifact = open_artifact(f"hf:{spec}" if remote else spec, dialect)
+    if artifact.format != "hf":
+        raise UsageError(
+            f"--model={printable(spec, 200)!r} is {artifact.format}, but should be a Hugging Face folder",
+            "only PyTorch weights can be trained",
+        )
+    tokenizer = PromptTokenizer.from_folder(artifact.tokenizer_dir)
+    turns = artifact.dialect.turns
+    written = "".join(one.open + one.close for one in (turns.system, turns.user, turns.assistant, turns.tool))
+    unknown = [token for token in tokenizer.unknown_controls(artifact.dialect) if token in turns.begin + written]
+    if unknown:
+        raise UsageError(
+            f"dialect {artifact.dialect.name} (turns {artifact.dialect.turns.name}) is a wrong template for"
+            f" {printable(spec, 200)!r}: its tokenizer has no token {', '.join(unknown)}",
+            "name the dialect that the model speaks (--dialect)",
+        )
+    try:
+        prompt = system_prompt.read_text(encoding="utf-8") if system_prompt else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--system-prompt cannot be read ({printable(str(error), 120)})") from None
+    own = Path(dialect) if dialect and dialect not in DIALECTS else None
+    return Base(spec, artifact, tokenizer, prompt, own)
+
+
+def speech(base: Base) -> dict[str, str]:
+    """What a manifest says of the dialect."""
+    dialect = base.artifact.dialect
+    if base.dialect_file is not None:
+        return {"dialect": DIALECT_FILE}
+    told = {"dialect": dialect.name}
+    if dialect.name in DIALECTS and DIALECTS[dialect.name].turns != dialect.turns:
+        told["turns"] = dialect.turns.name
+    return told
+
+
+def copy_tokenizer(source: Path, target: Path) -> None:
+    """All that the answers depend on besides weights and shape, and a dialect of the user's own."""
+    for name in (*CONFIGURATION, DIALECT_FILE):
+        if name not in ("config.json", "generation_config.json", "genai_config.json") and (source / name).is_file():
+            shutil.copy(source / name, target / name)
+
+
+def manifest_of(folder: Path) -> Manifest:
+    return read_manifest(folder) or Manifest()
+
+
+def write_manifest(folder: Path, **fields: object) -> None:
+    """`phi4bench.json`: what the artifact is, where it comes from, and how it was made."""
+    write_json(folder / MANIFEST, {"schema": SCHEMA, **fields})
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Whole or not at all: written beside, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.part")
+    draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def read_json_file(path: Path) -> Mapping[str, Any]:
+    """A JSON object that we wrote; raises `UsageError` where it is none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise TypeError("no object")
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"'{printable(str(path), 200)}' cannot be read ({printable(str(error), 120)})") from None
+    return value

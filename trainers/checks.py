@@ -1,0 +1,228 @@
+"""What is checked before a model learns: nothing lost, nothing cut, nothing twice, nothing from the test split. Pure.
+
+A `Finding` that is an error stops the run; the others are told.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from phi4bench.cases import SCENARIOS, Case
+from phi4bench.dialects import Dialect
+from phi4bench.phrasing.stream import MIX
+from phi4bench.printable import printable
+from phi4bench.values import difference
+from trainers.data import Example
+from trainers.encoding import Encoded
+
+SHOWN = 5
+"""How many instances a finding names."""
+NEAR = 0.9
+"""Jaccard similarity of two requests' 5-letter shingles at which they count as one text."""
+_SHINGLE = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`what`: one line. `instances`: the first few, one line each. `error`: training would not do what was asked."""
+
+    what: str
+    instances: tuple[str, ...] = ()
+    error: bool = False
+    hint: str = ""
+
+    def lines(self) -> list[str]:
+        told = f"{self.what}; {self.hint}" if self.hint else self.what
+        return [told, *(f"  {one}" for one in self.instances)]
+
+
+def finding(what: str, instances: Sequence[str], error: bool = False, hint: str = "") -> Finding:
+    """Names the first of `instances` and how many more there are."""
+    shown = [printable(one, 200) for one in instances[:SHOWN]]
+    if len(instances) > SHOWN:
+        shown.append(f"... and {len(instances) - SHOWN:,} more")
+    return Finding(what, tuple(shown), error, hint)
+
+
+def lost(example: Example, encoded: Encoded, dialect: Dialect, decode: Callable[[Sequence[int]], str]) -> list[str]:
+    """What of the example is not found again in what the model would read; empty where nothing is lost.
+
+    Tools by name and by the names of their arguments, calls by parsing each assistant turn back, texts and tool results
+    as they are or escaped as in JSON, and the whole text by decoding its tokens.
+    """
+    missing = lost_in_text(example, encoded.text)
+    for span in encoded.spans:
+        parsed = dialect.parse(span.text)
+        got, want = parsed.calls, span.message.calls
+        if len(got) != len(want) or any(
+            a.name != b.name or difference(dict(a.arguments), dict(b.arguments)) for a, b in zip(got, want, strict=True)
+        ):
+            missing.append(f"the call(s) of {', '.join(call.name for call in want) or 'a turn of prose'}: read back as"
+                           f" {[call.name for call in got]} {parsed.reason}".rstrip())  # fmt: skip
+    text = decode(encoded.ids)
+    if text != encoded.text:
+        at = next((i for i, (a, b) in enumerate(zip(text, encoded.text, strict=False)) if a != b), len(text))
+        missing.append(f"characters that the tokenizer does not know, from {encoded.text[at : at + 20]!r} on")
+    return missing
+
+
+def lost_in_text(example: Example, text: str) -> list[str]:
+    """What of the example does not stand in a rendered conversation, whoever rendered it."""
+    missing = []
+    for tool in example.case.tools:
+        if not _stands(tool.name, text):
+            missing.append(f"tool {tool.name}")
+            continue
+        missing += [f"argument {name} of tool {tool.name}" for name in tool.parameters if not _stands(name, text)]
+    for message in example.messages:
+        if message.content.strip() and not _stands(message.content, text):
+            what = f"the result of {message.name}" if message.role == "tool" else f"what the {message.role} said"
+            missing.append(f"{what}: {message.content[:60]!r}")
+    for call in (call for message in example.messages for call in message.calls):
+        values = [value for value in call.arguments.values() if isinstance(value, str)]
+        if not all(_stands(value, text) for value in values):
+            missing.append(f"an argument of the call of {call.name}")
+    return missing
+
+
+def _stands(wanted: str, text: str) -> bool:
+    """As it is, as a JSON string has it, or as a Python literal has it."""
+    forms = (wanted, json.dumps(wanted)[1:-1], json.dumps(wanted, ensure_ascii=False)[1:-1], repr(wanted)[1:-1])
+    return any(form in text for form in forms) or wanted.strip() in text or _loosely(wanted) in _loosely(text)
+
+
+def _loosely(text: str) -> str:
+    """Without backslashes, quotes and spaces, in which renderings may differ without losing anything."""
+    return re.sub(r"\\[nt]|[\\\"'\s]", "", text)
+
+
+def check_answers(examples: Sequence[Example], places: Sequence[str]) -> list[Finding]:
+    """Cases that expect prose, and say none: there is nothing to learn from."""
+    silent = [f"{place}: {one.case.id}" for place, one in zip(places, examples, strict=True) if one.answer is None]
+    if not silent:
+        return []
+    hint = "give what the assistant should say as 'reply', or leave them out with --drop"
+    return [finding(f"{len(silent):,} examples expect prose and give none", silent, True, hint)]
+
+
+def check_lengths(lengths: Sequence[int], places: Sequence[str], limit: int) -> list[Finding]:
+    """How many examples would be cut, and what share of the rest is how long."""
+    over = [f"{place}: {length:,} tokens" for place, length in zip(places, lengths, strict=True) if length > limit]
+    ordered = sorted(lengths)
+    at = {share: ordered[min(len(ordered) - 1, int(share * len(ordered)))] for share in (0.5, 0.95)}
+    said = [
+        Finding(f"lengths: median {at[0.5]:,}, 95% at most {at[0.95]:,}, longest {ordered[-1]:,} of {limit:,} tokens")
+    ]
+    if over:
+        hint = f"raise --length to {ordered[-1]:,}, or leave them out with --drop"
+        said.append(
+            finding(f"{len(over):,} of {len(lengths):,} examples would be cut at {limit:,} tokens", over, True, hint)
+        )
+    return said
+
+
+def check_duplicates(examples: Sequence[Example], places: Sequence[str]) -> list[Finding]:
+    """The same conversation twice, and the same question with two answers."""
+    first: dict[str, int] = {}
+    twice, torn = [], []
+    for index, one in enumerate(examples):
+        key = repr([(m.role, _plain(m.content), m.calls) for m in one.case.messages]) + repr(one.case.tools)
+        if key not in first:
+            first[key] = index
+            continue
+        other = examples[first[key]]
+        line = f"{places[index]}: as {places[first[key]]}"
+        (twice if one.answer == other.answer else torn).append(line)
+    said = []
+    if twice:
+        said.append(finding(f"{len(twice):,} examples stand there twice", twice))
+    if torn:
+        said.append(finding(f"{len(torn):,} questions stand there again with another answer", torn))
+    return said
+
+
+def check_leakage(examples: Sequence[Example], places: Sequence[str], test: Iterable[Case]) -> list[Finding]:
+    """Groups of the test split, and requests that are nearly those of a test case."""
+    cases = list(test)
+    groups = {case.group for case in cases}
+    shared = [
+        f"{place}: group {one.case.group}"
+        for place, one in zip(places, examples, strict=True)
+        if one.case.group in groups
+    ]
+    near = [
+        f"{places[index]}: like {cases[other].id} ({100 * similarity:.0f}%)"
+        for index, other, similarity in near_duplicates(
+            [_asked(one.case) for one in examples], [_asked(c) for c in cases]
+        )
+    ]
+    hint = "take them out, or judge with other cases (--test FILE)"
+    said = []
+    if shared:
+        said.append(finding(f"{len(shared):,} examples are of a group of the test split", shared, True, hint))
+    if near:
+        said.append(finding(f"{len(near):,} requests are nearly those of test cases", near, True, hint))
+    return said
+
+
+def near_duplicates(texts: Sequence[str], others: Sequence[str], least: float = NEAR) -> list[tuple[int, int, float]]:
+    """(index into `texts`, index into `others`, similarity) of each text's nearest other, if at least `least`.
+
+    Source: prefix filtering as in C. Xiao and others, Efficient Similarity Joins for Near Duplicate Detection (2008):
+    two sets of Jaccard similarity t share an element among the rarest (1 - t)|x| + 1 of each.
+    """
+    sets = [_shingles(text) for text in texts], [_shingles(text) for text in others]
+    counts = Counter(shingle for side in sets for one in side for shingle in one)
+
+    def prefix(one: frozenset[str]) -> list[str]:
+        rare = sorted(one, key=lambda shingle: (counts[shingle], shingle))
+        return rare[: len(one) - _ceil(least * len(one)) + 1]
+
+    index: dict[str, list[int]] = defaultdict(list)
+    for number, one in enumerate(sets[1]):
+        for shingle in prefix(one):
+            index[shingle].append(number)
+    found = []
+    for number, one in enumerate(sets[0]):
+        candidates = {other for shingle in prefix(one) for other in index.get(shingle, ())}
+        scored = [(len(one & sets[1][other]) / len(one | sets[1][other]), -other) for other in candidates]
+        best = max(scored, default=(0.0, 0))
+        if scored and best[0] >= least:
+            found.append((number, -best[1], best[0]))
+    return found
+
+
+def _ceil(value: float) -> int:
+    return -int(-value // 1)
+
+
+def _shingles(text: str) -> frozenset[str]:
+    plain = f" {_plain(text)} "
+    return frozenset(plain[at : at + _SHINGLE] for at in range(max(1, len(plain) - _SHINGLE + 1)))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def _asked(case: Case) -> str:
+    """All that users said, the last request included."""
+    return "\n".join(message.content for message in case.messages if message.role == "user")
+
+
+def check_mix(examples: Sequence[Example], recommended: Mapping[str, int] | None = None) -> list[Finding]:
+    """The scenarios' shares against the recommended ones. A hint and no error: a set may be for one thing."""
+    wanted = dict(MIX) if recommended is None else dict(recommended)
+    counts = Counter(one.case.scenario for one in examples)
+    total, whole = len(examples), sum(wanted.values())
+    shares = {name: (counts[name] / total, wanted.get(name, 0) / whole) for name in SCENARIOS}
+    table = ", ".join(f"{name} {100 * have:.0f}% ({100 * want:.0f}%)" for name, (have, want) in shares.items())
+    said = [Finding(f"scenarios (recommended): {table}")]
+    short = [name for name, (have, want) in shares.items() if have < want / 2]
+    if short:
+        said.append(Finding(f"scarce for what the gate asks: {', '.join(short)}"))
+    return said

@@ -1,0 +1,191 @@
+"""Training data: case files with the assistant's answer, and OpenAI-style conversations. Reads files; no torch.
+
+A training file is a case file whose lines may carry `reply`: what the assistant says where no call is right (a case's
+key says only that it should not call).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from phi4bench.cases import Case, Message
+from phi4bench.datasets.casefile import distinct, shown_path
+from phi4bench.datasets.casejson import FormError, case_from_json, case_to_json, shown
+from phi4bench.datasets.nearby import no_such_path
+from phi4bench.datasets.strictjson import read_json
+from phi4bench.datasets.toolsets import Toolsets, check_expected, check_tools
+from phi4bench.errors import CaseFileError, UsageError
+from trainers.converting import from_openai, is_openai
+
+
+@dataclass(frozen=True)
+class Example:
+    """A case and what the assistant should say: prose, calls, or both. Every assistant turn before it is learned too.
+
+    `answer` is `None` where the file gives no `reply` to a case that expects prose.
+    """
+
+    case: Case
+    answer: Message | None
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The whole conversation, answer included."""
+        return (*self.case.messages, *((self.answer,) if self.answer else ()))
+
+
+@dataclass(frozen=True)
+class Data:
+    """`places`: where each example stands, `file:line`. `notes`: lines to print about what was converted."""
+
+    examples: tuple[Example, ...]
+    places: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def load_examples(sources: Sequence[str]) -> Data:
+    """Every example of the files; raises `CaseFileError` for the first fault, naming file and line."""
+    found: list[tuple[str, Example]] = []
+    notes: list[str] = []
+    for source in sources:
+        path = Path(source).expanduser()
+        if not path.is_file():
+            raise UsageError(no_such_path(source, "a file of cases or conversations (.jsonl)"))
+        some, said = _read(path)
+        found += some
+        notes += said
+    distinct((place, one.case) for place, one in found)
+    return Data(tuple(one for _, one in found), tuple(place for place, _ in found), tuple(notes))
+
+
+def _read(path: Path) -> tuple[list[tuple[str, Example]], list[str]]:
+    shown_name, toolsets = shown_path(path), Toolsets([path.parent])
+    known_good: set[str] = set()
+    found: list[tuple[str, Example]] = []
+    converted: Counter[str] = Counter()
+    for number, value in _values(path):
+        place = f"{shown_name}:{number}"
+        try:
+            if is_openai(value):
+                case, answer, did = from_openai(value, f"{path.stem}-{number}")
+                converted.update(did)
+                example = Example(case, answer)
+            else:
+                example = _from_case(value, toolsets)
+            check_tools(example.case.tools, known_good)
+            check_expected(example.case)
+        except (FormError, UsageError) as fault:
+            raise CaseFileError(f"{place}: {fault}") from None
+        except RecursionError:
+            raise CaseFileError(f"{place}: nested too deeply; flatten it") from None
+        found.append((place, example))
+    if not found:
+        raise CaseFileError(f"{shown_name}:1: the file holds no example; write one JSON object a line")
+    told = ", ".join(f"{count:,} {what}" for what, count in sorted(converted.items()))
+    return found, [f"{shown_name}: converted {told}"] if converted else []
+
+
+def _values(path: Path) -> Iterable[tuple[int, Any]]:
+    """Each JSON value with its line's number; a file that is one JSON list gives its items, numbered."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{shown_path(path)} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise CaseFileError(
+            f"{shown_path(path)}: byte {error.start + 1} is not UTF-8; save the file as UTF-8"
+        ) from None
+    if text.lstrip().startswith("["):
+        try:
+            items = read_json(text)
+        except FormError as fault:
+            raise CaseFileError(f"{shown_path(path)}: {fault}") from None
+        yield from enumerate(items, start=1)
+        return
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                yield number, read_json(line)
+            except (FormError, RecursionError) as fault:
+                raise CaseFileError(f"{shown_path(path)}:{number}: {fault}") from None
+
+
+def _from_case(value: Any, toolsets: Toolsets) -> Example:
+    reply = ""
+    if isinstance(value, dict) and "reply" in value:
+        value = dict(value)
+        reply = value.pop("reply")
+        if not isinstance(reply, str) or not reply.strip():
+            raise FormError(f"reply={shown(reply)}, but should be what the assistant says, a text")
+    case = case_from_json(value, toolsets)
+    expected = case.expected
+    if expected.structured:
+        return Example(case, Message("assistant", json.dumps(expected.json, ensure_ascii=False)))
+    if expected.calls or reply:
+        return Example(case, Message("assistant", reply, expected.calls))
+    return Example(case, None)
+
+
+def write_examples(path: Path, examples: Iterable[Example]) -> None:
+    """One example a line, in the form that `load_examples` reads."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for one in examples:
+            line = case_to_json(one.case)
+            if one.answer is not None and one.answer.content and not one.case.expected.structured:
+                line["reply"] = one.answer.content
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def generated(count: int, seed: int) -> list[Example]:
+    """`count` distinct examples of the grammar's train split, of which no family and no value is in the test split."""
+    from phi4bench.phrasing import example
+
+    tools = Toolsets()("claude_code")
+    rng = random.Random(f"trainers data {seed}")
+    seen: set[str] = set()
+    made: list[Example] = []
+    for _ in range(50 * count):
+        if len(made) == count:
+            return made
+        drawn = example(rng, "train", tools)
+        asked = repr([(message.role, message.content, message.calls) for message in drawn.case.messages])
+        if asked not in seen:
+            seen.add(asked)
+            case = replace(drawn.case, id=f"train-{len(made) + 1:06}", toolset="claude_code")
+            reply = "" if case.expected.calls else drawn.reply
+            made.append(Example(case, Message("assistant", reply, case.expected.calls)))
+    if len(made) < count:
+        raise UsageError(f"--count={count}, but the grammar gave only {len(made)} distinct examples")
+    return made
+
+
+def split(examples: Sequence[Example], share: float, seed: int) -> tuple[list[int], list[int]]:
+    """Indices for training and for validation; a group is wholly in one of them. Raises `UsageError`."""
+    if len(examples) < 2:
+        raise UsageError(
+            f"examples={len(examples)}, but should be at least 2", "one to learn from and one to validate with"
+        )
+    groups: dict[str, list[int]] = {}
+    for index, one in enumerate(examples):
+        groups.setdefault(one.case.group, []).append(index)
+    if len(groups) < 2:
+        raise UsageError(
+            f"all {len(examples)} examples are of group {shown(next(iter(groups)))}, but validation needs another",
+            "name in 'group' the template family that each example comes from",
+        )
+    names = sorted(groups)
+    random.Random(f"trainers split {seed}").shuffle(names)
+    validation: list[int] = []
+    for name in names[:-1]:
+        if validation and len(validation) + len(groups[name]) / 2 > share * len(examples):
+            break
+        validation += groups[name]
+    held = set(validation)
+    return [index for index in range(len(examples)) if index not in held], sorted(validation)

@@ -1,0 +1,189 @@
+"""From files to rows to learn from: read, rendered, checked, split. No torch.
+
+What a check finds wrong stops the run, with its instances; `drop` leaves such examples out instead, and says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phi4bench.artifacts.speech import chat_template
+from phi4bench.datasets import case_to_json, load_cases
+from phi4bench.errors import UsageError
+from trainers import checks
+from trainers.base import Base
+from trainers.checks import Finding
+from trainers.data import Data, Example, load_examples, split
+from trainers.encoding import Encoded
+
+
+@dataclass(frozen=True)
+class Row:
+    """One example as the trainer takes it. `answer`: where its last turn stands in the ids."""
+
+    ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    answer: tuple[int, int]
+    scenario: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """`sha256`: over the examples, in their order. `told`: what the checks said, in lines."""
+
+    train: tuple[Row, ...]
+    validation: tuple[Row, ...]
+    sha256: str
+    told: tuple[str, ...]
+
+
+def prepare(
+    base: Base,
+    sources: Sequence[str],
+    *,
+    length: int,
+    validation: float,
+    seed: int,
+    test: Sequence[str] | None = None,
+    drop: bool = False,
+) -> Prepared:
+    """Raises `UsageError` that begins with what is wrong, and lists instances on further lines.
+
+    `test`: case files that the model will be judged by; `None`: the shipped test split.
+    """
+    data = load_examples(sources)
+    examples, encoded, found = examine(base, data, length, test)
+    told = list(data.notes)
+    keep = [index for index, one in enumerate(encoded) if one is not None and len(one.ids) <= length]
+    fatal = [one for one in found if one.error and not (drop and one.hint.endswith("--drop"))]
+    if fatal:
+        raise DataError(fatal)
+    for one in found:
+        told += one.lines()
+    if len(keep) < len(examples):
+        told.append(f"left out (--drop): {len(examples) - len(keep):,} of {len(examples):,} examples")
+    kept = [examples[index] for index in keep]
+    into, held = split(kept, validation, seed)
+    rows = [_row(examples[index], encoded[index]) for index in keep]
+    told.append(f"{len(into):,} examples to learn from, {len(held):,} to validate with, by whole groups")
+    return Prepared(
+        tuple(rows[index] for index in into),
+        tuple(rows[index] for index in held),
+        _digest(kept),
+        tuple(told),
+    )
+
+
+class DataError(UsageError):
+    """Data that should not be trained on. `str()` has one line a finding, and its instances below it."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("\n".join(line for one in findings for line in one.lines()))
+
+
+def examine(
+    base: Base, data: Data, length: int, test: Sequence[str] | None = None
+) -> tuple[list[Example], list[Encoded | None], list[Finding]]:
+    """Every example, its tokens (`None` where it has no answer), and what the checks found."""
+    examples, places = list(data.examples), list(data.places)
+    if len(examples) < 2:
+        split(examples, 0.5, 0)  # says what is wrong
+    encoder = base.encoder
+    found = checks.check_answers(examples, places)
+    encoded: list[Encoded | None] = []
+    losses, torn = [], []
+    for place, one in zip(places, examples, strict=True):
+        if one.answer is None:
+            encoded.append(None)
+            continue
+        try:
+            made = encoder.encode(one)
+        except ValueError as fault:
+            torn.append(f"{place}: {fault}")
+            encoded.append(None)
+            continue
+        encoded.append(made)
+        lost = checks.lost(one, made, encoder.dialect, base.tokenizer.decode)
+        losses += [f"{place}: {what}" for what in lost]
+    if losses:
+        hint = f"dialect {encoder.dialect.name} does not carry them; name another (--dialect)"
+        found.append(checks.finding(f"{len(losses):,} things would be lost in the rendered text", losses, True, hint))
+    if torn:
+        found.append(
+            checks.finding(
+                f"{len(torn):,} examples cannot be learned turn by turn", torn, True, "leave them out with --drop"
+            )
+        )
+    known = [(place, one) for place, one in zip(places, encoded, strict=True) if one is not None]
+    if known:
+        found += checks.check_lengths([len(one.ids) for _, one in known], [place for place, _ in known], length)
+    found += checks.check_duplicates(examples, places)
+    found += checks.check_leakage(examples, places, load_cases(test).cases)
+    found += checks.check_mix(examples)
+    found += own_template(base.folder, examples)
+    return examples, encoded, found
+
+
+def own_template(folder: Path, examples: Sequence[Example]) -> list[Finding]:
+    """What the model's own chat template would lose of an example with tools and calls; told, since it is not used."""
+    template = chat_template(folder)
+    chosen = next((one for one in examples if any(message.calls for message in one.messages)), None)
+    if template is None or chosen is None:
+        return []
+    from jinja2.exceptions import TemplateError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
+
+    def refuse(message: str) -> None:
+        raise TemplateError(message)
+
+    try:
+        text = environment.from_string(template).render(
+            messages=[_openai(message) for message in chosen.messages],
+            tools=[_openai_tool(tool) for tool in chosen.case.tools],
+            add_generation_prompt=False,
+            bos_token="",
+            eos_token="",
+            raise_exception=refuse,
+        )
+    except TemplateError as error:
+        return [Finding(f"the model's own chat template cannot render tools and calls ({error}); it is not used")]
+    missing = checks.lost_in_text(chosen, text)
+    if not missing:
+        return []
+    return [
+        checks.finding(
+            f"the model's own chat template loses {len(missing)} things of {chosen.case.id}; it is not used", missing
+        )
+    ]
+
+
+def _openai(message: Any) -> dict[str, Any]:
+    calls = [{"type": "function", "function": {"name": c.name, "arguments": dict(c.arguments)}} for c in message.calls]
+    return {"role": message.role, "content": message.content} | ({"tool_calls": calls} if calls else {})
+
+
+def _openai_tool(tool: Any) -> dict[str, Any]:
+    inner = {"name": tool.name, "description": tool.description, "parameters": dict(tool.schema)}
+    return {"type": "function", "function": inner}
+
+
+def _row(example: Example, encoded: Encoded | None) -> Row:
+    assert encoded is not None
+    return Row(encoded.ids, tuple(encoded.labels), encoded.answer, example.case.scenario)
+
+
+def _digest(examples: Sequence[Example]) -> str:
+    digest = hashlib.sha256()
+    for one in examples:
+        said = one.answer.content if one.answer else ""
+        digest.update((json.dumps(case_to_json(one.case), sort_keys=True) + json.dumps(said) + "\n").encode())
+    return digest.hexdigest()
