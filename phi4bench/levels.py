@@ -91,6 +91,11 @@ def score(case: Case, completion: Completion, dialect: Dialect) -> Score:
     )  # fmt: skip
 
 
+def is_right(score: Score) -> bool:
+    """Whether the case is wholly right: every call with all its arguments, the value wanted, or prose."""
+    return score.abstained if not (score.expects_call or score.structured) else score.level >= LEVELS["parameter"]
+
+
 def _grade(parsed: Parsed, expected: Expected, tools: Mapping[str, Tool]) -> tuple[Level, str, int, int]:
     """(level, reason, arguments right, arguments expected)"""
     wanted = expected.calls

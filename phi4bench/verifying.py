@@ -20,11 +20,12 @@ from phi4bench.datasets.casejson import FormError
 from phi4bench.datasets.strictjson import read_json
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
+from phi4bench.report.known import known_title
 from phi4bench.report.promotion import PREDICATE, STATEMENT, promotion
 from phi4bench.report.writing import to_json
 from phi4bench.rescoring import judge_again
 from phi4bench.revision import suite_revision
-from phi4bench.run.plan import read_targets
+from phi4bench.run.plan import read_targets, read_xfails
 from phi4bench.runfile import read_run
 
 TRUSTED = ("created", "command", "suite")
@@ -44,9 +45,15 @@ class Verification:
 
 
 def verify(
-    statement: Path, model: Path, transcripts: Path, cases: Sequence[str] = (), targets: Sequence[str] = ()
+    statement: Path,
+    model: Path,
+    transcripts: Path,
+    cases: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    xfails: Path | None = None,
 ) -> Verification:
-    """Hold a statement against the files. `cases`, `targets`: sources that should be the ones it names, if any.
+    """Hold a statement against the files. `cases`, `targets`, `xfails`: sources that should be the ones it names,
+    if any.
 
     `UsageError` where there is nothing to check: no such file, no such folder, no promotion.
     """
@@ -61,7 +68,7 @@ def verify(
     if misshapen:
         return Verification(tuple(misshapen[:_MOST_SHOWN]), ())
     predicate = stated["predicate"]
-    found = [*_model_differences(stated, model), *_own_sources(predicate, cases, targets)]
+    found = [*_model_differences(stated, model), *_own_sources(predicate, cases, targets, xfails)]
     edited = list(_transcript_differences(predicate, folder))
     notes = []
     if edited:
@@ -137,7 +144,9 @@ def _transcript_differences(predicate: Mapping[str, Any], folder: Path) -> Itera
             yield f"transcripts {name}: sha256 is {sha256[:12]}, but the statement says {entry['sha256'][:12]}"
 
 
-def _own_sources(predicate: Mapping[str, Any], cases: Sequence[str], targets: Sequence[str]) -> Iterator[str]:
+def _own_sources(
+    predicate: Mapping[str, Any], cases: Sequence[str], targets: Sequence[str], xfails: Path | None
+) -> Iterator[str]:
     if cases:
         found = load_cases(cases).sha256
         if found != predicate["cases"]["sha256"]:
@@ -148,6 +157,12 @@ def _own_sources(predicate: Mapping[str, Any], cases: Sequence[str], targets: Se
         if digests != said:
             shown = " and ".join(", ".join(one[:12] for one in some) for some in (digests, said))
             yield f"--targets: sha256 given and stated are {shown}"
+    if xfails:
+        given, known = read_xfails(xfails).sha256, predicate["known_failures"]
+        if known is None:
+            yield f"--xfails: sha256 is {given[:12]}, but the statement left no known failure out"
+        elif given != known["sha256"]:
+            yield f"--xfails: sha256 is {given[:12]}, but the statement says {known['sha256'][:12]}"
 
 
 def _number_differences(stated: Mapping[str, Any], folder: Path) -> Iterator[str]:
@@ -218,6 +233,9 @@ def _confirmed(stated: Mapping[str, Any]) -> Iterator[str]:
         f" transcripts"
     )
     names = printable(", ".join(predicate["targets"]["names"]), 120)
+    known = predicate["known_failures"]
+    if known:
+        yield f"known failures: {known_title(known)}"
     yield f"verdict {predicate['verdict']}: {len(predicate['gates'])} gates by {names}, every number as stated"
 
 

@@ -26,6 +26,7 @@ LAYERS = {
         "targets",
         "values",
         "verdicts",
+        "xfails",
     },
     "edges": {"artifacts", "backends", "datasets", "generating", "machine", "revision", "runfile", "store"},
     "run": {"run"},

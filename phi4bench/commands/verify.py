@@ -35,6 +35,9 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--cases", action="append", metavar="PATH", help="also check that these are its cases")
     parser.add_argument("--targets", action="append", metavar="NAME|FILE", help="also check that these are its targets")
+    parser.add_argument(
+        "--xfails", type=Path, metavar="FILE", help="also check that this is its list of known failures"
+    )
     parser.set_defaults(carry_out=run)
 
 
@@ -42,7 +45,14 @@ def run(options: argparse.Namespace) -> int:
     """Print what differs, or what was confirmed; returns the exit code. UsageError for what cannot be checked."""
     from phi4bench.verifying import verify
 
-    found = verify(options.statement, options.model, options.transcripts, options.cases or (), options.targets or ())
+    found = verify(
+        options.statement,
+        options.model,
+        options.transcripts,
+        options.cases or (),
+        options.targets or (),
+        options.xfails,
+    )
     for line in (*found.notes, *found.differences):
         sys.stdout.write(f"{line}\n")
     if found.differences:

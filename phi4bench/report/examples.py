@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from phi4bench.cases import Case
-from phi4bench.levels import LEVELS, Score
+from phi4bench.levels import LEVELS, Score, is_right
 from phi4bench.run.judging import REGRESSION, Judgement
 from phi4bench.transcripts import Completion
 
@@ -58,10 +58,6 @@ def all_failing(judgement: Judgement) -> list[Example]:
 
 def flip_example(judgement: Judgement, score: Score) -> Example:
     return _example(judgement, score, True)
-
-
-def is_right(score: Score) -> bool:
-    return score.abstained if not (score.expects_call or score.structured) else score.level >= LEVELS["parameter"]
 
 
 def last_request(case: Case) -> str:

@@ -10,8 +10,9 @@ from phi4bench.gates import GateResult, Outcome, RegressionResult
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
 from phi4bench.report.examples import Example, examples, expected_text, last_request
+from phi4bench.report.known import stale_lines
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval
-from phi4bench.run.judging import REGRESSION, Judgement
+from phi4bench.run.judging import KNOWN_FAILURES, REGRESSION, Judgement
 from phi4bench.targets import FIDELITY_GATES, is_quantized
 
 EXAMPLES = 5
@@ -30,6 +31,8 @@ class Finding:
 
 def finding(judgement: Judgement, gate: str) -> Finding:
     """Of any gate that a suite may ask for."""
+    if gate == KNOWN_FAILURES:
+        return _known_failures(judgement)
     result = judgement.result(gate)
     if result is None or (result.outcome is None and result.total == 0):
         return Finding("SKIP", _why_not_judged(judgement, gate))
@@ -41,6 +44,15 @@ def finding(judgement: Judgement, gate: str) -> Finding:
     if result.outcome is Outcome.INCONCLUSIVE:
         return Finding("INCONCLUSIVE", f"{line}: {result.reason}")
     return Finding("PASS", line)
+
+
+def _known_failures(judgement: Judgement) -> Finding:
+    known = judgement.known
+    if known is None:
+        return Finding("SKIP", "no list of known failures: --xfails was not given")
+    if known.stale:
+        return Finding("FAIL", "\n".join(f"{judgement.id} known_failures: {line}" for line in stale_lines(known)))
+    return Finding("PASS", "")
 
 
 def headline(judgement: Judgement, gate: str) -> str:

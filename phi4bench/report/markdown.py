@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.errors import UsageError
+from phi4bench.report.known import known_title
 from phi4bench.report.wording import percent, points, size
 
 WORST_FIRST = ("reject", "inconclusive", "none", "promote")
@@ -63,6 +64,14 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
         cells = (f"{pair['total']:,} pairs", points(pair["difference"]), ends, margin, pair["outcome"] or "measured")
         yield f"| {name} against the baseline | {' | '.join(cells)} |"
     yield ""
+    if one.get("known_failures"):
+        yield f"known failures: {_cell(known_title(one['known_failures']))}"
+        yield ""
+        for entry in one["known_failures"]["entries"]:
+            stale = "**STALE**, it passes now: take the entry out; " if entry["stale"] else ""
+            counted = f"{entry['right']} of {entry['cases']} right"
+            yield f"- {stale}{_cell(entry['group'])}: {counted}; {_cell(entry['reason'])}"
+        yield ""
     yield "| tool | cases | detection | parsing | tool | parameter |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for name, levels in one["per_tool"].items():

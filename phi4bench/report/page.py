@@ -13,6 +13,7 @@ from phi4bench.gates import GateResult, RegressionResult
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
 from phi4bench.report.examples import Example, all_failing, flip_example, flips
+from phi4bench.report.known import known_figures, known_line, known_title
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval, size
 from phi4bench.run.judge import Fault
 from phi4bench.run.judging import REGRESSION, Conclusion, Judgement
@@ -93,6 +94,8 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "fidelity": fidelity_lines(judgement.fidelity) if judgement.fidelity else [],
         "fidelity_gates": [gate for gate in judgement.fidelity_gates.values() if gate.outcome],
         "fragile": fragile_line(judgement.fragile) if judgement.fragile else "",
+        "known_failures": known_title(known_figures(judgement.known) or {}) if judgement.known else "",
+        "known": [(known_line(one), one.stale) for one in judgement.known.entries] if judgement.known else [],
         "flips": _flips(judgement),
         "tools": _rates(judgement.tools),
         "scenarios": _rates(judgement.scenarios),

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from phi4bench.report.figures import gate_line
+from phi4bench.report.known import known_figures
 from phi4bench.run.judging import Conclusion, Judgement
 
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -64,6 +65,7 @@ def promotion(
                     for name, sha256 in zip(targets.names, targets.sha256s, strict=True)
                 ],
             },
+            "known_failures": known_figures(judgement.known),
             "suite": dict(suite),
             "decoding": dict(run.decoding),
             "dialect_sha256": run.dialect.digest(),

@@ -9,6 +9,7 @@ from pathlib import Path
 from phi4bench.gates import GateResult, Outcome
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
+from phi4bench.report.known import known_figures, known_line, known_title, stale_lines
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval, size
 from phi4bench.run.judging import Conclusion, Judgement
 
@@ -27,9 +28,11 @@ def summary(judgement: Judgement, conclusion: Conclusion) -> list[Line]:
         *_levels(judgement),
         *_regression(judgement),
         *_fidelity(judgement),
+        *_known_failures(judgement),
         *_groups("tool", judgement.tools.items()),
         *_groups("scenario", judgement.scenarios.items()),
         *_reasons(judgement),
+        *_stale(judgement),
         *_end(judgement, conclusion),
     ]
 
@@ -103,6 +106,17 @@ def _fidelity(judgement: Judgement) -> Iterator[Line]:
         yield from ((part, "") for part in _wrapped(f"fragile  {fragile_line(judgement.fragile)}"))
 
 
+def _known_failures(judgement: Judgement) -> Iterator[Line]:
+    """What a list of known failures left out, and what became of each entry."""
+    known = judgement.known
+    figures = known_figures(known)
+    if known is None or figures is None:
+        return
+    yield from ((part, "") for part in _wrapped(f"known failures  {known_title(figures)}"))
+    for entry in known.entries:
+        yield from ((f"  {part}", "red" if entry.stale else "") for part in _wrapped(known_line(entry), WIDTH - 2))
+
+
 def _groups(kind: str, rows: Iterable[tuple[str, object]]) -> Iterator[Line]:
     """A row a tool or a scenario: how many cases, and its rate at each level (or of abstention)."""
     yield f"  {kind:<20}{'cases':>7}" + "".join(f"{name:>11}" for name in (*LEVELS, "")).rstrip(), ""
@@ -127,6 +141,11 @@ def _reasons(judgement: Judgement) -> Iterator[Line]:
             yield line, "yellow"
 
 
+def _stale(judgement: Judgement) -> Iterator[Line]:
+    for line in stale_lines(judgement.known) if judgement.known else ():
+        yield from ((part, "red") for part in _wrapped(f"FAIL known_failures: {line}"))
+
+
 def _end(judgement: Judgement, conclusion: Conclusion) -> Iterator[Line]:
     reached = judgement.tier
     if reached is not None and not judgement.incomplete:
@@ -141,5 +160,5 @@ def _end(judgement: Judgement, conclusion: Conclusion) -> Iterator[Line]:
         yield f"  targets {', '.join(judgement.targets.names)} promote nothing, whatever they show", ""
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+def _wrapped(text: str, width: int = WIDTH) -> list[str]:
+    return textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)

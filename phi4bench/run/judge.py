@@ -105,7 +105,7 @@ class Judge:
             found = measure(
                 artifact,
                 baseline,
-                plan.dataset.cases,
+                plan.judged,
                 plan.system_prompt,
                 settings,
                 self.progress,
@@ -148,8 +148,16 @@ def header(artifact: Artifact, plan: Plan, prompt: Prompt, baseline: bool = Fals
         f" sha256 {dataset.sha256[:12]}",
         *(f"  {printable(line, 200)}" for line in dataset.notes),
         f"  targets {', '.join(plan.targets.names)}",
+        *_left_out(plan),
         f"  first prompt  {printable(prompt.text, 400)}",
     ]
+
+
+def _left_out(plan: Plan) -> list[str]:
+    if not plan.xfails:
+        return []
+    count, families = len(plan.dataset.cases) - len(plan.judged), len(plan.xfails["sizes"])
+    return [f"  known failures  {families:,} in {plan.xfails['name']}: {count:,} cases are left out of every rate"]
 
 
 def card(artifact: Artifact) -> dict[str, Any]:
@@ -177,6 +185,7 @@ def _facts(subject: Subject, plan: Plan) -> dict[str, Any]:
         "no_baseline_given": plan.options.no_baseline,
         "targets": [list(text) for text in plan.target_texts],
         "seed": plan.options.seed,
+        "xfails": plan.xfails,
     }
 
 

@@ -5,7 +5,7 @@ A stored run and a fresh one take the same way, so that scoring again gives the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -26,9 +26,11 @@ from phi4bench.runfile import SavedRun
 from phi4bench.targets import FIDELITY_GATES, PAIRED_GATES, SCORE_GATES, Targets, Tier
 from phi4bench.transcripts import Completion
 from phi4bench.verdicts import EXIT_CODES, Judged, Verdict, advice, required_gates, tier, verdict
+from phi4bench.xfails import KnownFailures, found_failures, stored_xfails
 
 REGRESSION = "regression."
-SUITE_GATES = (*SCORE_GATES, *(REGRESSION + name for name in PAIRED_GATES), *FIDELITY_GATES)
+KNOWN_FAILURES = "known_failures"
+SUITE_GATES = (*SCORE_GATES, *(REGRESSION + name for name in PAIRED_GATES), *FIDELITY_GATES, KNOWN_FAILURES)
 """The gates that suites judge now. A required gate of another name is INCONCLUSIVE: nothing measures it yet."""
 
 CRASHED_EXIT = 3
@@ -37,7 +39,8 @@ CRASHED_EXIT = 3
 
 @dataclass(frozen=True)
 class Judgement:
-    """One artifact, judged. `scores` are those of the cases that have a completion, in the cases' order.
+    """One artifact, judged. `scores` are those of the cases that have a completion, in the cases' order, without the
+    families that are `known` to fail.
 
     `gates`: every rate by name, and `regression` every paired comparison, both with outcomes where there are targets.
     `incomplete`: why no gate may be decided; empty where every completion is there.
@@ -51,6 +54,7 @@ class Judgement:
     gates: Mapping[str, GateResult]
     regression: Mapping[str, RegressionResult]
     incomplete: str = ""
+    known: KnownFailures | None = None
 
     @property
     def id(self) -> str:
@@ -151,6 +155,9 @@ class Conclusion:
 def assess(run: SavedRun, baseline: SavedRun | None, targets: Targets) -> Judgement:
     """Score and judge. Where completions are missing no gate is decided: what is there is no fair sample."""
     scores, before = score_run(run), score_run(baseline) if baseline else ()
+    known = _known_failures(run, scores)
+    if known:
+        scores, before = (tuple(one for one in some if one.group not in known.groups) for some in (scores, before))
     precision = str(run.artifact["precision"])
     gates = judge_levels(scores, targets, precision)
     regression: dict[str, RegressionResult] = {}
@@ -165,7 +172,7 @@ def assess(run: SavedRun, baseline: SavedRun | None, targets: Targets) -> Judgem
     unpaired = incomplete or (_incomplete(baseline) if baseline else "")
     if unpaired:
         regression = {name: _undecided(gate, unpaired) for name, gate in regression.items()}
-    return Judgement(run, baseline, targets, scores, before, gates, regression, incomplete)
+    return Judgement(run, baseline, targets, scores, before, gates, regression, incomplete, known)
 
 
 def score_run(run: SavedRun) -> tuple[Score, ...]:
@@ -173,13 +180,27 @@ def score_run(run: SavedRun) -> tuple[Score, ...]:
 
 
 def conclude(judgement: Judgement, ran: Collection[str]) -> Conclusion:
-    """The verdict over the gates that tests `ran`; none where a gate that the targets name was left out."""
+    """The verdict over the gates that tests `ran`; none where a gate that the targets name was left out.
+
+    A known failure that passes now is a reject, whatever the gates say.
+    """
     names = [gate.name for gate in judgement.targets.gates]
     not_run = tuple(name for name in names if name in SUITE_GATES and name not in ran)
     if not_run:
         return Conclusion(None, not_run, "")
     decided = verdict(judgement.required, judgement.targets, judgement.precision, "cpu", judgement.waived)
+    if judgement.known and judgement.known.stale:
+        decided = Verdict.reject
     return Conclusion(decided, (), advice(decided, judgement.tier))
+
+
+def _known_failures(run: SavedRun, scores: Sequence[Score]) -> KnownFailures | None:
+    stored = run.facts.get("xfails")
+    if not stored:
+        return None
+    groups = [case.group for case in run.dataset.cases]
+    xfails, sizes = stored_xfails(stored, groups)
+    return found_failures(xfails, sizes, scores, groups)
 
 
 def _answered(run: SavedRun) -> dict[str, tuple[Case, Completion]]:

@@ -21,6 +21,7 @@ class RunOptions:
     no_baseline: bool = False
     cases: tuple[str, ...] = ()
     targets: tuple[str, ...] = ("guide",)
+    xfails: Path | None = None
     dialect: str | None = None
     system_prompt: Path | None = None
     limit: int | None = None
@@ -54,6 +55,10 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "targets": (
         "--targets",
         {"action": "append", "metavar": "NAME|FILE", "help": "figures to reach; may repeat (default: guide)"},
+    ),
+    "xfails": (
+        "--xfails",
+        {"metavar": "FILE", "help": "known failures: families of cases to leave out, each with a reason (TOML)"},
     ),
     "dialect": ("--dialect", {"metavar": "NAME|FILE", "help": "wire format (default: the manifest's, or inferred)"}),
     "system_prompt": (
@@ -99,6 +104,7 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
         no_baseline=get("no_baseline"),
         cases=tuple(get("cases") or ()),
         targets=tuple(get("targets") or ("guide",)),
+        xfails=Path(get("xfails")) if get("xfails") else None,
         dialect=get("dialect"),
         system_prompt=Path(get("system_prompt")) if get("system_prompt") else None,
         limit=_number("limit", get("limit"), int, 1),

@@ -6,17 +6,20 @@ Whatever is wrong with a request is told here, in one line, while nothing has be
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from phi4bench.artifacts import Artifact, open_artifact, unique_ids
+from phi4bench.cases import Case
 from phi4bench.datasets import Dataset, fixtures_dir, load_cases, subset
 from phi4bench.errors import ArtifactError, TargetsError, UsageError
 from phi4bench.printable import printable
 from phi4bench.run.options import RunOptions
 from phi4bench.store import default_cache_dir
 from phi4bench.targets import Targets, merge_targets, parse_targets
+from phi4bench.xfails import Xfails, check_xfails, parse_xfails, to_stored
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,10 @@ class Subject:
 
 @dataclass(frozen=True)
 class Plan:
-    """A request whose every part exists. `system_prompt`: the text; `None` for the dialect's own."""
+    """A request whose every part exists. `system_prompt`: the text; `None` for the dialect's own.
+
+    `xfails`: the known failures, as they go into a run's facts; their cases are asked and not judged.
+    """
 
     options: RunOptions
     subjects: tuple[Subject, ...]
@@ -38,6 +44,13 @@ class Plan:
     targets: Targets
     target_texts: tuple[tuple[str, str], ...]
     system_prompt: str | None
+    xfails: Mapping[str, Any] | None = None
+
+    @property
+    def judged(self) -> tuple[Case, ...]:
+        """The cases without those of known failures."""
+        left_out = self.xfails["sizes"] if self.xfails else {}
+        return tuple(case for case in self.dataset.cases if case.group not in left_out)
 
 
 def make_plan(options: RunOptions) -> Plan:
@@ -51,12 +64,14 @@ def make_plan(options: RunOptions) -> Plan:
     dataset = load_cases(options.cases or None)
     if not dataset.cases:
         raise UsageError(f"{dataset.path}: no cases", "name a case file that holds some")
+    whole = dataset
     if options.limit is not None:
         dataset = subset(dataset, options.limit, options.seed)
+    xfails = _known_failures(options.xfails, whole, dataset) if options.xfails else None
     _check_writable(options.report_dir, "--report")
     if options.cache:
         _check_writable(options.cache_dir or default_cache_dir(), "--cache-dir")
-    return Plan(options, subjects, dataset, targets, texts, system_prompt)
+    return Plan(options, subjects, dataset, targets, texts, system_prompt, xfails)
 
 
 def read_targets(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -74,6 +89,24 @@ def read_targets(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
             )
         texts.append((name if path.parent == folder else path.stem, _read_text(path, "--targets")))
     return tuple(texts)
+
+
+def read_xfails(path: Path) -> Xfails:
+    """A file of known failures; `UsageError` for whatever is wrong with it."""
+    shown = printable(str(path), 200)
+    try:
+        text = path.expanduser().read_bytes().decode("utf-8")  # as it is, so that its hash is the file's
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UsageError(f"--xfails={shown!r} cannot be read ({reason})", "name a TOML file") from None
+    return parse_xfails(text, printable(path.name, 200))
+
+
+def _known_failures(path: Path, whole: Dataset, judged: Dataset) -> dict[str, Any]:
+    xfails = read_xfails(path)
+    groups = [case.group for case in whole.cases]
+    check_xfails(xfails, groups, [case.group for case in judged.cases])
+    return to_stored(xfails, groups)
 
 
 def _open(spec: str, options: RunOptions) -> Artifact:
