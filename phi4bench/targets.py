@@ -15,6 +15,12 @@ The format::
     ceiling = { gpu = 50, cpu = 200 } # by device or by precision; an artifact that none fits has no such gate
     source = "..."
 
+    [[gate]]
+    name = "size_ratio"
+    ceiling = { int8 = 0.27 }
+    least_parameters = 200_000_000    # of size_ratio alone: smaller models are measured and not judged
+    source = "..."
+
     [regression]                      # paired with the baseline; for quantized artifacts
     levels = ["tool", "abstention"]   # of the four levels and abstention
     margins = { int8 = 0.02 }         # the loss that is too much, as a fraction, by precision
@@ -43,7 +49,9 @@ SCORE_GATES = (*PAIRED_GATES, "argument_accuracy", "schema_validity", "selection
 """Rates that are computed from scores."""
 FIDELITY_GATES = ("perplexity_ratio", "top1_agreement", "kl_mean")
 """How closely reference answers are followed, beside the baseline; only for quantized artifacts."""
-OTHER_GATES = (*FIDELITY_GATES, "slo.latency_p95_ms", "slo.tokens_per_s", "slo.gpu_memory_gb", "size_ratio", "speedup")
+SIZE_GATE = "size_ratio"
+"""Bytes as a share of the baseline's at 32 bits a weight."""
+OTHER_GATES = (*FIDELITY_GATES, "slo.latency_p95_ms", "slo.tokens_per_s", "slo.gpu_memory_gb", SIZE_GATE, "speedup")
 """Figures that something else measures; a required one that was not measured is INCONCLUSIVE."""
 GATES = (*SCORE_GATES, *OTHER_GATES)
 
@@ -58,6 +66,7 @@ class Target:
     """One required figure. `kind`: the rate must be at least it, at most it, or (margin) lose less than it.
 
     `figures`: by precision or device, or under `EVERYWHERE`. `file`: the targets file that names it.
+    `least_parameters`: the smallest model that it concerns.
     """
 
     name: str
@@ -65,11 +74,12 @@ class Target:
     figures: Mapping[str, float]
     source: str
     file: str
+    least_parameters: int = 0
 
     @property
     def needs_baseline(self) -> bool:
         """Whether it compares the artifact with the one that it was made from."""
-        return self.kind == "margin" or self.name in FIDELITY_GATES
+        return self.kind == "margin" or self.name in (*FIDELITY_GATES, SIZE_GATE)
 
     def figure(self, precision: str = "", device: str = "cpu") -> float | None:
         """The figure for an artifact; `None` where the target does not concern it.
@@ -166,7 +176,7 @@ def merge_targets(several: Sequence[Targets]) -> Targets:
     for targets in several:
         for gate in targets.gates:
             known = gates.setdefault(gate.name, gate)
-            if (known.kind, known.figures) != (gate.kind, gate.figures):
+            if (known.kind, known.figures, known.least_parameters) != (gate.kind, gate.figures, gate.least_parameters):
                 raise TargetsError(
                     f"gate {gate.name!r} has {known.kind} {_shown(known.figures)} in {known.file} "
                     f"but {gate.kind} {_shown(gate.figures)} in {gate.file}",
@@ -189,7 +199,7 @@ def merge_targets(several: Sequence[Targets]) -> Targets:
 def _gate(entry: Mapping[str, Any], file: str) -> Target:
     name = _text(entry, "name", f"{file}: a gate")
     where = f"{file}: gate {name!r}"
-    _only(entry, ("name", "floor", "ceiling", "source"), where)
+    _only(entry, ("name", "floor", "ceiling", "source", *(["least_parameters"] if name == SIZE_GATE else [])), where)
     if name not in GATES:
         raise TargetsError(f"{where} is not known", f"known gates: {', '.join(GATES)}")
     if ("floor" in entry) == ("ceiling" in entry):
@@ -203,7 +213,10 @@ def _gate(entry: Mapping[str, Any], file: str) -> Target:
         raise TargetsError(
             f"{where} has {kind} {_shown(figures)}, but a rate lies between 0 and 1", "write 95% as 0.95"
         )
-    return Target(name, kind, figures, _text(entry, "source", where), file)
+    least = _number(entry.get("least_parameters", 0), f"{where}: least_parameters")
+    if not 0 <= least < 1e18 or least != int(least):
+        raise TargetsError(f"{where} has least_parameters={least:g}, but should be a whole number of at least 0")
+    return Target(name, kind, figures, _text(entry, "source", where), file, int(least))
 
 
 def _margins(entry: Any, file: str) -> list[Target]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from phi4bench.gates import GateResult, Outcome, RegressionResult, unmeasured
@@ -29,17 +29,19 @@ def required_gates(
     device: str = "cpu",
     no_baseline: bool = False,
     unmeasured_because: Mapping[str, str] | None = None,
+    exempt: Collection[str] = (),
 ) -> tuple[Judged, ...]:
     """One result for each gate that the targets require of such an artifact, in their order.
 
     One that nobody measured is there too, as INCONCLUSIVE, with the reason given for its name in `unmeasured_because`
     where there is one. `no_baseline`: the user waived the comparison, so the regression gates are not required.
+    `exempt`: gates that do not concern this very artifact, such as the size of a small one.
     """
     found = {result.name: result for result in results}
     gates: list[Judged] = []
     for target in targets.required(precision, device):
         paired = target.kind == "margin"
-        if target.needs_baseline and no_baseline:
+        if target.name in exempt or (target.needs_baseline and no_baseline):
             continue
         result = found.get(target.name)
         if result is not None and result.outcome is not None:
@@ -60,12 +62,14 @@ def verdict(
     precision: str = "",
     device: str = "cpu",
     no_baseline: bool = False,
+    exempt: Collection[str] = (),
 ) -> Verdict:
     """Promote where every required gate passes, reject where one fails, otherwise inconclusive.
 
     Targets that do not promote (`smoke`) are inconclusive at best.
     """
-    outcomes = {gate.outcome for gate in required_gates(results, targets, precision, device, no_baseline)}
+    gates = required_gates(results, targets, precision, device, no_baseline, exempt=exempt)
+    outcomes = {gate.outcome for gate in gates}
     if Outcome.FAIL in outcomes:
         return Verdict.reject
     return Verdict.promote if outcomes == {Outcome.PASS} and targets.promotes else Verdict.inconclusive

@@ -22,6 +22,7 @@ LAYERS = {
         "phrasing",
         "planning",
         "schemas",
+        "sizes",
         "stats",
         "targets",
         "values",

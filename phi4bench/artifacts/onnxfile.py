@@ -16,6 +16,34 @@ from phi4bench.artifacts.protobuf import WireError, fields, message, packed, tex
 _DEEPEST = 16
 _TYPES = {1: "fp32", 2: "uint8", 3: "int8", 10: "fp16", 16: "bf16", 21: "uint4", 22: "int4"}
 """TensorProto.DataType, those that weights come in."""
+_BITS = {"fp32": 32, "fp16": 16, "bf16": 16, "uint8": 8, "int8": 8, "uint4": 4, "int4": 4}
+_DATA = (4, 5, 6, 7, 9, 10, 11)
+"""TensorProto's fields that hold the numbers themselves."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One initializer: how many numbers of what type, and the bytes that they take.
+
+    `place`: (file, offset) of numbers that lie beside the model; `None` of those inside it.
+    """
+
+    name: str
+    kind: str
+    elements: int
+    bytes: int
+    place: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation. `whole`: its attributes that are integers."""
+
+    operator: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    whole: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -25,6 +53,7 @@ class OnnxFile:
     `inputs`, `outputs`: names to their shapes, `None` where a dimension is free. `operators`: how often each occurs.
     `bits`: how often each `bits` of MatMulNBits and its kin occurs. `elements`: weights by type, in elements.
     `external`: file name to the bytes that it must at least hold. `opsets`: 0 for a file cut off after its graph.
+    `tensors`, `nodes`: those of the graph and of its subgraphs, in file order.
     """
 
     inputs: Mapping[str, tuple[int | None, ...]]
@@ -35,6 +64,8 @@ class OnnxFile:
     external: Mapping[str, int]
     opsets: int
     producer: str = ""
+    tensors: tuple[Tensor, ...] = ()
+    nodes: tuple[Node, ...] = ()
 
     @property
     def logits_size(self) -> int | None:
@@ -53,6 +84,8 @@ class _Found:
     bits: Counter[int] = field(default_factory=Counter)
     elements: Counter[str] = field(default_factory=Counter)
     external: dict[str, int] = field(default_factory=dict)
+    tensors: list[Tensor] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
 
 
 def read_onnx(path: Path) -> OnnxFile:
@@ -81,8 +114,9 @@ def _model(data: memoryview) -> OnnxFile:
     if opsets == 0:
         raise WireError("it ends before its list of operator sets")
     return OnnxFile(
-        found.inputs, found.outputs, found.operators, found.bits, found.elements, found.external, opsets, producer
-    )
+        found.inputs, found.outputs, found.operators, found.bits, found.elements, found.external, opsets, producer,
+        tuple(found.tensors), tuple(found.nodes),
+    )  # fmt: skip
 
 
 def _graph(data: memoryview, found: _Found, depth: int) -> None:
@@ -92,11 +126,11 @@ def _graph(data: memoryview, found: _Found, depth: int) -> None:
         if number == 1:  # GraphProto.node
             _node(message(value), found, depth)
         elif number == 5:  # initializer
-            _tensor(message(value), found)
+            found.tensors.append(_tensor(message(value), found))
         elif number == 15:  # sparse_initializer: values and indices are tensors
             for inner, part in fields(message(value)):
                 if inner in (1, 2):
-                    _tensor(message(part), found)
+                    found.tensors.append(_tensor(message(part), found))
         elif number in (11, 12) and depth == 0:  # input, output
             name, shape = _value_info(message(value))
             (found.inputs if number == 11 else found.outputs)[name] = shape
@@ -109,17 +143,25 @@ def _function(data: memoryview, found: _Found) -> None:
 
 
 def _node(data: memoryview, found: _Found, depth: int) -> None:
-    operator, bits = "", None
+    operator = label = ""
+    inputs, outputs, whole = list[str](), list[str](), dict[str, int]()
     for number, value in fields(data):
-        if number == 4:  # NodeProto.op_type
+        if number == 1:  # NodeProto.input
+            inputs.append(text(value))
+        elif number == 2:  # output
+            outputs.append(text(value))
+        elif number == 3:
+            label = text(value)
+        elif number == 4:  # op_type
             operator = text(value)
         elif number == 5:  # attribute
-            name, whole = _attribute(message(value), found, depth)
-            if name == "bits":
-                bits = whole
+            name, integer = _attribute(message(value), found, depth)
+            if integer is not None:
+                whole[name] = integer
     found.operators[operator] += 1
-    if bits is not None:
-        found.bits[bits] += 1
+    if "bits" in whole:
+        found.bits[whole["bits"]] += 1
+    found.nodes.append(Node(operator, label, tuple(inputs), tuple(outputs), whole))
 
 
 def _attribute(data: memoryview, found: _Found, depth: int) -> tuple[str, int | None]:
@@ -137,27 +179,35 @@ def _attribute(data: memoryview, found: _Found, depth: int) -> tuple[str, int | 
     return name, whole
 
 
-def _tensor(data: memoryview, found: _Found) -> None:
-    kind, elements, entries, outside = 0, 1, dict[str, str](), False
+def _tensor(data: memoryview, found: _Found) -> Tensor:
+    name, kind, elements, inside, entries, outside = "", 0, 1, 0, dict[str, str](), False
     for number, value in fields(data):
         if number == 1:  # dims
             for dimension in packed(value):
                 elements *= dimension
         elif number == 2 and isinstance(value, int):  # data_type
             kind = value
+        elif number == 8:
+            name = text(value)
+        elif number in _DATA and not isinstance(value, int):
+            inside += len(value)
         elif number == 13:  # external_data: StringStringEntryProto
             entry = {inner: text(part) for inner, part in fields(message(value)) if inner in (1, 2)}
             entries[entry.get(1, "")] = entry.get(2, "")
         elif number == 14:  # data_location
             outside = value == 1
-    found.elements[_TYPES.get(kind, "other")] += elements
-    if outside:
-        try:
-            needed = int(entries.get("offset") or 0) + int(entries.get("length") or 0)
-        except ValueError:
-            raise WireError("the offset or length of external data is no number") from None
-        location = entries.get("location", "")
-        found.external[location] = max(found.external.get(location, 0), needed)
+    type_name = _TYPES.get(kind, "other")
+    found.elements[type_name] += elements
+    if not outside:
+        return Tensor(name, type_name, elements, inside)
+    try:
+        offset, length = int(entries.get("offset") or 0), int(entries.get("length") or 0)
+    except ValueError:
+        raise WireError("the offset or length of external data is no number") from None
+    location = entries.get("location", "")
+    found.external[location] = max(found.external.get(location, 0), offset + length)
+    # A writer may leave the length out: then the numbers take what their type does.
+    return Tensor(name, type_name, elements, length or -(-elements * _BITS.get(type_name, 0) // 8), (location, offset))
 
 
 def _value_info(data: memoryview) -> tuple[str, tuple[int | None, ...]]:

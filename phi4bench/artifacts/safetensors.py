@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from phi4bench.errors import ArtifactError
@@ -19,8 +20,26 @@ _LARGEST_HEADER = 100_000_000
 _TYPES = {"F32": "fp32", "F16": "fp16", "BF16": "bf16", "F64": "fp64"}
 
 
+@dataclass(frozen=True)
+class Stored:
+    """One tensor: how many numbers of what type, and the bytes that they take."""
+
+    name: str
+    kind: str
+    elements: int
+    bytes: int
+
+
 def elements_by_type(path: Path) -> Counter[str]:
     """How many numbers of each type the file holds; `ArtifactError` where it is truncated or something else."""
+    counts: Counter[str] = Counter()
+    for tensor in tensors(path):
+        counts[tensor.kind] += tensor.elements
+    return counts
+
+
+def tensors(path: Path) -> tuple[Stored, ...]:
+    """What the file holds, in its order; `ArtifactError` likewise."""
     shown = f"'{printable(str(path), 300)}'"
     try:
         size = path.stat().st_size
@@ -29,16 +48,18 @@ def elements_by_type(path: Path) -> Counter[str]:
             if not 2 <= length <= min(_LARGEST_HEADER, size - 8):
                 raise ValueError("its header is longer than the file")
             header = json.loads(file.read(length))
-        counts: Counter[str] = Counter()
+        found = []
         end = 0
         for name, tensor in header.items():
             if name != "__metadata__":
-                counts[_TYPES.get(tensor["dtype"], str(tensor["dtype"]))] += math.prod(tensor["shape"])
-                end = max(end, int(tensor["data_offsets"][1]))
+                first, last = (int(offset) for offset in tensor["data_offsets"])
+                kind = _TYPES.get(tensor["dtype"], str(tensor["dtype"]))
+                found.append(Stored(str(name), kind, math.prod(tensor["shape"]), last - first))
+                end = max(end, last)
         if 8 + length + end > size:
             raise ValueError(f"{size} bytes, but its tensors end at byte {8 + length + end}")
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise ArtifactError(
             f"{shown} is truncated or no safetensors file ({printable(str(error), 120)})", "copy it again, whole"
         ) from None
-    return counts
+    return tuple(found)

@@ -11,9 +11,10 @@ from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
 from phi4bench.report.examples import Example, examples, expected_text, last_request
 from phi4bench.report.known import stale_lines
+from phi4bench.report.sizes import size_headline, size_table
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval
 from phi4bench.run.judging import KNOWN_FAILURES, REGRESSION, Judgement
-from phi4bench.targets import FIDELITY_GATES, is_quantized
+from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, is_quantized
 
 EXAMPLES = 5
 NEAR_ZERO = 0.20
@@ -34,11 +35,11 @@ def finding(judgement: Judgement, gate: str) -> Finding:
     if gate == KNOWN_FAILURES:
         return _known_failures(judgement)
     result = judgement.result(gate)
-    if result is None or (result.outcome is None and result.total == 0):
+    if result is None or (result.outcome is None and result.total == 0 and gate != SIZE_GATE):
         return Finding("SKIP", _why_not_judged(judgement, gate))
     line = headline(judgement, gate)
     if result.outcome is None:
-        return Finding("MEASURED", f"{line} (measured, no target)")
+        return Finding("MEASURED", f"{line} ({result.reason or 'measured, no target'})")
     if result.outcome is Outcome.FAIL:
         return Finding("FAIL", "\n".join([line, "", *_details(judgement, gate)]))
     if result.outcome is Outcome.INCONCLUSIVE:
@@ -68,6 +69,9 @@ def headline(judgement: Judgement, gate: str) -> str:
         if result.margin is not None:
             line += f", but should lose under {100 * result.margin:g}" if _missed(result) else ""
         return line + source
+    if gate == SIZE_GATE and judgement.size and result.rate is not None:
+        missed = f", but should be at most {100 * (result.target or 0):g}%" if _missed(result) else ""
+        return f"{judgement.id} {gate}: {size_headline(judgement.size)}{missed}{source}"
     if gate in FIDELITY_GATES and result.rate is not None:
         span = f" ({result.interval.low:.4f} to {result.interval.high:.4f})" if result.interval else ""
         line = f"{judgement.id} {gate}: {result.rate:.4f}{span} over {result.total:,} reference answers"
@@ -104,6 +108,11 @@ def _why_not_judged(judgement: Judgement, gate: str) -> str:
             return "not measured: --no-baseline was given"
         why = judgement.fidelity_missing or judgement.run.facts.get("baseline_missing")
         return f"not measured: {why or 'there is no baseline to compare with'}"
+    if gate == SIZE_GATE:
+        if judgement.waived:
+            return "not compared: --no-baseline was given"
+        why = judgement.size_missing or judgement.run.facts.get("baseline_missing")
+        return f"not compared: {why or 'there is no baseline to compare with'}"
     return "the cases hold none of this kind, and no target asks for any"
 
 
@@ -111,6 +120,8 @@ def _details(judgement: Judgement, gate: str) -> list[str]:
     if gate in FIDELITY_GATES:
         near = [fragile_line(judgement.fragile)] if judgement.fragile else []
         return [*(fidelity_lines(judgement.fidelity) if judgement.fidelity else []), *near]
+    if gate == SIZE_GATE:
+        return size_table(judgement.size) if judgement.size else []
     lines = []
     if gate == "detection" and (judgement.gates[gate].rate or 0.0) < NEAR_ZERO:
         lines += _side_by_side(judgement)

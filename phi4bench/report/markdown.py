@@ -63,6 +63,7 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
         margin = "-" if pair.get("margin") is None else f"-{100 * pair['margin']:g}"
         cells = (f"{pair['total']:,} pairs", points(pair["difference"]), ends, margin, pair["outcome"] or "measured")
         yield f"| {name} against the baseline | {' | '.join(cells)} |"
+    yield from _figures(one)
     yield ""
     if one.get("known_failures"):
         yield f"known failures: {_cell(known_title(one['known_failures']))}"
@@ -72,11 +73,65 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
             counted = f"{entry['right']} of {entry['cases']} right"
             yield f"- {stale}{_cell(entry['group'])}: {counted}; {_cell(entry['reason'])}"
         yield ""
+    reasons = [gate for gate in one.get("gates", ()) if gate.get("reason")]
+    for gate in reasons:
+        yield f"- {gate['outcome']} {_cell(gate['name'])}: {_cell(gate['reason'])}"
+    if reasons:
+        yield ""
+    yield from _sizes(one.get("size") or {})
     yield "| tool | cases | detection | parsing | tool | parameter |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for name, levels in one["per_tool"].items():
         rates = " | ".join(percent(level["rate"]) for level in levels.values())
         yield f"| {_cell(name)} | {next(iter(levels.values()))['total']} | {rates} |"
+    yield ""
+
+
+def _figures(one: Mapping[str, Any]) -> Iterator[str]:
+    """A row for each figure that is no rate of cases: fidelity, size, and what is required and nothing measured."""
+    required = {gate["name"]: gate for gate in one.get("gates", ())}
+    shown = {*one["levels"], "abstention", *(f"regression.{name}" for name in one["regression"])}
+    for name, counted, value, ends in _measured(one):
+        gate = required.get(name, {})
+        cells = (_cell(counted), value, ends, _target(gate), gate.get("outcome") or "measured")
+        shown.add(name)
+        yield f"| {name} | {' | '.join(cells)} |"
+    for name, gate in required.items():
+        if name not in shown:
+            rate = "-" if gate.get("rate") is None else f"{gate['rate']:.4g}"
+            yield f"| {_cell(name)} | - | {rate} | - | {_target(gate)} | {gate['outcome']} |"
+
+
+def _measured(one: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """(gate, over what, figure, interval) of fidelity and of size, where they were measured."""
+    fidelity, weighed = one.get("fidelity") or {}, one.get("size") or {}
+    if fidelity.get("perplexity_ratio") is not None:
+        over = f"{fidelity['cases']:,} answers"
+        ends = fidelity["perplexity_ratio_ci"]
+        span = "-" if ends is None else "{:.4f} to {:.4f}".format(*ends)
+        yield "perplexity_ratio", over, f"{fidelity['perplexity_ratio']:.4f}", span
+        yield "top1_agreement", over, f"{fidelity['top1_agreement']:.4f}", "-"
+        yield "kl_mean", over, f"{fidelity['kl_mean_at_most']:.2g}", "-"
+    if weighed.get("ratio") is not None:
+        over = f"{size(weighed['bytes'])} of {size(weighed['baseline_fp32_bytes'])}"
+        yield "size_ratio", over, f"{weighed['ratio']:.4f}", "-"
+
+
+def _target(gate: Mapping[str, Any]) -> str:
+    target = gate.get("target", gate.get("margin"))
+    return "-" if target is None else f"{target:g}"
+
+
+def _sizes(weighed: Mapping[str, Any]) -> Iterator[str]:
+    """What each part takes, beside the baseline's in fp32."""
+    if weighed.get("ratio") is None:
+        return
+    own, before = ({part["name"]: part for part in some["parts"]} for some in (weighed, weighed["baseline"]))
+    yield "| part | bytes | share | baseline in fp32 |"
+    yield "| --- | ---: | ---: | ---: |"
+    for name in dict.fromkeys([*own, *before]):
+        mine, whole = (own.get(name, {}).get("bytes", 0), before.get(name, {}).get("fp32_bytes", 0))
+        yield f"| {_cell(name)} | {size(mine)} | {100 * mine / weighed['bytes']:.1f}% | {size(whole)} |"
     yield ""
 
 

@@ -14,6 +14,7 @@ from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
 from phi4bench.report.examples import Example, all_failing, flip_example, flips
 from phi4bench.report.known import known_figures, known_line, known_title
+from phi4bench.report.sizes import size_beside, size_headline, size_rows
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval, size
 from phi4bench.run.judge import Fault
 from phi4bench.run.judging import REGRESSION, Conclusion, Judgement
@@ -72,7 +73,7 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
     failing = all_failing(judgement)
     shown = [gate for name, gate in judgement.gates.items() if name in LEVELS or name == "abstention" or name in named]
     start = _scale_start(shown)
-    measured = {**judgement.gates, **judgement.regression, **judgement.fidelity_gates}
+    measured = {**judgement.gates, **judgement.regression, **judgement.fidelity_gates, **judgement.size_gates}
     missing = [gate for gate in judgement.required if gate.name not in measured]
     return {
         "id": judgement.id,
@@ -93,6 +94,10 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "regression": [_pair_row(gate) for gate in judgement.regression.values()],
         "fidelity": fidelity_lines(judgement.fidelity) if judgement.fidelity else [],
         "fidelity_gates": [gate for gate in judgement.fidelity_gates.values() if gate.outcome],
+        "size_rows": size_rows(judgement.size) if judgement.size else [],
+        "size_beside": size_beside(judgement.size) if judgement.size else "",
+        "size_headline": size_headline(judgement.size) if judgement.size and judgement.size.baseline else "",
+        "size_gates": list(judgement.size_gates.values()),
         "fragile": fragile_line(judgement.fragile) if judgement.fragile else "",
         "known_failures": known_title(known_figures(judgement.known) or {}) if judgement.known else "",
         "known": [(known_line(one), one.stale) for one in judgement.known.entries] if judgement.known else [],

@@ -10,6 +10,7 @@ from phi4bench.gates import GateResult, Outcome
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
 from phi4bench.report.known import known_figures, known_line, known_title, stale_lines
+from phi4bench.report.sizes import size_table
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval, size
 from phi4bench.run.judging import Conclusion, Judgement
 
@@ -28,6 +29,7 @@ def summary(judgement: Judgement, conclusion: Conclusion) -> list[Line]:
         *_levels(judgement),
         *_regression(judgement),
         *_fidelity(judgement),
+        *_size(judgement),
         *_known_failures(judgement),
         *_groups("tool", judgement.tools.items()),
         *_groups("scenario", judgement.scenarios.items()),
@@ -59,7 +61,10 @@ def _levels(judgement: Judgement) -> Iterator[Line]:
         if name in LEVELS or name == "abstention" or name in named:
             yield _level_row(name, gate)
     for other in judgement.required:
-        apart = other.name.startswith("regression.") or other.name in judgement.fidelity_gates
+        apart = other.name.startswith("regression.") or other.name in {
+            **judgement.fidelity_gates,
+            **judgement.size_gates,
+        }
         if other.name not in judgement.gates and not apart:
             yield (
                 f"  {printable(other.name):<18}{'-':>13}{'-':>8}{'-':>15}{other.target:>9g}  {other.outcome}",
@@ -104,6 +109,19 @@ def _fidelity(judgement: Judgement) -> Iterator[Line]:
             yield f"  {name:<40}{gate.rate or 0:>10.4f}{gate.target or 0:>17g}  {gate.outcome}", _STYLES[gate.outcome]
     if judgement.fragile:
         yield from ((part, "") for part in _wrapped(f"fragile  {fragile_line(judgement.fragile)}"))
+
+
+def _size(judgement: Judgement) -> Iterator[Line]:
+    """What each part takes, where there is a baseline to compare with, and how the whole stands to its target."""
+    if judgement.size is None or judgement.size.baseline is None:
+        return
+    yield from ((line, "") for line in size_table(judgement.size))
+    for name, gate in judgement.size_gates.items():
+        if gate.outcome is not None:
+            at_most = f"at most {100 * (gate.target or 0):g}%"
+            yield f"  {name:<24}{percent(gate.rate):>14}{at_most:>30}  {gate.outcome}", _STYLES[gate.outcome]
+        elif gate.reason:
+            yield from ((part, "") for part in _wrapped(f"{name}  {gate.reason}"))
 
 
 def _known_failures(judgement: Judgement) -> Iterator[Line]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from phi4bench import __version__
 from phi4bench.artifacts import Artifact
+from phi4bench.artifacts.parts import weigh
 from phi4bench.backends import Decoding
 from phi4bench.calls import Json
 from phi4bench.errors import Phi4benchError, UsageError
@@ -24,7 +25,8 @@ from phi4bench.run.plan import Plan, Subject
 from phi4bench.run.progress import Progress
 from phi4bench.run.scoring import measure
 from phi4bench.runfile import SavedRun
-from phi4bench.targets import FIDELITY_GATES
+from phi4bench.sizes import Size, size_to_json
+from phi4bench.targets import FIDELITY_GATES, SIZE_GATE
 
 Say = Callable[[str], None]
 
@@ -66,6 +68,8 @@ class Judge:
                 if closely:
                     found = self._fidelity(subject.artifact, subject.baseline)
                     run = replace(run, facts={**run.facts, "fidelity": found})
+            if SIZE_GATE in gates:
+                run = replace(run, facts={**run.facts, "size": sizes(subject)})
             return assess(run, baseline, self.plan.targets)
         except Phi4benchError as error:
             return Fault(subject.artifact.id, printable(str(error)), isinstance(error, UsageError))
@@ -125,6 +129,15 @@ class Judge:
             return
         with TemporaryDirectory(dir=options.report_dir, prefix=".generations-") as folder:
             yield Settings(decoding, options.threads, Path(folder), self.machine, keeps=False)
+
+
+def sizes(subject: Subject) -> dict[str, Any]:
+    """What the files' parts take, as JSON, or `{"missing": why}` where that cannot be read."""
+    try:
+        baseline = weigh(subject.baseline) if subject.baseline else None
+        return size_to_json(Size(weigh(subject.artifact), baseline))
+    except Phi4benchError as error:
+        return {"missing": printable(str(error), 300)}
 
 
 def header(artifact: Artifact, plan: Plan, prompt: Prompt, baseline: bool = False) -> list[str]:

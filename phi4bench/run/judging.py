@@ -23,14 +23,17 @@ from phi4bench.gates import (
 )
 from phi4bench.levels import Level, Score, score
 from phi4bench.runfile import SavedRun
-from phi4bench.targets import FIDELITY_GATES, PAIRED_GATES, SCORE_GATES, Targets, Tier
+from phi4bench.sizes import Size, exempt, judge_size, size_from_json
+from phi4bench.targets import FIDELITY_GATES, PAIRED_GATES, SCORE_GATES, SIZE_GATE, Targets, Tier
 from phi4bench.transcripts import Completion
 from phi4bench.verdicts import EXIT_CODES, Judged, Verdict, advice, required_gates, tier, verdict
 from phi4bench.xfails import KnownFailures, found_failures, stored_xfails
 
 REGRESSION = "regression."
 KNOWN_FAILURES = "known_failures"
-SUITE_GATES = (*SCORE_GATES, *(REGRESSION + name for name in PAIRED_GATES), *FIDELITY_GATES, KNOWN_FAILURES)
+SUITE_GATES = (
+    *SCORE_GATES, *(REGRESSION + name for name in PAIRED_GATES), *FIDELITY_GATES, SIZE_GATE, KNOWN_FAILURES,
+)  # fmt: skip
 """The gates that suites judge now. A required gate of another name is INCONCLUSIVE: nothing measures it yet."""
 
 CRASHED_EXIT = 3
@@ -76,8 +79,11 @@ class Judgement:
         why = {gate.name: f"no baseline: {reason}" for gate in self.targets.gates if reason and gate.kind == "margin"}
         missing = self.fidelity_missing or reason
         why |= {name: f"fidelity was not measured: {missing}" for name in FIDELITY_GATES if missing}
+        unsized = self.size_missing or reason
+        why |= {SIZE_GATE: f"its size was not compared: {unsized}"} if unsized else {}
         results: list[Judged] = [*self.gates.values(), *self.regression.values(), *self.fidelity_gates.values()]
-        return required_gates(results, self.targets, self.precision, "cpu", self.waived, why)
+        results += self.size_gates.values()
+        return required_gates(results, self.targets, self.precision, "cpu", self.waived, why, self.exempt)
 
     @cached_property
     def fidelity(self) -> Fidelity | None:
@@ -93,6 +99,26 @@ class Judgement:
     @cached_property
     def fidelity_gates(self) -> Mapping[str, GateResult]:
         return judge_fidelity(self.fidelity, self.targets, self.precision) if self.fidelity else {}
+
+    @cached_property
+    def size(self) -> Size | None:
+        """What its parts take, beside the baseline's; `None` where nobody asked, or nothing could be read."""
+        data = self.run.facts.get("size")
+        return size_from_json(data) if data and "missing" not in data else None
+
+    @property
+    def size_missing(self) -> str:
+        """Why no size could be read; empty where it was, or where nobody asked."""
+        return str((self.run.facts.get("size") or {}).get("missing", ""))
+
+    @cached_property
+    def size_gates(self) -> Mapping[str, GateResult]:
+        return judge_size(self.size, self.targets, self.precision) if self.size else {}
+
+    @property
+    def exempt(self) -> frozenset[str]:
+        """Gates that targets name and that do not concern this very artifact."""
+        return exempt(self.size, self.targets)
 
     @cached_property
     def fragile(self) -> tuple[Decision, ...]:
@@ -134,8 +160,8 @@ class Judgement:
 
     def result(self, name: str) -> Judged | None:
         """What is known of a gate; `None` for one that does not concern this artifact."""
-        known = {**self.gates, **self.regression, **self.fidelity_gates, **{gate.name: gate for gate in self.required}}
-        return known.get(name)
+        measured: dict[str, Judged] = {**self.gates, **self.regression, **self.fidelity_gates, **self.size_gates}
+        return {**measured, **{gate.name: gate for gate in self.required}}.get(name)
 
 
 @dataclass(frozen=True)
@@ -188,7 +214,9 @@ def conclude(judgement: Judgement, ran: Collection[str]) -> Conclusion:
     not_run = tuple(name for name in names if name in SUITE_GATES and name not in ran)
     if not_run:
         return Conclusion(None, not_run, "")
-    decided = verdict(judgement.required, judgement.targets, judgement.precision, "cpu", judgement.waived)
+    decided = verdict(
+        judgement.required, judgement.targets, judgement.precision, "cpu", judgement.waived, judgement.exempt
+    )
     if judgement.known and judgement.known.stale:
         decided = Verdict.reject
     return Conclusion(decided, (), advice(decided, judgement.tier))
