@@ -135,6 +135,7 @@ class TranscriptStore:
 def completion_to_json(completion: Completion) -> dict[str, Json]:
     data = asdict(completion)
     data["token_ids"] = list(completion.token_ids)
+    del data["token_at_ms"]
     return data
 
 

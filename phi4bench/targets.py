@@ -51,7 +51,13 @@ FIDELITY_GATES = ("perplexity_ratio", "top1_agreement", "kl_mean")
 """How closely reference answers are followed, beside the baseline; only for quantized artifacts."""
 SIZE_GATE = "size_ratio"
 """Bytes as a share of the baseline's at 32 bits a weight."""
-OTHER_GATES = (*FIDELITY_GATES, "slo.latency_p95_ms", "slo.tokens_per_s", "slo.gpu_memory_gb", SIZE_GATE, "speedup")
+PERCENTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+LATENCIES = ("latency", "first_token", "token", "first_call")
+"""Of the whole answer, of its first token, of each further one, and of the first call that could be read, in ms."""
+LATENCY_GATES = tuple(f"slo.{name}_{percentile}_ms" for name in LATENCIES for percentile in PERCENTILES)
+SLO_GATES = (*LATENCY_GATES, "slo.tokens_per_s", "slo.memory_gb", "slo.gpu_memory_gb")
+"""Figures that a stopwatch and the machine give."""
+OTHER_GATES = (*FIDELITY_GATES, *SLO_GATES, SIZE_GATE, "speedup")
 """Figures that something else measures; a required one that was not measured is INCONCLUSIVE."""
 GATES = (*SCORE_GATES, *OTHER_GATES)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Finish = Literal["stop", "length"]
@@ -19,6 +19,7 @@ class Completion:
     `token_ms`: mean time of each further token; `None` for one token or fewer.
     `margin`: at the first new token, the logit of the dialect's call opener less the best other logit; `None` where
     the backend cannot see logits or the dialect has no opener that is one token.
+    `token_at_ms`: when each token was there, counted as `first_token_ms` is; not stored, since only timings ask for it.
     Times are `None` where the backend cannot measure them.
     """
 
@@ -29,6 +30,7 @@ class Completion:
     token_ms: float | None = None
     margin: float | None = None
     prompt_tokens: int | None = None
+    token_at_ms: tuple[float, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 A folder's manifest names one: `"format": "fake", "behaviour": "always_wrong", "answers": "answers.jsonl"`.
 Deterministic. The answers are a case file in that folder: the only way in which anything here learns what is right.
+
+A `pace.json` beside it gives a fake a clock of its own, on which its calls take what the file says, so that gates on
+speed can be tried without a stopwatch: `{"first_token_ms": 20, "token_ms": 2, "slow_every": 10, "slow_by": 3}`.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phi4bench.backends.base import Decoding, NotFiniteError
@@ -78,10 +83,25 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
 }
 
 
+@dataclass(frozen=True)
+class Pace:
+    """What a fake's calls take. Every `slow_every`-th one (0: none) takes `slow_by` times as long."""
+
+    first_token_ms: float
+    token_ms: float
+    slow_every: int = 0
+    slow_by: float = 1.0
+
+
+TOKEN_CHARACTERS = 4
+"""A fake's tokens are so many characters each."""
+
+
 class FakeBackend:
     """Answers prompts by a behaviour. `artifact.dialect` must be the one that rendered them."""
 
-    def __init__(self, artifact: Artifact) -> None:
+    def __init__(self, artifact: Artifact, pace: Pace | None = None) -> None:
+        self._pace, self._calls, self._now_s = pace, 0, 0.0
         self._name, self._behaviour, self._dialect = artifact.id, artifact.behaviour, artifact.dialect
         self._cases: dict[str, Case] = {}
         for case in load_cases([str(artifact.answers)]).cases if artifact.answers else ():
@@ -102,7 +122,32 @@ class FakeBackend:
             if self._behaviour == "slow":
                 time.sleep(SLOW_SECONDS)
             case = self._cases.get(prompt.text) or self._cases.get(_conversation(prompt))
-            yield index, Completion(BEHAVIOURS[self._behaviour](case, self._dialect))
+            completion = Completion(BEHAVIOURS[self._behaviour](case, self._dialect))
+            yield index, self._paced(completion) if self._pace else completion
+
+    def clock(self) -> float:
+        """The fake's own time, in seconds; without a pace it stands still."""
+        return self._now_s
+
+    def text_of(self, completion: Completion, tokens: int) -> str:
+        """The text of a completion's first so many tokens."""
+        return completion.text[: tokens * TOKEN_CHARACTERS]
+
+    def _paced(self, completion: Completion) -> Completion:
+        assert self._pace is not None
+        self._calls += 1
+        pace = self._pace
+        factor = pace.slow_by if pace.slow_every and self._calls % pace.slow_every == 0 else 1.0
+        count = max(1, -(-len(completion.text) // TOKEN_CHARACTERS))
+        at_ms = tuple(factor * (pace.first_token_ms + number * pace.token_ms) for number in range(count))
+        self._now_s += at_ms[-1] / 1e3
+        return replace(
+            completion,
+            token_ids=tuple(range(count)),
+            first_token_ms=at_ms[0],
+            token_ms=factor * pace.token_ms if count > 1 else None,
+            token_at_ms=at_ms,
+        )
 
     def close(self) -> None:
         self._cases = {}
@@ -120,7 +165,18 @@ def open_fake(artifact: Artifact) -> FakeBackend:
         raise ArtifactError(
             f"{artifact.spec}: behaviour={artifact.behaviour!r}, but should be one of {', '.join(BEHAVIOURS)}"
         )
-    return FakeBackend(artifact)
+    return FakeBackend(artifact, read_pace(artifact.path))
+
+
+def read_pace(folder: Path) -> Pace | None:
+    """What a fake's folder says of its pace; `None` where it says nothing."""
+    path = folder / "pace.json"
+    if not path.is_file():
+        return None
+    try:
+        return Pace(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{path}: {error}, but should say what a call takes", "see phi4bench/backends/fakes.py") from None
 
 
 def _conversation(prompt: Prompt) -> str:

@@ -40,6 +40,7 @@ class _Active:
     first_ms: float
     margin: float | None
     tokens: list[int] = field(default_factory=list)
+    at_ms: list[float] = field(default_factory=list)
 
 
 def decode_jobs(
@@ -58,7 +59,8 @@ def decode_jobs(
         started = perf_counter()
         logits = rows.enter(slot, job.ids, job.shared)
         token = _greedy(logits, job, name, 0)
-        row = _Active(job, started, (perf_counter() - started) * 1e3, _margin(logits, job.opener), [token])
+        first_ms = (perf_counter() - started) * 1e3
+        row = _Active(job, started, first_ms, _margin(logits, job.opener), [token], [first_ms])
         active[slot : slot + 1] = [row]
         return _finished(row, decode)
 
@@ -85,11 +87,13 @@ def decode_jobs(
             return
         logits = rows.step([row.tokens[-1] for row in active])
         tokens = logits.argmax(axis=-1).tolist()
+        now = perf_counter()
         for slot in reversed(range(len(active))):  # from the end: the last row takes a freed slot, and is done by then
             row, token = active[slot], tokens[slot]
             if not math.isfinite(logits[slot, token]):
                 raise _not_finite(row.job, name, len(row.tokens))
             row.tokens.append(token)
+            row.at_ms.append((now - row.started) * 1e3)
             done = _finished(row, decode)
             if done is not None:
                 yield done
@@ -144,4 +148,5 @@ def _finished(row: _Active, decode: Callable[[list[int]], str]) -> tuple[int, Co
         token_ms=(spent - row.first_ms) / further if further else None,
         margin=row.margin,
         prompt_tokens=len(job.ids),
+        token_at_ms=tuple(row.at_ms),
     )

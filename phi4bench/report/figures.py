@@ -16,6 +16,7 @@ from phi4bench.levels import LEVELS
 from phi4bench.report.examples import flips
 from phi4bench.report.known import known_figures
 from phi4bench.report.sizes import size_figures
+from phi4bench.report.speed import slo_figures
 from phi4bench.run.judge import Fault
 from phi4bench.run.judging import REGRESSION, Conclusion, Judgement
 from phi4bench.stats import Interval
@@ -89,7 +90,7 @@ def artifact_figures(judgement: Judgement, conclusion: Conclusion) -> dict[str, 
         "fidelity": fidelity_figures(judgement),
         "known_failures": known_figures(judgement.known),
         "size": size_figures(judgement),
-        "slo": {},
+        "slo": slo_figures(judgement),
         "gates": [gate_line(gate) for gate in judgement.required],
         "tier": judgement.tier.name if judgement.tier else None,
         "verdict": str(conclusion.verdict) if conclusion.verdict else None,

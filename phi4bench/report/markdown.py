@@ -9,6 +9,7 @@ from typing import Any
 
 from phi4bench.errors import UsageError
 from phi4bench.report.known import known_title
+from phi4bench.report.speed import slo_tables
 from phi4bench.report.wording import percent, points, size
 
 WORST_FIRST = ("reject", "inconclusive", "none", "promote")
@@ -79,6 +80,14 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
     if reasons:
         yield ""
     yield from _sizes(one.get("size") or {})
+    for table in slo_tables(one["slo"], one["machine"]):
+        if table.heads:
+            yield f"| {' | '.join(table.heads)} |"
+            yield f"| --- |{' ---: |' * (len(table.heads) - 1)}"
+            yield from (f"| {' | '.join(map(_cell, row))} |" for row in table.rows)
+            yield ""
+        yield from (f"{_cell(note)}  " for note in table.notes)
+        yield ""
     yield "| tool | cases | detection | parsing | tool | parameter |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for name, levels in one["per_tool"].items():

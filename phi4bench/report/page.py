@@ -15,6 +15,7 @@ from phi4bench.printable import printable
 from phi4bench.report.examples import Example, all_failing, flip_example, flips
 from phi4bench.report.known import known_figures, known_line, known_title
 from phi4bench.report.sizes import size_beside, size_headline, size_rows
+from phi4bench.report.speed import slo_figures, slo_tables
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval, size
 from phi4bench.run.judge import Fault
 from phi4bench.run.judging import REGRESSION, Conclusion, Judgement
@@ -74,7 +75,7 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
     shown = [gate for name, gate in judgement.gates.items() if name in LEVELS or name == "abstention" or name in named]
     start = _scale_start(shown)
     measured = {**judgement.gates, **judgement.regression, **judgement.fidelity_gates, **judgement.size_gates}
-    missing = [gate for gate in judgement.required if gate.name not in measured]
+    missing = [gate for gate in judgement.required if gate.name not in {**measured, **judgement.slo_gates}]
     return {
         "id": judgement.id,
         "fault": "",
@@ -98,6 +99,7 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "size_beside": size_beside(judgement.size) if judgement.size else "",
         "size_headline": size_headline(judgement.size) if judgement.size and judgement.size.baseline else "",
         "size_gates": list(judgement.size_gates.values()),
+        "speed": slo_tables(slo_figures(judgement), run.machine),
         "fragile": fragile_line(judgement.fragile) if judgement.fragile else "",
         "known_failures": known_title(known_figures(judgement.known) or {}) if judgement.known else "",
         "known": [(known_line(one), one.stale) for one in judgement.known.entries] if judgement.known else [],

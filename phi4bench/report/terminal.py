@@ -11,6 +11,7 @@ from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
 from phi4bench.report.known import known_figures, known_line, known_title, stale_lines
 from phi4bench.report.sizes import size_table
+from phi4bench.report.speed import slo_figures, slo_tables
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval, size
 from phi4bench.run.judging import Conclusion, Judgement
 
@@ -31,6 +32,7 @@ def summary(judgement: Judgement, conclusion: Conclusion) -> list[Line]:
         *_fidelity(judgement),
         *_size(judgement),
         *_known_failures(judgement),
+        *_speed(judgement),
         *_groups("tool", judgement.tools.items()),
         *_groups("scenario", judgement.scenarios.items()),
         *_reasons(judgement),
@@ -64,6 +66,7 @@ def _levels(judgement: Judgement) -> Iterator[Line]:
         apart = other.name.startswith("regression.") or other.name in {
             **judgement.fidelity_gates,
             **judgement.size_gates,
+            **judgement.slo_gates,
         }
         if other.name not in judgement.gates and not apart:
             yield (
@@ -133,6 +136,19 @@ def _known_failures(judgement: Judgement) -> Iterator[Line]:
     yield from ((part, "") for part in _wrapped(f"known failures  {known_title(figures)}"))
     for entry in known.entries:
         yield from ((f"  {part}", "red" if entry.stale else "") for part in _wrapped(known_line(entry), WIDTH - 2))
+
+
+def _speed(judgement: Judgement) -> Iterator[Line]:
+    """How long calls take and what they take, where that was measured; a row a required gate, with its outcome."""
+    for table in slo_tables(slo_figures(judgement), judgement.run.machine):
+        widths = [20, 9, 9, 9, 9, 20] if len(table.heads) == 6 else [26, 10, 18, 12, 13]
+        for cells in [table.heads, *table.rows] if table.heads else []:
+            line = "  " + cells[0].ljust(widths[0])
+            line += "".join(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=False))
+            style = _STYLES[Outcome(cells[-1])] if cells[-1] in Outcome.__members__ else ""
+            yield line, style
+        for note in table.notes:
+            yield from ((line, "") for line in _wrapped(printable(note)))
 
 
 def _groups(kind: str, rows: Iterable[tuple[str, object]]) -> Iterator[Line]:

@@ -66,16 +66,16 @@ def run_child(
     name = setup.artifact.id
     ran = _Run(name, total, keeps)
     began = clock()
-    with tempfile.TemporaryFile() as noise, _child(noise, worker) as process:
+    with tempfile.TemporaryFile() as noise, child_process(noise, worker) as process:
         try:
-            _send(process, {**(order or {}), "setup": setup.to_json(), "parent": os.getpid()})
-            for event in _events(process):
+            send(process, {**(order or {}), "setup": setup.to_json(), "parent": os.getpid()})
+            for event in events(process):
                 match event.get("event"):
                     case "ready":
                         ran.runtime, ran.items = event["identity"], choose(event["identity"])
                         progress.start(name, total, total - len(ran.items))
                         threading.Thread(
-                            target=_send, args=(process, [item_to_json(item) for item in ran.items]), daemon=True
+                            target=send, args=(process, [item_to_json(item) for item in ran.items]), daemon=True
                         ).start()  # so that a child that reads slowly cannot stop the clock
                         began = clock()
                     case "done":
@@ -137,12 +137,12 @@ class _Run:
         noise.seek(0)
         lines = [line.strip() for line in noise.read()[-4000:].decode("utf-8", "replace").splitlines() if line.strip()]
         said = f" ({printable(lines[-1], 160)})" if lines else ""
-        how = f"was ended by {_signal_name(-code)}" if code < 0 else f"stopped with exit status {code}"
+        how = f"was ended by {signal_name(-code)}" if code < 0 else f"stopped with exit status {code}"
         hint = "most often the machine is out of memory; " if -code == signal.SIGKILL else ""
         return BackendError(f"{self.name}: the process that ran it {how} {where}{near}{said}", hint + self.resume)
 
 
-class _child:  # noqa: N801 - a context manager, used like a function
+class child_process:  # noqa: N801 - a context manager, used like a function
     """The worker process; gone when the block is left, however it is left."""
 
     def __init__(self, noise: IO[bytes], worker: str) -> None:
@@ -167,7 +167,7 @@ class _child:  # noqa: N801 - a context manager, used like a function
                     pipe.close()
 
 
-def _events(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+def events(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
     """The child's events as they come, an empty one each tick without any, until its output ends."""
     assert process.stdout is not None
     lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -191,7 +191,7 @@ def _drain(pipe: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
     lines.put(None)
 
 
-def _send(process: subprocess.Popen[bytes], data: Any) -> None:
+def send(process: subprocess.Popen[bytes], data: Any) -> None:
     """One line to the child. A child that has ended already says so by its exit."""
     assert process.stdin is not None
     with suppress(OSError, ValueError):
@@ -206,7 +206,7 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path, "PYTHONFAULTHANDLER": "", "ORT_DISABLE_TELEMETRY": "1"}
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -20,13 +20,14 @@ from phi4bench.printable import printable
 from phi4bench.prompts import Prompt
 from phi4bench.run.generation import Generation, Settings, generate, render
 from phi4bench.run.judging import REGRESSION, Judgement, assess
+from phi4bench.run.measuring import Stopwatch, Wanted
 from phi4bench.run.options import RunOptions
 from phi4bench.run.plan import Plan, Subject
 from phi4bench.run.progress import Progress
 from phi4bench.run.scoring import measure
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Size, size_to_json
-from phi4bench.targets import FIDELITY_GATES, SIZE_GATE
+from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, SLO_GATES
 
 Say = Callable[[str], None]
 
@@ -60,7 +61,9 @@ class Judge:
         closely = any(name in FIDELITY_GATES for name in gates)
         paired = closely or any(name.startswith(REGRESSION) for name in gates)
         try:
-            run = self._run(subject.artifact, _facts(subject, self.plan))
+            timed = any(name in SLO_GATES for name in gates)
+            needed = any(name not in SLO_GATES for name in gates)
+            run = self._run(subject.artifact, _facts(subject, self.plan), needed)
             baseline = None
             if subject.baseline is not None and paired:
                 baseline = self._run(subject.baseline, {"role": "baseline"})
@@ -70,11 +73,14 @@ class Judge:
                     run = replace(run, facts={**run.facts, "fidelity": found})
             if SIZE_GATE in gates:
                 run = replace(run, facts={**run.facts, "size": sizes(subject)})
+            if timed:
+                run = replace(run, facts={**run.facts, "slo": self._slo(subject, gates)})
             return assess(run, baseline, self.plan.targets)
         except Phi4benchError as error:
             return Fault(subject.artifact.id, printable(str(error)), isinstance(error, UsageError))
 
-    def _run(self, artifact: Artifact, facts: Mapping[str, Any]) -> SavedRun:
+    def _run(self, artifact: Artifact, facts: Mapping[str, Any], needed: bool = True) -> SavedRun:
+        """`needed`: whether any gate asks for completions; without, none is made."""
         key = f"{artifact.sha256} {artifact.dialect.digest()}"
         if key not in self._done or facts.get("role") == "candidate":
             plan, options = self.plan, self.plan.options
@@ -82,9 +88,11 @@ class Judge:
             for line in header(artifact, plan, items[0].prompt, facts.get("role") == "baseline"):
                 self.say(line)
             with self._settings() as settings:
-                made = generate(artifact, items, settings, self.progress, self.deadline)
-            self.say(f"  {_made(made)}")
-            self._done[key] = SavedRun(
+                made = Generation({}, len(items), 0, None, None, {})
+                if needed:
+                    made = generate(artifact, items, settings, self.progress, self.deadline)
+                    self.say(f"  {_made(made)}")
+            run = SavedRun(
                 artifact=card(artifact),
                 dialect=artifact.dialect,
                 dataset=plan.dataset,
@@ -98,9 +106,13 @@ class Judge:
                 facts={
                     **facts,
                     "stopped": _why_stopped(options) if made.missing else "",
+                    "needed": needed,
                     "generation": _generation_facts(made),
                 },
             )
+            if not needed:
+                return run
+            self._done[key] = run
         return self._done[key]
 
     def _fidelity(self, artifact: Artifact, baseline: Artifact) -> dict[str, Any]:
@@ -119,6 +131,21 @@ class Judge:
             )
         self.say(f"  fidelity      {found.get('missing') or 'over {cases:,} reference answers'.format(**found)}")
         return found
+
+    def _slo(self, subject: Subject, gates: Collection[str]) -> dict[str, Any]:
+        plan, options = self.plan, self.plan.options
+        with self._settings() as settings:
+            stopwatch = Stopwatch(
+                subject.artifact,
+                plan.dataset.cases,
+                plan.system_prompt,
+                settings,
+                self.progress,
+                Wanted(options.slo_calls, options.slo_seconds),
+                options.seed,
+                self.deadline,
+            )
+            return stopwatch.measure(gates)
 
     @contextmanager
     def _settings(self) -> Iterator[Settings]:

@@ -24,7 +24,8 @@ from phi4bench.gates import (
 from phi4bench.levels import Level, Score, score
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Size, exempt, judge_size, size_from_json
-from phi4bench.targets import FIDELITY_GATES, PAIRED_GATES, SCORE_GATES, SIZE_GATE, Targets, Tier
+from phi4bench.slo import Slo, judge_slo, slo_from_json
+from phi4bench.targets import FIDELITY_GATES, PAIRED_GATES, SCORE_GATES, SIZE_GATE, SLO_GATES, Targets, Tier
 from phi4bench.transcripts import Completion
 from phi4bench.verdicts import EXIT_CODES, Judged, Verdict, advice, required_gates, tier, verdict
 from phi4bench.xfails import KnownFailures, found_failures, stored_xfails
@@ -33,6 +34,7 @@ REGRESSION = "regression."
 KNOWN_FAILURES = "known_failures"
 SUITE_GATES = (
     *SCORE_GATES, *(REGRESSION + name for name in PAIRED_GATES), *FIDELITY_GATES, SIZE_GATE, KNOWN_FAILURES,
+    *SLO_GATES,
 )  # fmt: skip
 """The gates that suites judge now. A required gate of another name is INCONCLUSIVE: nothing measures it yet."""
 
@@ -82,8 +84,10 @@ class Judgement:
         unsized = self.size_missing or reason
         why |= {SIZE_GATE: f"its size was not compared: {unsized}"} if unsized else {}
         results: list[Judged] = [*self.gates.values(), *self.regression.values(), *self.fidelity_gates.values()]
-        results += self.size_gates.values()
-        return required_gates(results, self.targets, self.precision, "cpu", self.waived, why, self.exempt)
+        results += [*self.size_gates.values(), *self.slo_gates.values()]
+        untimed = self.slo.missing if self.slo else {}
+        why |= {name: f"it was not measured: {reason}" for name, reason in untimed.items()}
+        return required_gates(results, self.targets, self.precision, self.device, self.waived, why, self.exempt)
 
     @cached_property
     def fidelity(self) -> Fidelity | None:
@@ -119,6 +123,21 @@ class Judgement:
     def exempt(self) -> frozenset[str]:
         """Gates that targets name and that do not concern this very artifact."""
         return exempt(self.size, self.targets)
+
+    @cached_property
+    def slo(self) -> Slo | None:
+        """How fast it is and what it takes; `None` where nobody asked."""
+        data = self.run.facts.get("slo")
+        return slo_from_json(data) if data else None
+
+    @cached_property
+    def slo_gates(self) -> Mapping[str, GateResult]:
+        return judge_slo(self.slo, self.targets, self.precision) if self.slo else {}
+
+    @property
+    def device(self) -> str:
+        """`gpu` or `cpu`: where it was timed."""
+        return self.slo.device if self.slo else "cpu"
 
     @cached_property
     def fragile(self) -> tuple[Decision, ...]:
@@ -161,7 +180,7 @@ class Judgement:
     def result(self, name: str) -> Judged | None:
         """What is known of a gate; `None` for one that does not concern this artifact."""
         measured: dict[str, Judged] = {**self.gates, **self.regression, **self.fidelity_gates, **self.size_gates}
-        return {**measured, **{gate.name: gate for gate in self.required}}.get(name)
+        return {**measured, **self.slo_gates, **{gate.name: gate for gate in self.required}}.get(name)
 
 
 @dataclass(frozen=True)
@@ -215,7 +234,7 @@ def conclude(judgement: Judgement, ran: Collection[str]) -> Conclusion:
     if not_run:
         return Conclusion(None, not_run, "")
     decided = verdict(
-        judgement.required, judgement.targets, judgement.precision, "cpu", judgement.waived, judgement.exempt
+        judgement.required, judgement.targets, judgement.precision, judgement.device, judgement.waived, judgement.exempt
     )
     if judgement.known and judgement.known.stale:
         decided = Verdict.reject
@@ -240,6 +259,8 @@ def _incomplete(run: SavedRun) -> str:
     missing = sum(completion is None for completion in run.completions)
     if not missing:
         return ""
+    if run.facts.get("needed") is False:
+        return "no completion was made: none of the gates that were run asks for any"
     return (
         f"{missing:,} of {len(run.completions):,} completions of {run.artifact['id']} are missing:"
         f" {run.facts.get('stopped') or 'the run was stopped'}; run the same command to go on from there"

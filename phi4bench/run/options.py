@@ -33,6 +33,8 @@ class RunOptions:
     threads: int | None = None
     max_new_tokens: int = 256
     seed: int = 0
+    slo_calls: int = 300
+    slo_seconds: float = 60.0
 
 
 DESTINATION = "phi4bench_{}"
@@ -83,6 +85,14 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {"metavar": "N", "default": "256", "help": "cap on a completion's length (default: 256)"},
     ),
     "seed": ("--seed", {"metavar": "N", "default": "0", "help": "seed of every random choice (default: 0)"}),
+    "slo_calls": (
+        "--slo-calls",
+        {"metavar": "N", "default": "300", "help": "calls timed one after the other (default: 300; P99 takes 299)"},
+    ),
+    "slo_seconds": (
+        "--slo-seconds",
+        {"metavar": "SECONDS", "default": "60", "help": "most time for each measurement of speed (default: 60)"},
+    ),
 }
 
 
@@ -116,6 +126,8 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
         threads=_number("threads", get("threads"), int, 1),
         max_new_tokens=_number("max_new_tokens", get("max_new_tokens"), int, 1) or 256,
         seed=_number("seed", get("seed"), int, 0) or 0,
+        slo_calls=_number("slo_calls", get("slo_calls"), int, 1) or 300,
+        slo_seconds=_number("slo_seconds", get("slo_seconds"), float, 0) or 60.0,
     )
 
 

@@ -14,6 +14,7 @@ from phi4bench.stats.paired import (
     tango,
 )
 from phi4bench.stats.proportions import Interval, cases_for_floor, more_groups_for_floor, proportion_interval, wilson
+from phi4bench.stats.quantiles import fewest_for_quantile, mean_interval, quantile, quantile_interval
 
 __all__ = [
     "Flips",
@@ -24,12 +25,16 @@ __all__ = [
     "cases_for_margin",
     "count_flips",
     "design_effect",
+    "fewest_for_quantile",
     "mcnemar_p",
+    "mean_interval",
     "more_groups_for_floor",
     "more_groups_for_margin",
     "normal_quantile",
     "paired_interval",
     "proportion_interval",
+    "quantile",
+    "quantile_interval",
     "t_quantile",
     "tally",
     "tango",

@@ -1,0 +1,174 @@
+"""Speed and memory in a report: the figures as data, and the same few tables for every kind of page. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from phi4bench.gates import GateResult, Outcome
+from phi4bench.report.wording import size
+from phi4bench.run.judging import Judgement
+from phi4bench.slo import spread, values_of
+from phi4bench.stats import Interval
+from phi4bench.targets import LATENCIES, PERCENTILES
+
+LABELS = {
+    "latency": "whole answer",
+    "first_token": "first token",
+    "token": "each further token",
+    "first_call": "first whole call",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """`heads` and `rows`: cells as text, the first of each a name. `notes`: lines that belong to it."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def slo_figures(judgement: Judgement) -> dict[str, Any]:
+    """`slo` of report.json; empty where nothing was asked. Infinite times (an answer without a call) are null."""
+    found, stored = judgement.slo, judgement.run.facts.get("slo") or {}
+    if found is None:
+        return {}
+    figures: dict[str, Any] = {
+        "device": found.device,
+        "runtime": dict(stored.get("runtime") or {}),
+        "load": stored.get("load"),
+        "missing": dict(found.missing),
+    }
+    if found.latency:
+        timed = found.latency
+        figures["latency"] = {
+            "calls": len(timed.calls),
+            "wanted": timed.calls_wanted,
+            "warm_up": timed.warm_up,
+            "seconds": timed.seconds,
+            **{name: _spread(values_of(timed, name), judgement.targets.alpha) for name in LATENCIES},
+        }
+    if found.memory:
+        figures["memory"] = {
+            "peak_rss_bytes": found.memory.peak_rss_bytes,
+            "gpu_bytes": found.memory.gpu_bytes,
+            "gpu_utilisation": found.memory.gpu_utilisation,
+        }
+    figures["gates"] = {
+        name: _gate(gate, _kind(judgement, name)) for name, gate in judgement.slo_gates.items() if gate.outcome
+    }
+    return figures
+
+
+def slo_headline(gate: GateResult) -> str:
+    """One figure with its bounds, and for a miss what it should be."""
+    line = _number(gate.rate) + (f" ({_ends(_both(gate.interval))})" if gate.interval else "")
+    line += f" over {gate.total:,} calls" if gate.total > 1 else ""
+    return f"{line}: {gate.reason}" if gate.outcome is Outcome.FAIL else line
+
+
+def slo_tables(figures: Mapping[str, Any], machine: Mapping[str, Any]) -> list[Table]:
+    """What `slo_figures` gave, for people; nothing where nothing was measured."""
+    tables = [*_latency(figures), *_gates(figures)]
+    notes = list(_notes(figures, machine)) if tables or figures.get("missing") else []
+    return [*tables, Table((), (), tuple(notes))] if notes else tables
+
+
+def _latency(figures: Mapping[str, Any]) -> Iterator[Table]:
+    timed = figures.get("latency")
+    if not timed:
+        return
+    rows = []
+    for name, label in LABELS.items():
+        one = timed.get(name)
+        if one:
+            cells = [_number(one["mean_ms"]), *(_number(one[f"{point}_ms"]) for point in PERCENTILES)]
+            rows.append((label, *cells, _ends(one["p95_ci"])))
+    note = f"{timed['calls']:,} calls one by one after {timed['warm_up']} to warm up; prompts read whole, no cache"
+    if timed["calls"] < timed["wanted"]:
+        note += f"; {timed['wanted']:,} were wanted, but {timed['seconds']:g} s were over"
+    yield Table(("ms a call", "mean", "P50", "P95", "P99", "P95 bounds"), tuple(rows), (note,))
+
+
+def _gates(figures: Mapping[str, Any]) -> Iterator[Table]:
+    rows = []
+    for name, gate in (figures.get("gates") or {}).items():
+        target = f"{'>=' if gate['kind'] == 'floor' else '<='} {gate['target']:g}"
+        rows.append((name, _number(gate["rate"]), _ends(gate["ci"]), target, gate["outcome"]))
+    if rows:
+        yield Table(("required", "figure", "bounds", "target", "outcome"), tuple(rows))
+
+
+def _notes(figures: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator[str]:
+    memory, runtime = figures.get("memory"), figures.get("runtime") or {}
+    if memory:
+        gpu = f", {size(memory['gpu_bytes'])} of the GPU's" if memory.get("gpu_bytes") is not None else ""
+        yield f"memory: {size(memory['peak_rss_bytes'])} at most{gpu}"
+    where = [str(machine[key]) for key in ("cpu",) if machine.get(key)]
+    where += [f"{machine['cores']} cores"] if machine.get("cores") else []
+    where += [str(gpu) for gpu in machine.get("gpus") or []]
+    run_by = " ".join(str(runtime[key]) for key in ("runtime", "version", "provider", "device") if runtime.get(key))
+    where += [part for part in (run_by, f"{runtime['threads']} threads" if runtime.get("threads") else "") if part]
+    if figures.get("latency"):
+        yield f"these figures hold on: {', '.join(where)}"
+    load, cores = figures.get("load"), machine.get("cores")
+    if figures.get("latency") and load is not None and cores and load > 0.5 * cores:
+        yield f"the machine was busy: {load:g} processes wanted a core before the first call was timed"
+    reasons: dict[str, list[str]] = {}
+    for name, reason in (figures.get("missing") or {}).items():
+        reasons.setdefault(reason, []).append(name)
+    for reason, names in reasons.items():
+        few = f"{names[0]} and {len(names) - 1} more" if len(names) > 2 else ", ".join(names)
+        yield f"not measured: {few}: {reason}"
+
+
+def _spread(ordered: Sequence[float], alpha: float) -> dict[str, Any] | None:
+    found = spread(ordered, alpha)
+    if found is None:
+        return None
+    figures: dict[str, Any] = {"count": found.count, "mean_ms": _finite(found.mean)}
+    for name in PERCENTILES:
+        figures[f"{name}_ms"] = _finite(found.points[name])
+        figures[f"{name}_ci"] = _both(found.intervals[name])
+    return figures
+
+
+def _gate(gate: GateResult, kind: str) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "rate": gate.rate,
+        "ci": _both(gate.interval) if gate.interval else None,
+        "target": gate.target,
+        "outcome": str(gate.outcome),
+        "reason": gate.reason or None,
+    }
+
+
+def _kind(judgement: Judgement, name: str) -> str:
+    target = judgement.targets.gate(name)
+    return target.kind if target else "ceiling"
+
+
+def _both(ends: Interval) -> list[float | None]:
+    return [_finite(ends.low), _finite(ends.high)]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _number(value: float | None) -> str:
+    """Three digits or more; `-` where there is none."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" if value < 100 else f"{value:.1f}"
+
+
+def _ends(ends: Sequence[float | None] | None) -> str:
+    if ends is None:
+        return "-"
+    low, high = ends
+    return f"{_number(low)} to {_number(high)}" if high is not None else f"{_number(low)} at least"

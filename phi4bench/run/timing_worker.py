@@ -1,0 +1,101 @@
+"""The child process that times one artifact: opens its backend as told, and carries out one command after the other.
+
+A command is a line of JSON on standard input, its result a line on standard output. Nothing is read from a store and
+nothing is kept. Errors are told as `worker` tells them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from phi4bench.backends import open_backend
+from phi4bench.backends.tokens import PromptTokenizer
+from phi4bench.dialects import Dialect
+from phi4bench.run.jobs import Setup, prompt_from_json
+from phi4bench.run.worker import Say, main, peak_rss_bytes
+from phi4bench.timing import Clock, TextOf, Timing, time_calls, tokens_to_first_call
+
+TELL_S = 0.2
+"""Between two words on how far it is: each costs the machine that is being timed."""
+
+
+class Bench:
+    """The backend that is open, and what can be asked of it."""
+
+    def __init__(self, setup: Setup, say: Say) -> None:
+        self._setup, self._say = setup, say
+        self._backend: Any = None
+
+    def open(self, batch: int | None) -> dict[str, Any]:
+        """Load the artifact to run so many calls at once; whatever was open before is closed."""
+        self.close()
+        self._backend = open_backend(self._setup.artifact, threads=self._setup.threads, batch=batch)
+        return {"identity": self._backend.identity(), "peak": peak_rss_bytes()}
+
+    def latency(self, prompts: list[Any], seconds: float, warm_up: int) -> dict[str, Any]:
+        """Calls one after the other, each as `[total, first token, each further token, first call, tokens]`."""
+        timings = list(
+            self._telling(
+                time_calls(
+                    self._backend,
+                    [prompt_from_json(prompt) for prompt in prompts],
+                    self._setup.decoding,
+                    clock=self._clock(),
+                    seconds=seconds,
+                    warm_up=warm_up,
+                )
+            )
+        )
+        peak, text_of = peak_rss_bytes(), self._text_of()
+        return {"calls": [call_row(one, text_of, self._setup.artifact.dialect) for one in timings], "peak": peak}
+
+    def close(self) -> None:
+        if self._backend is not None:
+            self._backend.close()
+        self._backend = None
+
+    def _clock(self) -> Clock:
+        """A fake's own time; else the processor's, which nobody sets."""
+        return getattr(self._backend, "clock", time.perf_counter)
+
+    def _text_of(self) -> TextOf:
+        if hasattr(self._backend, "text_of"):
+            return self._backend.text_of  # type: ignore[no-any-return]  # a fake's
+        decode = PromptTokenizer.from_folder(self._setup.artifact.tokenizer_dir).decode
+        return lambda completion, count: decode(completion.token_ids[:count])
+
+    def _telling(self, timings: Any) -> Any:
+        told, done = time.monotonic(), 0
+        for timing in timings:
+            done += 1
+            yield timing
+            if time.monotonic() - told >= TELL_S:
+                self._say({"event": "timed", "done": done})
+                told = time.monotonic()
+
+
+def call_row(timing: Timing, text_of: TextOf, dialect: Dialect) -> list[Any]:
+    """The fields of `slo.TimedCall` for one call."""
+    completion = timing.completion
+    count = tokens_to_first_call(completion, text_of, dialect) if completion.token_at_ms else None
+    first_call = timing.at_token(count) if count else None
+    return [timing.total_ms, timing.first_token_ms, completion.token_ms, first_call, len(completion.token_ids)]
+
+
+def work(order: dict[str, Any], say: Say) -> None:
+    bench = Bench(Setup.from_json(order["setup"]), say)
+    commands: dict[str, Callable[..., dict[str, Any]]] = {"open": bench.open, "latency": bench.latency}
+    try:
+        for line in sys.stdin:
+            command = json.loads(line)
+            say({"event": "result", **commands[command.pop("do")](**command)})
+    finally:
+        bench.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(work))

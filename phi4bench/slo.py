@@ -1,0 +1,203 @@
+"""Service levels: timed calls and used memory held against their targets. Pure: no files, no models, no clock.
+
+A percentile is judged by its bounds and not by its point: it passes where the upper one is within the target, fails
+where the lower one is not, and is INCONCLUSIVE between, or where too few calls were timed for an upper bound to exist.
+The bounds take the calls for independent draws, which calls on a machine with other work are not quite.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from phi4bench.gates import GateResult, Outcome
+from phi4bench.stats import Interval, fewest_for_quantile, quantile, quantile_interval
+from phi4bench.targets import LATENCIES, LATENCY_GATES, PERCENTILES, SLO_GATES, Targets
+
+GB = 1e9
+
+
+@dataclass(frozen=True)
+class TimedCall:
+    """One call, in milliseconds since it was handed over. `token_ms`: the mean time of each token after the first.
+
+    `first_call_ms`: until a whole call could be read; `None` where the answer holds none.
+    Other times are `None` where the backend cannot tell them, or there is no such token.
+    """
+
+    total_ms: float
+    first_token_ms: float | None
+    token_ms: float | None
+    first_call_ms: float | None
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Calls that were timed one after the other. `warm_up`: how many were run before and not timed.
+
+    `calls_wanted`: more than there are where the time given was over first.
+    """
+
+    calls: tuple[TimedCall, ...]
+    warm_up: int
+    calls_wanted: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The most that the process held. `gpu_bytes`: on the device; `None` without one that can be asked."""
+
+    peak_rss_bytes: int
+    gpu_bytes: int | None = None
+    gpu_utilisation: float | None = None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How one latency is distributed. An answer that never came to it (`None` in a call) counts as infinitely late."""
+
+    count: int
+    mean: float
+    points: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+
+
+@dataclass(frozen=True)
+class Slo:
+    """All that was measured of one artifact. `missing`: by what was not measured, why."""
+
+    latency: Latency | None = None
+    memory: Memory | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+    device: str = "cpu"
+
+
+def values_of(latency: Latency, name: str) -> list[float]:
+    """One of `LATENCIES` over all calls, sorted. Calls to which it does not apply are left out."""
+    if name == "latency":
+        return sorted(call.total_ms for call in latency.calls)
+    if name == "first_call":
+        known = any(call.first_token_ms is not None for call in latency.calls)
+        return sorted(_or_never(call.first_call_ms) for call in latency.calls) if known else []
+    times = [call.first_token_ms if name == "first_token" else call.token_ms for call in latency.calls]
+    return sorted(time for time in times if time is not None)
+
+
+def spread(ordered: Sequence[float], alpha: float) -> Spread | None:
+    """`None` of nothing."""
+    if not ordered:
+        return None
+    return Spread(
+        len(ordered),
+        math.fsum(ordered) / len(ordered) if math.isfinite(ordered[-1]) else math.inf,
+        {name: quantile(ordered, share) for name, share in PERCENTILES.items()},
+        {name: quantile_interval(ordered, share, alpha) for name, share in PERCENTILES.items()},
+    )
+
+
+def judge_slo(found: Slo, targets: Targets, precision: str = "") -> dict[str, GateResult]:
+    """Every figure that was measured, as a gate; those that no target names are only measured."""
+    results = {}
+    for name in LATENCIES if found.latency else ():
+        assert found.latency is not None
+        ordered = values_of(found.latency, name)
+        for percentile, share in PERCENTILES.items():
+            if ordered:
+                gate = f"slo.{name}_{percentile}_ms"
+                results[gate] = _judge_percentile(gate, ordered, share, _figure(gate, targets, precision, found), targets)
+    if found.memory:
+        amounts = {"slo.memory_gb": found.memory.peak_rss_bytes, "slo.gpu_memory_gb": found.memory.gpu_bytes}
+        for gate, amount in amounts.items():
+            if amount is not None:
+                results[gate] = judge_amount(gate, amount / GB, _figure(gate, targets, precision, found), targets)
+    return results
+
+
+def judge_amount(name: str, value: float, figure: float | None, targets: Targets) -> GateResult:
+    """A figure without chance in it: the most memory that one run took."""
+    outcome, reason = None, ""
+    if figure is not None:
+        target = targets.gate(name)
+        floor = target is not None and target.kind == "floor"
+        outcome = Outcome.PASS if (value >= figure if floor else value <= figure) else Outcome.FAIL
+        if outcome is Outcome.FAIL:
+            reason = f"{value:.4g}, but should be at {'least' if floor else 'most'} {figure:g}"
+    return GateResult(name, 0, 1, value, None, figure, outcome, 1, None, figure is not None, reason)
+
+
+def _judge_percentile(
+    name: str, ordered: Sequence[float], share: float, figure: float | None, targets: Targets
+) -> GateResult:
+    ends = quantile_interval(ordered, share, targets.alpha)
+    point = quantile(ordered, share)
+    outcome, reason = None, ""
+    if figure is not None:
+        outcome, reason = _outcome(len(ordered), point, ends, share, figure, targets.alpha)
+    return GateResult(
+        name=name,
+        passed=0,
+        total=len(ordered),
+        rate=point if math.isfinite(point) else None,
+        interval=ends if math.isfinite(ends.low) and math.isfinite(ends.high) else None,
+        target=figure,
+        outcome=outcome,
+        groups=len(ordered),
+        required=figure is not None,
+        reason=reason,
+    )
+
+
+def _outcome(
+    count: int, point: float, ends: Interval, share: float, figure: float, alpha: float
+) -> tuple[Outcome, str]:
+    what, fewest = f"P{100 * share:g}", fewest_for_quantile(share, alpha)
+    if ends.low > figure:
+        return Outcome.FAIL, f"{what} {_ms(point)} (at least {_ms(ends.low)}), but should be at most {figure:g} ms"
+    if count < fewest:
+        return Outcome.INCONCLUSIVE, (
+            f"{count} calls were timed, but a bound on {what} at {100 * (1 - alpha):g}% takes at least {fewest};"
+            " give more with --slo-calls, or more time with --slo-seconds"
+        )
+    if ends.high <= figure:
+        return Outcome.PASS, ""
+    return Outcome.INCONCLUSIVE, (
+        f"{what} {_ms(point)} ({_ms(ends.low)} to {_ms(ends.high)}) lies on both sides of {figure:g} ms;"
+        " more calls would decide it"
+    )
+
+
+def _ms(value: float) -> str:
+    return f"{value:.4g} ms" if math.isfinite(value) else "never"
+
+
+def _figure(name: str, targets: Targets, precision: str, found: Slo) -> float | None:
+    target = targets.gate(name)
+    return target.figure(precision, found.device) if target else None
+
+
+def _or_never(value: float | None) -> float:
+    return math.inf if value is None else value
+
+
+def slo_from_json(data: Mapping[str, Any]) -> Slo:
+    """What the runs layer stored of a measurement."""
+    timed, memory = data.get("latency"), data.get("memory")
+    return Slo(
+        latency=Latency(
+            tuple(TimedCall(*call) for call in timed["calls"]), timed["warm_up"], timed["wanted"], timed["seconds"]
+        )
+        if timed
+        else None,
+        memory=Memory(memory["peak_rss_bytes"], memory.get("gpu_bytes"), memory.get("gpu_utilisation"))
+        if memory
+        else None,
+        missing=dict(data.get("missing") or {}),
+        device=str(data.get("device", "cpu")),
+    )
+
+
+assert set(LATENCY_GATES) <= set(SLO_GATES)

@@ -1,0 +1,90 @@
+"""Timing an artifact's calls: one after the other, and what each of them took. Knows backends and a clock; judges nothing.
+
+The clock comes in as an argument and counts seconds; it is never the time of day, which is set while a run goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from phi4bench.backends import Backend, Decoding
+from phi4bench.dialects import Dialect
+from phi4bench.errors import BackendError
+from phi4bench.prompts import Prompt
+from phi4bench.transcripts import Completion
+
+Clock = Callable[[], float]
+TextOf = Callable[[Completion, int], str]
+"""The text of a completion's first so many tokens."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One call as its caller saw it. `index`: of the prompt. `total_ms`: from handing it over to the whole answer."""
+
+    index: int
+    total_ms: float
+    completion: Completion
+
+    @property
+    def overhead_ms(self) -> float:
+        """What was not the runtime's own: tokenizing, preparing the cache; counted before the first token."""
+        inside = self.completion.token_at_ms
+        return max(0.0, self.total_ms - inside[-1]) if inside else 0.0
+
+    @property
+    def first_token_ms(self) -> float | None:
+        first = self.completion.first_token_ms
+        return None if first is None else first + self.overhead_ms
+
+    def at_token(self, count: int) -> float | None:
+        """When so many tokens were there."""
+        inside = self.completion.token_at_ms
+        return inside[count - 1] + self.overhead_ms if 0 < count <= len(inside) else None
+
+
+def since(began: float, clock: Clock) -> float:
+    """Seconds on `clock`; `BackendError` where it went backwards, since no figure can be trusted then."""
+    spent = clock() - began
+    if not 0.0 <= spent < float("inf"):
+        raise BackendError(f"the clock moved by {spent:g} s during one call, but should only go forward", "run it again")
+    return spent
+
+
+def time_calls(
+    backend: Backend,
+    prompts: Sequence[Prompt],
+    decoding: Decoding,
+    *,
+    clock: Clock,
+    seconds: float,
+    warm_up: int,
+) -> Iterator[Timing]:
+    """Each prompt by itself, as one caller sends them: nothing is taken from a store, no prefix is kept between calls.
+
+    The first `warm_up` prompts are run before that and not told. Stops after the call in which `seconds` are over.
+    """
+    for prompt in prompts[:warm_up]:
+        _one(backend, prompt, decoding)
+    began = clock()
+    for index, prompt in enumerate(prompts):
+        handed = clock()
+        completion = _one(backend, prompt, decoding)
+        yield Timing(index, since(handed, clock) * 1e3, completion)
+        if since(began, clock) >= seconds:
+            return
+
+
+def tokens_to_first_call(completion: Completion, text_of: TextOf, dialect: Dialect) -> int | None:
+    """How many tokens it took until a whole call could be read; `None` where none ever could."""
+    if not dialect.parse(completion.text).calls:
+        return None
+    counts = range(1, len(completion.token_ids) + 1)
+    whole = len(completion.token_ids) or None
+    return next((count for count in counts if dialect.parse(text_of(completion, count)).calls), whole)
+
+
+def _one(backend: Backend, prompt: Prompt, decoding: Decoding) -> Completion:
+    [(_, completion)] = backend.generate([prompt], decoding)
+    return completion
