@@ -108,7 +108,9 @@ def judge_slo(found: Slo, targets: Targets, precision: str = "") -> dict[str, Ga
         for percentile, share in PERCENTILES.items():
             if ordered:
                 gate = f"slo.{name}_{percentile}_ms"
-                results[gate] = _judge_percentile(gate, ordered, share, _figure(gate, targets, precision, found), targets)
+                results[gate] = _judge_percentile(
+                    gate, ordered, share, _figure(gate, targets, precision, found), targets
+                )
     if found.memory:
         amounts = {"slo.memory_gb": found.memory.peak_rss_bytes, "slo.gpu_memory_gb": found.memory.gpu_bytes}
         for gate, amount in amounts.items():

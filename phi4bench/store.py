@@ -150,7 +150,7 @@ def completion_from_json(data: Mapping[str, Any]) -> Completion:
     numbers = {key: data.get(key) for key in ("first_token_ms", "token_ms", "margin", "prompt_tokens")}
     if not all(value is None or type(value) in (int, float) for value in numbers.values()):
         raise ValueError("a time is no number")
-    return Completion(text, tuple(tokens), kept, **numbers)
+    return Completion(text, tuple(tokens), kept, **numbers)  # type: ignore[arg-type]  # numbers, as checked
 
 
 class _Locked:

@@ -12,7 +12,8 @@ The format::
 
     [[gate]]
     name = "slo.latency_p95_ms"
-    ceiling = { gpu = 50, cpu = 200 } # by device or by precision; an artifact that none fits has no such gate
+    ceiling = { gpu = 50, cpu = 200 } # by device or by precision; an artifact of another precision has no such gate,
+                                      # and where it names no such device the verdict stays open
     source = "..."
 
     [[gate]]
@@ -64,6 +65,8 @@ GATES = (*SCORE_GATES, *OTHER_GATES)
 EVERYWHERE = ""
 """The key of a figure that holds for every precision and device."""
 
+DEVICES = ("cpu", "gpu")
+
 _QUANTIZED = re.compile(r"u?int\d|fp[48]|nf4|q\d", re.IGNORECASE)
 
 
@@ -86,6 +89,12 @@ class Target:
     def needs_baseline(self) -> bool:
         """Whether it compares the artifact with the one that it was made from."""
         return self.kind == "margin" or self.name in (*FIDELITY_GATES, SIZE_GATE)
+
+    def absent(self, device: str) -> str:
+        """The hardware that it is for and that `device` is not, such as `gpu`; empty where it depends on none."""
+        if not self.figures or device in self.figures or not set(self.figures) <= set(DEVICES):
+            return ""
+        return " or ".join(sorted(self.figures))
 
     def figure(self, precision: str = "", device: str = "cpu") -> float | None:
         """The figure for an artifact; `None` where the target does not concern it.
@@ -136,8 +145,8 @@ class Targets:
         return next((gate for gate in self.gates if gate.name == name), None)
 
     def required(self, precision: str = "", device: str = "cpu") -> tuple[Target, ...]:
-        """The targets that concern such an artifact."""
-        return tuple(gate for gate in self.gates if gate.figure(precision, device) is not None)
+        """The targets that concern such an artifact; also those for hardware that is not there, which none can pass."""
+        return tuple(gate for gate in self.gates if gate.figure(precision, device) is not None or gate.absent(device))
 
 
 def is_quantized(precision: str) -> bool:

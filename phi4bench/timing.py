@@ -1,4 +1,4 @@
-"""Timing an artifact's calls: one after the other, and what each of them took. Knows backends and a clock; judges nothing.
+"""Timing an artifact's calls: what each of them took, as its caller saw it. Knows backends and a clock; judges nothing.
 
 The clock comes in as an argument and counts seconds; it is never the time of day, which is set while a run goes on.
 """
@@ -48,7 +48,9 @@ def since(began: float, clock: Clock) -> float:
     """Seconds on `clock`; `BackendError` where it went backwards, since no figure can be trusted then."""
     spent = clock() - began
     if not 0.0 <= spent < float("inf"):
-        raise BackendError(f"the clock moved by {spent:g} s during one call, but should only go forward", "run it again")
+        raise BackendError(
+            f"the clock moved by {spent:g} s during one call, but should only go forward", "run it again"
+        )
     return spent
 
 

@@ -176,7 +176,9 @@ def read_pace(folder: Path) -> Pace | None:
     try:
         return Pace(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise ArtifactError(f"{path}: {error}, but should say what a call takes", "see phi4bench/backends/fakes.py") from None
+        raise ArtifactError(
+            f"{path}: {error}, but should say what a call takes", "see phi4bench/backends/fakes.py"
+        ) from None
 
 
 def _conversation(prompt: Prompt) -> str:

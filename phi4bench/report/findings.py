@@ -118,7 +118,8 @@ def _why_not_judged(judgement: Judgement, gate: str) -> str:
         return f"not compared: {why or 'there is no baseline to compare with'}"
     if gate in SLO_GATES:
         why = judgement.slo.missing.get(gate) if judgement.slo else None
-        return f"not measured: {why or 'nothing on this machine tells it'}"
+        where = "the run was on a CPU" if judgement.device == "cpu" else "nothing here tells it"
+        return f"not measured: {why or where}"
     return "the cases hold none of this kind, and no target asks for any"
 
 

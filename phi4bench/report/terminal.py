@@ -57,6 +57,9 @@ def _title(judgement: Judgement) -> Iterator[Line]:
 
 
 def _levels(judgement: Judgement) -> Iterator[Line]:
+    if not judgement.scores and judgement.run.facts.get("needed") is False:
+        yield "  no completion was asked for: speed alone was measured", ""
+        return
     yield f"  {'level':<18}{'passed/total':>13}{'rate':>8}{'interval':>15}{'target':>9}  outcome", ""
     named = {gate.name for gate in judgement.targets.gates}
     for name, gate in judgement.gates.items():
@@ -141,7 +144,7 @@ def _known_failures(judgement: Judgement) -> Iterator[Line]:
 def _speed(judgement: Judgement) -> Iterator[Line]:
     """How long calls take and what they take, where that was measured; a row a required gate, with its outcome."""
     for table in slo_tables(slo_figures(judgement), judgement.run.machine):
-        widths = [20, 9, 9, 9, 9, 20] if len(table.heads) == 6 else [26, 10, 18, 12, 13]
+        widths = [20, 9, 9, 9, 9, 20] if len(table.heads) == 6 else [25, 10, 18, 12, 12]
         for cells in [table.heads, *table.rows] if table.heads else []:
             line = "  " + cells[0].ljust(widths[0])
             line += "".join(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=False))
@@ -153,6 +156,8 @@ def _speed(judgement: Judgement) -> Iterator[Line]:
 
 def _groups(kind: str, rows: Iterable[tuple[str, object]]) -> Iterator[Line]:
     """A row a tool or a scenario: how many cases, and its rate at each level (or of abstention)."""
+    if not rows:
+        return
     yield f"  {kind:<20}{'cases':>7}" + "".join(f"{name:>11}" for name in (*LEVELS, "")).rstrip(), ""
     for name, levels in rows:
         assert isinstance(levels, dict)

@@ -49,7 +49,7 @@ class Stopwatch:
     deadline: float | None = None
 
     def measure(self, gates: Collection[str]) -> dict[str, Any]:
-        """The facts that `slo.slo_from_json` reads. What could not be measured stands under `missing` with the reason."""
+        """The facts that `slo.slo_from_json` reads; `missing`: what could not be measured, with the reason."""
         facts: dict[str, Any] = {"missing": {}, "load": _load(), "calls_from": len(self._calling)}
         why = self._why_not()
         if why:
@@ -99,7 +99,7 @@ class Stopwatch:
         }
 
     def _prompts(self, count: int) -> list[Any]:
-        """So many prompts of cases that expect a call, a stratified sample, again from the start where there are fewer."""
+        """So many prompts of cases that expect a call: a stratified sample, from its start again where it is shorter."""
         chosen = list(sample(self._calling, min(count, len(self._calling)), self.seed))
         random.Random(self.seed).shuffle(chosen)  # noqa: S311 - so that a run cut short has calls of every kind
         rendered = [

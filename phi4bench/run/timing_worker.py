@@ -69,9 +69,8 @@ class Bench:
         return lambda completion, count: decode(completion.token_ids[:count])
 
     def _telling(self, timings: Any) -> Any:
-        told, done = time.monotonic(), 0
-        for timing in timings:
-            done += 1
+        told = time.monotonic()
+        for done, timing in enumerate(timings, 1):
             yield timing
             if time.monotonic() - told >= TELL_S:
                 self._say({"event": "timed", "done": done})

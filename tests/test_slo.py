@@ -1,0 +1,205 @@
+"""Service levels as gates: bounds and not points decide, too few calls decide nothing, and paced fakes end to end."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from kit import Ran
+
+from phi4bench.datasets import schemas_dir
+from phi4bench.gates import Outcome
+from phi4bench.slo import Latency, Memory, Slo, TimedCall, judge_slo
+from phi4bench.targets import Targets, parse_targets
+
+RunSuites = Callable[..., Ran]
+MakeFake = Callable[..., Path]
+
+
+def targets(*gates: str) -> Targets:
+    """From `name <= figure` or `name >= figure` each."""
+    return parse_targets(toml(*gates), "ours")
+
+
+def toml(*gates: str) -> str:
+    text = ""
+    for gate in gates:
+        name, sign, figure = gate.split(maxsplit=2)
+        kind = "floor" if sign == ">=" else "ceiling"
+        text += f'[[gate]]\nname = "{name}"\n{kind} = {figure}\nsource = "a test"\n'
+    return text
+
+
+def calls(*totals: float, **fields: Any) -> Slo:
+    timed = [TimedCall(total, **{"first_token_ms": 5.0, "token_ms": 1.0, "first_call_ms": 9.0, **fields}, tokens=4)
+        for total in totals]  # fmt: skip
+    return Slo(Latency(tuple(timed), 10, len(timed), 60.0))
+
+
+P95 = "slo.latency_p95_ms"
+
+
+@pytest.mark.parametrize(
+    ("slow", "of", "outcome"),
+    [
+        # Upper bound of P95 among 100: P(at most 98 below) = 0.963 >= 95%, so the 99th value; lower: the 91st, for
+        # P(at most 90 below) = 0.028 and P(at most 91) = 0.063.
+        pytest.param(1, 100, Outcome.PASS, id="one-slow-call-of-100"),
+        pytest.param(2, 100, Outcome.INCONCLUSIVE, id="two-of-100-may-be-more-than-one-in-20"),
+        pytest.param(9, 100, Outcome.INCONCLUSIVE, id="nine-of-100-may-be-one-in-20"),
+        pytest.param(10, 100, Outcome.FAIL, id="ten-of-100-are-more-than-one-in-20"),
+        pytest.param(0, 59, Outcome.PASS, id="the-fewest-calls"),
+        pytest.param(0, 58, Outcome.INCONCLUSIVE, id="one-call-too-few"),
+        pytest.param(1, 59, Outcome.INCONCLUSIVE, id="the-fewest-calls-with-one-slow"),
+    ],
+)
+def test_a_percentile_is_judged_by_its_bounds_and_not_by_its_point(slow: int, of: int, outcome: Outcome) -> None:
+    found = calls(*[300.0] * slow, *[100.0] * (of - slow))
+    assert judge_slo(found, targets(f"{P95} <= 200"))[P95].outcome is outcome
+
+
+def test_too_few_calls_are_refused_with_the_number_it_takes() -> None:
+    gate = judge_slo(calls(*[1.0] * 58), targets(f"{P95} <= 200"))[P95]
+    assert "58 calls were timed, but a bound on P95 at 95% takes at least 59" in gate.reason
+    gate = judge_slo(calls(*[1.0] * 298), targets("slo.latency_p99_ms <= 200"))["slo.latency_p99_ms"]
+    assert "takes at least 299" in gate.reason
+    assert gate.interval is None
+
+
+def test_a_figure_by_device_is_the_devices_own() -> None:
+    held = targets(f"{P95} <= {{ gpu = 50, cpu = 200 }}")
+    on_gpu = Slo(calls(*[100.0] * 100).latency, device="gpu")
+    assert judge_slo(calls(*[100.0] * 100), held)[P95].outcome is Outcome.PASS
+    assert judge_slo(on_gpu, held)[P95].outcome is Outcome.FAIL
+
+
+def test_an_answer_without_a_call_never_has_its_first_call() -> None:
+    with_none = [*calls(*[10.0] * 80).latency.calls, *calls(*[10.0] * 20, first_call_ms=None).latency.calls]
+    found = Slo(Latency(tuple(with_none), 10, 100, 60.0))
+    gate = judge_slo(found, targets("slo.first_call_p95_ms <= 1000"))["slo.first_call_p95_ms"]
+    assert gate.outcome is Outcome.FAIL  # a fifth of the calls never came
+    assert gate.rate is None
+    assert "never" in gate.reason
+
+
+def test_what_no_target_names_is_measured_and_nothing_else() -> None:
+    found = judge_slo(calls(*[100.0] * 100), targets("tool >= 0.9"))
+    assert {gate.outcome for gate in found.values()} == {None}
+    assert found[P95].rate == 100.0
+
+
+def test_what_a_backend_cannot_tell_is_no_figure() -> None:
+    found = judge_slo(calls(1.0, first_token_ms=None, token_ms=None, first_call_ms=None), targets("tool >= 0.9"))
+    assert set(found) == {"slo.latency_p50_ms", "slo.latency_p95_ms", "slo.latency_p99_ms"}
+
+
+@pytest.mark.parametrize(("gb", "outcome"), [(0.9, Outcome.PASS), (1.1, Outcome.FAIL)])
+def test_memory_is_what_it_is(gb: float, outcome: Outcome) -> None:
+    found = Slo(memory=Memory(int(gb * 1e9)))
+    assert judge_slo(found, targets("slo.memory_gb <= 1"))["slo.memory_gb"].outcome is outcome
+
+
+class TestSuites:
+    """`pytest suites/slo` on fakes with a clock of their own: their times are the file's, whatever the machine does."""
+
+    @pytest.fixture
+    def paced(self, make_fake: MakeFake) -> Callable[..., Path]:
+        def make(name: str = "paced", first_token_ms: float = 20.0, token_ms: float = 2.0, **more: float) -> Path:
+            folder = make_fake(name=name)
+            pace = {"first_token_ms": first_token_ms, "token_ms": token_ms, **more}
+            (folder / "pace.json").write_text(json.dumps(pace))
+            return folder
+
+        return make
+
+    def judged(self, run_suites: RunSuites, fake: Path, held: str, tmp_path: Path, *more: object) -> Ran:
+        (tmp_path / "ours.toml").write_text(held)
+        return run_suites("--model", fake, "--targets", tmp_path / "ours.toml", "-k", "slo", "-rs", *more)
+
+    def test_a_fast_artifact_is_promoted_by_targets_on_speed_alone(
+        self, run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        ran = self.judged(run_suites, paced(), toml(f"{P95} <= 200", "slo.token_p99_ms <= 3"), tmp_path)
+        assert ran.code == 0, ran.out
+        slo = ran.artifact()["slo"]
+        assert slo["latency"]["calls"] == 300
+        # read(file_path='notes0.txt') within its markers takes 12 or 13 tokens of 4 characters: 20 + 11 * 2 at least
+        assert slo["latency"]["first_token"]["p95_ms"] == pytest.approx(20, abs=1e-6)
+        assert slo["latency"]["token"]["p50_ms"] == pytest.approx(2)
+        assert 40 < slo["latency"]["latency"]["p50_ms"] < 60
+        statement = json.loads((ran.report_dir / "promotion.json").read_text())
+        assert {gate["name"]: gate["outcome"] for gate in statement["predicate"]["gates"]} == {
+            P95: "PASS",
+            "slo.token_p99_ms": "PASS",
+        }
+        for name, data in (("promotion", statement), ("report", ran.report())):
+            schema = json.loads((schemas_dir() / f"{name}.schema.json").read_text())
+            jsonschema.Draft202012Validator(schema).validate(data)
+        table, _, _ = ran.out[ran.out.index("= phi4bench =") :].partition("reports: ")
+        assert max(map(len, table.splitlines()[1:])) < 80
+        assert "these figures hold on: " in ran.out
+        assert (ran.report_dir / "report.html").read_text().count("first whole call") == 1
+
+    def test_hiccups_reject_it_by_its_tail(
+        self, run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        fake = paced(slow_every=10, slow_by=10)
+        ran = self.judged(run_suites, fake, toml(f"{P95} <= 200", "slo.latency_p50_ms <= 200"), tmp_path)
+        assert ran.code == 1, ran.out
+        assert "but should be at most 200 ms [a test]" in ran.out
+        gates = ran.artifact()["slo"]["gates"]
+        assert {name: gate["outcome"] for name, gate in gates.items()} == {
+            P95: "FAIL",
+            "slo.latency_p50_ms": "PASS",
+        }
+
+    def test_fewer_calls_than_the_bound_takes_are_inconclusive(
+        self, run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        ran = self.judged(run_suites, paced(), toml(f"{P95} <= 200"), tmp_path, "--slo-calls", 58)
+        assert ran.code == 10, ran.out
+        assert "takes at least 59" in ran.out
+
+    def test_a_target_for_a_gpu_is_skipped_on_a_cpu_and_leaves_the_verdict_open(
+        self, run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        held = toml(f"{P95} <= 200", "slo.gpu_memory_gb <= { gpu = 12 }")
+        ran = self.judged(run_suites, paced(), held, tmp_path)
+        assert ran.code == 10, ran.out
+        said = "skipped: its figure is for a gpu, and this run was on a cpu"
+        assert said in " ".join(ran.out.split())
+        assert not (ran.report_dir / "promotion.json").exists()
+
+    def test_no_completion_is_made_where_speed_alone_is_asked_for(
+        self, run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        ran = self.judged(run_suites, paced(), toml(f"{P95} <= 200"), tmp_path)
+        assert ran.artifact()["generation"]["generated"] == 0
+        assert "no completion was asked for" in ran.out
+
+    def test_a_fake_without_a_pace_is_not_timed(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+    ) -> None:
+        ran = self.judged(run_suites, make_fake(), toml(f"{P95} <= 200"), tmp_path)
+        assert ran.code == 10, ran.out
+        assert "it was not measured: always_right is a fake without a pace" in " ".join(ran.out.split())
+
+    def test_a_child_that_dies_is_said_and_decides_nothing(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+    ) -> None:
+        fake = make_fake("crashes")
+        (fake / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
+        ran = self.judged(run_suites, fake, toml(f"{P95} <= 200"), tmp_path)
+        assert ran.code == 10, ran.out
+        assert "the process that timed it was ended by SIGSEGV" in " ".join(ran.out.split())
+
+
+def test_never_is_infinite_and_no_number_in_json() -> None:
+    assert not math.isfinite(
+        max(call.first_call_ms or math.inf for call in calls(1.0, first_call_ms=None).latency.calls)
+    )

@@ -1,0 +1,115 @@
+"""Timing on a clock of the test's own: what is counted, what is not, and a clock that jumps."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from phi4bench.backends import Decoding
+from phi4bench.dialects import dialect_named
+from phi4bench.errors import BackendError
+from phi4bench.prompts import Prompt, Segment
+from phi4bench.timing import Timing, time_calls, tokens_to_first_call
+from phi4bench.transcripts import Completion
+
+PROMPTS = [Prompt((Segment(f"request {number}"),)) for number in range(6)]
+CALL = "<tool_use>read(file_path='a')</tool_use>"
+
+
+class Clock:
+    """Stands still but for `spend`; `jump` sets it like a wall clock."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Slow:
+    """Takes 0.25 s for the first call and 0.5 s for each further one, 0.1 s of it before the runtime begins."""
+
+    def __init__(self, clock: Clock, jump: float = 0.0) -> None:
+        self.clock, self.jump, self.asked = clock, jump, list[str]()
+
+    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
+        [prompt] = prompts
+        spent = 0.5 if self.asked else 0.25
+        self.asked.append(prompt.text)
+        self.clock.now += spent + self.jump
+        inside = (spent - 0.1) * 1e3
+        at = (inside - 20, inside - 10, inside)
+        yield 0, Completion(CALL, (1, 2, 3), first_token_ms=at[0], token_ms=10.0, token_at_ms=at)
+
+
+def timed(warm_up: int = 0, seconds: float = 60.0, jump: float = 0.0) -> tuple[list[Timing], list[str]]:
+    clock = Clock()
+    backend = Slow(clock, jump)
+    found = time_calls(
+        backend,  # type: ignore[arg-type]  # as much of a backend as is asked for
+        PROMPTS,
+        Decoding(),
+        clock=clock,
+        seconds=seconds,
+        warm_up=warm_up,
+    )
+    return list(found), backend.asked
+
+
+def test_a_call_is_timed_from_handing_it_over_to_its_whole_answer() -> None:
+    found, _ = timed()
+    assert [one.total_ms for one in found] == pytest.approx([250, 500, 500, 500, 500, 500])
+    assert [one.index for one in found] == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_is_not_the_runtimes_own_counts_before_the_first_token() -> None:
+    one = timed()[0][1]
+    assert one.overhead_ms == pytest.approx(100)
+    assert one.first_token_ms == pytest.approx(480)  # 400 inside, less 20 for two tokens, and 100 before
+    assert one.at_token(3) == pytest.approx(one.total_ms)
+
+
+def test_the_warm_up_is_run_and_not_told() -> None:
+    found, asked = timed(warm_up=2)
+    assert [one.total_ms for one in found] == pytest.approx([500] * 6)
+    assert asked[:3] == ["request 0", "request 1", "request 0"]
+
+
+def test_no_call_begins_once_the_time_is_over() -> None:
+    assert len(timed(seconds=1.0)[0]) == 3  # 0.25 + 0.5 + 0.5
+
+
+def test_a_clock_that_goes_backwards_ends_the_run() -> None:
+    with pytest.raises(BackendError, match="the clock moved by -"):
+        timed(jump=-3600.0)
+
+
+def test_nothing_that_times_reads_the_time_of_day() -> None:
+    """`time.time` and `datetime.now` are set while a run goes on; perf_counter and monotonic are not."""
+    package = Path(__file__).parent.parent / "phi4bench"
+    for path in [package / "timing.py", *(package / "run").glob("*.py"), *(package / "backends").glob("*.py")]:
+        named = {
+            f"{node.value.id}.{node.attr}"
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        }
+        assert not named & {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow"}, path.name
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        pytest.param(CALL, 10, id="one-call"),  # 40 characters, four a token
+        pytest.param(CALL + CALL, 10, id="the-first-of-two"),
+        pytest.param("I will read it. " + CALL, 14, id="after-prose"),
+        pytest.param("I cannot do that.", None, id="prose-alone"),
+        pytest.param(CALL[:-6], None, id="broken-off"),
+    ],
+)
+def test_the_first_call_is_there_with_its_last_token(text: str, tokens: int | None) -> None:
+    made = Completion(text, tuple(range(-(-len(text) // 4))))
+    found = tokens_to_first_call(made, lambda one, count: one.text[: 4 * count], dialect_named("tool_use"))
+    assert found == tokens
