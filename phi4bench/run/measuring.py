@@ -99,7 +99,7 @@ class Stopwatch:
         }
 
     def _prompts(self, count: int) -> list[Any]:
-        """So many prompts of cases that expect a call: a stratified sample, from its start again where it is shorter."""
+        """So many prompts of cases that expect a call: a stratified sample, begun again where it is shorter."""
         chosen = list(sample(self._calling, min(count, len(self._calling)), self.seed))
         random.Random(self.seed).shuffle(chosen)  # noqa: S311 - so that a run cut short has calls of every kind
         rendered = [
