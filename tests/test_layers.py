@@ -24,6 +24,7 @@ LAYERS = {
         "schemas",
         "sizes",
         "slo",
+        "stability",
         "stats",
         "targets",
         "values",

@@ -48,7 +48,7 @@ def open_backend(
     if artifact.format == "fake":
         from phi4bench.backends.fakes import open_fake
 
-        return open_fake(artifact)
+        return open_fake(artifact, threads, batch)
     from phi4bench.backends.tokens import PromptTokenizer
 
     if artifact.format == "hf":

@@ -1,7 +1,8 @@
 """Backends without a model, to prove a gate's set-up: one that is always right must promote, the others must not.
 
 A folder's manifest names one: `"format": "fake", "behaviour": "always_wrong", "answers": "answers.jsonl"`.
-Deterministic. The answers are a case file in that folder: the only way in which anything here learns what is right.
+Deterministic, the fickle ones apart. The answers are a case file in that folder: the only way in which anything here
+learns what is right.
 
 A `pace.json` beside it gives a fake a clock of its own, on which its calls take what the file says, so that gates on
 speed can be tried without a stopwatch: `{"first_token_ms": 20, "token_ms": 2, "slow_every": 10, "slow_by": 3}`.
@@ -80,6 +81,10 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "crashes": always_right,
     "nan": always_right,
     "slow": always_right,
+    # As always_right, but wrong in a part of the cases when they are run otherwise:
+    "fickle": always_right,
+    "fickle_alone": always_right,
+    "fickle_threads": always_right,
 }
 
 
@@ -100,8 +105,11 @@ TOKEN_CHARACTERS = 4
 class FakeBackend:
     """Answers prompts by a behaviour. `artifact.dialect` must be the one that rendered them."""
 
-    def __init__(self, artifact: Artifact, pace: Pace | None = None) -> None:
+    def __init__(
+        self, artifact: Artifact, pace: Pace | None = None, threads: int | None = None, batch: int | None = None
+    ) -> None:
         self._pace, self._calls, self._now_s = pace, 0, 0.0
+        self._threads, self._batch = threads or 2, batch or 8
         self._name, self._behaviour, self._dialect = artifact.id, artifact.behaviour, artifact.dialect
         self._cases: dict[str, Case] = {}
         for case in load_cases([str(artifact.answers)]).cases if artifact.answers else ():
@@ -110,7 +118,8 @@ class FakeBackend:
                 self._cases[key] = case
 
     def identity(self) -> dict[str, Json]:
-        return {"runtime": "fake", "behaviour": self._behaviour, "version": VERSION}
+        return {"runtime": "fake", "behaviour": self._behaviour, "version": VERSION,
+                "threads": self._threads, "rows": self._batch}  # fmt: skip
 
     def prompt_key(self, prompt: Prompt) -> str:
         return hashlib.sha256(prompt.text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -122,7 +131,8 @@ class FakeBackend:
             if self._behaviour == "slow":
                 time.sleep(SLOW_SECONDS)
             case = self._cases.get(prompt.text) or self._cases.get(_conversation(prompt))
-            completion = Completion(BEHAVIOURS[self._behaviour](case, self._dialect))
+            behaves = always_wrong if self._turns(prompt) else BEHAVIOURS[self._behaviour]
+            completion = Completion(behaves(case, self._dialect))
             yield index, self._paced(completion) if self._pace else completion
 
     def clock(self) -> float:
@@ -152,6 +162,18 @@ class FakeBackend:
     def close(self) -> None:
         self._cases = {}
 
+    def _turns(self, prompt: Prompt) -> bool:
+        """Whether a fickle fake answers wrongly now: in a quarter of the cases; or in half, others in each process."""
+        digest = self.prompt_key(prompt)
+        match self._behaviour:
+            case "fickle":
+                return hashlib.sha256(f"{os.getpid()} {digest}".encode()).digest()[0] < 128
+            case "fickle_alone":
+                return self._batch == 1 and int(digest[:2], 16) < 64
+            case "fickle_threads":
+                return self._threads == 1 and int(digest[:2], 16) < 64
+        return False
+
     def _fail(self, index: int) -> None:
         if self._behaviour == "nan":
             raise NotFiniteError(index, f"{self._name}: the logits of new token 1 are not finite (NaN or infinite)")
@@ -159,13 +181,13 @@ class FakeBackend:
             os.kill(os.getpid(), signal.SIGSEGV)  # as a native library would: no exception, no clean-up
 
 
-def open_fake(artifact: Artifact) -> FakeBackend:
+def open_fake(artifact: Artifact, threads: int | None = None, batch: int | None = None) -> FakeBackend:
     """Raises `ArtifactError` for a behaviour that is not known, `CaseFileError` for answers that cannot be read."""
     if artifact.behaviour not in BEHAVIOURS:
         raise ArtifactError(
             f"{artifact.spec}: behaviour={artifact.behaviour!r}, but should be one of {', '.join(BEHAVIOURS)}"
         )
-    return FakeBackend(artifact, read_pace(artifact.path))
+    return FakeBackend(artifact, read_pace(artifact.path), threads, batch)
 
 
 def read_pace(folder: Path) -> Pace | None:

@@ -17,6 +17,7 @@ from phi4bench.report.examples import flips
 from phi4bench.report.known import known_figures
 from phi4bench.report.sizes import size_figures
 from phi4bench.report.speed import slo_figures
+from phi4bench.report.stable import stability_figures
 from phi4bench.run.judge import Fault
 from phi4bench.run.judging import REGRESSION, Conclusion, Judgement
 from phi4bench.stats import Interval
@@ -91,6 +92,7 @@ def artifact_figures(judgement: Judgement, conclusion: Conclusion) -> dict[str, 
         "known_failures": known_figures(judgement.known),
         "size": size_figures(judgement),
         "slo": slo_figures(judgement),
+        "determinism": stability_figures(judgement),
         "gates": [gate_line(gate) for gate in judgement.required],
         "tier": judgement.tier.name if judgement.tier else None,
         "verdict": str(conclusion.verdict) if conclusion.verdict else None,

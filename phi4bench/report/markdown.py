@@ -10,6 +10,7 @@ from typing import Any
 from phi4bench.errors import UsageError
 from phi4bench.report.known import known_title
 from phi4bench.report.speed import slo_tables
+from phi4bench.report.stable import comparison_lines, unstable_line
 from phi4bench.report.wording import percent, points, size
 
 WORST_FIRST = ("reject", "inconclusive", "none", "promote")
@@ -87,6 +88,12 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
             yield from (f"| {' | '.join(map(_cell, row))} |" for row in table.rows)
             yield ""
         yield from (f"{_cell(note)}  " for note in table.notes)
+        yield ""
+    if one.get("determinism"):
+        figures = one["determinism"]
+        for line in (*comparison_lines(figures), unstable_line(figures), figures["missing"]):
+            if line:
+                yield f"- determinism: {_cell(line)}"
         yield ""
     yield "| tool | cases | detection | parsing | tool | parameter |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"

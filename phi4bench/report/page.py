@@ -16,9 +16,11 @@ from phi4bench.report.examples import Example, all_failing, flip_example, flips
 from phi4bench.report.known import known_figures, known_line, known_title
 from phi4bench.report.sizes import size_beside, size_headline, size_rows
 from phi4bench.report.speed import slo_figures, slo_tables
+from phi4bench.report.stable import comparison_lines, stability_figures, unstable_line
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval, size
 from phi4bench.run.judge import Fault
 from phi4bench.run.judging import REGRESSION, Conclusion, Judgement
+from phi4bench.stability import how
 from phi4bench.targets import Targets
 
 MOST_CASES = 300
@@ -103,6 +105,8 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "fragile": fragile_line(judgement.fragile) if judgement.fragile else "",
         "known_failures": known_title(known_figures(judgement.known) or {}) if judgement.known else "",
         "known": [(known_line(one), one.stale) for one in judgement.known.entries] if judgement.known else [],
+        "determinism": _determinism(judgement),
+        "unstable": _unstable(judgement),
         "flips": _flips(judgement),
         "tools": _rates(judgement.tools),
         "scenarios": _rates(judgement.scenarios),
@@ -197,6 +201,24 @@ def _flips(judgement: Judgement) -> list[dict[str, Any]]:
                 examples: list[Example] = [flip_example(judgement, score) for score in fresh[:MOST_CASES]]
                 groups.append({"level": level, "kind": kind, "total": len(fresh), "examples": examples})
     return groups
+
+
+def _determinism(judgement: Judgement) -> list[str]:
+    figures = stability_figures(judgement)
+    if figures is None:
+        return []
+    return [line for line in (*comparison_lines(figures), unstable_line(figures), figures["missing"]) if line]
+
+
+def _unstable(judgement: Judgement) -> list[dict[str, str]]:
+    """Each difference in calls, with both completions."""
+    found = judgement.stability
+    return [
+        {"case_id": one.case_id, "how": how([comparison.other]), "one": one.one.text, "other": one.other.text}
+        for comparison in (found.comparisons if found else ())
+        for one in comparison.differences
+        if one.calls
+    ][:MOST_CASES]
 
 
 def _facts(judgement: Judgement) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from phi4bench.report.figures import gate_line
 from phi4bench.report.known import known_figures
+from phi4bench.report.stable import stability_figures
 from phi4bench.run.judging import Conclusion, Judgement
 
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -66,6 +67,7 @@ def promotion(
                 ],
             },
             "known_failures": known_figures(judgement.known),
+            "determinism": stability_figures(judgement),
             "suite": dict(suite),
             "decoding": dict(run.decoding),
             "dialect_sha256": run.dialect.digest(),

@@ -12,6 +12,7 @@ from phi4bench.printable import printable
 from phi4bench.report.known import known_figures, known_line, known_title, stale_lines
 from phi4bench.report.sizes import size_table
 from phi4bench.report.speed import slo_figures, slo_tables
+from phi4bench.report.stable import comparison_name, stability_figures, unstable_line
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval, size
 from phi4bench.run.judging import Conclusion, Judgement
 
@@ -33,6 +34,7 @@ def summary(judgement: Judgement, conclusion: Conclusion) -> list[Line]:
         *_size(judgement),
         *_known_failures(judgement),
         *_speed(judgement),
+        *_determinism(judgement),
         *_groups("tool", judgement.tools.items()),
         *_groups("scenario", judgement.scenarios.items()),
         *_reasons(judgement),
@@ -154,6 +156,20 @@ def _speed(judgement: Judgement) -> Iterator[Line]:
             yield from ((line, "") for line in _wrapped(printable(note)))
 
 
+def _determinism(judgement: Judgement) -> Iterator[Line]:
+    """How often another run of the same artifact gave other calls."""
+    figures = stability_figures(judgement)
+    if figures is None:
+        return
+    yield f"  {'determinism':<46}{'cases':>7}{'other calls':>13}{'tokens':>8}", ""
+    for one in figures["comparisons"]:
+        name = comparison_name(one, figures["runs"])
+        row = f"  {printable(name, 46):<46}{one['cases']:>7,}{one['other_calls']:>13,}{one['other_tokens']:>8,}"
+        yield row, "red" if one["other_calls"] else ""
+    unstable = unstable_line(figures)
+    yield from ((part, "red") for part in (_wrapped(unstable) if unstable else ()))
+
+
 def _groups(kind: str, rows: Iterable[tuple[str, object]]) -> Iterator[Line]:
     """A row a tool or a scenario: how many cases, and its rate at each level (or of abstention)."""
     if not rows:
@@ -181,6 +197,9 @@ def _reasons(judgement: Judgement) -> Iterator[Line]:
 
 
 def _stale(judgement: Judgement) -> Iterator[Line]:
+    if judgement.stability_missing:
+        for line in _wrapped(f"INCONCLUSIVE determinism: {judgement.stability_missing}"):
+            yield line, "yellow"
     for line in stale_lines(judgement.known) if judgement.known else ():
         yield from ((part, "red") for part in _wrapped(f"FAIL known_failures: {line}"))
 

@@ -31,7 +31,7 @@ from phi4bench.transcripts import Completion, Transcript
 class Settings:
     """How completions are made and kept, the same for all artifacts of a run. `machine`: what `describe()` said.
 
-    `keeps`: the store outlives the run.
+    `keeps`: the store outlives the run. `batch`: cases at once; `None`: what suits the backend.
     """
 
     decoding: Decoding
@@ -39,6 +39,7 @@ class Settings:
     cache_dir: Path | None
     machine: Mapping[str, Json]
     keeps: bool = True
+    batch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def generate(
     artifact: Artifact, items: Sequence[Item], settings: Settings, progress: Progress, deadline: float | None = None
 ) -> Generation:
     """Everything that is missing, each completion stored as it is made. Raises what `run_child` raises, StoreError."""
-    setup = Setup(artifact, settings.decoding, settings.threads, settings.cache_dir)
+    setup = Setup(artifact, settings.decoding, settings.threads, settings.cache_dir, settings.batch)
     memory = _runtime_memory(setup, settings)
     runtime = _recall(memory)
     if runtime is not None:
@@ -116,6 +117,7 @@ def _runtime_memory(setup: Setup, settings: Settings) -> Path:
         artifact.sha256,
         artifact.format,
         setup.threads,
+        setup.batch,
         dict(settings.machine),
     ]
     key = hashlib.sha256(json.dumps(follows_from, sort_keys=True).encode()).hexdigest()

@@ -28,12 +28,16 @@ class Item:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a child opens: the artifact, how it is run, and where completions are kept."""
+    """What a child opens: the artifact, how it is run, and where completions are kept.
+
+    `batch`: cases at once; `None`: what suits the backend.
+    """
 
     artifact: Artifact
     decoding: Decoding
     threads: int | None
     cache_dir: Path | None
+    batch: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -41,13 +45,15 @@ class Setup:
             "max_new_tokens": self.decoding.max_new_tokens,
             "threads": self.threads,
             "cache_dir": str(self.cache_dir) if self.cache_dir else None,
+            "batch": self.batch,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Setup:
         folder = data["cache_dir"]
         decoding = Decoding(max_new_tokens=data["max_new_tokens"])
-        return cls(artifact_from_json(data["artifact"]), decoding, data["threads"], Path(folder) if folder else None)
+        place = Path(folder) if folder else None
+        return cls(artifact_from_json(data["artifact"]), decoding, data["threads"], place, data["batch"])
 
 
 def store_identity(setup: Setup, runtime: Mapping[str, Json]) -> dict[str, Json]:

@@ -15,6 +15,7 @@ from phi4bench.artifacts import Artifact
 from phi4bench.artifacts.parts import weigh
 from phi4bench.backends import Decoding
 from phi4bench.calls import Json
+from phi4bench.datasets import sample
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
 from phi4bench.prompts import Prompt
@@ -24,6 +25,7 @@ from phi4bench.run.measuring import Stopwatch, Wanted
 from phi4bench.run.options import RunOptions
 from phi4bench.run.plan import Plan, Subject
 from phi4bench.run.progress import Progress
+from phi4bench.run.repeating import repeat
 from phi4bench.run.scoring import measure
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Size, size_to_json
@@ -64,6 +66,8 @@ class Judge:
             timed = any(name in SLO_GATES for name in gates)
             needed = any(name not in SLO_GATES for name in gates)
             run = self._run(subject.artifact, _facts(subject, self.plan), needed)
+            if self.plan.options.determinism is not None and needed:
+                run = replace(run, facts={**run.facts, "determinism": self._determinism(subject.artifact, run)})
             baseline = None
             if subject.baseline is not None and paired:
                 baseline = self._run(subject.baseline, {"role": "baseline"})
@@ -114,6 +118,19 @@ class Judge:
                 return run
             self._done[key] = run
         return self._done[key]
+
+    def _determinism(self, artifact: Artifact, run: SavedRun) -> dict[str, Any]:
+        plan, options = self.plan, self.plan.options
+        cases = sample(plan.judged, options.determinism or 1, options.seed)
+        judged = {
+            case.id: made for case, made in zip(run.dataset.cases, run.completions, strict=True) if made is not None
+        }
+        with self._settings() as settings:
+            found = repeat(
+                artifact, cases, judged, plan.system_prompt, settings, options.report_dir, self.progress, self.deadline
+            )
+        self.say(f"  determinism   {found['missing'] or f'{len(cases):,} cases, run again in 4 ways'}")
+        return found
 
     def _fidelity(self, artifact: Artifact, baseline: Artifact) -> dict[str, Any]:
         plan, seed, alpha = self.plan, self.plan.options.seed, self.plan.targets.alpha

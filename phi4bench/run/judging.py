@@ -22,9 +22,11 @@ from phi4bench.gates import (
     per_tool,
 )
 from phi4bench.levels import Level, Score, score
+from phi4bench.run.repeating import stability_from_json
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Size, exempt, judge_size, size_from_json
 from phi4bench.slo import Slo, judge_slo, slo_from_json
+from phi4bench.stability import Stability, discounted
 from phi4bench.targets import FIDELITY_GATES, PAIRED_GATES, SCORE_GATES, SIZE_GATE, SLO_GATES, Targets, Tier
 from phi4bench.transcripts import Completion
 from phi4bench.verdicts import EXIT_CODES, Judged, Verdict, advice, required_gates, tier, verdict
@@ -45,7 +47,7 @@ CRASHED_EXIT = 3
 @dataclass(frozen=True)
 class Judgement:
     """One artifact, judged. `scores` are those of the cases that have a completion, in the cases' order, without the
-    families that are `known` to fail.
+    families that are `known` to fail. A case whose calls are not stable counts as wrong in them.
 
     `gates`: every rate by name, and `regression` every paired comparison, both with outcomes where there are targets.
     `incomplete`: why no gate may be decided; empty where every completion is there.
@@ -60,6 +62,7 @@ class Judgement:
     regression: Mapping[str, RegressionResult]
     incomplete: str = ""
     known: KnownFailures | None = None
+    stability: Stability | None = None
 
     @property
     def id(self) -> str:
@@ -157,6 +160,11 @@ class Judgement:
             )
         )
 
+    @property
+    def stability_missing(self) -> str:
+        """Why the determinism checks that were asked for are not complete; empty where they are, or nobody asked."""
+        return str((self.run.facts.get("determinism") or {}).get("missing", ""))
+
     @cached_property
     def tools(self) -> Mapping[str, Mapping[str, GateResult]]:
         return per_tool(self.scores, self.targets.alpha)
@@ -200,6 +208,9 @@ class Conclusion:
 def assess(run: SavedRun, baseline: SavedRun | None, targets: Targets) -> Judgement:
     """Score and judge. Where completions are missing no gate is decided: what is there is no fair sample."""
     scores, before = score_run(run), score_run(baseline) if baseline else ()
+    stability = _stability(run)
+    if stability:
+        scores = discounted(scores, stability)
     known = _known_failures(run, scores)
     if known:
         scores, before = (tuple(one for one in some if one.group not in known.groups) for some in (scores, before))
@@ -217,7 +228,9 @@ def assess(run: SavedRun, baseline: SavedRun | None, targets: Targets) -> Judgem
     unpaired = incomplete or (_incomplete(baseline) if baseline else "")
     if unpaired:
         regression = {name: _undecided(gate, unpaired) for name, gate in regression.items()}
-    return Judgement(run, baseline, targets, scores, before, gates, regression, incomplete, known)
+    return Judgement(
+        run, baseline, targets, scores, before, gates, regression, incomplete, known=known, stability=stability
+    )
 
 
 def score_run(run: SavedRun) -> tuple[Score, ...]:
@@ -227,7 +240,8 @@ def score_run(run: SavedRun) -> tuple[Score, ...]:
 def conclude(judgement: Judgement, ran: Collection[str]) -> Conclusion:
     """The verdict over the gates that tests `ran`; none where a gate that the targets name was left out.
 
-    A known failure that passes now is a reject, whatever the gates say.
+    A known failure that passes now is a reject, whatever the gates say; determinism checks that were asked for and cut
+    short leave the verdict open.
     """
     names = [gate.name for gate in judgement.targets.gates]
     not_run = tuple(name for name in names if name in SUITE_GATES and name not in ran)
@@ -238,7 +252,16 @@ def conclude(judgement: Judgement, ran: Collection[str]) -> Conclusion:
     )
     if judgement.known and judgement.known.stale:
         decided = Verdict.reject
+    if judgement.stability_missing and decided is Verdict.promote:
+        decided = Verdict.inconclusive
     return Conclusion(decided, (), advice(decided, judgement.tier))
+
+
+def _stability(run: SavedRun) -> Stability | None:
+    stored = run.facts.get("determinism")
+    if not stored:
+        return None
+    return stability_from_json(stored, {case.id: case for case in run.dataset.cases}, run.dialect)
 
 
 def _known_failures(run: SavedRun, scores: Sequence[Score]) -> KnownFailures | None:

@@ -35,6 +35,7 @@ class RunOptions:
     seed: int = 0
     slo_calls: int = 300
     slo_seconds: float = 60.0
+    determinism: int | None = None
 
 
 DESTINATION = "phi4bench_{}"
@@ -93,6 +94,13 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "--slo-seconds",
         {"metavar": "SECONDS", "default": "60", "help": "most time for each measurement of speed (default: 60)"},
     ),
+    "determinism": (
+        "--determinism",
+        {
+            "metavar": "N",
+            "help": "run a sample of N cases again, afresh and otherwise laid out; unstable ones are wrong",
+        },
+    ),
 }
 
 
@@ -128,6 +136,7 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
         seed=_number("seed", get("seed"), int, 0) or 0,
         slo_calls=_number("slo_calls", get("slo_calls"), int, 1) or 300,
         slo_seconds=_number("slo_seconds", get("slo_seconds"), float, 0) or 60.0,
+        determinism=_number("determinism", get("determinism"), int, 1),
     )
 
 

@@ -53,7 +53,7 @@ def main(work: Callable[[dict[str, Any], Say], None] | None = None) -> int:
 
 def _generate(order: dict[str, Any], say: Say) -> None:
     setup = Setup.from_json(order["setup"])
-    with contextlib.closing(open_backend(setup.artifact, threads=setup.threads)) as backend:
+    with contextlib.closing(open_backend(setup.artifact, threads=setup.threads, batch=setup.batch)) as backend:
         runtime = backend.identity()
         say({"event": "ready", "identity": runtime, "peak": peak_rss_bytes()})
         items = [item_from_json(item) for item in json.loads(sys.stdin.readline() or "[]")]
