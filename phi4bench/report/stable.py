@@ -52,7 +52,8 @@ def comparison_name(comparison: Mapping[str, Any], runs: Mapping[str, Any]) -> s
         case name if name == ALONE:
             return f"{other.get('at_once')} at once, against {one.get('at_once')}"
         case name if name == THREADS:
-            return f"{other.get('threads')} threads, against {one.get('threads')}, 1 at once"
+            threads = other.get("threads")
+            return f"{threads} thread{'' if threads == 1 else 's'}, against {one.get('threads')} (1 at once)"
     return str(comparison["run"])
 
 
