@@ -14,7 +14,7 @@ from typing import Any
 
 from phi4bench.gates import GateResult, Outcome
 from phi4bench.stats import Interval, fewest_for_quantile, quantile, quantile_interval
-from phi4bench.targets import LATENCIES, LATENCY_GATES, PERCENTILES, SLO_GATES, Targets
+from phi4bench.targets import LATENCIES, LATENCY_GATES, PERCENTILES, SLO_GATES, SPEEDUP_GATES, Targets
 
 GB = 1e9
 
@@ -57,6 +57,16 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """One prompt by both, one right after the other: a whole call, and each token after the first (`None`: none)."""
+
+    call_ms: float
+    token_ms: float | None
+    baseline_call_ms: float
+    baseline_token_ms: float | None
+
+
+@dataclass(frozen=True)
 class Spread:
     """How one latency is distributed. An answer that never came to it (`None` in a call) counts as infinitely late."""
 
@@ -68,10 +78,15 @@ class Spread:
 
 @dataclass(frozen=True)
 class Slo:
-    """All that was measured of one artifact. `missing`: by what was not measured, why."""
+    """All that was measured of one artifact. `missing`: by what was not measured, why.
+
+    `parameters`: of the model; `None` where its files do not say.
+    """
 
     latency: Latency | None = None
     memory: Memory | None = None
+    pairs: tuple[Pair, ...] = ()
+    parameters: int | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
     device: str = "cpu"
 
@@ -116,7 +131,58 @@ def judge_slo(found: Slo, targets: Targets, precision: str = "") -> dict[str, Ga
         for gate, amount in amounts.items():
             if amount is not None:
                 results[gate] = judge_amount(gate, amount / GB, _figure(gate, targets, precision, found), targets)
+    for gate in SPEEDUP_GATES:
+        if speedups(found.pairs, gate):
+            results[gate] = _judge_speedup(gate, found, targets, precision)
     return results
+
+
+def speedups(pairs: Sequence[Pair], name: str) -> list[float]:
+    """How many times as fast as the baseline, of each pair, sorted. `name`: one of `SPEEDUP_GATES`."""
+    if name == "speedup.call":
+        return sorted(pair.baseline_call_ms / pair.call_ms for pair in pairs if pair.call_ms > 0)
+    both = [(pair.baseline_token_ms, pair.token_ms) for pair in pairs]
+    return sorted(before / after for before, after in both if before and after)
+
+
+def exempt_speedups(found: Slo | None, targets: Targets) -> frozenset[str]:
+    """Gates on speed-ups whose target speaks of larger models only: then they are measured, and not judged."""
+    if found is None or found.parameters is None:
+        return frozenset()
+    held = [targets.gate(name) for name in SPEEDUP_GATES]
+    return frozenset(target.name for target in held if target and found.parameters < target.least_parameters)
+
+
+def _judge_speedup(name: str, found: Slo, targets: Targets, precision: str) -> GateResult:
+    """The median of the pairs' ratios, by its bounds: what else the machine does weighs on both halves of a pair."""
+    ordered, figure = speedups(found.pairs, name), _figure(name, targets, precision, found)
+    ends, point = quantile_interval(ordered, 0.5, targets.alpha), quantile(ordered, 0.5)
+    outcome, reason = None, ""
+    if figure is not None and name in exempt_speedups(found, targets):
+        target = targets.gate(name)
+        assert target is not None
+        assert found.parameters is not None
+        reason = (
+            f"{found.parameters / 1e6:,.1f}M parameters, and {figure:g} is required from"
+            f" {target.least_parameters / 1e6:,g}M on: measured only"
+        )
+        figure = None
+    if figure is not None:
+        fewest = fewest_for_quantile(0.5, targets.alpha)
+        shown = f"{point:.2f} times as fast ({ends.low:.2f} to {ends.high:.2f})"
+        if len(ordered) < fewest:
+            outcome = Outcome.INCONCLUSIVE
+            reason = f"{len(ordered)} pairs of calls were timed, but should be at least {fewest}"
+        elif ends.low >= figure:
+            outcome = Outcome.PASS
+        elif ends.high < figure:
+            outcome, reason = Outcome.FAIL, f"{shown}, but should be at least {figure:g}"
+        else:
+            outcome = Outcome.INCONCLUSIVE
+            reason = f"{shown} lies on both sides of {figure:g}; more pairs of calls would decide it"
+    interval = ends if math.isfinite(ends.low) and math.isfinite(ends.high) else None
+    count = len(ordered)
+    return GateResult(name, 0, count, point, interval, figure, outcome, count, None, figure is not None, reason)
 
 
 def judge_amount(name: str, value: float, figure: float | None, targets: Targets) -> GateResult:
@@ -197,6 +263,8 @@ def slo_from_json(data: Mapping[str, Any]) -> Slo:
         memory=Memory(memory["peak_rss_bytes"], memory.get("gpu_bytes"), memory.get("gpu_utilisation"))
         if memory
         else None,
+        pairs=tuple(Pair(*pair) for pair in data.get("pairs") or ()),
+        parameters=data.get("parameters"),
         missing=dict(data.get("missing") or {}),
         device=str(data.get("device", "cpu")),
     )

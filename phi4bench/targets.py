@@ -19,7 +19,7 @@ The format::
     [[gate]]
     name = "size_ratio"
     ceiling = { int8 = 0.27 }
-    least_parameters = 200_000_000    # of size_ratio alone: smaller models are measured and not judged
+    least_parameters = 200_000_000    # of size and speed-up alone: smaller models are measured and not judged
     source = "..."
 
     [regression]                      # paired with the baseline; for quantized artifacts
@@ -58,7 +58,10 @@ LATENCIES = ("latency", "first_token", "token", "first_call")
 LATENCY_GATES = tuple(f"slo.{name}_{percentile}_ms" for name in LATENCIES for percentile in PERCENTILES)
 SLO_GATES = (*LATENCY_GATES, "slo.tokens_per_s", "slo.memory_gb", "slo.gpu_memory_gb")
 """Figures that a stopwatch and the machine give."""
-OTHER_GATES = (*FIDELITY_GATES, *SLO_GATES, SIZE_GATE, "speedup")
+SPEEDUP_GATES = ("speedup.decode", "speedup.call")
+"""How many times as fast as the baseline: tokens after the first, and whole calls."""
+TIMED_GATES = (*SLO_GATES, *SPEEDUP_GATES)
+OTHER_GATES = (*FIDELITY_GATES, *TIMED_GATES, SIZE_GATE)
 """Figures that something else measures; a required one that was not measured is INCONCLUSIVE."""
 GATES = (*SCORE_GATES, *OTHER_GATES)
 
@@ -88,7 +91,7 @@ class Target:
     @property
     def needs_baseline(self) -> bool:
         """Whether it compares the artifact with the one that it was made from."""
-        return self.kind == "margin" or self.name in (*FIDELITY_GATES, SIZE_GATE)
+        return self.kind == "margin" or self.name in (*FIDELITY_GATES, *SPEEDUP_GATES, SIZE_GATE)
 
     def absent(self, device: str) -> str:
         """The hardware that it is for and that `device` is not, such as `gpu`; empty where it depends on none."""
@@ -214,7 +217,8 @@ def merge_targets(several: Sequence[Targets]) -> Targets:
 def _gate(entry: Mapping[str, Any], file: str) -> Target:
     name = _text(entry, "name", f"{file}: a gate")
     where = f"{file}: gate {name!r}"
-    _only(entry, ("name", "floor", "ceiling", "source", *(["least_parameters"] if name == SIZE_GATE else [])), where)
+    sized = name in (SIZE_GATE, *SPEEDUP_GATES)
+    _only(entry, ("name", "floor", "ceiling", "source", *(["least_parameters"] if sized else [])), where)
     if name not in GATES:
         raise TargetsError(f"{where} is not known", f"known gates: {', '.join(GATES)}")
     if ("floor" in entry) == ("ceiling" in entry):

@@ -14,7 +14,7 @@ from kit import Ran
 
 from phi4bench.datasets import schemas_dir
 from phi4bench.gates import Outcome
-from phi4bench.slo import Latency, Memory, Slo, TimedCall, judge_slo
+from phi4bench.slo import Latency, Memory, Pair, Slo, TimedCall, exempt_speedups, judge_slo, speedups
 from phi4bench.targets import Targets, parse_targets
 
 RunSuites = Callable[..., Ran]
@@ -104,6 +104,58 @@ def test_memory_is_what_it_is(gb: float, outcome: Outcome) -> None:
     assert judge_slo(found, targets("slo.memory_gb <= 1"))["slo.memory_gb"].outcome is outcome
 
 
+def pairs(*ratios: float, parameters: int | None = 300_000_000) -> Slo:
+    """Pairs in which the baseline's tokens take so many times as long, and its calls half that."""
+    return Slo(pairs=tuple(Pair(100.0, 2.0, 50.0 * one, 2.0 * one) for one in ratios), parameters=parameters)
+
+
+DECODE = "speedup.decode"
+HELD = """[[gate]]
+name = "speedup.decode"
+floor = { int8 = 2.67, int4 = 3.67 }
+least_parameters = 200_000_000
+source = "a test"
+"""
+
+
+class TestSpeedup:
+    @pytest.mark.parametrize(
+        ("ratios", "precision", "outcome"),
+        [
+            # Bounds of the median of 10: the 2nd and the 9th, for P(at most 1 of 10 below) = 0.0107 and
+            # P(at most 2) = 0.0547.
+            pytest.param([2.0, *[2.7] * 9], "int8", Outcome.PASS, id="one-pair-was-disturbed"),
+            pytest.param([2.0, 2.0, *[2.7] * 8], "int8", Outcome.INCONCLUSIVE, id="two-of-ten-below"),
+            pytest.param([*[2.6] * 9, 9.0], "int8", Outcome.FAIL, id="one-lucky-pair"),
+            pytest.param([2.7] * 10, "int4", Outcome.FAIL, id="int4-has-a-figure-of-its-own"),
+            pytest.param([2.7] * 5, "int8", Outcome.PASS, id="the-fewest-pairs"),  # 0.5^5 = 0.031
+            pytest.param([2.7] * 4, "int8", Outcome.INCONCLUSIVE, id="one-pair-too-few"),
+            pytest.param([2.7] * 10, "fp32", None, id="no-figure-for-fp32"),
+        ],
+    )
+    def test_the_median_of_pairs_is_judged_by_its_bounds(
+        self, ratios: list[float], precision: str, outcome: Outcome | None
+    ) -> None:
+        found = judge_slo(pairs(*ratios), parse_targets(HELD, "ours"), precision)
+        assert found[DECODE].outcome is outcome
+        assert found["speedup.call"].outcome is None
+        assert found["speedup.call"].rate == pytest.approx((found[DECODE].rate or 0) / 2)  # 50 r / 100 against r
+
+    def test_a_small_model_is_measured_and_not_judged(self) -> None:
+        held = parse_targets(HELD, "ours")
+        small = pairs(*[1.0] * 10, parameters=199_999_999)
+        assert judge_slo(small, held, "int8")[DECODE].outcome is None
+        assert "200.0M parameters, and 2.67 is required from 200M on" in judge_slo(small, held, "int8")[DECODE].reason
+        assert exempt_speedups(small, held) == {DECODE}
+        assert exempt_speedups(pairs(1.0, parameters=200_000_000), held) == frozenset()
+        assert exempt_speedups(pairs(1.0, parameters=None), held) == frozenset()  # unknown: judged
+
+    def test_a_pair_whose_answer_is_one_token_has_no_decode(self) -> None:
+        found = Slo(pairs=(Pair(10.0, None, 20.0, None), Pair(10.0, 1.0, 20.0, 3.0)))
+        assert speedups(found.pairs, DECODE) == [3.0]
+        assert speedups(found.pairs, "speedup.call") == [2.0, 2.0]
+
+
 class TestSuites:
     """`pytest suites/slo` on fakes with a clock of their own: their times are the file's, whatever the machine does."""
 
@@ -174,6 +226,32 @@ class TestSuites:
         said = "skipped: its figure is for a gpu, and this run was on a cpu"
         assert said in " ".join(ran.out.split())
         assert not (ran.report_dir / "promotion.json").exists()
+
+    def test_a_speed_up_is_measured_in_turns_with_the_baseline(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+    ) -> None:
+        for folder, token_ms in ((make_fake(name="fp32"), 6), (make_fake(name="int8", precision="int8"), 2)):
+            (folder / "pace.json").write_text(json.dumps({"first_token_ms": 20, "token_ms": token_ms}))
+        held = toml("speedup.decode >= { int8 = 2.67 }", "speedup.call >= { int8 = 2.9 }")
+        ran = self.judged(run_suites, tmp_path / "int8", held, tmp_path, "--baseline", tmp_path / "fp32")
+        assert ran.code == 1, ran.out
+        speedup = ran.artifact()["slo"]["speedup"]
+        assert speedup["baseline"] == "fp32"
+        assert speedup["decode"]["ratio"] == pytest.approx(3)
+        assert 1.5 < speedup["call"]["ratio"] < 3  # its prompt is read no faster
+        gates = {gate["name"]: gate["outcome"] for gate in ran.artifact()["gates"]}
+        assert gates == {"speedup.decode": "PASS", "speedup.call": "FAIL"}
+        schema = json.loads((schemas_dir() / "report.schema.json").read_text())
+        jsonschema.Draft202012Validator(schema).validate(ran.report())
+
+    def test_without_a_baseline_a_speed_up_stays_open(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+    ) -> None:
+        folder = make_fake(name="int8", precision="int8")
+        (folder / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
+        ran = self.judged(run_suites, folder, HELD, tmp_path)
+        assert ran.code == 10, ran.out
+        assert "there is no baseline: its manifest names no parent" in " ".join(ran.out.split())
 
     def test_no_completion_is_made_where_speed_alone_is_asked_for(
         self, run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path

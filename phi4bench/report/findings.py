@@ -15,7 +15,7 @@ from phi4bench.report.sizes import size_headline, size_table
 from phi4bench.report.speed import slo_headline
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval
 from phi4bench.run.judging import KNOWN_FAILURES, REGRESSION, Judgement
-from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, SLO_GATES, is_quantized
+from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, SPEEDUP_GATES, TIMED_GATES, is_quantized
 
 EXAMPLES = 5
 NEAR_ZERO = 0.20
@@ -80,7 +80,7 @@ def headline(judgement: Judgement, gate: str) -> str:
         if result.target is not None and _missed(result):
             line += f", but should be at {'least' if floor else 'most'} {result.target:g}"
         return line + source
-    if gate in SLO_GATES and result.rate is not None:
+    if gate in TIMED_GATES and result.rate is not None:
         return f"{judgement.id} {gate}: {slo_headline(result)}" + source
     if result.interval is None:
         return f"{judgement.id} {gate}"
@@ -116,7 +116,9 @@ def _why_not_judged(judgement: Judgement, gate: str) -> str:
             return "not compared: --no-baseline was given"
         why = judgement.size_missing or judgement.run.facts.get("baseline_missing")
         return f"not compared: {why or 'there is no baseline to compare with'}"
-    if gate in SLO_GATES:
+    if gate in TIMED_GATES:
+        if judgement.waived and gate in SPEEDUP_GATES:
+            return "not measured: --no-baseline was given"
         why = judgement.slo.missing.get(gate) if judgement.slo else None
         where = "the run was on a CPU" if judgement.device == "cpu" else "nothing here tells it"
         return f"not measured: {why or where}"
@@ -129,7 +131,7 @@ def _details(judgement: Judgement, gate: str) -> list[str]:
         return [*(fidelity_lines(judgement.fidelity) if judgement.fidelity else []), *near]
     if gate == SIZE_GATE:
         return size_table(judgement.size) if judgement.size else []
-    if gate in SLO_GATES:
+    if gate in TIMED_GATES:
         return []
     lines = []
     if gate == "detection" and (judgement.gates[gate].rate or 0.0) < NEAR_ZERO:

@@ -12,7 +12,7 @@ from phi4bench.report.wording import size
 from phi4bench.run.judging import Judgement
 from phi4bench.slo import spread, values_of
 from phi4bench.stats import Interval
-from phi4bench.targets import LATENCIES, PERCENTILES
+from phi4bench.targets import LATENCIES, PERCENTILES, SPEEDUP_GATES
 
 LABELS = {
     "latency": "whole answer",
@@ -51,6 +51,12 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
             "seconds": timed.seconds,
             **{name: _spread(values_of(timed, name), judgement.targets.alpha) for name in LATENCIES},
         }
+    if found.pairs:
+        figures["speedup"] = {
+            "baseline": stored.get("baseline"),
+            "pairs": len(found.pairs),
+            **{name.removeprefix("speedup."): _ratio(judgement, name) for name in SPEEDUP_GATES},
+        }
     if found.memory:
         figures["memory"] = {
             "peak_rss_bytes": found.memory.peak_rss_bytes,
@@ -72,7 +78,7 @@ def slo_headline(gate: GateResult) -> str:
 
 def slo_tables(figures: Mapping[str, Any], machine: Mapping[str, Any]) -> list[Table]:
     """What `slo_figures` gave, for people; nothing where nothing was measured."""
-    tables = [*_latency(figures), *_gates(figures)]
+    tables = [*_latency(figures), *_speedup(figures), *_gates(figures)]
     notes = list(_notes(figures, machine)) if tables or figures.get("missing") else []
     return [*tables, Table((), (), tuple(notes))] if notes else tables
 
@@ -91,6 +97,22 @@ def _latency(figures: Mapping[str, Any]) -> Iterator[Table]:
     if timed["calls"] < timed["wanted"]:
         note += f"; {timed['wanted']:,} were wanted, but {timed['seconds']:g} s were over"
     yield Table(("ms a call", "mean", "P50", "P95", "P99", "P95 bounds"), tuple(rows), (note,))
+
+
+def _speedup(figures: Mapping[str, Any]) -> Iterator[Table]:
+    found = figures.get("speedup")
+    if not found:
+        return
+    labels = {"decode": "tokens after the first", "call": "whole calls"}
+    rows = [
+        (label, f"{_number(one['ratio'])}x", _ends(one["ci"]), one["reason"])
+        for name, label in labels.items()
+        if (one := found[name])
+    ]
+    note = f"medians of {found['pairs']:,} pairs of calls, each by both in turn (A B, B A, ...)"
+    notes = [note, *(f"{label}: {reason}" for label, _, _, reason in rows if reason)]
+    heads = (f"against {found['baseline']}", "speed-up", "bounds")
+    yield Table(heads, tuple(row[:3] for row in rows), tuple(notes))
 
 
 def _gates(figures: Mapping[str, Any]) -> Iterator[Table]:
@@ -134,6 +156,14 @@ def _spread(ordered: Sequence[float], alpha: float) -> dict[str, Any] | None:
         figures[f"{name}_ms"] = _finite(found.points[name])
         figures[f"{name}_ci"] = _both(found.intervals[name])
     return figures
+
+
+def _ratio(judgement: Judgement, name: str) -> dict[str, Any] | None:
+    gate = judgement.slo_gates.get(name)
+    if gate is None:
+        return None
+    reason = gate.reason if gate.outcome is None else ""
+    return {"ratio": gate.rate, "ci": _both(gate.interval) if gate.interval else None, "reason": reason or None}
 
 
 def _gate(gate: GateResult, kind: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from phi4bench.run.repeating import repeat
 from phi4bench.run.scoring import measure
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Size, size_to_json
-from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, SLO_GATES
+from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, TIMED_GATES
 
 Say = Callable[[str], None]
 
@@ -63,8 +63,8 @@ class Judge:
         closely = any(name in FIDELITY_GATES for name in gates)
         paired = closely or any(name.startswith(REGRESSION) for name in gates)
         try:
-            timed = any(name in SLO_GATES for name in gates)
-            needed = any(name not in SLO_GATES for name in gates)
+            timed = any(name in TIMED_GATES for name in gates)
+            needed = any(name not in TIMED_GATES for name in gates)
             run = self._run(subject.artifact, _facts(subject, self.plan), needed)
             if self.plan.options.determinism is not None and needed:
                 run = replace(run, facts={**run.facts, "determinism": self._determinism(subject.artifact, run)})
@@ -153,16 +153,17 @@ class Judge:
         plan, options = self.plan, self.plan.options
         with self._settings() as settings:
             stopwatch = Stopwatch(
-                subject.artifact,
+                subject,
                 plan.dataset.cases,
                 plan.system_prompt,
                 settings,
                 self.progress,
-                Wanted(options.slo_calls, options.slo_seconds),
+                Wanted(options.slo_calls, seconds=options.slo_seconds),
                 options.seed,
                 self.deadline,
             )
-            return stopwatch.measure(gates)
+            found = stopwatch.measure(gates)
+        return {**found, "parameters": _parameters(subject)}
 
     @contextmanager
     def _settings(self) -> Iterator[Settings]:
@@ -173,6 +174,14 @@ class Judge:
             return
         with TemporaryDirectory(dir=options.report_dir, prefix=".generations-") as folder:
             yield Settings(decoding, options.threads, Path(folder), self.machine, keeps=False)
+
+
+def _parameters(subject: Subject) -> int | None:
+    """Of the model; `None` where its files do not say."""
+    try:
+        return Size(weigh(subject.artifact), None).parameters
+    except Phi4benchError:
+        return None
 
 
 def sizes(subject: Subject) -> dict[str, Any]:

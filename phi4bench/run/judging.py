@@ -25,9 +25,9 @@ from phi4bench.levels import Level, Score, score
 from phi4bench.run.repeating import stability_from_json
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Size, exempt, judge_size, size_from_json
-from phi4bench.slo import Slo, judge_slo, slo_from_json
+from phi4bench.slo import Slo, exempt_speedups, judge_slo, slo_from_json
 from phi4bench.stability import Stability, discounted
-from phi4bench.targets import FIDELITY_GATES, PAIRED_GATES, SCORE_GATES, SIZE_GATE, SLO_GATES, Targets, Tier
+from phi4bench.targets import FIDELITY_GATES, PAIRED_GATES, SCORE_GATES, SIZE_GATE, TIMED_GATES, Targets, Tier
 from phi4bench.transcripts import Completion
 from phi4bench.verdicts import EXIT_CODES, Judged, Verdict, advice, required_gates, tier, verdict
 from phi4bench.xfails import KnownFailures, found_failures, stored_xfails
@@ -36,7 +36,7 @@ REGRESSION = "regression."
 KNOWN_FAILURES = "known_failures"
 SUITE_GATES = (
     *SCORE_GATES, *(REGRESSION + name for name in PAIRED_GATES), *FIDELITY_GATES, SIZE_GATE, KNOWN_FAILURES,
-    *SLO_GATES,
+    *TIMED_GATES,
 )  # fmt: skip
 """The gates that suites judge now. A required gate of another name is INCONCLUSIVE: nothing measures it yet."""
 
@@ -125,7 +125,7 @@ class Judgement:
     @property
     def exempt(self) -> frozenset[str]:
         """Gates that targets name and that do not concern this very artifact."""
-        return exempt(self.size, self.targets)
+        return exempt(self.size, self.targets) | exempt_speedups(self.slo, self.targets)
 
     @cached_property
     def slo(self) -> Slo | None:

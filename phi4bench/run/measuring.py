@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,23 +16,29 @@ from phi4bench.artifacts import Artifact
 from phi4bench.calls import Json
 from phi4bench.cases import Case
 from phi4bench.datasets.sampling import sample
-from phi4bench.errors import BackendError
+from phi4bench.errors import ArtifactError, BackendError
 from phi4bench.printable import printable
 from phi4bench.run.generation import Settings
 from phi4bench.run.jobs import Setup, prompt_to_json
+from phi4bench.run.plan import Subject
 from phi4bench.run.progress import Progress
 from phi4bench.run.timed_child import TimedChild
-from phi4bench.targets import LATENCY_GATES, SLO_GATES
+from phi4bench.targets import LATENCY_GATES, SPEEDUP_GATES, TIMED_GATES
 
 WARM_UP = 10
 """Calls before the first that is timed: caches fill, threads start, clocks of the processor rise."""
 
 
+PAUSE_S = 0.1
+"""Before each turn of two that take turns: a runtime's threads wait busily for more work for some time."""
+
+
 @dataclass(frozen=True)
 class Wanted:
-    """How much is to be timed: calls one after the other, and the seconds that each measurement may take."""
+    """How much is to be timed: calls one by one, pairs of calls, and the seconds that each measurement may take."""
 
     calls: int = 300
+    pairs: int = 100
     seconds: float = 60.0
 
 
@@ -39,7 +46,7 @@ class Wanted:
 class Stopwatch:
     """One artifact's measurements, as far as its gates ask for them."""
 
-    artifact: Artifact
+    subject: Subject
     cases: Sequence[Case]
     system_prompt: str | None
     settings: Settings
@@ -51,29 +58,37 @@ class Stopwatch:
     def measure(self, gates: Collection[str]) -> dict[str, Any]:
         """The facts that `slo.slo_from_json` reads; `missing`: what could not be measured, with the reason."""
         facts: dict[str, Any] = {"missing": {}, "load": _load(), "calls_from": len(self._calling)}
-        why = self._why_not()
+        why = self._why_not(self.artifact)
         if why:
-            return {**facts, "missing": dict.fromkeys(sorted(set(gates) & set(SLO_GATES)), why)}
-        try:
-            with TimedChild(self._setup, self.deadline) as child:
-                if set(gates) & {*LATENCY_GATES, "slo.memory_gb", "slo.gpu_memory_gb"}:
-                    facts |= self._latency(child)
-        except BackendError as error:
-            facts["missing"] |= {name: printable(str(error), 300) for name in gates if name in SLO_GATES}
+            return {**facts, "missing": dict.fromkeys(sorted(set(gates) & set(TIMED_GATES)), why)}
+        with TimedChild(self._setup(self.artifact), self.deadline) as child:
+            parts: list[tuple[Sequence[str], Callable[[TimedChild], dict[str, Any]]]] = [
+                ((*LATENCY_GATES, "slo.memory_gb", "slo.gpu_memory_gb"), self._latency),
+                (SPEEDUP_GATES, self._speedup),
+            ]
+            for names, part in parts:
+                asked = [name for name in names if name in gates]
+                try:
+                    facts |= part(child) if asked else {}
+                except (BackendError, ArtifactError) as error:
+                    facts["missing"] |= dict.fromkeys(asked, printable(str(error), 300))
         return facts
 
     @property
-    def _setup(self) -> Setup:
-        return Setup(self.artifact, self.settings.decoding, self.settings.threads, None)
+    def artifact(self) -> Artifact:
+        return self.subject.artifact
+
+    def _setup(self, artifact: Artifact) -> Setup:
+        return Setup(artifact, self.settings.decoding, self.settings.threads, None)
 
     @property
     def _calling(self) -> list[Case]:
         """A call's latency is asked for: cases where prose is wanted have none."""
         return [case for case in self.cases if case.expected.calls]
 
-    def _why_not(self) -> str:
-        if self.artifact.format == "fake" and not (self.artifact.path / "pace.json").is_file():
-            return f"{self.artifact.id} is a fake without a pace"
+    def _why_not(self, artifact: Artifact) -> str:
+        if artifact.format == "fake" and not (artifact.path / "pace.json").is_file():
+            return f"{artifact.id} is a fake without a pace"
         return "" if self._calling else "no case expects a call"
 
     def _latency(self, child: TimedChild) -> dict[str, Any]:
@@ -97,6 +112,40 @@ class Stopwatch:
             },
             "memory": {"peak_rss_bytes": found["peak"]},
         }
+
+    def _speedup(self, child: TimedChild) -> dict[str, Any]:
+        """Both answer the same prompts, in turns of one call: A B, B A, A B, ..."""
+        baseline = self.subject.baseline
+        if baseline is None:
+            raise BackendError(f"there is no baseline: {self.subject.no_baseline}")
+        if why := self._why_not(baseline):
+            raise BackendError(why)
+        pairs: list[list[Any]] = []
+        prompts = self._prompts(self.wanted.pairs)
+        with TimedChild(self._setup(baseline), self.deadline) as other:
+            for one in (child, other):
+                one.ask("open", batch=1)
+                one.ask("latency", prompts=prompts[:WARM_UP], seconds=self.wanted.seconds, warm_up=0)
+            self.progress.start(f"{self.artifact.id} against {baseline.id}", len(prompts), 0)
+            until = time.monotonic() + self.wanted.seconds
+            for prompt in prompts:
+                turns = (child, other) if len(pairs) % 2 == 0 else (other, child)
+                took = {one: self._turn(one, prompt) for one in turns}
+                pairs.append([*took[child], *took[other]])
+                self.progress.update(len(pairs))
+                if time.monotonic() >= until:
+                    break
+            self.progress.finish()
+        return {"pairs": pairs, "baseline": baseline.id}
+
+    def _turn(self, child: TimedChild, prompt: Any) -> tuple[float, float | None]:
+        """One call, alone on the machine: (whole, each token after the first), in ms."""
+        if self.artifact.format != "fake":
+            time.sleep(PAUSE_S)
+        [[total, _, token, *_]] = child.ask("latency", prompts=[prompt], seconds=self.wanted.seconds, warm_up=0)[
+            "calls"
+        ]
+        return total, token
 
     def _prompts(self, count: int) -> list[Any]:
         """So many prompts of cases that expect a call: a stratified sample, begun again where it is shorter."""

@@ -29,6 +29,7 @@ class Bench:
     def __init__(self, setup: Setup, say: Say) -> None:
         self._setup, self._say = setup, say
         self._backend: Any = None
+        self._tokenizer: PromptTokenizer | None = None
 
     def open(self, batch: int | None) -> dict[str, Any]:
         """Load the artifact to run so many calls at once; whatever was open before is closed."""
@@ -65,7 +66,9 @@ class Bench:
     def _text_of(self) -> TextOf:
         if hasattr(self._backend, "text_of"):
             return self._backend.text_of  # type: ignore[no-any-return]  # a fake's
-        decode = PromptTokenizer.from_folder(self._setup.artifact.tokenizer_dir).decode
+        if self._tokenizer is None:
+            self._tokenizer = PromptTokenizer.from_folder(self._setup.artifact.tokenizer_dir)
+        decode = self._tokenizer.decode
         return lambda completion, count: decode(completion.token_ids[:count])
 
     def _telling(self, timings: Any) -> Any:
