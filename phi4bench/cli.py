@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from phi4bench import __version__
 from phi4bench.commands import add_commands
+from phi4bench.counting import counted
 from phi4bench.errors import Phi4benchError
 from phi4bench.run.options import add_options
 
@@ -129,7 +130,7 @@ def _cases(options: argparse.Namespace) -> int:
 
     seed = SHIPPED_SEED if options.seed is None else options.seed
     count = write_generated(options.out, options.split, options.count, seed)
-    sys.stdout.write(f"{count:,} cases written to {options.out}\n")
+    sys.stdout.write(f"{counted(count, 'case')} written to {options.out}\n")
     return 0
 
 

@@ -15,6 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from phi4bench.counting import counted
 from phi4bench.errors import UsageError
 from phi4bench.gates import LEAST_GROUPS, RegressionResult, judge_regression
 from phi4bench.levels import Score
@@ -111,7 +112,8 @@ def _lacking(name: str, result: RegressionResult, minimum: float) -> str:
     if result.total == 1:
         return f"{name}: a single case cannot tell two runs apart"
     if result.groups < LEAST_GROUPS:
-        return f"{name}: {result.groups} families of cases, but should be at least {LEAST_GROUPS} to tell"
+        seen_in = counted(result.groups, "family", "families")
+        return f"{name}: {seen_in} of cases, but should be at least {LEAST_GROUPS} to tell"
     if seen < minimum - _ROUNDING:
         return f"{name}: {nothing_to_tell(result) or f'{100 * seen:+.1f} points'}; the minimum is {100 * minimum:g}"
     if result.interval is None or result.interval.low <= 0.0:

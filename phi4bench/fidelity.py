@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from phi4bench.counting import counted
 from phi4bench.gates import LEAST_GROUPS, GateResult, Outcome
 from phi4bench.stats import Interval, t_quantile
 from phi4bench.targets import Targets
@@ -232,7 +233,7 @@ def _outcome(
     if value is None:
         return Outcome.INCONCLUSIVE, "no reference answer was read"
     if groups < LEAST_GROUPS:
-        return Outcome.INCONCLUSIVE, f"{groups} groups of cases, but at least {LEAST_GROUPS} are needed"
+        return Outcome.INCONCLUSIVE, f"{counted(groups, 'group')} of cases, but should be at least {LEAST_GROUPS}"
     low, high = (interval.low, interval.high) if interval else (value, value)
     passes, fails = (low >= figure, high < figure) if floor else (high <= figure, low > figure)
     shown = f"{value:.4g} ({low:.4g} to {high:.4g})" if interval else f"{value:.4g}"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from phi4bench.counting import counted
 from phi4bench.errors import UsageError
 from phi4bench.levels import LEVELS, Level, Score
 from phi4bench.stats import (
@@ -219,7 +220,7 @@ def _outcome(interval: Interval | None, edge: float, groups: int, missed: str) -
     if interval is None:
         return Outcome.INCONCLUSIVE, "there are no cases of this kind"
     if groups < LEAST_GROUPS:
-        return Outcome.INCONCLUSIVE, f"{groups} groups of cases, but should be at least {LEAST_GROUPS}"
+        return Outcome.INCONCLUSIVE, f"{counted(groups, 'group')} of cases, but should be at least {LEAST_GROUPS}"
     if interval.low >= edge:
         return Outcome.PASS, ""
     if interval.high < edge:
@@ -236,7 +237,8 @@ def _at_least(more: int | None, groups: int) -> int | None:
 def _advice(more: int | None, why_none: str) -> str:
     if more is None:
         return f"; no number of further groups would let it pass: {why_none}"
-    return f"; about {more} more groups of cases would let it pass (80% power, were the rates seen the true ones)"
+    groups = counted(more, "more group")
+    return f"; about {groups} of cases would let it pass (80% power, were the rates seen the true ones)"
 
 
 def _at_level(level: Level) -> Callable[[Score], Counted]:

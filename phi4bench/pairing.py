@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.cases import Case
+from phi4bench.counting import counted
 from phi4bench.datasets import case_to_json
 from phi4bench.errors import StoreError, UsageError
 from phi4bench.levels import Score
@@ -60,7 +61,7 @@ def _only_run(place: Path, name: str) -> SavedRun:
     missing = sum(completion is None for completion in runs[0].completions)
     if missing:
         raise StoreError(
-            f"{name}: {missing:,} of {len(runs[0].completions):,} completions of {_id(runs[0])} are missing,"
+            f"{name}: {_id(runs[0])} lacks {missing:,} of {counted(len(runs[0].completions), 'completion')},"
             " and what is there is no fair sample",
             "run the same command to its end",
         )
@@ -105,7 +106,7 @@ def _shared(a: SavedRun, b: SavedRun) -> tuple[list[str], list[str]]:
         why = f"{edited:,} share an id, but not their content" if edited else "not one id is in both"
         raise UsageError(f"RUN_A and RUN_B share no case ({why})", "judge both with the same --cases")
     warnings = [
-        f"only {len(shared):,} cases are in both runs, of {len(a.dataset.cases):,} in A and {len(others):,} in B"
+        f"only {counted(len(shared), 'case')} in both runs, of {len(a.dataset.cases):,} in A and {len(others):,} in B"
     ]
     if edited:
         warnings.append(f"left out for one id with different contents: {edited:,} case{'s' if edited > 1 else ''}")

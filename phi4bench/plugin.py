@@ -23,10 +23,15 @@ OUTCOME = pytest.StashKey[str]()
 INCONCLUSIVE = "INCONCLUSIVE"
 
 
-def add_suite_options(parser: pytest.Parser) -> None:
+def add_suite_options(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """The suites' `pytest_addoption`. Harmless when a second conftest calls it too."""
     from phi4bench.run.options import add_options
 
+    if not pluginmanager.is_registered(sys.modules[__name__]):
+        raise pytest.UsageError(
+            "the suites need phi4bench's plugin, which this run does not load; leave out -p no:phi4bench, or where"
+            " plugins are not loaded by themselves give -p phi4bench.plugin"
+        )
     group = parser.getgroup("phi4bench", "phi4bench, judging an artifact")
     if not group.options:
         add_options(group.addoption)
@@ -48,8 +53,26 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
     for flag, value in pairwise(args):
         if flag in flags and value in places:
             places.remove(value)
-    if _lead_to_suites(places or [str(early_config.invocation_params.dir)]):
+    places = places or [str(early_config.invocation_params.dir)]
+    if _lead_to_suites(places):
+        _refuse_settings_from_elsewhere(early_config, places)
         early_config.known_args_namespace.file_or_dir = places
+
+
+def _refuse_settings_from_elsewhere(early_config: pytest.Config, places: Sequence[str]) -> None:
+    """pytest looks for its ini file above each argument, the model's folder too, long before it loads any plugin.
+
+    A file found that way alone binds the suites to a stranger's settings.
+    """
+    if early_config.known_args_namespace.inifilename or early_config.inipath is None:
+        return
+    paths = [Path(place.partition("::")[0]).resolve() for place in places]
+    above = {folder for path in paths for folder in (path, *path.parents)}
+    if early_config.inipath.resolve().parent not in above:
+        raise pytest.UsageError(
+            f"pytest found its settings by way of an option's value, in '{early_config.inipath}'; give the suites"
+            " first, or write --model=SPEC with an equals sign"
+        )
 
 
 def _lead_to_suites(places: Sequence[str]) -> bool:
@@ -88,6 +111,9 @@ def gate(request: pytest.FixtureRequest) -> Gate:
     session = request.config.stash[SESSION]
     fault = session.fault(request.param)
     if fault:
+        first = session.told_by(request.param, request.node.name)
+        if first != request.node.name:
+            pytest.skip(f"{session.names[request.param]} was not judged: {first} says why")
         pytest.fail(fault, pytrace=False)
     return Gate(session, request.param, marker.args[0], request.node)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.cases import Case
+from phi4bench.counting import counted
 from phi4bench.datasets.casejson import FormError, case_from_json, case_to_json, tool_to_json, tools_from_json
 from phi4bench.datasets.dataset import Dataset, digest
 from phi4bench.dialects import Dialect
@@ -132,7 +133,7 @@ def read_run(path: Path) -> SavedRun:
             made = entry["completion"]
             completions.append(None if made is None else completion_from_json(made))
         if len(cases) != header["dataset"]["cases"]:
-            raise FormError(f"{len(cases)} cases, but the header says {header['dataset']['cases']}")
+            raise FormError(f"{counted(len(cases), 'case')}, but the header says {header['dataset']['cases']}")
         return SavedRun(
             header["artifact"], dialect, _dataset(header["dataset"], tuple(cases)), tuple(completions),
             header["decoding"], header["machine"], header["versions"], header["facts"],

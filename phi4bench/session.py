@@ -38,7 +38,7 @@ class JudgingSession:
         self._ran: dict[int, set[str]] = {}
         self._results: dict[int, Result] = {}
         self._written: tuple[Path, ...] = ()
-        self._told: set[int] = set()
+        self._told: dict[int, str] = {}
         self._fault = ""
 
     @classmethod
@@ -68,14 +68,13 @@ class JudgingSession:
             self._found[artifact] = judge.judge(plan.subjects[artifact], self._selected[artifact])
 
     def fault(self, artifact: int) -> str:
-        """Why the artifact could not be judged, in full the first time; empty where it was."""
+        """Why the artifact could not be judged; empty where it was."""
         found = self._found[artifact]
-        if not isinstance(found, Fault):
-            return ""
-        if artifact in self._told:
-            return f"{found.artifact_id} was not judged; its first test says why"
-        self._told.add(artifact)
-        return found.line
+        return found.line if isinstance(found, Fault) else ""
+
+    def told_by(self, artifact: int, test: str) -> str:
+        """The test that tells the artifact's fault: the first that asks. The others only point to it."""
+        return self._told.setdefault(artifact, test)
 
     def finding(self, artifact: int, gate: str) -> Finding:
         found = self._found[artifact]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.artifacts.opening import CONFIGURATION
+from phi4bench.counting import counted
 from phi4bench.datasets import load_cases, schemas_dir
 from phi4bench.datasets.casejson import FormError
 from phi4bench.datasets.strictjson import read_json
@@ -225,18 +226,19 @@ def _confirmed(stated: Mapping[str, Any]) -> Iterator[str]:
     predicate = stated["predicate"]
     artifact, cases = predicate["artifact"], predicate["cases"]
     files = len(stated["subject"])
-    yield printable(f"{artifact['id']}: {files} files, sha256 {artifact['sha256'][:12]}, as judged", 200)
+    yield printable(f"{artifact['id']}: {counted(files, 'file')}, sha256 {artifact['sha256'][:12]}, as judged", 200)
     if predicate["parent"]:
         yield printable(f"parent {predicate['parent']['id']}, sha256 {predicate['parent']['sha256'][:12]}", 200)
     yield (
-        f"{cases['count']:,} cases, sha256 {cases['sha256'][:12]}, scored again from {len(predicate['transcripts'])}"
-        f" transcripts"
+        f"{counted(cases['count'], 'case')}, sha256 {cases['sha256'][:12]}, scored again from"
+        f" {counted(len(predicate['transcripts']), 'transcript')}"
     )
     names = printable(", ".join(predicate["targets"]["names"]), 120)
     known = predicate["known_failures"]
     if known:
         yield f"known failures: {known_title(known)}"
-    yield f"verdict {predicate['verdict']}: {len(predicate['gates'])} gates by {names}, every number as stated"
+    gates = counted(len(predicate["gates"]), "gate")
+    yield f"verdict {predicate['verdict']}: {gates} by {names}, every number as stated"
 
 
 def _value(value: Any) -> str:

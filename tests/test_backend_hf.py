@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 
@@ -213,7 +214,7 @@ def test_a_repository_is_found_in_huggingfaces_own_cache(tiny_models, tmp_path, 
     assert artifact.id == "tiny"
     assert artifact.spec == "hf:someone/tiny@v1"
     assert artifact.dialect_inferred[0] == f"revision v1: commit {commit}"
-    with pytest.raises(ArtifactError, match="neither in Hugging Face's cache nor to be had"):
+    with pytest.raises(ArtifactError, match="is not in Hugging Face's cache, and HF_HUB_OFFLINE is set; run `hf download someone/tiny`"):
         open_artifact("hf:someone/tiny@v2", dialect="tool_use")
 
 
@@ -221,3 +222,28 @@ def test_a_repository_is_found_in_huggingfaces_own_cache(tiny_models, tmp_path, 
 def test_a_repository_is_an_organisation_and_a_name(spec):
     with pytest.raises(ArtifactError, match="should be hf:organisation/name@revision"):
         open_artifact(spec)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        pytest.param("GatedRepoError", "is gated", id="gated"),
+        pytest.param("RepositoryNotFoundError", "is no repository that can be seen", id="unknown"),
+        pytest.param("RevisionNotFoundError", "without that revision", id="unknown-revision"),
+        pytest.param("LocalEntryNotFoundError", "its hub cannot be reached", id="no-network"),
+        pytest.param("OddError", "cannot be had (word word", id="something-else"),
+    ],
+)
+def test_why_a_repository_is_not_to_be_had_is_told_in_a_few_words(error, says, monkeypatch):
+    """And the nearest reason: to huggingface_hub, a gated repository is one that is not found, too."""
+    import huggingface_hub
+
+    def fail(*_, **__):
+        base = Exception if error == "OddError" else getattr(huggingface_hub.errors, error)
+        raise type(error, (base,), {"__init__": lambda self: Exception.__init__(self, "word " * 200)})()
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    with pytest.raises(ArtifactError, match=re.escape(says)) as told:
+        open_artifact("hf:org/name")
+    assert len(str(told.value)) < 240

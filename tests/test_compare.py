@@ -172,7 +172,7 @@ class TestTheCommand:
         code, out, _ = said(capsys, *folders, "--minimum", 5)
         assert code == 0
         assert "299 cases in 299 families" in out
-        assert "warning: only 299 cases are in both runs, of 320 in A and 300 in B" in out
+        assert "warning: only 299 cases in both runs, of 320 in A and 300 in B" in out
         assert "warning: left out for one id with different contents: 1 case" in out
         assert "0/19" in out
 
@@ -200,7 +200,7 @@ class TestTheCommand:
                 "share no case (not one id is in both)",
                 id="no-shared-case",
             ),
-            pytest.param(run_of("new", missing=3), "RUN_B: 3 of 320 completions of new are missing", id="unfinished"),
+            pytest.param(run_of("new", missing=3), "RUN_B: new lacks 3 of 320 completions", id="unfinished"),
         ],
     )
     def test_what_cannot_be_compared_is_one_line_and_exit_4(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -195,6 +196,17 @@ def test_a_mistyped_path_suggests_the_near_name(tmp_path: Path) -> None:
     write(tmp_path / "weather.jsonl", line())
     with pytest.raises(UsageError, match=r"is not there; did you mean .*weather\.jsonl"):
         load_cases([str(tmp_path / "weathr.jsonl")])
+
+
+def test_a_mistyped_folder_suggests_the_path_that_is_there_and_no_other(tmp_path: Path) -> None:
+    for name in ("cases", "case"):
+        (tmp_path / name).mkdir()
+    write(tmp_path / "case" / "weather.jsonl", line())
+    there = re.escape(repr(str(tmp_path / "case" / "weather.jsonl")))
+    with pytest.raises(UsageError, match=rf"is not there; did you mean {there}\?$"):
+        load_cases([str(tmp_path / "casse" / "weather.jsonl")])
+    with pytest.raises(UsageError, match=r"is not there; name a case file"):
+        load_cases([str(tmp_path / "casse" / "climate.jsonl")])
 
 
 def test_a_toolset_of_ones_own_lies_next_to_the_case_file(tmp_path: Path) -> None:

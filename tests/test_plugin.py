@@ -459,3 +459,53 @@ def test_nothing_that_lies_in_a_model_folder_is_run(
     ran = run_suites("--model", fake, "--baseline", fake)
     assert ran.code == 0, ran.out
     assert not mark.exists()
+
+
+class TestSettings:
+    """pytest looks for an ini file above every argument, before it knows that one is a model's folder."""
+
+    @pytest.fixture
+    def stranger(self, make_fake: MakeFake) -> Path:
+        fake = make_fake("always_right")
+        (fake / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+        return fake
+
+    def run(self, environment: dict[str, str], *arguments: object) -> Any:
+        command = [sys.executable, "-m", "pytest", "-p", "phi4bench.plugin", "-p", "no:cacheprovider"]
+        return subprocess.run(
+            [*command, *map(str, arguments), "--co", "-q"],
+            capture_output=True, text=True, cwd=ROOT, env=environment, check=False,
+        )  # fmt: skip
+
+    @pytest.fixture
+    def suites(self, tmp_path: Path) -> Path:
+        """Away from this repository, whose own settings would be found above them."""
+        folder = tmp_path / "elsewhere" / "suites"
+        folder.mkdir(parents=True)
+        for name in ("conftest.py", "accuracy/test_accuracy.py"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text((ROOT / "suites" / name).read_text())
+        return folder
+
+    def test_those_of_a_models_folder_are_refused(
+        self, stranger: Path, suites: Path, suites_environment: dict[str, str]
+    ) -> None:
+        done = self.run(suites_environment, "--model", stranger, suites)
+        assert done.returncode == 4, done.stdout
+        assert "give the suites first, or write --model=SPEC" in done.stderr
+
+    def test_with_an_equals_sign_the_model_is_no_place(
+        self, stranger: Path, suites: Path, suites_environment: dict[str, str]
+    ) -> None:
+        done = self.run(suites_environment, f"--model={stranger}", suites)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "test_tool[always_right]" in done.stdout
+
+
+@pytest.mark.parametrize("options", [["-p", "no:phi4bench.plugin"], []], ids=["blocked", "not-loaded"])
+def test_suites_without_their_plugin_end_in_one_line(suites_environment: dict[str, str], options: list[str]) -> None:
+    command = [sys.executable, "-m", "pytest", *options, "-p", "no:cacheprovider", "suites", "--model=x"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=suites_environment, check=False)
+    assert done.returncode == 4, done.stdout
+    assert done.stderr.startswith("ERROR: the suites need phi4bench's plugin")
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -237,7 +237,7 @@ class TestPage:
                 assert float(attributes["x"] or 0) + float(attributes["width"] or 0) <= 100.5
 
     def test_no_completion_at_all_still_makes_a_page(self) -> None:
-        assert "completions of nano are missing" in self.read(judged(saved(missing=320))).text
+        assert "nano lacks 320 of 320 completions" in self.read(judged(saved(missing=320))).text
 
 
 class TestTable:
@@ -261,7 +261,7 @@ class TestTable:
     def test_a_run_that_was_stopped_promises_no_tier(self) -> None:
         stopped = text_of(*judged(saved(missing=10, stopped="the time limit of 2 s was reached")))
         assert "tier " not in stopped
-        assert "10 of 320 completions of nano are missing" in " ".join(stopped.split())
+        assert "nano lacks 10 of 320 completions" in " ".join(stopped.split())
 
     @pytest.mark.parametrize("gate", ["tool", "abstention"])
     def test_a_message_cannot_drive_the_terminal(self, gate: str) -> None:

@@ -111,12 +111,29 @@ def fetch(spec: str) -> tuple[Path, str, str]:
     try:
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=wanted))
     except Exception as error:  # offline, unknown, gated, no space: its classes share no base
-        raise ArtifactError(
-            f"{shown} is neither in Hugging Face's cache nor to be had ({type(error).__name__}:"
-            f" {printable(' '.join(str(error).split()), 160)})",
-            "check its name and revision, or download it where there is a network (hf download) and name the folder",
-        ) from None
+        raise ArtifactError(shown + " " + _why_not_had(error), _HOW_TO_GET.format(name)) from None
     return folder, name.rpartition("/")[2], f"revision {revision}: commit {folder.name}"
+
+
+_HOW_TO_GET = "run `hf download {}` where there is a network, or name a folder"
+_REASONS = {
+    "GatedRepoError": "is gated: its terms are to be accepted on its page, and `hf auth login` to be run",
+    "RepositoryNotFoundError": "is no repository that can be seen from here; a private one needs `hf auth login`",
+    "RevisionNotFoundError": "is a repository without that revision",
+    "OfflineModeIsEnabled": "is not in Hugging Face's cache, and HF_HUB_OFFLINE is set",
+    "LocalEntryNotFoundError": "is not in Hugging Face's cache, and its hub cannot be reached",
+}
+"""By the class of huggingface_hub's error, whose own words fill a screen; a subclass stands before its base."""
+
+
+def _why_not_had(error: Exception) -> str:
+    from huggingface_hub import constants
+
+    known = {kind.__name__ for kind in type(error).__mro__}
+    if "LocalEntryNotFoundError" in known and constants.HF_HUB_OFFLINE:
+        return _REASONS["OfflineModeIsEnabled"]
+    words = printable(" ".join(str(error).split()), 100)
+    return next((reason for name, reason in _REASONS.items() if name in known), f"cannot be had ({words})")
 
 
 def _weights(folder: Path) -> tuple[Path, ...]:

@@ -15,6 +15,7 @@ from phi4bench.artifacts.onnxfile import OnnxFile, read_onnx
 from phi4bench.artifacts.protobuf import WireError
 from phi4bench.artifacts.speech import choose_dialect
 from phi4bench.artifacts.tokenizer import check_tokenizer
+from phi4bench.counting import counted
 from phi4bench.datasets.nearby import no_such_path
 from phi4bench.dialects import Dialect
 from phi4bench.errors import ArtifactError
@@ -165,7 +166,7 @@ def _open_hf(
         dialect=chosen,
         dialect_inferred=(
             *said,
-            f"precision {found.precision}: that of its weights ({found.elements:,} numbers)",
+            f"precision {found.precision}: that of its weights ({counted(found.elements, 'number')})",
             *inferred,
         ),
         model_file=found.weights[0],
@@ -261,7 +262,7 @@ def infer_precision(onnx: OnnxFile) -> tuple[str, str]:
         return ("int4" if narrowest <= 4 else "int8"), f"MatMulNBits ({mixed})"
     for operator in ("MatMulInteger", "DynamicQuantizeMatMul", "QLinearMatMul", "DequantizeLinear"):
         if onnx.operators.get(operator):
-            return "int8", f"{onnx.operators[operator]} {operator} nodes"
+            return "int8", counted(onnx.operators[operator], f"{operator} node")
     floats = {kind: onnx.elements.get(kind, 0) for kind in ("fp32", "fp16", "bf16")}
     widest = max(floats, key=lambda kind: floats[kind])
     return widest, f"the type of its weights ({floats[widest]:,} of them)"

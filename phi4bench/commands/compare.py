@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from phi4bench.counting import counted
+
 if TYPE_CHECKING:
     from phi4bench.comparing import Comparison
     from phi4bench.pairing import Pair
@@ -67,8 +69,8 @@ def _about(pair: Pair) -> Iterator[str]:
     for letter, one in (("A", pair.a), ("B", pair.b)):
         card = one.artifact
         yield f"{letter}  {card['id']}: {card['format']} {card['precision']}, sha256 {card['sha256'][:12]}"
-    families = len({score.group for score in pair.a_scores})
-    yield f"   {len(pair.a_scores):,} cases in {families:,} families, dialect {pair.a.dialect.name}"
+    families = counted(len({score.group for score in pair.a_scores}), "family", "families")
+    yield f"   {counted(len(pair.a_scores), 'case')} in {families}, dialect {pair.a.dialect.name}"
     for warning in pair.warnings:
         yield f"   warning: {warning}"
 

@@ -8,6 +8,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from phi4bench.counting import counted
+
 if TYPE_CHECKING:
     from phi4bench.planning import Assumed, Needed
 
@@ -99,7 +101,7 @@ def _numbers(needed: Needed, assumed: Assumed, source: str) -> Iterator[str]:
 
     independent = f"{needed.independent:,} independent cases"
     yield f"  {independent} ({100 * assumed.power:g}% power, one-sided alpha {100 * assumed.alpha:g}%)"
-    sized = f"{needed.cases:,} cases in {needed.families:,} families"
+    sized = f"{counted(needed.cases, 'case')} in {counted(needed.families, 'family', 'families')}"
     if assumed.effect > 1.0:
         sized += f" of {assumed.cases_per_family:g}, correlation {assumed.icc:g}: design effect {assumed.effect:g}"
     yield f"  {sized}"
@@ -113,7 +115,7 @@ def _generating(cases: int, families: int) -> list[str]:
     """The command for enough of both among the cases that expect a call, as the grammar draws them."""
     count, calls, seen = _count_of(cases, families)
     command = f"phi4bench cases --count {count} --seed {SEED} --out more.jsonl"
-    found = f"{calls:,} cases that expect a call, in {seen:,} families"
+    found = f"{counted(calls, 'case')} that expect a call, in {counted(seen, 'family', 'families')}"
     if calls < cases or seen < families:
         return [
             "generate: the grammar does not hold as many families; bring case files of your own beside it",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from phi4bench.cases import Case
+from phi4bench.counting import counted
 from phi4bench.datasets.casefile import distinct, read_cases, write_cases
 from phi4bench.datasets.casejson import case_from_json, case_to_json
 from phi4bench.datasets.dataset import Dataset, digest
@@ -58,7 +59,7 @@ def subset(dataset: Dataset, limit: int, seed: int = 0) -> Dataset:
     cases = sample(dataset.cases, limit, seed)
     if len(cases) == len(dataset.cases):
         return dataset
-    note = f"a sample of {len(cases)} of {len(dataset.cases)} cases (seed {seed})"
+    note = f"a sample of {len(cases):,} of {counted(len(dataset.cases), 'case')} (seed {seed})"
     return replace(dataset, cases=cases, sha256=digest(cases), notes=(*dataset.notes, note))
 
 

@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 from phi4bench.calls import Call, Json
 from phi4bench.cases import Case, Expected, Message, Rule, Scenario
+from phi4bench.counting import counted
 from phi4bench.datasets.bfcl_types import answer, tool_from_bfcl
 from phi4bench.datasets.casefile import shown_path
 from phi4bench.datasets.casejson import FormError, shown
@@ -73,7 +74,9 @@ def read_bfcl(path: Path) -> tuple[list[Case], list[str]]:
         found, said = _multi_turn(file) if category == _MULTI_TURN else _single_turn(file, category)
         kept = [case for case in found if all(fits(call, case.tools) for call in case.expected.calls)]
         if len(kept) < len(found):
-            said.append(f"{len(found) - len(kept)} cases left out: their answer breaks their function's own schema")
+            said.append(
+                f"{counted(len(found) - len(kept), 'case')} left out: their answer breaks their function's own schema"
+            )
         cases += kept
         notes += [f"bfcl {category}: {line}" for line in said]
     return cases, notes

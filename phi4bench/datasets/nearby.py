@@ -5,17 +5,26 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
+ALIKE = 0.6
+"""How much two names must share, as difflib's ratio, for one to be taken for the other: `nano` and `nano-int8` just do.
+"""
+
 
 def no_such_path(text: str, wanted: str) -> str:
-    """A line that says that `text` is not there, with the nearest names that are."""
-    path = Path(text).expanduser()
-    folder, missing = path.parent, path.name
-    while not folder.is_dir() and folder != folder.parent:
-        folder, missing = folder.parent, folder.name
+    """A line that says that `text` is not there, with the nearest paths that are."""
     try:
-        names = sorted(path.name for path in folder.iterdir())[:10_000]
+        near = [repr(str(path)) for path in _near(Path(text).expanduser())]
     except OSError:
-        names = []
-    near = difflib.get_close_matches(missing, names, n=3, cutoff=0.5)
-    hint = f"; did you mean {', '.join(repr(str(folder / name)) for name in near)}?" if near else f"; name {wanted}"
-    return f"{text!r} is not there{hint}"
+        near = []
+    hint = f"did you mean {', '.join(near)}?" if near else f"name {wanted}"
+    return f"{text!r} is not there; {hint}"
+
+
+def _near(path: Path) -> list[Path]:
+    """Where a folder on the way is misspelt, only that is near in which all the rest is found."""
+    folder, missing, rest = path.parent, path.name, Path()
+    while not folder.is_dir() and folder != folder.parent:
+        folder, missing, rest = folder.parent, folder.name, missing / rest
+    names = sorted(path.name for path in folder.iterdir())[:10_000]
+    alike = difflib.get_close_matches(missing, names, n=10, cutoff=ALIKE)
+    return [folder / name / rest for name in alike if (folder / name / rest).exists()][:3]

@@ -25,6 +25,7 @@ from typing import Any
 
 from phi4bench.calls import Call
 from phi4bench.cases import Case, Expected, Message, Rule, Scenario
+from phi4bench.counting import counted
 from phi4bench.datasets.casefile import shown_path
 from phi4bench.datasets.casejson import FormError, shown
 from phi4bench.datasets.strictjson import read_json
@@ -72,7 +73,9 @@ def read_tooltalk(path: Path) -> tuple[list[Case], list[str]]:
     kept = [case for case in found if all(fits(call, tools) for call in case.expected.calls)]
     notes = [f"tooltalk: {tokens} session tokens dropped from calls: no API's signature has them"]
     if len(kept) < len(found):
-        notes.append(f"tooltalk: {len(found) - len(kept)} cases left out: their calls break the API's own signature")
+        notes.append(
+            f"tooltalk: {counted(len(found) - len(kept), 'case')} left out: their calls break the API's own signature"
+        )
     silent = sum("apis" not in turn for _, data in conversations for turn in data["conversation"] if _speaks(turn))
     notes.append(f"tooltalk: {silent} turns left out: the assistant calls nothing in them")
     return kept, notes

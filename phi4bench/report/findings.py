@@ -6,6 +6,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Literal
 
+from phi4bench.counting import counted
 from phi4bench.gates import GateResult, Outcome, RegressionResult
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
@@ -66,7 +67,7 @@ def headline(judgement: Judgement, gate: str) -> str:
     if isinstance(result, RegressionResult):
         against = judgement.run.facts.get("baseline")
         line = f"{judgement.id} {gate}: {points(result.difference)} points ({points_interval(result.interval)})"
-        line += f" from {against} over {result.total:,} cases, {result.lost} lost and {result.gained} gained"
+        line += f" from {against} over {counted(result.total, 'case')}, {result.lost} lost and {result.gained} gained"
         if result.margin is not None:
             line += f", but should lose under {100 * result.margin:g}" if _missed(result) else ""
         return line + source
@@ -75,7 +76,7 @@ def headline(judgement: Judgement, gate: str) -> str:
         return f"{judgement.id} {gate}: {size_headline(judgement.size)}{missed}{source}"
     if gate in FIDELITY_GATES and result.rate is not None:
         span = f" ({result.interval.low:.4f} to {result.interval.high:.4f})" if result.interval else ""
-        line = f"{judgement.id} {gate}: {result.rate:.4f}{span} over {result.total:,} reference answers"
+        line = f"{judgement.id} {gate}: {result.rate:.4f}{span} over {counted(result.total, 'reference answer')}"
         floor = target is not None and target.kind == "floor"
         if result.target is not None and _missed(result):
             line += f", but should be at {'least' if floor else 'most'} {result.target:g}"
@@ -85,7 +86,7 @@ def headline(judgement: Judgement, gate: str) -> str:
     if result.interval is None:
         return f"{judgement.id} {gate}"
     line = f"{judgement.id} {gate}: {percent(result.rate)} ({interval(result.interval)})"
-    line += f" of {result.total:,} {_unit(gate)}"
+    line += f" of {counted(result.total, _unit(gate))}"
     if result.target is not None and _missed(result):
         line += f", but should be at least {100 * result.target:g}%"
     return line + source
@@ -96,7 +97,7 @@ def _missed(result: GateResult | RegressionResult) -> bool:
 
 
 def _unit(gate: str) -> str:
-    return {"schema_validity": "calls", "argument_accuracy": "arguments"}.get(gate, "cases")
+    return {"schema_validity": "call", "argument_accuracy": "argument"}.get(gate, "case")
 
 
 def _why_not_judged(judgement: Judgement, gate: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from phi4bench.counting import counted
 from phi4bench.errors import UsageError
 from phi4bench.report.known import known_title
 from phi4bench.report.speed import slo_tables
@@ -50,7 +51,7 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"not judged: {_cell(one['fault'])}"
         yield ""
         return
-    cases = f"{one['dataset']['cases']:,} cases in {one['dataset']['groups']:,} groups"
+    cases = f"{counted(one['dataset']['cases'], 'case')} in {counted(one['dataset']['groups'], 'group')}"
     yield f"{card['format']} {card['precision']}, {size(card['bytes'])}, sha256 `{card['sha256'][:12]}`; {cases}"
     yield ""
     yield "| gate | passed | rate | interval | target | outcome |"
@@ -63,7 +64,13 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
     for name, pair in one["regression"].items():
         ends = "-" if pair["ci"] is None else "{} to {}".format(*map(points, pair["ci"]))
         margin = "-" if pair.get("margin") is None else f"-{100 * pair['margin']:g}"
-        cells = (f"{pair['total']:,} pairs", points(pair["difference"]), ends, margin, pair["outcome"] or "measured")
+        cells = (
+            counted(pair["total"], "pair"),
+            points(pair["difference"]),
+            ends,
+            margin,
+            pair["outcome"] or "measured",
+        )
         yield f"| {name} against the baseline | {' | '.join(cells)} |"
     yield from _figures(one)
     yield ""

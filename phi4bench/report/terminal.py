@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from phi4bench.counting import counted
 from phi4bench.gates import GateResult, Outcome
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
@@ -52,7 +53,7 @@ def _title(judgement: Judgement) -> Iterator[Line]:
     groups = len({case.group for case in cases})
     title = (
         f"{judgement.id}  {artifact['format']} {artifact['precision']} {size(artifact['bytes'])},"
-        f" dialect {artifact['dialect']}, {len(cases):,} cases in {groups:,} groups"
+        f" dialect {artifact['dialect']}, {counted(len(cases), 'case')} in {counted(groups, 'group')}"
     )
     for line in textwrap.wrap(title, WIDTH, subsequent_indent="  ", break_on_hyphens=False):
         yield line, "bold"

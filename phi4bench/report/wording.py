@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from phi4bench.counting import counted
 from phi4bench.fidelity import FRAGILE_MARGIN, Decision, Fidelity
 from phi4bench.printable import printable
 from phi4bench.stats import Interval
@@ -37,7 +38,7 @@ def fidelity_lines(found: Fidelity) -> list[str]:
     ends = found.interval
     span = f" ({ends.low:.4f} to {ends.high:.4f})" if ends else ""
     return [
-        f"over {found.cases:,} reference answers, {found.tokens:,} tokens",
+        f"over {counted(found.cases, 'reference answer')}, {counted(found.tokens, 'token')}",
         f"perplexity {found.perplexity:.4g}, baseline {found.baseline_perplexity:.4g}, ratio"
         f" {found.perplexity_ratio:.4f}{span}",
         f"top token agrees {percent(found.top1)}, KL mean {found.kl_mean:.2g} (at most {found.kl_open:.1g} more),"
@@ -49,7 +50,8 @@ def fragile_line(some: Sequence[Decision], most: int = 5) -> str:
     """Which decisions hang by a hair."""
     shown = ", ".join(f"{printable(one.case_id, 40)} {one.margin:+.2f}" for one in some[:most])
     more = f" and {len(some) - most:,} more" if len(some) > most else ""
-    return f"{len(some):,} call, or hold back, by a logit margin under {FRAGILE_MARGIN:g}: {shown}{more}"
+    verbs = "calls, or holds back," if len(some) == 1 else "call, or hold back,"
+    return f"{len(some):,} {verbs} by a logit margin under {FRAGILE_MARGIN:g}: {shown}{more}"
 
 
 def size(amount: float) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from phi4bench.calls import Json
+from phi4bench.counting import counted
 from phi4bench.errors import ArtifactError, BackendError
 from phi4bench.printable import printable
 from phi4bench.run.jobs import Item, Setup, item_to_json
@@ -103,7 +104,7 @@ class _Run:
 
     def __init__(self, name: str, total: int, keeps: bool) -> None:
         self.name, self.total = name, total
-        self.kept = "stored" if keeps else "made, and with --no-cache not kept,"
+        self.keeps = keeps
         self.resume = "run the same command to go on from there" if keeps else "run it with a cache to be able to go on"
         self.runtime: dict[str, Json] = {}
         self.items: Sequence[Item] = ()
@@ -119,9 +120,11 @@ class _Run:
 
     def interrupted(self) -> Interrupted:
         stored = self.total - len(self.items) + len(self.done) if self.runtime else 0
-        return Interrupted(
-            f"interrupted: {self.kept} {stored:,} of {self.total:,} completions of {self.name}; {self.resume}"
-        )
+        of = f"of {counted(self.total, 'completion')} of {self.name}"
+        if not stored:
+            return Interrupted(f"interrupted before the first {of}; run the same command to begin again")
+        kept = f"stored {stored:,} {of}" if self.keeps else f"made {stored:,} {of}, and kept none (--no-cache)"
+        return Interrupted(f"interrupted: {kept}; {self.resume}")
 
     def told(self, event: Mapping[str, Any]) -> BackendError | ArtifactError:
         """The error that the child tells of itself, with the case where it knows it."""
@@ -132,7 +135,9 @@ class _Run:
     def died(self, code: int, noise: IO[bytes]) -> BackendError:
         """The child ended without a word: by which signal, and at which case."""
         waiting = [item.case_id for index, item in enumerate(self.items) if index not in self.done]
-        where = f"after {len(self.done):,} of {len(self.items):,} cases" if self.runtime else "while it was loaded"
+        where = (
+            f"after {len(self.done):,} of {counted(len(self.items), 'case')}" if self.runtime else "while it was loaded"
+        )
         near = f", at or near case {printable(waiting[0], 100)!r}" if waiting else ""
         noise.seek(0)
         lines = [line.strip() for line in noise.read()[-4000:].decode("utf-8", "replace").splitlines() if line.strip()]

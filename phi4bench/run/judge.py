@@ -15,6 +15,7 @@ from phi4bench.artifacts import Artifact
 from phi4bench.artifacts.parts import weigh
 from phi4bench.backends import Decoding
 from phi4bench.calls import Json
+from phi4bench.counting import counted
 from phi4bench.datasets import sample
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
@@ -146,7 +147,7 @@ class Judge:
                 alpha,
                 self.deadline,
             )
-        self.say(f"  fidelity      {found.get('missing') or 'over {cases:,} reference answers'.format(**found)}")
+        self.say(f"  fidelity      {found.get('missing') or 'over ' + counted(found['cases'], 'reference answer')}")
         return found
 
     def _slo(self, subject: Subject, gates: Collection[str]) -> dict[str, Any]:
@@ -210,7 +211,7 @@ def header(artifact: Artifact, plan: Plan, prompt: Prompt, baseline: bool = Fals
         return about
     return [
         *about,
-        f"  cases   {len(dataset.cases):,} in {groups:,} groups, {printable(dataset.path, 200)},"
+        f"  cases   {len(dataset.cases):,} in {counted(groups, 'group')}, {printable(dataset.path, 200)},"
         f" sha256 {dataset.sha256[:12]}",
         *(f"  {printable(line, 200)}" for line in dataset.notes),
         f"  targets {', '.join(plan.targets.names)}",

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from phi4bench.cases import Case
+from phi4bench.counting import counted
 from phi4bench.fidelity import Decision, Fidelity, fidelity_from_json, fragile, judge_fidelity
 from phi4bench.gates import (
     GateResult,
@@ -285,7 +286,7 @@ def _incomplete(run: SavedRun) -> str:
     if run.facts.get("needed") is False:
         return "no completion was made: none of the gates that were run asks for any"
     return (
-        f"{missing:,} of {len(run.completions):,} completions of {run.artifact['id']} are missing:"
+        f"{run.artifact['id']} lacks {missing:,} of {counted(len(run.completions), 'completion')}:"
         f" {run.facts.get('stopped') or 'the run was stopped'}; run the same command to go on from there"
     )
 
