@@ -120,7 +120,7 @@ def _rescore(place: Path, targets: Sequence[str], report: Path | None) -> int:
         _print([*summary(judgement, conclusion), ("", "")])
     if report is not None:
         written = write_reports(report, results, results[0][0].targets, now(), promotions=False)
-        _print([where(written)])
+        _print(where(written))
     codes = [conclusion.exit_code for _, conclusion in results]
     return worst_exit(code if code is not None else 0 for code in codes)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 
+WIDTH = 79
+"""Columns of a line that wraps on no terminal of 80."""
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that a terminal may act on or hide: controls (ESC among them), bidirectional overrides,
 lone surrogates, private use and unassigned code points, line and paragraph separators."""
@@ -18,6 +21,18 @@ def printable(text: str, limit: int | None = None) -> str:
         return escaped
     head = (limit - 5) * 2 // 3
     return f"{escaped[:head]} ... {escaped[len(escaped) - (limit - 5 - head) :]}"
+
+
+def wrapped(text: str, first: str = "", further: str = "    ", break_words: bool = False) -> list[str]:
+    """`text` in lines for a terminal of 80 columns. A path that is longer stays whole, unless `break_words`."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=further,
+        break_on_hyphens=False,
+        break_long_words=break_words,
+    )
 
 
 def _is_safe(character: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from phi4bench import machine
 from phi4bench.errors import Phi4benchError, UsageError
-from phi4bench.printable import printable
+from phi4bench.printable import printable, wrapped
 from phi4bench.report.findings import Finding, finding
 from phi4bench.report.terminal import Line, summary, where
 from phi4bench.report.writing import Result, now, remove_stale_promotions, write_reports
@@ -119,14 +119,14 @@ class JudgingSession:
             result = self._results[index]
             if isinstance(result, Fault):
                 yield f"{result.artifact_id}: not judged", "bold red"
-                yield f"  {result.line}", "red"
+                yield from ((line, "red") for line in wrapped(result.line, first="  "))
             else:
                 yield from summary(*result)
             yield "", ""
         if self._fault:
-            yield self._fault, "red"
+            yield from ((line, "red") for line in wrapped(self._fault))
         elif self._written:
-            yield where(self._written)
+            yield from where(self._written)
 
     @property
     def _plan(self) -> Plan:

@@ -79,8 +79,8 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         for entry in one["known_failures"]["entries"]:
             stale = "**STALE**, it passes now: take the entry out; " if entry["stale"] else ""
-            counted = f"{entry['right']} of {entry['cases']} right"
-            yield f"- {stale}{_cell(entry['group'])}: {counted}; {_cell(entry['reason'])}"
+            right = f"{entry['right']} of {entry['cases']} right"
+            yield f"- {stale}{_cell(entry['group'])}: {right}; {_cell(entry['reason'])}"
         yield ""
     reasons = [gate for gate in one.get("gates", ()) if gate.get("reason")]
     for gate in reasons:
@@ -114,9 +114,9 @@ def _figures(one: Mapping[str, Any]) -> Iterator[str]:
     """A row for each figure that is no rate of cases: fidelity, size, and what is required and nothing measured."""
     required = {gate["name"]: gate for gate in one.get("gates", ())}
     shown = {*one["levels"], "abstention", *(f"regression.{name}" for name in one["regression"])}
-    for name, counted, value, ends in _measured(one):
+    for name, over, value, ends in _measured(one):
         gate = required.get(name, {})
-        cells = (_cell(counted), value, ends, _target(gate), gate.get("outcome") or "measured")
+        cells = (_cell(over), value, ends, _target(gate), gate.get("outcome") or "measured")
         shown.add(name)
         yield f"| {name} | {' | '.join(cells)} |"
     for name, gate in required.items():

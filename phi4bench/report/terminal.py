@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from phi4bench.counting import counted
 from phi4bench.gates import GateResult, Outcome
 from phi4bench.levels import LEVELS
-from phi4bench.printable import printable
+from phi4bench.printable import printable, wrapped
 from phi4bench.report.known import known_figures, known_line, known_title, stale_lines
 from phi4bench.report.sizes import size_table
 from phi4bench.report.speed import slo_figures, slo_tables
@@ -20,7 +19,6 @@ from phi4bench.run.judging import Conclusion, Judgement
 Line = tuple[str, str]
 """(text, style): a style is words that pytest's terminal knows, such as `bold green`, or empty."""
 
-WIDTH = 79
 _STYLES = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow", None: ""}
 _VERDICT_STYLES = {"promote": "bold green", "reject": "bold red", "inconclusive": "bold yellow"}
 
@@ -44,8 +42,9 @@ def summary(judgement: Judgement, conclusion: Conclusion) -> list[Line]:
     ]
 
 
-def where(paths: Iterable[Path]) -> Line:
-    return "reports: " + ", ".join(printable(str(path), 200) for path in paths), ""
+def where(paths: Iterable[Path]) -> list[Line]:
+    named = ", ".join(printable(str(path), 200) for path in paths)
+    return [(line, "") for line in wrapped(f"reports: {named}", further="  ")]
 
 
 def _title(judgement: Judgement) -> Iterator[Line]:
@@ -55,7 +54,7 @@ def _title(judgement: Judgement) -> Iterator[Line]:
         f"{judgement.id}  {artifact['format']} {artifact['precision']} {size(artifact['bytes'])},"
         f" dialect {artifact['dialect']}, {counted(len(cases), 'case')} in {counted(groups, 'group')}"
     )
-    for line in textwrap.wrap(title, WIDTH, subsequent_indent="  ", break_on_hyphens=False):
+    for line in wrapped(title, further="  "):
         yield line, "bold"
 
 
@@ -141,7 +140,7 @@ def _known_failures(judgement: Judgement) -> Iterator[Line]:
         return
     yield from ((part, "") for part in _wrapped(f"known failures  {known_title(figures)}"))
     for entry in known.entries:
-        yield from ((f"  {part}", "red" if entry.stale else "") for part in _wrapped(known_line(entry), WIDTH - 2))
+        yield from ((part, "red" if entry.stale else "") for part in wrapped(known_line(entry), "    ", "      "))
 
 
 def _speed(judgement: Judgement) -> Iterator[Line]:
@@ -219,5 +218,5 @@ def _end(judgement: Judgement, conclusion: Conclusion) -> Iterator[Line]:
         yield f"  targets {', '.join(judgement.targets.names)} promote nothing, whatever they show", ""
 
 
-def _wrapped(text: str, width: int = WIDTH) -> list[str]:
-    return textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+def _wrapped(text: str) -> list[str]:
+    return wrapped(text, first="  ")

@@ -18,7 +18,7 @@ from phi4bench.calls import Json
 from phi4bench.counting import counted
 from phi4bench.datasets import sample
 from phi4bench.errors import Phi4benchError, UsageError
-from phi4bench.printable import printable
+from phi4bench.printable import printable, wrapped
 from phi4bench.prompts import Prompt
 from phi4bench.run.generation import Generation, Settings, generate, render
 from phi4bench.run.judging import REGRESSION, Judgement, assess
@@ -96,7 +96,7 @@ class Judge:
                 made = Generation({}, len(items), 0, None, None, {})
                 if needed:
                     made = generate(artifact, items, settings, self.progress, self.deadline)
-                    self.say(f"  {_made(made)}")
+                    self._tell(_made(made))
             run = SavedRun(
                 artifact=card(artifact),
                 dialect=artifact.dialect,
@@ -147,7 +147,7 @@ class Judge:
                 alpha,
                 self.deadline,
             )
-        self.say(f"  fidelity      {found.get('missing') or 'over ' + counted(found['cases'], 'reference answer')}")
+        self._tell(f"fidelity      {found.get('missing') or 'over ' + counted(found['cases'], 'reference answer')}")
         return found
 
     def _slo(self, subject: Subject, gates: Collection[str]) -> dict[str, Any]:
@@ -165,6 +165,10 @@ class Judge:
             )
             found = stopwatch.measure(gates)
         return {**found, "parameters": _parameters(subject)}
+
+    def _tell(self, text: str) -> None:
+        for line in wrapped(text, first="  "):
+            self.say(line)
 
     @contextmanager
     def _settings(self) -> Iterator[Settings]:
@@ -208,23 +212,27 @@ def header(artifact: Artifact, plan: Plan, prompt: Prompt, baseline: bool = Fals
         *(f"  {printable(line)}" for line in artifact.dialect_inferred),
     ]
     if baseline:
-        return about
-    return [
+        return [part for line in about for part in wrapped(line)]
+    lines = [
         *about,
         f"  cases   {len(dataset.cases):,} in {counted(groups, 'group')}, {printable(dataset.path, 200)},"
         f" sha256 {dataset.sha256[:12]}",
         *(f"  {printable(line, 200)}" for line in dataset.notes),
         f"  targets {', '.join(plan.targets.names)}",
         *_left_out(plan),
-        f"  first prompt  {printable(prompt.text, 400)}",
+    ]
+    return [
+        *(part for line in lines for part in wrapped(line)),
+        *wrapped(f"first prompt  {printable(prompt.text, 400)}", "  ", break_words=True),
     ]
 
 
 def _left_out(plan: Plan) -> list[str]:
     if not plan.xfails:
         return []
-    count, families = len(plan.dataset.cases) - len(plan.judged), len(plan.xfails["sizes"])
-    return [f"  known failures  {families:,} in {plan.xfails['name']}: {count:,} cases are left out of every rate"]
+    out = counted(len(plan.dataset.cases) - len(plan.judged), "case")
+    families = f"{len(plan.xfails['sizes']):,} in {plan.xfails['name']}"
+    return [f"  known failures  {families}: {out} left out of every rate"]
 
 
 def card(artifact: Artifact) -> dict[str, Any]:
