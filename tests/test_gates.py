@@ -126,7 +126,7 @@ def test_an_undecided_gate_says_how_many_more_groups_would_let_it_pass():
     above = judge_levels(calls([RIGHT] * 1160 + [PARSED] * 56, families=600), GUIDE)["tool"]
     assert above.more_groups is not None
     assert above.more_groups > 500
-    assert f"about {above.more_groups} more groups" in above.reason
+    assert f"about {above.more_groups:,} more groups" in above.reason
     below = judge_levels(calls([RIGHT] * 1150 + [PARSED] * 66, families=600), GUIDE)["tool"]
     assert below.more_groups is None
     assert "no number of further groups" in below.reason
