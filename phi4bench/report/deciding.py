@@ -13,6 +13,7 @@ from phi4bench.gates import Outcome
 from phi4bench.generating import MOST_FAMILIES
 from phi4bench.printable import printable
 from phi4bench.run.judging import REGRESSION, Judgement
+from phi4bench.targets import SCORE_GATES
 from phi4bench.verdicts import Judged
 
 _SCENARIOS = {"selection": "selection", "multi_turn": "multi_turn", "error_recovery": "missing_info"}
@@ -58,8 +59,8 @@ def _needed(gates: Iterable[Judged]) -> dict[Kind, int]:
     """How many more families of each kind would decide all of them."""
     needed: dict[Kind, int] = {}
     for gate in gates:
-        if gate.outcome is Outcome.INCONCLUSIVE and gate.more_groups:
-            name = gate.name.removeprefix(REGRESSION)
+        name = gate.name.removeprefix(REGRESSION)
+        if gate.outcome is Outcome.INCONCLUSIVE and gate.more_groups and name in SCORE_GATES:
             kind = ("prose", "") if name == "abstention" else ("call", _SCENARIOS.get(name, ""))
             needed[kind] = max(needed.get(kind, 0), gate.more_groups)
     return needed
