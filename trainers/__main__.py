@@ -50,6 +50,13 @@ def build() -> argparse.ArgumentParser:
     _model_options(check)
     _settings_options(check)
     check.set_defaults(carry_out=_check)
+
+    sft = commands.add_parser("sft", help="fine-tune LoRA adapters; the same command resumes", epilog=_EPILOG)
+    _model_options(sft)
+    sft.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
+    sft.add_argument("--tracker", default="", choices=["wandb", "mlflow", "tensorboard"], help="where curves go too")
+    _settings_options(sft)
+    sft.set_defaults(carry_out=_sft)
     return parser
 
 
@@ -113,6 +120,22 @@ def _check(options: argparse.Namespace) -> None:
     ).told
     for line in (*base.artifact.dialect_inferred, *told):
         print(printable(line))
+
+
+def _sft(options: argparse.Namespace) -> None:
+    from trainers.sft import sft
+
+    sft(
+        options.model,
+        options.data,
+        options.out,
+        chosen(options),
+        test=options.test,
+        dialect=options.dialect,
+        system_prompt=options.system_prompt,
+        drop=options.drop,
+        tracker=options.tracker,
+    )
 
 
 if __name__ == "__main__":

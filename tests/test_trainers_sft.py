@@ -1,0 +1,268 @@
+"""Fine-tuning: what is adapted, what a kill costs, and what stops a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from kit import ROOT
+from small import small_model
+
+torch = pytest.importorskip("torch", reason="needs the `train` extra")
+for module in ("transformers", "peft", "accelerate", "matplotlib"):
+    pytest.importorskip(module, reason="needs the `train` extra")
+
+from phi4bench.errors import UsageError  # noqa: E402
+from trainers.batching import ByLength, padded  # noqa: E402
+from trainers.data import generated, write_examples  # noqa: E402
+from trainers.encoding import IGNORED  # noqa: E402
+from trainers.loop import TrainingError, clear_halves, last_checkpoint, measure  # noqa: E402
+from trainers.lora import adapt, linear_layers, targets_of  # noqa: E402
+from trainers.prepare import Row  # noqa: E402
+from trainers.settings import Chosen, Training  # noqa: E402
+from trainers.sft import device_of, sft  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers, PEFT and torch
+
+QUICK = Training(
+    rank=4, lr=1e-2, epochs=6.0, batch=2, accumulation=2, length=512, evaluate_every=2, patience=0, threads=1,
+    device="cpu",
+)  # fmt: skip
+FLAGS = ["--rank", "4", "--lr", "1e-2", "--epochs", "6", "--batch", "2", "--accumulation", "2", "--length", "512",
+         "--evaluate-every", "2", "--patience", "0", "--threads", "1", "--device", "cpu"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return small_model(tmp_path_factory.mktemp("small") / "base")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    file = tmp_path_factory.mktemp("data") / "train.jsonl"
+    short = sorted(generated(80, 3), key=lambda one: sum(len(m.content) for m in one.messages))[:24]
+    write_examples(file, short)
+    return file
+
+
+@pytest.fixture(scope="module")
+def undisturbed(model, data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed") / "run"
+    run(model, data, out)
+    return out
+
+
+def run(model, data, out, training=QUICK):
+    return sft(str(model), [str(data)], out, Chosen(training, "", {}))
+
+
+def weights(out: Path) -> bytes:
+    return (out / "adapter" / "adapter_model.safetensors").read_bytes()
+
+
+# The whole
+
+
+def test_a_run_folder_explains_itself(undisturbed):
+    settings = json.loads((undisturbed / "settings.json").read_text())
+    assert settings["settings"]["rank"] == 4
+    assert settings["model"]["weights_sha256"]
+    assert settings["data"]["train"] + settings["data"]["validation"] == 24
+    report = json.loads((undisturbed / "overfitting.json").read_text())
+    assert report["kept"]["validation_loss"] <= report["last"]["validation_loss"]
+    assert (undisturbed / "learning_curves.png").read_bytes().startswith(b"\x89PNG")
+    steps = [line["step"] for line in json.loads((undisturbed / "learning_curves.json").read_text())["log"]]
+    assert steps == sorted(steps)
+
+
+def test_training_lowers_the_loss(undisturbed):
+    log = json.loads((undisturbed / "learning_curves.json").read_text())["log"]
+    losses = [line["eval_train_loss"] for line in log if "eval_train_loss" in line]
+    assert losses[-1] < losses[0] - 0.05
+
+
+def test_the_kept_adapter_is_the_best_checkpoints(undisturbed):
+    step = json.loads((undisturbed / "overfitting.json").read_text())["kept"]["step"]
+    best = undisturbed / "checkpoints" / f"checkpoint-{step}" / "adapter_model.safetensors"
+    assert best.read_bytes() == weights(undisturbed)
+
+
+def test_a_run_that_was_killed_resumes_to_the_weights_of_an_undisturbed_one(model, data, undisturbed, tmp_path: Path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "trainers", "sft", "--model", str(model), "--data", str(data), "--out", str(out)]
+    child = subprocess.Popen(
+        [*command, *FLAGS], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 300
+        while not (out / "checkpoints" / "checkpoint-4" / "trainer_state.json").exists():
+            assert child.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    assert not (out / "adapter").exists()
+    run(model, data, out)
+    assert weights(out) == weights(undisturbed)
+
+
+def test_a_finished_run_is_not_trained_again(model, data, undisturbed, capsys):
+    before = (undisturbed / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns
+    run(model, data, undisturbed)
+    assert "is finished; nothing to do" in capsys.readouterr().out
+    assert (undisturbed / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_folder_with_another_run_is_refused(model, data, undisturbed):
+    with pytest.raises(UsageError, match=r"holds another run \(rank=4, now 8"):
+        run(model, data, undisturbed, replace(QUICK, rank=8))
+
+
+def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(model, data, tmp_path: Path):
+    with pytest.raises(TrainingError, match=r"(loss|gradient norm)=(nan|inf) at step \d+; the last good"):
+        run(model, data, tmp_path / "run", replace(QUICK, lr=1e18, schedule="constant", warmup=0.1))
+    kept = last_checkpoint(tmp_path / "run" / "checkpoints")
+    from safetensors.torch import load_file
+
+    assert all(one.isfinite().all() for one in load_file(kept / "adapter_model.safetensors").values())
+
+
+def test_training_stops_early_when_validation_does_not_improve(model, data, tmp_path: Path, capsys):
+    run(model, data, tmp_path / "run", replace(QUICK, lr=1e-12, patience=1))
+    log = json.loads((tmp_path / "run" / "learning_curves.json").read_text())["log"]
+    assert max(line["step"] for line in log) < 6 * 5  # six epochs of five steps
+
+
+def test_half_a_checkpoint_is_not_resumed_from(undisturbed, tmp_path: Path):
+    import shutil
+
+    shutil.copytree(undisturbed / "checkpoints", tmp_path / "c")
+    whole = last_checkpoint(tmp_path / "c")
+    half = tmp_path / "c" / "checkpoint-999"
+    half.mkdir()
+    (half / "adapter_model.safetensors").write_bytes(b"half")
+    assert last_checkpoint(tmp_path / "c") == whole
+    clear_halves(tmp_path / "c")
+    assert not half.exists()
+
+
+@pytest.mark.parametrize("quantize", ["int8", "nf4"])
+def test_a_quantized_base_trains_on_cpu(quantize, model, data, tmp_path: Path):
+    pytest.importorskip("bitsandbytes", reason="needs the `train` extra")
+    run(model, data, tmp_path / "run", replace(QUICK, quantize=quantize, epochs=0.5))
+    assert weights(tmp_path / "run")
+
+
+# Layers
+
+
+def load(folder):
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+
+def test_all_linear_layers_of_a_phi_are_the_fused_ones(model):
+    layers = linear_layers(load(model))
+    assert targets_of(layers, "all-linear") == ["down_proj", "gate_up_proj", "o_proj", "qkv_proj"]
+
+
+def test_targets_of_another_architecture_stop_with_a_list(model):
+    asked = "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj"
+    with pytest.raises(UsageError) as caught:
+        targets_of(linear_layers(load(model)), asked)
+    said = str(caught.value)
+    assert "q_proj, k_proj, v_proj, gate_proj, up_proj match no linear layer" in said
+    assert "the model has down_proj (1), gate_up_proj (1), o_proj (1), qkv_proj (1)" in said
+
+
+def test_a_layer_without_an_adapter_stops_the_run(model, monkeypatch):
+    monkeypatch.setattr("trainers.lora.covered", lambda adapted: {"model.layers.0.self_attn.o_proj"})
+    with pytest.raises(UsageError, match=r"LoRA covers 1 of 4 linear layers asked for; without: .*qkv_proj"):
+        adapt(load(model), QUICK)
+
+
+def test_alpha_is_twice_the_rank_and_the_head_stays_as_it_is(model):
+    made, kinds = adapt(load(model), QUICK)
+    assert made.peft_config["default"].lora_alpha == 8
+    assert kinds == {"qkv_proj": 1, "o_proj": 1, "gate_up_proj": 1, "down_proj": 1}
+    assert not any("lm_head" in name for name, p in made.named_parameters() if p.requires_grad)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here")
+@pytest.mark.parametrize(
+    ("training", "says"),
+    [
+        (replace(QUICK, device="cuda"), "device='cuda', but torch sees no CUDA device"),
+        (replace(QUICK, optimizer="paged_adamw_8bit"), "needs CUDA; use --optimizer adamw"),
+    ],
+    ids=["cuda", "paged-optimizer"],
+)
+def test_what_needs_cuda_says_so(training, says):
+    with pytest.raises(UsageError, match=says):
+        device_of(training)
+
+
+# Batches
+
+
+def row(length: int) -> Row:
+    return Row(tuple(range(length)), tuple([IGNORED] + [1] * (length - 1)), (1, length), "single")
+
+
+def test_batches_have_rows_of_about_one_length_and_lose_none():
+    lengths = [(37 * i) % 200 + 1 for i in range(403)]
+    order = list(ByLength(lengths, 4, seed=1))
+    assert sorted(order) == list(range(403))
+    spread = [
+        max(lengths[i] for i in order[at : at + 4]) - min(lengths[i] for i in order[at : at + 4])
+        for at in range(0, 400, 4)
+    ]
+    assert sum(spread) / len(spread) < 20  # of a range of 200; unsorted, four draws spread over 120
+
+
+def test_the_order_is_the_seeds_and_the_epochs():
+    def order(seed, epoch):
+        made = ByLength(list(range(100)), 4, seed)
+        made.set_epoch(epoch)
+        return list(made)
+
+    assert order(1, 0) == order(1, 0)
+    assert order(1, 0) != order(1, 1)
+    assert order(1, 0) != order(2, 0)
+
+
+def test_padding_is_neither_read_nor_learned():
+    made = padded([row(3), row(5)], 0)
+    assert made["attention_mask"].sum(1).tolist() == [3, 5]
+    assert made["labels"][0].tolist() == [IGNORED, 1, 1, IGNORED, IGNORED]
+
+
+def test_an_answer_is_right_only_in_every_token():
+    class Says(torch.nn.Module):
+        """Its likeliest next token is the present one plus one; plus two after 7."""
+
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, input_ids, attention_mask):
+            following = input_ids + 1 + (input_ids == 7)
+            return type("Out", (), {"logits": 9.0 * torch.nn.functional.one_hot(following, 20)})
+
+    def counted(start, end):
+        ids = tuple(range(start, end))
+        return Row(ids, (IGNORED, IGNORED, *ids[2:]), (2, len(ids)), "single")
+
+    assert measure(Says(), [counted(0, 5)], 0, 2)[1] == 1.0
+    assert measure(Says(), [counted(0, 5), counted(5, 10)], 0, 2)[1] == 0.5
+    assert measure(Says(), [counted(7, 12)], 0, 2)[1] == 1.0  # the wrong token is asked for, not said

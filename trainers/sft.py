@@ -1,0 +1,261 @@
+"""`python -m trainers sft`: fine-tunes LoRA adapters, resumable at any moment. Needs the `train` extra.
+
+The run folder explains itself: `settings.json` (what was asked, of which model, on which data), `checkpoints/`,
+`adapter/` (what is kept), `overfitting.json`, `learning_curves.json` and `.png`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from phi4bench.errors import UsageError
+from phi4bench.printable import printable
+from trainers import overfitting
+from trainers.base import Base, copy_tokenizer, open_base, read_json_file, speech, write_json, write_manifest
+from trainers.prepare import Prepared, prepare
+from trainers.settings import Chosen, Training
+
+SETTINGS = "settings.json"
+PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes")
+
+
+def sft(
+    model: str,
+    data: Sequence[str],
+    out: Path,
+    chosen: Chosen,
+    *,
+    test: Sequence[str] | None = None,
+    dialect: str | None = None,
+    system_prompt: Path | None = None,
+    drop: bool = False,
+    tracker: str = "",
+) -> Path:
+    """Train, or go on with what `out` holds; returns the adapter's folder. Raises `UsageError`, `TrainingError`."""
+    training = chosen.training
+    check_installed(training, tracker)
+    device = device_of(training)
+    base = open_base(model, dialect, system_prompt)
+    ready = prepare(
+        base, data, length=training.length, validation=training.validation, seed=training.seed, test=test, drop=drop
+    )
+    for line in (*base.artifact.dialect_inferred, *ready.told):
+        print(printable(line), flush=True)
+    claim(out, base, ready, chosen, data)
+    adapter = out / "adapter"
+    if (adapter / "phi4bench.json").is_file():
+        print(f"{adapter} is finished; nothing to do")
+        return adapter
+    return _train(base, ready, training, out, device, tracker)
+
+
+def check_installed(training: Training, tracker: str) -> None:
+    needed = ["torch", "transformers", "peft", "accelerate", "matplotlib"]
+    needed += ["bitsandbytes"] if training.quantize != "none" or "8bit" in training.optimizer else []
+    missing = [name for name in [*needed, *([tracker] if tracker else [])] if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"training needs {', '.join(missing)}, not installed", "pip install 'phi4bench[train]'")
+
+
+def device_of(training: Training) -> str:
+    """`cpu` or `cuda`. Raises `UsageError` where CUDA is asked for, or needed, and absent."""
+    import torch
+
+    there = torch.cuda.is_available()
+    if training.device == "cuda" and not there:
+        raise UsageError("device='cuda', but torch sees no CUDA device", "use --device cpu, or install torch for CUDA")
+    device = "cuda" if there and training.device != "cpu" else "cpu"
+    if device == "cpu" and training.optimizer != "adamw":
+        raise UsageError(f"optimizer={training.optimizer!r} needs CUDA", "use --optimizer adamw")
+    return device
+
+
+def claim(out: Path, base: Base, ready: Prepared, chosen: Chosen, data: Sequence[str]) -> None:
+    """Write `settings.json`, or check that the run that `out` holds is this one; `UsageError` where it is another."""
+    asked = {
+        "settings": asdict(chosen.training),
+        "model": {"sha256": base.artifact.sha256, "weights_sha256": base.artifact.weights_sha256},
+        "data": {"sha256": ready.sha256},
+        "dialect_sha256": base.artifact.dialect.digest(),
+    }
+    if (out / SETTINGS).is_file():
+        held = read_json_file(out / SETTINGS)
+        theirs = {key: held.get(key) for key in asked}
+        theirs["model"] = {key: held.get("model", {}).get(key) for key in asked["model"]}
+        theirs["data"] = {"sha256": held.get("data", {}).get("sha256")}
+        differs = [
+            f"{name}={held.get('settings', {}).get(name)!r}, now {value!r}"
+            for name, value in asked["settings"].items()
+            if held.get("settings", {}).get(name) != value
+        ]
+        differs += [name for name in ("model", "data", "dialect_sha256") if theirs[name] != asked[name]]
+        if differs:
+            raise UsageError(
+                f"--out='{printable(str(out), 200)}' holds another run ({printable('; '.join(differs), 300)})",
+                "name another folder, or remove this one",
+            )
+        return
+    write_json(
+        out / SETTINGS,
+        {
+            "schema": "phi4bench.training/1",
+            "preset": chosen.preset,
+            "sources": dict(chosen.sources),
+            **asked,
+            "model": {"spec": base.spec, "path": str(base.folder.resolve()), **asked["model"]},
+            "data": {
+                "files": list(data),
+                "train": len(ready.train),
+                "validation": len(ready.validation),
+                **asked["data"],
+            },
+            "checks": list(ready.told),
+            "speech": speech(base),
+            "versions": {name: version(name) for name in PACKAGES if find_spec(name)}
+            | {"python": sys.version.split()[0]},
+        },
+    )
+
+
+def _train(base: Base, ready: Prepared, training: Training, out: Path, device: str, tracker: str) -> Path:
+    import torch
+
+    from trainers.batching import padded
+    from trainers.loop import (
+        Loop,
+        Pace,
+        Rows,
+        TrainingError,
+        arguments,
+        best_of,
+        clear_halves,
+        history_of,
+        last_checkpoint,
+    )
+
+    if training.threads:
+        torch.set_num_threads(training.threads)
+    checkpoints = out / "checkpoints"
+    clear_halves(checkpoints)
+    bf16 = training.precision == "bf16" or (
+        training.precision == "auto" and device == "cuda" and torch.cuda.is_bf16_supported()
+    )
+    model, filler = adapted(base, training, device, bf16)
+    loop = Loop(
+        learned=ready.train[:: max(1, len(ready.train) // max(1, len(ready.validation)))],
+        held=ready.validation,
+        filler=filler,
+        training=training,
+        model=model,
+        args=arguments(training, checkpoints, device, bf16, tracker),
+        train_dataset=Rows(ready.train),
+        eval_dataset=Rows(ready.validation),
+        data_collator=lambda rows: padded(rows, filler),
+        callbacks=[Pace(training.patience)],
+    )
+    last = last_checkpoint(checkpoints)
+    if last is not None:
+        print(f"going on from {last}", flush=True)
+    if last is None or not _ended(last, training, overfitting.stale(history_of(last))):
+        try:
+            loop.train(resume_from_checkpoint=str(last) if last else None)
+        except (OSError, RuntimeError) as error:
+            if not _disk_is_full(error):
+                raise
+            kept = last_checkpoint(checkpoints)
+            raise TrainingError(
+                f"the disk is full ({printable(str(error), 120)}); the last good checkpoint is {kept}",
+                "make room, and run the same command again",
+            ) from None
+        last = last_checkpoint(checkpoints)
+    assert last is not None, "a finished run has saved its last step"
+    points = overfitting.points_of(history_of(last))
+    report = overfitting.judge(points)
+    write_json(out / "learning_curves.json", {"log": history_of(last)})
+    write_json(out / "overfitting.json", report.to_json())
+    overfitting.draw(points, out / "learning_curves.png")
+    for line in report.lines():
+        print(line)
+    return _keep(best_of(last), base, training, out)
+
+
+def _ended(checkpoint: Path, training: Training, since_best: int) -> bool:
+    """Whether the run that saved this checkpoint was over: its last step, or an early stop."""
+    state = read_json_file(checkpoint / "trainer_state.json")
+    return state["global_step"] >= state["max_steps"] or bool(training.patience and since_best >= training.patience)
+
+
+def adapted(base: Base, training: Training, device: str, bf16: bool) -> tuple[Any, int]:
+    """The frozen base with fresh adapters, and the id that fills short rows."""
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig, set_seed
+
+    from trainers.lora import adapt
+
+    dtype = torch.bfloat16 if bf16 else torch.float32
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
+    if training.quantize != "none":
+        options["device_map"] = {"": device if device == "cpu" else 0}
+        options["quantization_config"] = (
+            BitsAndBytesConfig(load_in_8bit=True)
+            if training.quantize == "int8"
+            else BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+        )
+    model = AutoModelForCausalLM.from_pretrained(base.folder, **options)
+    model.config.use_cache = False
+    if training.quantize != "none":
+        from peft import prepare_model_for_kbit_training
+
+        model = prepare_model_for_kbit_training(
+            model,
+            use_gradient_checkpointing=training.checkpointing,
+            gradient_checkpointing_kwargs={"use_reentrant": False},
+        )
+    set_seed(training.seed)
+    made, kinds = adapt(model, training)
+    learned, frozen = made.get_nb_trainable_parameters()
+    layers = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    print(f"LoRA rank {training.rank} on {layers}: {learned:,} of {frozen:,} parameters learn", flush=True)
+    return made, model.config.pad_token_id or 0
+
+
+def _keep(best: Path, base: Base, training: Training, out: Path) -> Path:
+    """The best checkpoint's adapter as `out/adapter`; the manifest comes last, so it says that all is there."""
+    adapter = out / "adapter"
+    shutil.rmtree(adapter, ignore_errors=True)
+    adapter.mkdir(parents=True)
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        shutil.copy(best / name, adapter / name)
+    copy_tokenizer(base.folder, adapter)
+    if base.dialect_file is not None:
+        shutil.copy(base.dialect_file, adapter / "dialect.toml")
+    write_manifest(
+        adapter,
+        name=f"{out.name}-adapter",
+        format="peft",
+        **speech(base),
+        recipe={
+            "command": "python -m trainers sft",
+            "base": base.spec,
+            "base_path": str(base.folder.resolve()),
+            "base_weights_sha256": base.artifact.weights_sha256,
+            "step": int(best.name.rpartition("-")[2]),
+            **asdict(training),
+        },
+    )
+    print(f"adapter of step {best.name.rpartition('-')[2]} kept in {adapter}")
+    return adapter
+
+
+def _disk_is_full(error: BaseException) -> bool:
+    """ENOSPC, or what torch and safetensors make of it."""
+    return getattr(error, "errno", None) in (28, 122) or any(
+        sign in str(error) for sign in ("No space left on device", "PytorchStreamWriter failed writing", "os error 28")
+    )
