@@ -28,8 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. A fault of the user's is told in a line, without a traceback."""
     options = build().parse_args(arguments)
     try:
-        carry_out: Callable[[argparse.Namespace], int | None] = options.carry_out
-        return carry_out(options) or 0
+        carry_out: Callable[[argparse.Namespace], object] = options.carry_out
+        code = carry_out(options)
+        return code if isinstance(code, int) else 0
     except Phi4benchError as error:
         lines = "\n".join(printable(line) for line in str(error).split("\n"))
         sys.stderr.write(f"trainers {options.command}: {lines}\n")
@@ -57,6 +58,44 @@ def build() -> argparse.ArgumentParser:
     sft.add_argument("--tracker", default="", choices=["wandb", "mlflow", "tensorboard"], help="where curves go too")
     _settings_options(sft)
     sft.set_defaults(carry_out=_sft)
+
+    merge = commands.add_parser("merge", help="put an adapter into its base", epilog=_EPILOG)
+    merge.add_argument("run", type=Path, metavar="RUN", help="a run of sft, or a PEFT adapter's folder")
+    merge.add_argument("--base", metavar="SPEC", help="what it was trained on (default: what the adapter names)")
+    merge.add_argument("--out", type=Path, metavar="DIR", help="where it goes (default: RUN/merged)")
+    merge.add_argument("--precision", choices=["fp32", "bf16", "fp16"], help="how it is stored (default: as the base)")
+    merge.set_defaults(carry_out=_merge)
+
+    export = commands.add_parser("export", help="ONNX files by onnxruntime-genai's builder, checked", epilog=_EPILOG)
+    export.add_argument("model", metavar="MODEL", help="a merged folder, or any Hugging Face folder")
+    export.add_argument("--precision", nargs="+", choices=["fp32", "int8", "int4"], default=["fp32"])
+    _file_options(export)
+    export.set_defaults(carry_out=_export)
+
+    quantize = commands.add_parser("quantize", help="int8 and int4 files from the fp32 file, no torch", epilog=_EPILOG)
+    quantize.add_argument("source", type=Path, metavar="FP32", help="the fp32 folder that export made")
+    quantize.add_argument("--bits", nargs="+", type=int, default=[8, 4], help="(default: 8 4)")
+    quantize.add_argument("--skip-int4", action="store_true", help="int8 alone")
+    quantize.add_argument(
+        "--method", default="rtn", metavar="NAME", help="rtn, k-quant, hqq, gptq, dynamic (int8 alone)"
+    )
+    quantize.add_argument("--symmetric", action=argparse.BooleanOptionalAction, default=True, help="no zero points")
+    quantize.add_argument("--embeddings", action=argparse.BooleanOptionalAction, default=True, help="the table too")
+    quantize.add_argument("--head", action=argparse.BooleanOptionalAction, default=True, help="the head too")
+    quantize.add_argument("--keep", nargs="+", default=[], metavar="NAME", help="matrices that stay in fp32")
+    quantize.add_argument("--samples", type=int, default=16, help="conversations to compare and calibrate on")
+    _file_options(quantize)
+    quantize.set_defaults(carry_out=_quantize)
+
+    promote = commands.add_parser("promote", help="all of it, ending in pytest suites/; resumable", epilog=_EPILOG)
+    _model_options(promote)
+    promote.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
+    promote.add_argument("--tracker", default="", choices=["wandb", "mlflow", "tensorboard"])
+    promote.add_argument("--skip-int4", action="store_true", help="int8 alone")
+    promote.add_argument("--gate", action="append", metavar="NAME|FILE", help="figures to reach (default: guide)")
+    promote.add_argument("--limit", type=int, metavar="N", help="judge on a sample of N cases")
+    _settings_options(promote)
+    promote.set_defaults(carry_out=_promote)
     return parser
 
 
@@ -69,6 +108,13 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dialect", metavar="NAME|FILE", help="how it should call (default: the model's own)")
     parser.add_argument("--system-prompt", type=Path, metavar="FILE", help="in place of the dialect's")
     parser.add_argument("--drop", action="store_true", help="leave out what cannot be learned whole, and say so")
+
+
+def _file_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the folders go (default: beside the source)")
+    parser.add_argument("--data", nargs="+", metavar="FILE", help="examples to compare on (default: generated ones)")
+    parser.add_argument("--block-size", type=int, default=32, help="values that share a scale (default: 32)")
+    parser.add_argument("--accuracy-level", type=int, default=4, help="of MatMulNBits, 0 to 4 (default: 4)")
 
 
 def _settings_options(parser: argparse.ArgumentParser) -> None:
@@ -122,10 +168,51 @@ def _check(options: argparse.Namespace) -> None:
         print(printable(line))
 
 
-def _sft(options: argparse.Namespace) -> None:
+def _merge(options: argparse.Namespace) -> None:
+    from trainers.merge import merge
+
+    merge(options.run, options.base, options.out, options.precision)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from trainers.export import export
+    from trainers.promote import prompts_from
+
+    out = options.out or Path(options.model).parent
+    prompts = prompts_from(options.data)
+    export(options.model, options.precision, out, prompts, options.block_size, options.accuracy_level)
+
+
+def _quantize(options: argparse.Namespace) -> None:
+    from trainers.quantize import Plan, quantize
+
+    if options.samples < 1:
+        raise UsageError(f"--samples={options.samples}, but should be at least 1")
+    plans = [
+        Plan(
+            bits, options.method, options.block_size, options.symmetric, options.accuracy_level,
+            options.embeddings, options.head, tuple(options.keep),
+        )
+        for bits in dict.fromkeys(options.bits) if not (bits == 4 and options.skip_int4)
+    ]  # fmt: skip
+    quantize(options.source, plans, options.out, options.data, options.samples)
+
+
+def _promote(options: argparse.Namespace) -> int:
+    from trainers.promote import promote
+
+    precisions = ["int8"] if options.skip_int4 else ["int8", "int4"]
+    judging = [part for name in options.gate or () for part in ("--targets", name)]
+    judging += ["--limit", str(options.limit)] if options.limit else []
+    for path in options.test or ():
+        judging += ["--cases", path]
+    return promote(options.out, lambda: _sft(options), precisions, options.data, judging)
+
+
+def _sft(options: argparse.Namespace) -> Path:
     from trainers.sft import sft
 
-    sft(
+    return sft(
         options.model,
         options.data,
         options.out,

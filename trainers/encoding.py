@@ -5,6 +5,7 @@ Rendered and tokenized by the evaluator's own code: the ids up to an answer are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from phi4bench.backends.tokens import PromptTokenizer
@@ -94,3 +95,10 @@ class Encoder:
         rest = last.text.removesuffix(opener)
         kept = prompt.segments[:-1] + ((Segment(rest, True),) if rest else ())
         return replace(prompt, segments=kept)
+
+
+def conversations(encoder: Encoder, examples: Sequence[Example], most: int) -> list[tuple[int, ...]]:
+    """Token ids of up to `most` whole conversations, spread over `examples`."""
+    answered = [one for one in examples if one.answer is not None]
+    step = max(1, len(answered) // most)
+    return [encoder.encode(one).ids for one in answered[::step][:most]]

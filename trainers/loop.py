@@ -15,19 +15,15 @@ from typing import Any
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from phi4bench.errors import Phi4benchError
 from trainers.batching import ByLength, by_length, padded
 from trainers.encoding import IGNORED
+from trainers.faults import TrainingError
 from trainers.overfitting import stale
 from trainers.prepare import Row
 from trainers.settings import Training
 
 WHOLE = ("trainer_state.json", "optimizer.pt", "scheduler.pt", "adapter_model.safetensors")
 """What a checkpoint holds; the state is written last."""
-
-
-class TrainingError(Phi4benchError):
-    """A run that cannot go on: a loss that is no number, a disk that is full. What was saved before stays."""
 
 
 class Rows(torch.utils.data.Dataset[Row]):

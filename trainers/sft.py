@@ -19,6 +19,7 @@ from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers import overfitting
 from trainers.base import Base, copy_tokenizer, open_base, read_json_file, speech, write_json, write_manifest
+from trainers.faults import TrainingError
 from trainers.prepare import Prepared, prepare
 from trainers.settings import Chosen, Training
 
@@ -132,7 +133,6 @@ def _train(base: Base, ready: Prepared, training: Training, out: Path, device: s
         Loop,
         Pace,
         Rows,
-        TrainingError,
         arguments,
         best_of,
         clear_halves,

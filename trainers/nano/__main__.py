@@ -14,9 +14,11 @@ from phi4bench.artifacts import open_artifact
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.datasets.toolsets import Toolsets
 from phi4bench.dialects import dialect_named
+from phi4bench.errors import Phi4benchError
 from phi4bench.tools import Tool
+from trainers import export as exporter
+from trainers.faults import TrainingError
 from trainers.nano import card, workers
-from trainers.nano import export as exporter
 from trainers.nano import tokenizer as tokenizers
 from trainers.nano.batches import Encoder, Mix, batches
 from trainers.nano.train import Recipe, train
@@ -92,7 +94,7 @@ def export(out: Path, recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...])
         agreement = exporter.compare(hf, folder / "model.onnx", precision, prompts)
         print(f"nano-{precision}: {agreement}")
         if precision == "fp32" and agreement.max_difference > 1e-3:
-            raise SystemExit(
+            raise TrainingError(
                 f"nano-fp32 differs from PyTorch by {agreement.max_difference:.3g} in the logits; nothing is shipped"
             )
         results.append(asdict(agreement))
@@ -103,4 +105,7 @@ def export(out: Path, recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        main()
+    except Phi4benchError as error:
+        sys.exit(f"trainers.nano: {error}")

@@ -1,0 +1,159 @@
+"""Merging and exporting: the same model at each step, and a clear line where it would not be."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from small import small_model
+
+torch = pytest.importorskip("torch", reason="needs the `train` extra")
+for module in ("transformers", "peft"):
+    pytest.importorskip(module, reason="needs the `train` extra")
+
+from phi4bench.artifacts import open_artifact  # noqa: E402
+from phi4bench.errors import UsageError  # noqa: E402
+from trainers.__main__ import main  # noqa: E402
+from trainers.base import open_base, write_manifest  # noqa: E402
+from trainers.export import export  # noqa: E402
+from trainers.faults import TrainingError  # noqa: E402
+from trainers.merge import adapter_sha256, is_merged, merge  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers and PEFT
+IDS = [[1, 300, 301, 302, 5, 2, 400, 401, 5, 3]]
+SHAPE = {"hidden_size": 64, "intermediate_size": 96}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return small_model(tmp_path_factory.mktemp("merge") / "base", **SHAPE)
+
+
+def make_adapter(base: Path, folder: Path) -> Path:
+    """A run with an adapter of random weights, as sft leaves one."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(7)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    adapted = get_peft_model(model, LoraConfig(r=4, target_modules=["qkv_proj", "o_proj"], task_type="CAUSAL_LM"))
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.1)
+    adapted.save_pretrained(folder / "adapter")
+    found = open_base(str(base))
+    recipe = {"base": str(base), "base_path": str(base), "base_weights_sha256": found.artifact.weights_sha256}
+    write_manifest(folder / "adapter", name="a", format="peft", dialect="tool_use", recipe=recipe)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(base, tmp_path_factory):
+    return make_adapter(base, tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def merged(run):
+    return merge(run)
+
+
+@torch.no_grad()
+def logits(model):
+    return model.eval()(input_ids=torch.tensor(IDS)).logits
+
+
+def test_the_merged_model_says_what_base_and_adapter_say(base, run, merged):
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    alone = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    before = logits(alone)
+    together = logits(PeftModel.from_pretrained(alone, run / "adapter"))
+    now = logits(AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32))
+    assert torch.allclose(now, together, atol=1e-5)
+    assert not torch.allclose(now, before, atol=1e-2)
+
+
+def test_a_merged_folder_is_an_artifact_that_names_its_adapter(run, merged):
+    artifact = open_artifact(str(merged))
+    assert (artifact.format, artifact.precision, artifact.dialect.name) == ("hf", "fp32", "tool_use")
+    assert is_merged(merged, adapter_sha256(run / "adapter"))
+
+
+def test_rounding_to_bf16_says_what_it_lost(run, tmp_path: Path):
+    folder = merge(run, out=tmp_path / "half", precision="bf16")
+    recipe = json.loads((folder / "phi4bench.json").read_text())["recipe"]
+    # bf16 keeps 8 bits: an error of up to 2^-9 of a weight, against changes of the weights' own size.
+    assert 0 < recipe["rounding"]["lost"] < 0.05
+
+
+def test_merging_twice_is_a_clear_line(run, merged, capsys):
+    assert main(["merge", str(run)]) == 4
+    assert "already holds this adapter merged" in capsys.readouterr().err
+    assert main(["merge", str(run), "--base", str(merged), "--out", str(merged.parent / "again")]) == 4
+    assert "has this adapter in it already" in capsys.readouterr().err
+
+
+def test_an_adapter_for_another_base_is_a_clear_line(run, tmp_path: Path):
+    other = small_model(tmp_path / "other", seed=1, **SHAPE)
+    with pytest.raises(UsageError, match="the adapter was trained on another base"):
+        merge(run, base=str(other), out=tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+def test_an_adapter_that_does_not_fit_is_a_clear_line_without_a_manifest_too(run, tmp_path: Path):
+    shutil.copytree(run / "adapter", tmp_path / "bare")
+    (tmp_path / "bare" / "phi4bench.json").unlink()
+    wide = small_model(tmp_path / "wide", hidden_size=48)
+    with pytest.raises(UsageError, match="the adapter does not fit"):
+        merge(tmp_path / "bare", base=str(wide), out=tmp_path / "m")
+
+
+def test_a_folder_without_an_adapter_is_a_clear_line(tmp_path: Path):
+    with pytest.raises(UsageError, match="holds no adapter; name a run of sft"):
+        merge(tmp_path)
+
+
+# Export
+
+
+@pytest.fixture(scope="module")
+def exported(merged, tmp_path_factory):
+    pytest.importorskip("onnxruntime_genai", reason="needs the `train` extra")
+    pytest.importorskip("onnx_ir", reason="needs the `train` extra")
+    out = tmp_path_factory.mktemp("exported")
+    export(str(merged), ["int4", "fp32"], out, lambda folder: IDS)
+    return out
+
+
+def test_the_export_is_compared_with_pytorch(exported):
+    told = {one["precision"]: one for one in json.loads((exported / "export.json").read_text())["results"]}
+    assert told["fp32"]["max_difference"] < 1e-3
+    assert told["fp32"]["top1_agreement"] == 1.0
+    assert told["int4"]["max_difference"] > told["fp32"]["max_difference"]
+
+
+def test_an_export_is_an_artifact_and_fp32_the_parent_of_int4(exported):
+    fp32, int4 = (open_artifact(str(exported / name)) for name in ("fp32", "int4"))
+    assert (fp32.precision, int4.precision) == ("fp32", "int4")
+    assert int4.parent_sha256 == fp32.weights_sha256
+
+
+def test_a_finished_export_is_kept(merged, exported, capsys):
+    export(str(merged), ["fp32"], exported, lambda folder: pytest.fail("there is nothing to compare"))
+    assert "is finished; nothing to do" in capsys.readouterr().out
+
+
+def test_a_file_that_is_another_model_is_not_kept(merged, exported, tmp_path: Path, monkeypatch):
+    other = small_model(tmp_path / "other", seed=9, **SHAPE)
+
+    def wrong_builder(source, target, precision, block_size, accuracy_level):
+        shutil.copytree(exported / "fp32", target)
+
+    monkeypatch.setattr("trainers.export.run_builder", wrong_builder)
+    with pytest.raises(TrainingError, match="the fp32 file is not the model"):
+        export(str(other), ["fp32"], tmp_path, lambda folder: IDS)
+    assert not (tmp_path / "fp32").exists()

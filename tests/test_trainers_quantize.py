@@ -1,0 +1,218 @@
+"""Quantizing without torch: matrices as the runtime reads them, files close to the fp32 file, and plain refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kit import ROOT
+
+pytest.importorskip("onnx", reason="needs the `train` extra")
+pytest.importorskip("onnx_ir", reason="needs the `train` extra")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+import onnx  # noqa: E402
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+from phi4bench.artifacts import open_artifact  # noqa: E402
+from phi4bench.errors import UsageError  # noqa: E402
+from trainers.__main__ import main  # noqa: E402
+from trainers.matrices import packed, quantized, unpacked  # noqa: E402
+from trainers.quantize import Plan, calibrate, quantize  # noqa: E402
+from trainers.rewriting import open_graph  # noqa: E402
+
+FP32 = ROOT / "fixtures" / "models" / "nano-fp32"
+pytestmark = pytest.mark.filterwarnings("ignore")  # of onnxruntime's quantizers
+
+
+@pytest.fixture(scope="module")
+def matrix():
+    return np.random.default_rng(3).standard_normal((80, 24)).astype(np.float32)  # two and a half blocks of 32
+
+
+def hessian_of(inputs):
+    return inputs.T.astype(np.float64) @ inputs
+
+
+def as_the_runtime_reads(made, matrix):
+    """The product of the identity with the packed matrix, by MatMulNBits in onnxruntime."""
+    rows, columns = matrix.shape
+    weights = {"b": made.values, "s": made.scales} | ({} if made.zero_points is None else {"z": made.zero_points})
+    node = helper.make_node(
+        "MatMulNBits", ["x", *weights], ["y"], domain="com.microsoft",
+        K=rows, N=columns, bits=made.bits, block_size=made.block_size,
+    )  # fmt: skip
+    graph = helper.make_graph(
+        [node], "one",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [rows, rows])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [rows, columns])],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": np.eye(rows, dtype=np.float32)})[0]
+
+
+# Matrices
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize(
+    ("method", "symmetric"),
+    [("rtn", True), ("rtn", False), ("k-quant", False), ("hqq", False), ("gptq", True), ("gptq", False)],
+)
+def test_the_runtime_reads_what_was_packed(method, symmetric, bits, matrix):
+    if method == "hqq" and bits == 8:
+        pytest.skip("onnxruntime multiplies no 8-bit matrix with float zero points; the plan refuses it")
+    if method == "hqq":
+        pytest.importorskip("torch", reason="HQQ in onnxruntime needs torch")
+    inputs = np.random.default_rng(4).standard_normal((200, 80))
+    made = quantized(matrix, bits, 32, symmetric, method, hessian_of(inputs))
+    np.testing.assert_allclose(as_the_runtime_reads(made, matrix), made.restored(), atol=2e-5)
+    assert np.abs(made.restored() - matrix).max() < {4: 0.6, 8: 0.04}[bits]
+
+
+def test_rounding_to_nearest_errs_by_half_a_step_at_most(matrix):
+    made = quantized(matrix, 8, 16, True, "rtn")
+    step = np.repeat(np.abs(made.scales), 16, axis=1)[:, : len(matrix)].T
+    assert (
+        np.abs(made.restored() - matrix) <= step * 1.001
+    ).all()  # the extreme of the other sign may be clipped by one
+    assert (np.abs(made.restored() - matrix) <= step / 2 + 1e-6).mean() > 0.99
+
+
+def test_gptq_answers_its_calibration_inputs_better_than_rounding():
+    rng = np.random.default_rng(5)
+    matrix = rng.standard_normal((64, 48)).astype(np.float32)
+    inputs = rng.standard_normal((400, 8)) @ rng.standard_normal((8, 64)) + 0.1 * rng.standard_normal((400, 64))
+
+    def error(method):
+        made = quantized(matrix, 4, 32, False, method, hessian_of(inputs)).restored()
+        return np.linalg.norm(inputs @ made - inputs @ matrix)
+
+    assert error("gptq") < 0.7 * error("rtn")
+
+
+def test_packing_puts_the_first_value_into_the_low_half():
+    values = np.array([[1, 2, 3]], np.uint8)
+    assert packed(values, 4, filler=8).tolist() == [[0x21, 0x83]]
+    assert unpacked(packed(values, 4, filler=8), 4).tolist() == [[1, 2, 3, 8]]
+
+
+# Files
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    out = tmp_path_factory.mktemp("quantized")
+    quantize(FP32, [Plan(8), Plan(4)], out, samples=2)
+    return out
+
+
+def results(out: Path):
+    return {one["name"]: one for one in json.loads((out / "quantization_results.json").read_text())["results"]}
+
+
+def test_files_are_as_small_as_their_blocks_let_them_be(made):
+    told = results(made)
+    # A block of 32 takes 32 bytes (16) and a scale of 4: 36 (20) of 128. Norms, caches and the graph come on top.
+    assert told["int8"]["of_fp32"] == pytest.approx(36 / 128, abs=0.02)
+    assert told["int4"]["of_fp32"] == pytest.approx(20 / 128, abs=0.02)
+    assert told["int8"]["bytes"] == sum(path.stat().st_size for path in (made / "int8").glob("model.onnx*"))
+
+
+def test_int8_says_nearly_what_fp32_says_and_int4_most_of_it(made):
+    told = results(made)
+    assert told["int8"]["top1_agreement"] > 0.95
+    assert told["int8"]["kl"] < 0.1 * told["int4"]["kl"]
+    assert set(told["int8"]["weight_errors"]) == {matrix.name for matrix in open_graph(FP32 / "model.onnx").matrices()}
+
+
+def test_quantized_files_are_artifacts_with_their_parent(made):
+    parent = open_artifact(str(FP32))
+    for bits in (8, 4):
+        artifact = open_artifact(str(made / f"int{bits}"))
+        assert artifact.precision == f"int{bits}"
+        assert artifact.dialect.name == "tool_use"
+        assert artifact.parent_sha256 == parent.weights_sha256
+        assert Path(artifact.parent).resolve() == FP32
+
+
+def test_a_finished_file_is_not_made_again(made, capsys):
+    before = (made / "int8" / "model.onnx").stat().st_mtime_ns
+    quantize(FP32, [Plan(8)], made, samples=1)
+    assert "is finished; nothing to do" in capsys.readouterr().out
+    assert (made / "int8" / "model.onnx").stat().st_mtime_ns == before
+
+
+def test_head_and_embeddings_stay_where_they_are_left_out(tmp_path: Path):
+    quantize(FP32, [Plan(4, embeddings=False, head=False, keep=("layers.0/attn",))], tmp_path, samples=1)
+    graph = onnx.load(tmp_path / "int4" / "model.onnx", load_external_data=False).graph
+    kept = {node.name for node in graph.node if node.op_type == "MatMul"}
+    assert kept == {"/lm_head/MatMul", "/model/layers.0/attn/qkv_proj/MatMul", "/model/layers.0/attn/o_proj/MatMul"}
+    assert not any(node.op_type == "GatherBlockQuantized" for node in graph.node)
+
+
+@pytest.mark.parametrize("method", ["gptq", "k-quant", "dynamic"])
+def test_every_method_makes_a_file_that_runs(method, tmp_path: Path):
+    quantize(FP32, [Plan(8, method=method, symmetric=False)], tmp_path, samples=1)
+    told = results(tmp_path)["int8"]
+    assert method in told["methods"]
+    assert told["top1_agreement"] > 0.9
+
+
+def test_calibration_sums_the_products_of_what_a_matrix_reads(tmp_path: Path):
+    graph = open_graph(FP32 / "model.onnx")
+    first = graph.matrices()[0]
+    hessian = calibrate(graph, [[1, 7, 9]])(first)
+    assert hessian.shape == (256, 256)
+    np.testing.assert_allclose(hessian, hessian.T)
+    assert np.linalg.matrix_rank(hessian, tol=1e-6) == 3  # three tokens
+    assert not list(FP32.glob(".calibration*"))
+
+
+def test_no_torch_is_needed(tmp_path: Path):
+    code = (
+        "import sys; sys.modules['torch'] = None; from trainers.__main__ import main;"
+        f"sys.exit(main(['quantize', {str(FP32)!r}, '--out', {str(tmp_path)!r}, '--bits', '4', '--samples', '1']))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "int4" / "model.onnx").exists()
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"bits": 3}, "bits=3, but should be 4 or 8"),
+        ({"bits": 4, "method": "awq"}, "method='awq', but should be one of rtn, k-quant"),
+        ({"bits": 4, "block_size": 24}, "block_size=24, but should be a power of two"),
+        ({"bits": 4, "method": "dynamic"}, "method='dynamic' makes int8 alone"),
+        ({"bits": 8, "method": "hqq"}, "method='hqq' makes int4 alone"),
+        ({"bits": 4, "accuracy_level": 5}, "accuracy_level=5, but should be from 0 to 4"),
+    ],
+    ids=["three-bits", "unknown-method", "odd-block", "dynamic-int4", "hqq-int8", "level-5"],
+)
+def test_a_wrong_plan_is_told_in_a_line(settings, says):
+    with pytest.raises(UsageError, match=says):
+        Plan(**settings)
+
+
+def test_only_an_fp32_file_is_quantized(made, capsys):
+    assert main(["quantize", str(made / "int8")]) == 4
+    assert "is onnx int8, but should be fp32 ONNX; run export --precision fp32 first" in capsys.readouterr().err
+
+
+def test_int4_is_skipped_where_that_is_asked(tmp_path: Path):
+    assert main(["quantize", str(FP32), "--out", str(tmp_path), "--skip-int4", "--samples", "1"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["int8", "quantization_results.json"]

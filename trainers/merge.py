@@ -1,0 +1,164 @@
+"""`python -m trainers merge`: an adapter and the base that it was trained on, as one model. Needs torch and PEFT.
+
+Merged in fp32 and rounded once, to the base's own type; what share of the adapter that rounding lost is said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from phi4bench.errors import UsageError
+from phi4bench.printable import printable
+from trainers.base import Base, copy_tokenizer, manifest_of, open_base, read_json_file, write_manifest
+
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """`lost`: norm of what rounding to the stored type changed, over the norm of what the adapter changed."""
+
+    precision: str
+    lost: float
+
+
+def merge(run: Path, base: str | None = None, out: Path | None = None, precision: str | None = None) -> Path:
+    """Merge the adapter of `run` (its folder, or the adapter's own); returns the merged folder. Raises `UsageError`.
+
+    `base`: `None` for the one that the adapter names. `precision`: `None` for the base's.
+    """
+    adapter = adapter_of(run)
+    digest = adapter_sha256(adapter)
+    target = out or adapter.parent / "merged"
+    shown = printable(str(target), 200)
+    if is_merged(target, digest):
+        raise UsageError(f"'{shown}' already holds this adapter merged", "use it, or remove it to merge again")
+    if target.exists() and any(target.iterdir()):
+        raise UsageError(f"'{shown}' is not empty", "name another folder with --out, or remove it")
+    found = open_base(base or base_of(adapter))
+    check_base(adapter, found, digest)
+    draft = target.with_name(f".{target.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    rounding = _merge(found, adapter, draft, precision or found.artifact.precision)
+    own = manifest_of(adapter)
+    copy_tokenizer(adapter if (adapter / "tokenizer.json").is_file() else found.folder, draft)
+    told = {"dialect": own.dialect} if own.dialect else {"dialect": found.artifact.dialect.name}
+    told |= {"turns": own.turns} if own.turns else {}
+    write_manifest(
+        draft,
+        name=f"{target.parent.name}-merged",
+        format="hf",
+        precision=rounding.precision,
+        **told,
+        recipe={
+            "command": "python -m trainers merge",
+            "base": found.spec,
+            "base_weights_sha256": found.artifact.weights_sha256,
+            "adapter_sha256": digest,
+            "rounding": asdict(rounding),
+            "adapter": dict(own.recipe),
+            "base_recipe": dict(manifest_of(found.folder).recipe),
+        },
+    )
+    if target.exists():
+        target.rmdir()
+    draft.rename(target)
+    print(f"merged into {target} in {rounding.precision}; rounding lost {100 * rounding.lost:.2f}% of the adapter")
+    return target
+
+
+def adapter_of(run: Path) -> Path:
+    """The PEFT adapter's folder: `run` itself, or `run/adapter`."""
+    for folder in (run, run / "adapter"):
+        if (folder / "adapter_config.json").is_file() and (folder / "adapter_model.safetensors").is_file():
+            return folder
+    pickled = any((folder / "adapter_model.bin").is_file() for folder in (run, run / "adapter"))
+    hint = (
+        "its weights are pickled, which are refused: save it again as safetensors" if pickled else "name a run of sft"
+    )
+    raise UsageError(f"'{printable(str(run), 200)}' holds no adapter", hint)
+
+
+def adapter_sha256(adapter: Path) -> str:
+    digest = hashlib.sha256()
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        digest.update((adapter / name).read_bytes())
+    return digest.hexdigest()
+
+
+def is_merged(folder: Path, digest: str) -> bool:
+    """Whether the folder holds a model into which the adapter of this digest went."""
+    return digest in _merged_in(manifest_of(folder).recipe)
+
+
+def _merged_in(recipe: Any) -> set[str]:
+    """Digests of every adapter in a manifest's recipe."""
+    found: set[str] = set()
+    while isinstance(recipe, dict):
+        if isinstance(recipe.get("adapter_sha256"), str):
+            found.add(recipe["adapter_sha256"])
+        recipe = recipe.get("base_recipe")  # what was merged into the base before
+    return found
+
+
+def base_of(adapter: Path) -> str:
+    """The base that the adapter names: where it lay, else its name."""
+    recipe = manifest_of(adapter).recipe
+    for key in ("base_path", "base"):
+        if isinstance(recipe.get(key), str) and (key == "base" or Path(recipe[key]).is_dir()):
+            return str(recipe[key])
+    named = read_json_file(adapter / "adapter_config.json").get("base_model_name_or_path")
+    if not isinstance(named, str) or not named:
+        raise UsageError(f"'{printable(str(adapter), 200)}' does not name its base", "name it with --base")
+    return named
+
+
+def check_base(adapter: Path, base: Base, digest: str) -> None:
+    """`UsageError` where the adapter is already in the base, or was trained on another one."""
+    if is_merged(base.folder, digest):
+        raise UsageError(
+            f"'{printable(str(base.folder), 200)}' has this adapter in it already, and would get it twice",
+            "name the base that it was trained on",
+        )
+    wanted = manifest_of(adapter).recipe.get("base_weights_sha256")
+    if wanted is not None and wanted != base.artifact.weights_sha256:
+        raise UsageError(
+            f"the adapter was trained on another base (weights {str(wanted)[:12]}) than"
+            f" '{printable(str(base.folder), 200)}' (weights {base.artifact.weights_sha256[:12]})",
+            "name the one that it was trained on with --base",
+        )
+
+
+def _merge(base: Base, adapter: Path, target: Path, precision: str) -> Rounding:
+    import torch
+    from peft import PeftModel
+    from peft.tuners.lora import LoraLayer
+    from transformers import AutoModelForCausalLM
+
+    dtype = getattr(torch, DTYPES[precision])
+    model = AutoModelForCausalLM.from_pretrained(
+        base.folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+    )
+    try:
+        adapted = PeftModel.from_pretrained(model, adapter)
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise UsageError(
+            f"the adapter does not fit '{printable(str(base.folder), 200)}' ({printable(str(error), 200)})",
+            "name the base that it was trained on with --base",
+        ) from None
+    changed = lost = 0.0
+    with torch.no_grad():
+        for module in adapted.modules():
+            if isinstance(module, LoraLayer):
+                delta = module.get_delta_weight("default")
+                whole = module.get_base_layer().weight + delta
+                changed += float(delta.norm()) ** 2
+                lost += float((whole.to(dtype).float() - whole).norm()) ** 2
+    merged = adapted.merge_and_unload(safe_merge=True).to(dtype)
+    merged.config.use_cache = True
+    merged.save_pretrained(target)
+    return Rounding(precision, (lost / changed) ** 0.5 if changed else 0.0)

@@ -1,0 +1,258 @@
+"""`python -m trainers quantize`: INT8 and INT4 files from the fp32 file, each compared with it. No torch, but for HQQ.
+
+Results go to `quantization_results.json`: sizes, errors, timings, and the settings that made each file.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from phi4bench.artifacts import open_artifact
+from phi4bench.artifacts.artifact import Artifact
+from phi4bench.backends.tokens import PromptTokenizer
+from phi4bench.errors import UsageError
+from phi4bench.printable import printable
+from trainers.base import copy_tokenizer, manifest_of, write_manifest
+from trainers.data import generated, load_examples
+from trainers.encoding import Encoder, conversations
+from trainers.export import onnx_logits, record
+from trainers.matrices import METHODS, Packed, quantized
+from trainers.rewriting import Graph, Matrix, open_graph, rewrite
+
+RESULTS = "quantization_results.json"
+DYNAMIC = "dynamic"
+_SEED = 20261121
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one file is made. `method`: of `METHODS`, or `dynamic` (int8 alone: activations quantized as they come).
+
+    `accuracy_level`: of MatMulNBits, 4: activations in int8; 0: the runtime's choice. `keep`: names of matrices, or
+    parts of names, that stay in fp32.
+    """
+
+    bits: int
+    method: str = "rtn"
+    block_size: int = 32
+    symmetric: bool = True
+    accuracy_level: int = 4
+    embeddings: bool = True
+    head: bool = True
+    keep: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.bits not in (4, 8):
+            raise UsageError(f"bits={self.bits}, but should be 4 or 8")
+        if self.method not in (*METHODS, DYNAMIC):
+            raise UsageError(f"method={self.method!r}, but should be one of {', '.join((*METHODS, DYNAMIC))}")
+        if self.block_size < 16 or self.block_size & (self.block_size - 1):
+            raise UsageError(f"block_size={self.block_size}, but should be a power of two of at least 16")
+        if not 0 <= self.accuracy_level <= 4:
+            raise UsageError(f"accuracy_level={self.accuracy_level}, but should be from 0 to 4")
+        if self.method == DYNAMIC and self.bits != 8:
+            raise UsageError("method='dynamic' makes int8 alone", "use --bits 8")
+        if self.method == "hqq" and self.bits != 4:
+            what = "method='hqq' makes int4 alone: onnxruntime multiplies no 8-bit matrix with its float zero points"
+            raise UsageError(what, "use --bits 4")
+        if self.method == "hqq" and find_spec("torch") is None:
+            raise UsageError("method='hqq' needs torch, not installed", "use rtn, k-quant or gptq")
+
+
+@dataclass(frozen=True)
+class Closeness:
+    """Logits against the fp32 file's on the same conversations. `kl`: mean divergence in nats, of fp32 from it."""
+
+    positions: int
+    max_difference: float
+    top1_agreement: float
+    kl: float
+
+
+def quantize(
+    source: Path, plans: Sequence[Plan], out: Path | None = None, data: Sequence[str] | None = None, samples: int = 16
+) -> list[Path]:
+    """A folder for each plan beside `source` (or in `out`), `int8`, `int4`; raises `UsageError`.
+
+    `data`: files whose examples are compared and calibrated on; `None`: generated ones of the train split.
+    """
+    artifact = open_artifact(str(source))
+    if artifact.format != "onnx" or artifact.precision != "fp32":
+        raise UsageError(
+            f"'{printable(str(source), 200)}' is {artifact.format} {artifact.precision}, but should be fp32 ONNX",
+            "run export --precision fp32 first",
+        )
+    graph = open_graph(artifact.model_file)
+    into = out or artifact.path.parent
+    encoder = Encoder(artifact.dialect, PromptTokenizer.from_folder(artifact.tokenizer_dir))
+    examples = load_examples(data).examples if data else generated(4 * samples, _SEED)
+    prompts = conversations(encoder, examples, samples)
+    wanted = [onnx_logits(artifact.model_file, ids) for ids in prompts]
+    made = []
+    for plan in plans:
+        target = into / f"int{plan.bits}"
+        made.append(target)
+        if is_made(target, artifact, plan):
+            print(f"{target} is finished; nothing to do")
+            continue
+        began = time.perf_counter()
+        draft = into / f".int{plan.bits}.part"
+        shutil.rmtree(draft, ignore_errors=True)
+        told = _dynamic(artifact, draft) if plan.method == DYNAMIC else _blockwise(graph, draft, plan, prompts)
+        seconds = time.perf_counter() - began
+        shutil.copy(artifact.path / "genai_config.json", draft / "genai_config.json")
+        close = compare(draft / "model.onnx", prompts, wanted)
+        size, whole = _bytes(draft), artifact.bytes
+        _finish(draft, artifact, plan, close)
+        shutil.rmtree(target, ignore_errors=True)
+        draft.rename(target)
+        result = {"name": target.name, **asdict(plan), "bytes": size, "of_fp32": size / whole, "seconds": seconds}
+        record(into / RESULTS, result | asdict(close) | told, key="name")
+        print(
+            f"{target}: {size:,} bytes ({100 * (1 - size / whole):.1f}% less) in {seconds:.1f} s; same top token at"
+            f" {100 * close.top1_agreement:.1f}% of {close.positions:,} positions, KL {close.kl:.4f}",
+            flush=True,
+        )
+    return made
+
+
+def is_made(target: Path, artifact: Artifact, plan: Plan) -> bool:
+    """Whether the folder holds what this plan makes of this file."""
+    if not (target / "phi4bench.json").is_file():
+        return False
+    manifest = manifest_of(target)
+    theirs = manifest.recipe.get("plan")
+    return manifest.parent_sha256 == artifact.weights_sha256 and theirs == _plain(plan)
+
+
+def _blockwise(graph: Graph, target: Path, plan: Plan, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """Write the file; returns the relative error of each matrix, and what method each part got."""
+    hessians = calibrate(graph, prompts) if plan.method == "gptq" else None
+    errors: dict[str, float] = {}
+    methods: dict[str, str] = {}
+
+    def pack(matrix: Matrix, weights: np.ndarray) -> Packed | None:
+        if (matrix.head and not plan.head) or any(part in matrix.name for part in plan.keep):
+            return None
+        # The embedding table takes integer zero points alone and is read, not multiplied: it is rounded to nearest.
+        table = matrix.head or "embed_tokens" in matrix.name
+        method: Any = "rtn" if table and (plan.method == "hqq" or "embed_tokens" in matrix.name) else plan.method
+        hessian = hessians(matrix) if hessians and method == "gptq" else None
+        made = quantized(np.ascontiguousarray(weights), plan.bits, plan.block_size, plan.symmetric, method, hessian)
+        errors[matrix.name] = float(np.linalg.norm(made.restored() - weights) / (np.linalg.norm(weights) or 1.0))
+        methods[matrix.name] = method
+        return made
+
+    for _ in rewrite(graph, target, pack, plan.embeddings, plan.accuracy_level):
+        pass
+    return {"weight_errors": errors, "methods": sorted(set(methods.values()))}
+
+
+def calibrate(graph: Graph, prompts: Sequence[Sequence[int]]) -> Callable[[Matrix], np.ndarray]:
+    """Sums of x xᵀ over the inputs x of a matrix, made when they are asked for; the last one is kept, since gate and up
+    read the same."""
+    import onnx
+    import onnxruntime
+
+    inputs = {node.name: node.input[0] for node in graph.model.graph.node if node.op_type == "MatMul"}
+    kept: dict[str, np.ndarray] = {}
+
+    def hessian(matrix: Matrix) -> np.ndarray:
+        name = inputs[matrix.name]
+        if name not in kept:
+            kept.clear()
+            seen = onnx.ModelProto()
+            seen.CopyFrom(graph.model)
+            seen.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+            draft = graph.folder / f".calibration.{os.getpid()}.onnx"  # beside its weights, which it names relatively
+            draft.write_bytes(seen.SerializeToString())
+            try:
+                session = onnxruntime.InferenceSession(str(draft), providers=["CPUExecutionProvider"])
+                total = np.zeros((matrix.shape[0], matrix.shape[0]))
+                for x in _inputs_of(session, name, prompts, graph.folder):
+                    total += x.T.astype(np.float64) @ x
+            finally:
+                draft.unlink()
+            kept[name] = total
+        return kept[name]
+
+    return hessian
+
+
+def _inputs_of(session: Any, name: str, prompts: Sequence[Sequence[int]], folder: Path) -> Iterator[np.ndarray]:
+    from trainers.export import feeds_of
+
+    for ids in prompts:
+        (x,) = session.run([name], feeds_of(session, folder, ids))
+        yield x.reshape(-1, x.shape[-1])
+
+
+def _dynamic(artifact: Artifact, target: Path) -> dict[str, Any]:
+    """onnxruntime's dynamic quantization of every MatMul by a constant, a scale for each output."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    target.mkdir(parents=True)
+    quantize_dynamic(
+        artifact.model_file,
+        target / "model.onnx",
+        op_types_to_quantize=["MatMul"],
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        use_external_data_format=True,
+        extra_options={"MatMulConstBOnly": True},
+    )
+    return {"methods": [DYNAMIC]}
+
+
+def compare(model_file: Path, prompts: Sequence[Sequence[int]], wanted: Sequence[np.ndarray]) -> Closeness:
+    """The file's logits against `wanted`, at every position of the prompts that both give."""
+    worst, same, divergence, positions = 0.0, 0, 0.0, 0
+    for ids, reference in zip(prompts, wanted, strict=True):
+        got = onnx_logits(model_file, ids)
+        worst = max(worst, float(np.abs(got - reference).max()))
+        same += int((got.argmax(-1) == reference.argmax(-1)).sum())
+        p, q = _log_softmax(reference), _log_softmax(got)
+        divergence += float((np.exp(p) * (p - q)).sum())
+        positions += len(got)
+    return Closeness(positions, worst, same / positions, divergence / positions)
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits.astype(np.float64) - logits.max(-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)))
+
+
+def _plain(plan: Plan) -> dict[str, Any]:
+    return asdict(plan) | {"keep": list(plan.keep)}
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir() if path.name.startswith("model.onnx"))
+
+
+def _finish(folder: Path, artifact: Artifact, plan: Plan, close: Closeness) -> None:
+    """What an artifact has besides its weights; the manifest comes last."""
+    copy_tokenizer(artifact.path, folder)
+    spoken = manifest_of(artifact.path)
+    told = {"dialect": spoken.dialect or artifact.dialect.name} | ({"turns": spoken.turns} if spoken.turns else {})
+    write_manifest(
+        folder,
+        name=f"{artifact.path.parent.name}-int{plan.bits}",
+        format="onnx",
+        precision=f"int{plan.bits}",
+        parent={
+            "path": os.path.relpath(artifact.path, folder.parent / f"int{plan.bits}"),
+            "sha256": artifact.weights_sha256,
+        },
+        **told,
+        recipe={"command": "python -m trainers quantize", "plan": _plain(plan), "closeness": asdict(close)},
+    )
