@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from phi4bench.gates import GateResult, Outcome
+from phi4bench.loads import Load, judge_loads, loads_from_json
 from phi4bench.stats import Interval, fewest_for_quantile, quantile, quantile_interval
 from phi4bench.targets import LATENCIES, LATENCY_GATES, PERCENTILES, SLO_GATES, SPEEDUP_GATES, Targets
 
@@ -87,6 +88,7 @@ class Slo:
     memory: Memory | None = None
     pairs: tuple[Pair, ...] = ()
     parameters: int | None = None
+    loads: tuple[Load, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
     device: str = "cpu"
 
@@ -134,7 +136,7 @@ def judge_slo(found: Slo, targets: Targets, precision: str = "") -> dict[str, Ga
     for gate in SPEEDUP_GATES:
         if speedups(found.pairs, gate):
             results[gate] = _judge_speedup(gate, found, targets, precision)
-    return results
+    return results | judge_loads(found.loads, targets, precision, found.device)
 
 
 def speedups(pairs: Sequence[Pair], name: str) -> list[float]:
@@ -265,6 +267,7 @@ def slo_from_json(data: Mapping[str, Any]) -> Slo:
         else None,
         pairs=tuple(Pair(*pair) for pair in data.get("pairs") or ()),
         parameters=data.get("parameters"),
+        loads=loads_from_json(data.get("loads") or ()),
         missing=dict(data.get("missing") or {}),
         device=str(data.get("device", "cpu")),
     )

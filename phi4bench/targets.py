@@ -27,6 +27,11 @@ The format::
     margins = { int8 = 0.02 }         # the loss that is too much, as a fraction, by precision
     source = "..."
 
+    [price]                           # of the machine, for the costs in the report; no gate
+    per_hour = 1.20
+    currency = "EUR"
+    source = "..."
+
     [[tier]]                          # best first; the rate of each level named must be above its figure
     name = "EXCELLENT"
     above = { tool = 0.95, parameter = 0.90 }
@@ -56,7 +61,8 @@ PERCENTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 LATENCIES = ("latency", "first_token", "token", "first_call")
 """Of the whole answer, of its first token, of each further one, and of the first call that could be read, in ms."""
 LATENCY_GATES = tuple(f"slo.{name}_{percentile}_ms" for name in LATENCIES for percentile in PERCENTILES)
-SLO_GATES = (*LATENCY_GATES, "slo.tokens_per_s", "slo.memory_gb", "slo.gpu_memory_gb")
+THROUGHPUT_GATES = ("slo.tokens_per_s", "slo.calls_per_s", "slo.goodput_per_s")
+SLO_GATES = (*LATENCY_GATES, *THROUGHPUT_GATES, "slo.memory_gb", "slo.gpu_memory_gb")
 """Figures that a stopwatch and the machine give."""
 SPEEDUP_GATES = ("speedup.decode", "speedup.call")
 """How many times as fast as the baseline: tokens after the first, and whole calls."""
@@ -122,6 +128,16 @@ class Tier:
 
 
 @dataclass(frozen=True)
+class Price:
+    """What the machine costs an hour. `currency`: as the file writes it. `file`: the targets file that says so."""
+
+    per_hour: float
+    currency: str
+    source: str
+    file: str
+
+
+@dataclass(frozen=True)
 class Targets:
     """What one run is judged by. `names` and `sha256s`: of each file, in the order given; `sha256`: of all of them."""
 
@@ -131,6 +147,7 @@ class Targets:
     alpha: float
     promotes: bool
     sha256s: tuple[str, ...]
+    price: Price | None = None
 
     @property
     def sha256(self) -> str:
@@ -165,7 +182,7 @@ def parse_targets(text: str, name: str) -> Targets:
         raise TargetsError(
             f"{name}: {error}, but should be TOML", "see the shipped guide.toml for the format"
         ) from None
-    _only(table, ("alpha", "promotes", "gate", "regression", "tier"), name)
+    _only(table, ("alpha", "promotes", "gate", "regression", "tier", "price"), name)
     alpha = _number(table.get("alpha", 0.05), f"{name}: alpha")
     if not 0.0 < alpha < 0.5:
         raise TargetsError(f"{name}: {alpha=}, but should lie between 0 and 0.5", "0.05 is customary")
@@ -183,7 +200,8 @@ def parse_targets(text: str, name: str) -> Targets:
         seen.add(gate.name)
     if not gates:
         raise TargetsError(f"{name}: it names no gate, but should name at least one", f"one of {', '.join(GATES)}")
-    return Targets((name,), tuple(gates), tiers, alpha, promotes, (hashlib.sha256(text.encode()).hexdigest(),))
+    price = _price(table["price"], name) if "price" in table else None
+    return Targets((name,), tuple(gates), tiers, alpha, promotes, (hashlib.sha256(text.encode()).hexdigest(),), price)
 
 
 def merge_targets(several: Sequence[Targets]) -> Targets:
@@ -191,6 +209,10 @@ def merge_targets(several: Sequence[Targets]) -> Targets:
     if not several:
         raise TargetsError("no targets were given", "name at least one, such as guide")
     first, gates, tiers = several[0], dict[str, Target](), several[0].tiers
+    priced = [targets.price for targets in several if targets.price]
+    for price in priced:
+        if (price.per_hour, price.currency) != (priced[0].per_hour, priced[0].currency):
+            raise TargetsError(f"{priced[0].file} and {price.file} differ in their price", "give only one")
     for targets in several:
         for gate in targets.gates:
             known = gates.setdefault(gate.name, gate)
@@ -211,6 +233,7 @@ def merge_targets(several: Sequence[Targets]) -> Targets:
         first.alpha,
         all(targets.promotes for targets in several),
         tuple(one for targets in several for one in targets.sha256s),
+        priced[0] if priced else None,
     )
 
 
@@ -236,6 +259,17 @@ def _gate(entry: Mapping[str, Any], file: str) -> Target:
     if not 0 <= least < 1e18 or least != int(least):
         raise TargetsError(f"{where} has least_parameters={least:g}, but should be a whole number of at least 0")
     return Target(name, kind, figures, _text(entry, "source", where), file, int(least))
+
+
+def _price(entry: Any, file: str) -> Price:
+    where = f"{file}: [price]"
+    if not isinstance(entry, dict):
+        raise TargetsError(f"{where} should be a table")
+    _only(entry, ("per_hour", "currency", "source"), where)
+    per_hour = _number(entry.get("per_hour"), f"{where}: per_hour")
+    if not 0.0 <= per_hour < 1e12:
+        raise TargetsError(f"{where} has {per_hour=:g}, but should be what an hour costs, at least 0")
+    return Price(per_hour, _text(entry, "currency", where), _text(entry, "source", where), file)
 
 
 def _margins(entry: Any, file: str) -> list[Target]:

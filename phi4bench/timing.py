@@ -7,16 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from phi4bench.backends import Backend, Decoding
 from phi4bench.dialects import Dialect
 from phi4bench.errors import BackendError
 from phi4bench.prompts import Prompt
+from phi4bench.traffic import Served, Traffic
 from phi4bench.transcripts import Completion
 
 Clock = Callable[[], float]
 TextOf = Callable[[Completion, int], str]
 """The text of a completion's first so many tokens."""
+
+
+class Serving(Protocol):
+    """A backend that takes requests as they come."""
+
+    def serve(
+        self, prompts: Sequence[Prompt], decoding: Decoding, traffic: Traffic
+    ) -> Iterator[tuple[int, Completion]]:
+        """As `generate`, but each prompt only once `traffic` hands it out."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,23 @@ def time_calls(
         yield Timing(index, since(handed, clock) * 1e3, completion)
         if since(began, clock) >= seconds:
             return
+
+
+def serve_load(
+    backend: Serving,
+    prompts: Sequence[Prompt],
+    decoding: Decoding,
+    traffic: Traffic,
+) -> Iterator[tuple[Served, Completion]]:
+    """Each request as it is answered. Where the time is over, those under way are finished and no other begins."""
+    told = 0
+    completions: dict[int, Completion] = {}
+    for index, completion in backend.serve(prompts, decoding, traffic):
+        completions[index] = completion
+        while told < len(traffic.served) and traffic.served[told].index in completions:
+            served = traffic.served[told]
+            told += 1
+            yield served, completions.pop(served.index)
 
 
 def tokens_to_first_call(completion: Completion, text_of: TextOf, dialect: Dialect) -> int | None:

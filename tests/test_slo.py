@@ -244,6 +244,37 @@ class TestSuites:
         schema = json.loads((schemas_dir() / "report.schema.json").read_text())
         jsonschema.Draft202012Validator(schema).validate(ran.report())
 
+    def test_throughput_is_measured_under_load_and_priced(
+        self, run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        """A fake serves one call after the other, so that more clients get no more done and wait longer."""
+        price = '[price]\nper_hour = 3.6\ncurrency = "EUR"\nsource = "a test"\n'
+        held = toml("slo.tokens_per_s >= 200", "slo.goodput_per_s >= 25", f"{P95} <= 200") + price
+        ran = self.judged(run_suites, paced(), held, tmp_path)
+        assert ran.code == 1, ran.out
+        slo = ran.artifact()["slo"]
+        loads = {load["name"]: load for load in slo["loads"]}
+        assert list(loads) == [
+            "batch 1", "batch 4", "batch 8", "1 client", "5 clients", "10 clients", "20 clients",
+            "open, 50%", "open, 80%",
+        ]  # fmt: skip
+        one, twenty = loads["1 client"], loads["20 clients"]
+        assert twenty["calls_per_s"] == pytest.approx(one["calls_per_s"], rel=0.1)
+        # Little's law: 20 = calls/s x latency
+        assert twenty["calls_per_s"] * twenty["p50_ms"] / 1e3 == pytest.approx(20, rel=0.05)
+        assert one["right"] == one["steady_calls"] > 200
+        assert one["good_per_s"] == pytest.approx(one["calls_per_s"])
+        assert twenty["good_per_s"] == 0  # all right, and all later than 200 ms
+        gates = {gate["name"]: gate["outcome"] for gate in ran.artifact()["gates"]}
+        assert gates == {"slo.tokens_per_s": "PASS", "slo.goodput_per_s": "FAIL", P95: "PASS"}
+        tokens = loads["batch 8"]["tokens_per_s"]
+        assert slo["cost"]["per_million_tokens"] == pytest.approx(1000 / tokens)  # 3.6 an hour is 0.001 a second
+        assert slo["cost"]["per_thousand_good_calls"] is None  # there are none
+        table, _, _ = ran.out[ran.out.index("= phi4bench =") :].partition("reports: ")
+        assert max(map(len, table.splitlines()[1:])) < 80
+        schema = json.loads((schemas_dir() / "report.schema.json").read_text())
+        jsonschema.Draft202012Validator(schema).validate(ran.report())
+
     def test_without_a_baseline_a_speed_up_stays_open(
         self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
     ) -> None:

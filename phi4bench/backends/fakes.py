@@ -27,6 +27,7 @@ from phi4bench.datasets import load_cases
 from phi4bench.dialects import Dialect
 from phi4bench.errors import ArtifactError
 from phi4bench.prompts import Prompt
+from phi4bench.traffic import Traffic
 from phi4bench.transcripts import Completion
 
 if TYPE_CHECKING:
@@ -134,6 +135,22 @@ class FakeBackend:
             behaves = always_wrong if self._turns(prompt) else BEHAVIOURS[self._behaviour]
             completion = Completion(behaves(case, self._dialect))
             yield index, self._paced(completion) if self._pace else completion
+
+    def serve(
+        self, prompts: Sequence[Prompt], decoding: Decoding, traffic: Traffic
+    ) -> Iterator[tuple[int, Completion]]:
+        """One request after the other, as they come; the fake's own time passes while it waits for one."""
+        began = self._now_s
+        while traffic.left:
+            index = traffic.take()
+            if index is None:
+                due = traffic.idle_until_s()
+                assert due is not None, "a fake answers before it looks for more"
+                self._now_s = max(self._now_s, began + due) + 1e-9  # rounding must not leave it a hair early
+                continue
+            [(_, completion)] = self.generate([prompts[index]], decoding)
+            traffic.done(index)
+            yield index, completion
 
     def clock(self) -> float:
         """The fake's own time, in seconds; without a pace it stands still."""

@@ -20,7 +20,7 @@ from phi4bench.artifacts.hf import EXTRA, HfFolder, read_hf
 from phi4bench.backends.base import Decoding, Reference
 from phi4bench.backends.forced import force_jobs
 from phi4bench.backends.kv import Array, PrefixStore, Rows
-from phi4bench.backends.lane import Job, decode_jobs
+from phi4bench.backends.lane import Job, decode_jobs, serve_jobs
 from phi4bench.backends.parallel import handing_out
 from phi4bench.backends.reader import PromptReader, Tokenizer
 from phi4bench.backends.session import available_cores, instruction_set, one_line
@@ -28,6 +28,7 @@ from phi4bench.calls import Json
 from phi4bench.errors import ArtifactError, BackendError, UsageError
 from phi4bench.fidelity import Position
 from phi4bench.prompts import Prompt
+from phi4bench.traffic import Traffic
 from phi4bench.transcripts import Completion
 
 Done = TypeVar("Done")
@@ -85,6 +86,16 @@ class HfBackend:
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
         jobs, decode = self._reader.jobs(prompts, decoding), self._tokenizer.decode
         yield from self._run_all(jobs, lambda rows, n, next_job: decode_jobs(rows, n, next_job, decode, self._name))
+
+    def serve(
+        self, prompts: Sequence[Prompt], decoding: Decoding, traffic: Traffic
+    ) -> Iterator[tuple[int, Completion]]:
+        """As `generate`, but each prompt only once `traffic` hands it out."""
+        jobs = {job.index: job for job in self._reader.jobs(prompts, decoding)}
+        decode, name = self._tokenizer.decode, self._name
+        yield from self._run_all(
+            list(jobs.values()), lambda rows, n, _: serve_jobs(rows, n, jobs, traffic, decode, name)
+        )
 
     def score(self, references: Sequence[Reference]) -> Iterator[tuple[int, tuple[Position, ...]]]:
         jobs, watched = self._reader.forced_jobs(references), [one.watch for one in references]

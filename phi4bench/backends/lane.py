@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 
 from phi4bench.backends.base import NotFiniteError
 from phi4bench.backends.kv import Array, Rows
+from phi4bench.traffic import Traffic
 from phi4bench.transcripts import Completion, Finish
 
 STOP_WINDOW = 24
@@ -98,6 +99,27 @@ def decode_jobs(
             if done is not None:
                 yield done
                 yield from fill(slot)
+
+
+def serve_jobs(
+    rows: Rows,
+    capacity: int,
+    jobs: Mapping[int, Job],
+    traffic: Traffic,
+    decode: Callable[[list[int]], str],
+    name: str,
+) -> Iterator[tuple[int, Completion]]:
+    """`decode_jobs` over requests that are not all there yet. `jobs`: by the traffic's index."""
+
+    def next_job() -> Job | None:
+        index = traffic.take()
+        return None if index is None else jobs[index]
+
+    while traffic.left:
+        for index, completion in decode_jobs(rows, capacity, next_job, decode, name):
+            traffic.done(index)
+            yield index, completion
+        traffic.wait()
 
 
 def _greedy(logits: Array, job: Job, name: str, position: int) -> int:

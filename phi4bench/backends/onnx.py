@@ -20,7 +20,7 @@ from phi4bench.backends.base import Decoding, Reference
 from phi4bench.backends.forced import force_jobs
 from phi4bench.backends.genai_config import read_model_config
 from phi4bench.backends.kv import GrowingRow, PrefixStore, Rows, SharedRows
-from phi4bench.backends.lane import Job, decode_jobs
+from phi4bench.backends.lane import Job, decode_jobs, serve_jobs
 from phi4bench.backends.parallel import handing_out, side_by_side
 from phi4bench.backends.probe import CacheMode, open_probed
 from phi4bench.backends.reader import PromptReader, Tokenizer
@@ -37,6 +37,7 @@ from phi4bench.calls import Json
 from phi4bench.errors import BackendError, UsageError
 from phi4bench.fidelity import Position
 from phi4bench.prompts import Prompt
+from phi4bench.traffic import Traffic
 from phi4bench.transcripts import Completion
 
 Done = TypeVar("Done")
@@ -145,6 +146,17 @@ class OnnxBackend:
         assert self._decoder is not None, "the backend is closed"
         jobs, decode = self._reader.jobs(prompts, decoding), self._tokenizer.decode
         yield from self._run_all(jobs, lambda rows, n, next_job: decode_jobs(rows, n, next_job, decode, self._name))
+
+    def serve(
+        self, prompts: Sequence[Prompt], decoding: Decoding, traffic: Traffic
+    ) -> Iterator[tuple[int, Completion]]:
+        """As `generate`, but each prompt only once `traffic` hands it out."""
+        assert self._decoder is not None, "the backend is closed"
+        jobs = {job.index: job for job in self._reader.jobs(prompts, decoding)}
+        decode, name = self._tokenizer.decode, self._name
+        yield from self._run(
+            list(jobs.values()), self._plan, lambda rows, n, _: serve_jobs(rows, n, jobs, traffic, decode, name)
+        )
 
     def score(self, references: Sequence[Reference]) -> Iterator[tuple[int, tuple[Position, ...]]]:
         assert self._decoder is not None, "the backend is closed"

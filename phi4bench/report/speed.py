@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from phi4bench.gates import GateResult, Outcome
+from phi4bench.loads import JUDGED, costs, latency_limit, throughput
 from phi4bench.report.wording import size
 from phi4bench.run.judging import Judgement
 from phi4bench.slo import spread, values_of
@@ -57,6 +58,8 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
             "pairs": len(found.pairs),
             **{name.removeprefix("speedup."): _ratio(judgement, name) for name in SPEEDUP_GATES},
         }
+    if found.loads:
+        figures |= _load_figures(judgement)
     if found.memory:
         figures["memory"] = {
             "peak_rss_bytes": found.memory.peak_rss_bytes,
@@ -78,7 +81,7 @@ def slo_headline(gate: GateResult) -> str:
 
 def slo_tables(figures: Mapping[str, Any], machine: Mapping[str, Any]) -> list[Table]:
     """What `slo_figures` gave, for people; nothing where nothing was measured."""
-    tables = [*_latency(figures), *_speedup(figures), *_gates(figures)]
+    tables = [*_latency(figures), *_speedup(figures), *_loads(figures), *_gates(figures)]
     notes = list(_notes(figures, machine)) if tables or figures.get("missing") else []
     return [*tables, Table((), (), tuple(notes))] if notes else tables
 
@@ -113,6 +116,37 @@ def _speedup(figures: Mapping[str, Any]) -> Iterator[Table]:
     notes = [note, *(f"{label}: {reason}" for label, _, _, reason in rows if reason)]
     heads = (f"against {found['baseline']}", "speed-up", "bounds")
     yield Table(heads, tuple(row[:3] for row in rows), tuple(notes))
+
+
+def _loads(figures: Mapping[str, Any]) -> Iterator[Table]:
+    loads = figures.get("loads")
+    if not loads:
+        return
+    rows = []
+    one = next((load["calls_per_s"] for load in loads if load["calls_per_s"]), None)
+    for load in loads:
+        times = f"{load['calls_per_s'] / one:.2f}" if one and load["calls_per_s"] and load["clients"] else "-"
+        rates = [_number(load[name]) for name in ("tokens_per_s", "calls_per_s")]
+        late = [_number(load[name]) for name in ("p50_ms", "p95_ms", "good_per_s")]
+        rows.append((load["name"], "-" if load["rows"] is None else str(load["rows"]), *rates, times, *late))
+    limit = figures.get("good_within_ms")
+    within = f", within {limit:g} ms" if limit is not None else "; the targets name no latency to be within"
+    notes = [f"good: wholly right{within}", "batch: so many at once; clients: each waits for its answer; open: Poisson"]
+    cost = figures["cost"]
+    if "missing" in cost:
+        notes.append(f"no cost: {cost['missing']}")
+    else:
+        each = [
+            f"{_number(cost[name])} {cost['currency']} a {what}"
+            for name, what in (
+                ("per_million_tokens", "million tokens"),
+                ("per_thousand_good_calls", "1,000 good calls"),
+            )
+            if cost[name] is not None
+        ]
+        notes.append(f"cost at {JUDGED}, {cost['per_hour']:g} {cost['currency']} an hour: {', '.join(each) or '-'}")
+    heads = ("under load", "rows", "tokens/s", "calls/s", "times", "P50 ms", "P95 ms", "good/s")
+    yield Table(heads, tuple(rows), tuple(notes))
 
 
 def _gates(figures: Mapping[str, Any]) -> Iterator[Table]:
@@ -164,6 +198,40 @@ def _ratio(judgement: Judgement, name: str) -> dict[str, Any] | None:
         return None
     reason = gate.reason if gate.outcome is None else ""
     return {"ratio": gate.rate, "ci": _both(gate.interval) if gate.interval else None, "reason": reason or None}
+
+
+def _load_figures(judgement: Judgement) -> dict[str, Any]:
+    """The loads as they were served, and what the one that gates speak of costs."""
+    assert judgement.slo is not None
+    targets = judgement.targets
+    limit = latency_limit(targets, judgement.precision, judgement.slo.device)
+    loads, cost = [], None
+    for load in judgement.slo.loads:
+        found = throughput(load, targets.alpha, limit)
+        rates = {f"{name}_per_s": found.rates[name] if found else None for name in ("tokens", "calls", "good")}
+        ends = {
+            f"{name}_per_s_ci": _both(found.intervals[name]) if found and name in found.intervals else None
+            for name in ("tokens", "calls", "good")
+        }
+        loads.append(
+            {
+                "name": load.name,
+                "clients": load.clients or None,
+                "rate": load.rate,
+                "rows": load.rows,
+                "calls": len(load.calls),
+                "steady_calls": found.calls if found else 0,
+                "right": found.right if found else 0,
+                **rates,
+                **ends,
+                "p50_ms": found.p50_ms if found else None,
+                "p95_ms": found.p95_ms if found else None,
+            }
+        )
+        if load.name == JUDGED and found:
+            cost = costs(found, targets.price)
+    missing = {"missing": f"too few calls were served at {JUDGED}"}
+    return {"loads": loads, "good_within_ms": limit, "cost": cost or missing}
 
 
 def _gate(gate: GateResult, kind: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ Line = tuple[str, str]
 """(text, style): a style is words that pytest's terminal knows, such as `bold green`, or empty."""
 
 _STYLES = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow", None: ""}
+_SPEED_WIDTHS = {6: [20, 9, 9, 9, 9, 20], 8: [14, 6, 10, 9, 7, 10, 10, 9]}
 _VERDICT_STYLES = {"promote": "bold green", "reject": "bold red", "inconclusive": "bold yellow"}
 
 
@@ -147,7 +148,7 @@ def _known_failures(judgement: Judgement) -> Iterator[Line]:
 def _speed(judgement: Judgement) -> Iterator[Line]:
     """How long calls take and what they take, where that was measured; a row a required gate, with its outcome."""
     for table in slo_tables(slo_figures(judgement), judgement.run.machine):
-        widths = [20, 9, 9, 9, 9, 20] if len(table.heads) == 6 else [25, 10, 18, 12, 12]
+        widths = _SPEED_WIDTHS.get(len(table.heads), [24, 9, 18, 12, 14])
         for cells in [table.heads, *table.rows] if table.heads else []:
             line = "  " + cells[0].ljust(widths[0])
             line += "".join(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=False))

@@ -159,7 +159,7 @@ class Judge:
                 plan.system_prompt,
                 settings,
                 self.progress,
-                Wanted(options.slo_calls, seconds=options.slo_seconds),
+                Wanted(options.slo_calls, rate=options.slo_rate, seconds=options.slo_seconds),
                 options.seed,
                 self.deadline,
             )

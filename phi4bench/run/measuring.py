@@ -17,18 +17,26 @@ from phi4bench.calls import Json
 from phi4bench.cases import Case
 from phi4bench.datasets.sampling import sample
 from phi4bench.errors import ArtifactError, BackendError
+from phi4bench.levels import Level, score
 from phi4bench.printable import printable
 from phi4bench.run.generation import Settings
 from phi4bench.run.jobs import Setup, prompt_to_json
 from phi4bench.run.plan import Subject
 from phi4bench.run.progress import Progress
 from phi4bench.run.timed_child import TimedChild
-from phi4bench.targets import LATENCY_GATES, SPEEDUP_GATES, TIMED_GATES
+from phi4bench.targets import LATENCY_GATES, SPEEDUP_GATES, THROUGHPUT_GATES, TIMED_GATES
+from phi4bench.transcripts import Completion, Finish
 
 WARM_UP = 10
 """Calls before the first that is timed: caches fill, threads start, clocks of the processor rise."""
 
 
+BATCHES = (1, 4, 8)
+"""Calls that the runtime works on at once."""
+CLIENTS = (1, 5, 10, 20)
+"""Callers that each wait for an answer, of a runtime set up for the most cases a second."""
+OPEN_SHARES = (0.5, 0.8)
+"""Of what the most clients were served: how much traffic comes by itself."""
 PAUSE_S = 0.1
 """Before each turn of two that take turns: a runtime's threads wait busily for more work for some time."""
 
@@ -39,6 +47,7 @@ class Wanted:
 
     calls: int = 300
     pairs: int = 100
+    rate: float | None = None
     seconds: float = 60.0
 
 
@@ -65,6 +74,7 @@ class Stopwatch:
             parts: list[tuple[Sequence[str], Callable[[TimedChild], dict[str, Any]]]] = [
                 ((*LATENCY_GATES, "slo.memory_gb", "slo.gpu_memory_gb"), self._latency),
                 (SPEEDUP_GATES, self._speedup),
+                (THROUGHPUT_GATES, self._loads),
             ]
             for names, part in parts:
                 asked = [name for name in names if name in gates]
@@ -138,6 +148,59 @@ class Stopwatch:
             self.progress.finish()
         return {"pairs": pairs, "baseline": baseline.id}
 
+    def _loads(self, child: TimedChild) -> dict[str, Any]:
+        """Closed loops of growing size, and open ones at shares of what the largest of them served."""
+        loads = [self._load(child, f"batch {size}", child.ask("open", batch=size), size) for size in BATCHES]
+        opened = child.ask("open", batch=None)
+        for clients in CLIENTS:
+            name = f"{clients} client" + ("s" if clients > 1 else "")
+            loads.append(self._load(child, name, opened, clients))
+        most = loads[-1]
+        span = max((call[1] for call in most["calls"]), default=0.0)
+        for share in OPEN_SHARES if span else ():
+            rate = self.wanted.rate or share * len(most["calls"]) / span
+            name = f"open {rate:.3g}/s" if self.wanted.rate else f"open, {100 * share:.0f}%"
+            loads.append(self._load(child, name, opened, 0, rate))
+            if self.wanted.rate:
+                break
+        return {"loads": loads, "device": device_of(opened["identity"]), "load_runtime": opened["identity"]}
+
+    def _load(
+        self, child: TimedChild, name: str, opened: Mapping[str, Any], clients: int, rate: float | None = None
+    ) -> dict[str, Any]:
+        count = max(self.wanted.calls, 10 * clients)
+        cases, prompts = self._chosen(count), self._prompts(count)
+        self.progress.start(f"{self.artifact.id} {name}", count, 0)
+        self.progress.update(0)
+        found = child.ask(
+            "load",
+            self.progress.update,
+            prompts=prompts,
+            seconds=self.wanted.seconds / 2,
+            clients=clients,
+            rate=rate,
+            seed=self.seed,
+        )
+        self.progress.update(len(found["calls"]))
+        self.progress.finish()
+        identity = opened["identity"]
+        rows = identity.get("lanes", 1) * identity["rows"] if "rows" in identity else None
+        return {
+            "name": name,
+            "clients": clients,
+            "rate": rate,
+            "rows": rows,
+            "stopped_s": found["stopped_s"],
+            "calls": [
+                [arrived, finished, tokens, self._is_right(cases[index], text, how)]
+                for index, arrived, finished, tokens, text, how in found["calls"]
+            ],
+        }
+
+    def _is_right(self, case: Case, text: str, how: Finish) -> bool:
+        made = Completion(text, finish=how)
+        return score(case, made, self.artifact.dialect).level >= Level.RIGHT_PARAMETERS
+
     def _turn(self, child: TimedChild, prompt: Any) -> tuple[float, float | None]:
         """One call, alone on the machine: (whole, each token after the first), in ms."""
         if self.artifact.format != "fake":
@@ -148,13 +211,15 @@ class Stopwatch:
         return total, token
 
     def _prompts(self, count: int) -> list[Any]:
-        """So many prompts of cases that expect a call: a stratified sample, begun again where it is shorter."""
+        """What is sent for `_chosen`, as JSON."""
+        dialect = self.artifact.dialect
+        return [prompt_to_json(dialect.render(case.question(), self.system_prompt)) for case in self._chosen(count)]
+
+    def _chosen(self, count: int) -> list[Case]:
+        """So many cases that expect a call: a stratified sample, begun again where it is shorter."""
         chosen = list(sample(self._calling, min(count, len(self._calling)), self.seed))
         random.Random(self.seed).shuffle(chosen)  # noqa: S311 - so that a run cut short has calls of every kind
-        rendered = [
-            prompt_to_json(self.artifact.dialect.render(case.question(), self.system_prompt)) for case in chosen
-        ]
-        return [rendered[at % len(rendered)] for at in range(count)]
+        return [chosen[at % len(chosen)] for at in range(count)]
 
 
 def device_of(runtime: Mapping[str, Json]) -> str:

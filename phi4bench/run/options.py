@@ -35,6 +35,7 @@ class RunOptions:
     seed: int = 0
     slo_calls: int = 300
     slo_seconds: float = 60.0
+    slo_rate: float | None = None
     determinism: int | None = None
 
 
@@ -94,6 +95,10 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "--slo-seconds",
         {"metavar": "SECONDS", "default": "60", "help": "most time for each measurement of speed (default: 60)"},
     ),
+    "slo_rate": (
+        "--slo-rate",
+        {"metavar": "N", "help": "calls a second that come by themselves (default: 50 and 80%% of what is served)"},
+    ),
     "determinism": (
         "--determinism",
         {
@@ -136,6 +141,7 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
         seed=_number("seed", get("seed"), int, 0) or 0,
         slo_calls=_number("slo_calls", get("slo_calls"), int, 1) or 300,
         slo_seconds=_number("slo_seconds", get("slo_seconds"), float, 0) or 60.0,
+        slo_rate=_number("slo_rate", get("slo_rate"), float, 0) or None,
         determinism=_number("determinism", get("determinism"), int, 1),
     )
 

@@ -17,7 +17,8 @@ from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.dialects import Dialect
 from phi4bench.run.jobs import Setup, prompt_from_json
 from phi4bench.run.worker import Say, main, peak_rss_bytes
-from phi4bench.timing import Clock, TextOf, Timing, time_calls, tokens_to_first_call
+from phi4bench.timing import Clock, TextOf, Timing, serve_load, time_calls, tokens_to_first_call
+from phi4bench.traffic import Traffic, poisson
 
 TELL_S = 0.2
 """Between two words on how far it is: each costs the machine that is being timed."""
@@ -53,6 +54,24 @@ class Bench:
         )
         peak, text_of = peak_rss_bytes(), self._text_of()
         return {"calls": [call_row(one, text_of, self._setup.artifact.dialect) for one in timings], "peak": peak}
+
+    def load(self, prompts: list[Any], seconds: float, clients: int, rate: float | None, seed: int) -> dict[str, Any]:
+        """Many calls at once; each as `[index, arrived, finished, tokens, text, how it ended]`, times in seconds."""
+        traffic = Traffic(
+            len(prompts),
+            self._clock(),
+            seconds=seconds,
+            clients=clients,
+            arrivals_s=poisson(rate, len(prompts), seed) if rate else None,
+        )
+        requests = [prompt_from_json(prompt) for prompt in prompts]
+        calls = [
+            [one.index, one.arrived_s, one.finished_s, len(made.token_ids), made.text, made.finish]
+            for one, made in self._telling(serve_load(self._backend, requests, self._setup.decoding, traffic))
+        ]
+        ends = [call[2] for call in calls]
+        stopped = traffic.stopped_s if traffic.stopped_s is not None else max(ends, default=0.0)
+        return {"calls": calls, "stopped_s": stopped, "peak": peak_rss_bytes()}
 
     def close(self) -> None:
         if self._backend is not None:
@@ -90,7 +109,11 @@ def call_row(timing: Timing, text_of: TextOf, dialect: Dialect) -> list[Any]:
 
 def work(order: dict[str, Any], say: Say) -> None:
     bench = Bench(Setup.from_json(order["setup"]), say)
-    commands: dict[str, Callable[..., dict[str, Any]]] = {"open": bench.open, "latency": bench.latency}
+    commands: dict[str, Callable[..., dict[str, Any]]] = {
+        "open": bench.open,
+        "latency": bench.latency,
+        "load": bench.load,
+    }
     try:
         for line in sys.stdin:
             command = json.loads(line)

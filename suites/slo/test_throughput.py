@@ -12,3 +12,15 @@ from phi4bench.plugin import Gate
 def test_tokens_per_s(gate: Gate) -> None:
     """New tokens a second, eight calls at once."""
     gate.check()
+
+
+@pytest.mark.judges("slo.calls_per_s")
+def test_calls_per_s(gate: Gate) -> None:
+    """Answers a second, eight calls at once."""
+    gate.check()
+
+
+@pytest.mark.judges("slo.goodput_per_s")
+def test_goodput_per_s(gate: Gate) -> None:
+    """Answers a second that are wholly right and within the latency that the targets allow, eight calls at once."""
+    gate.check()

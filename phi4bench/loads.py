@@ -1,0 +1,178 @@
+"""Many calls at once: tokens, calls and right calls a second, what they cost, and gates on them. Pure arithmetic.
+
+Only the steady part counts: the first answers, while rows fill, and the last, while they empty, are left out. The rest
+is cut into spans of equal time, and their rates give the interval by Student's t. Source: the method of batch means;
+Law, Simulation Modeling and Analysis, 5th ed., section 9.5.3. Neighbouring spans are taken for independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from phi4bench.gates import GateResult, Outcome
+from phi4bench.stats import Interval, mean_interval, quantile
+from phi4bench.targets import Price, Targets
+
+SPANS = 10
+FEWEST = 2 * SPANS
+"""Steady calls below which no interval is given."""
+JUDGED = "batch 8"
+"""The load that gates on throughput speak of."""
+RATES = {"slo.tokens_per_s": "tokens", "slo.calls_per_s": "calls", "slo.goodput_per_s": "good"}
+
+
+@dataclass(frozen=True)
+class ServedCall:
+    """One call under load, in seconds since it began. `right`: every argument of every call is the one wanted."""
+
+    arrived_s: float
+    finished_s: float
+    tokens: int
+    right: bool
+
+    @property
+    def latency_ms(self) -> float:
+        return (self.finished_s - self.arrived_s) * 1e3
+
+
+@dataclass(frozen=True)
+class Load:
+    """`clients`: calls under way at any time; 0 where they come by themselves, `rate` a second.
+
+    `rows`: how many the runtime works on at once; `None` where it does not say. `stopped_s`: when the last call began.
+    """
+
+    name: str
+    clients: int
+    rate: float | None
+    rows: int | None
+    stopped_s: float
+    calls: tuple[ServedCall, ...]
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Of the steady part of a load. `rates` a second and their `intervals`, by `tokens`, `calls` and `good`.
+
+    `good`: right, and within the latency that the targets allow, where they name one. No interval of too few calls.
+    """
+
+    calls: int
+    right: int
+    seconds: float
+    rates: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+    p50_ms: float
+    p95_ms: float
+
+
+def throughput(load: Load, alpha: float, limit_ms: float | None = None) -> Throughput | None:
+    """`None` where nothing was steady."""
+    ordered = sorted(load.calls, key=lambda call: call.finished_s)
+    first = max(load.clients, 5)
+    steady = [call for call in ordered[first:] if call.finished_s <= load.stopped_s]
+    if not steady:
+        return None
+    began = ordered[first - 1].finished_s
+    seconds = steady[-1].finished_s - began
+    if seconds <= 0.0:
+        return None
+    weights = {
+        "tokens": [float(call.tokens) for call in steady],
+        "calls": [1.0] * len(steady),
+        "good": [float(call.right and (limit_ms is None or call.latency_ms <= limit_ms)) for call in steady],
+    }
+    places = [min(SPANS - 1, int(SPANS * (call.finished_s - began) / seconds)) for call in steady]
+    intervals = {}
+    for name, amounts in weights.items() if len(steady) >= FEWEST else ():
+        sums = [0.0] * SPANS
+        for place, amount in zip(places, amounts, strict=True):
+            sums[place] += amount * SPANS / seconds
+        ends = mean_interval(sums, alpha)
+        assert ends is not None
+        intervals[name] = Interval(max(0.0, ends.low), ends.high)
+    late = sorted(call.latency_ms for call in steady)
+    return Throughput(
+        len(steady),
+        sum(call.right for call in steady),
+        seconds,
+        {name: sum(amounts) / seconds for name, amounts in weights.items()},
+        intervals,
+        quantile(late, 0.5),
+        quantile(late, 0.95),
+    )
+
+
+def latency_limit(targets: Targets, precision: str, device: str) -> float | None:
+    """Within what a right call has to come to be a good one: the latency that the targets require at P95."""
+    target = targets.gate("slo.latency_p95_ms")
+    return target.figure(precision, device) if target else None
+
+
+def judge_loads(loads: Sequence[Load], targets: Targets, precision: str, device: str) -> dict[str, GateResult]:
+    """Tokens, calls and good calls a second at `JUDGED`, each by its interval."""
+    load = next((one for one in loads if one.name == JUDGED), None)
+    found = throughput(load, targets.alpha, latency_limit(targets, precision, device)) if load else None
+    if found is None:
+        return {}
+    results = {}
+    for gate, name in RATES.items():
+        target = targets.gate(gate)
+        figure = target.figure(precision, device) if target else None
+        outcome, reason = None, ""
+        if target is not None and figure is not None:
+            outcome, reason = _outcome(found, name, figure, target.kind == "floor")
+        results[gate] = GateResult(
+            name=gate,
+            passed=0,
+            total=found.calls,
+            rate=found.rates[name],
+            interval=found.intervals.get(name),
+            target=figure,
+            outcome=outcome,
+            groups=found.calls,
+            required=figure is not None,
+            reason=reason,
+        )
+    return results
+
+
+def costs(found: Throughput, price: Price | None) -> dict[str, float | str | None]:
+    """What a million new tokens and a thousand good calls cost, or `missing`: why that cannot be said."""
+    if price is None:
+        return {"missing": "the targets name no price: [price] per_hour = 1.20 in a targets file gives one"}
+    if price.per_hour == 0.0:
+        return {"missing": f"the price per hour in {price.file} is 0, so no cost can be said"}
+
+    def cost(rate: float, amount: float) -> float | None:
+        return price.per_hour / 3600.0 * amount / rate if rate > 0.0 else None
+
+    return {
+        "currency": price.currency,
+        "per_hour": price.per_hour,
+        "per_million_tokens": cost(found.rates["tokens"], 1e6),
+        "per_thousand_good_calls": cost(found.rates["good"], 1e3),
+    }
+
+
+def loads_from_json(data: Sequence[Mapping[str, Any]]) -> tuple[Load, ...]:
+    """What the runs layer stored."""
+    return tuple(Load(**{**one, "calls": tuple(ServedCall(*call) for call in one["calls"])}) for one in data)
+
+
+def _outcome(found: Throughput, name: str, figure: float, floor: bool) -> tuple[Outcome, str]:
+    ends = found.intervals.get(name)
+    if ends is None:
+        return Outcome.INCONCLUSIVE, (
+            f"{found.calls} calls were served in steady state, but should be at least {FEWEST}; give more time with"
+            " --slo-seconds"
+        )
+    shown = f"{found.rates[name]:.4g} a second ({ends.low:.4g} to {ends.high:.4g})"
+    passes, fails = (ends.low >= figure, ends.high < figure) if floor else (ends.high <= figure, ends.low > figure)
+    if passes:
+        return Outcome.PASS, ""
+    if fails:
+        return Outcome.FAIL, f"{shown}, but should be at {'least' if floor else 'most'} {figure:g}"
+    return Outcome.INCONCLUSIVE, f"{shown} lies on both sides of {figure:g}; more time would decide it (--slo-seconds)"
