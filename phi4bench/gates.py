@@ -112,6 +112,11 @@ def judge_levels(
     return results
 
 
+def counts_towards(gate: str, score: Score) -> Counted:
+    """What a score adds to a gate, by the gate's name in targets; of `regression.tool`, what it adds to `tool`."""
+    return _COUNTERS[gate.removeprefix("regression.")](score)
+
+
 def judge_regression(
     candidate: Sequence[Score], baseline: Sequence[Score], targets: Targets, precision: str, device: str = "cpu"
 ) -> dict[str, RegressionResult]:

@@ -22,6 +22,7 @@ LAYERS = {
         "loads",
         "phrasing",
         "planning",
+        "rejection",
         "schemas",
         "sizes",
         "slo",

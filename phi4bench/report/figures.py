@@ -13,6 +13,7 @@ from phi4bench import __version__
 from phi4bench.fidelity import FRAGILE_MARGIN
 from phi4bench.gates import GateResult, RegressionResult
 from phi4bench.levels import LEVELS
+from phi4bench.rejection import Rejection
 from phi4bench.report.deciding import to_decide
 from phi4bench.report.examples import flips
 from phi4bench.report.known import known_figures
@@ -101,6 +102,7 @@ def artifact_figures(judgement: Judgement, conclusion: Conclusion) -> dict[str, 
         "advice": conclusion.advice or None,
         "not_run": list(conclusion.not_run),
         "incomplete": judgement.incomplete or None,
+        "early_rejection": _early_rejection(judgement.rejection),
         "generation": dict(run.facts.get("generation") or {}),
         "seed": run.facts.get("seed"),
         "machine": dict(run.machine),
@@ -137,6 +139,22 @@ def pair_figures(gate: RegressionResult) -> dict[str, Any]:
         "groups": gate.groups,
         "more_groups": gate.more_groups,
         "reason": gate.reason or None,
+    }
+
+
+def _early_rejection(found: Rejection | None) -> dict[str, Any] | None:
+    """`None` where every case was judged. `alpha`: of each gate in `watched`, whose bound holds at all looks."""
+    if found is None:
+        return None
+    return {
+        "reason": found.line,
+        "gates": [{"name": one.gate, "upper": one.upper, "target": one.edge} for one in found.refuted],
+        "watched": dict(found.upper),
+        "alpha": found.alpha,
+        "cases": found.cases,
+        "cases_total": found.total,
+        "groups": found.families,
+        "groups_total": found.total_families,
     }
 
 

@@ -44,7 +44,8 @@ def finding(judgement: Judgement, gate: str) -> Finding:
     if result.outcome is None:
         return Finding("MEASURED", f"{line} ({result.reason or 'measured, no target'})")
     if result.outcome is Outcome.FAIL:
-        return Finding("FAIL", "\n".join([line, "", *_details(judgement, gate)]))
+        early = [judgement.rejection.line] if judgement.rejection and judgement.rejection.gate(gate) else []
+        return Finding("FAIL", "\n".join([line, *early, "", *_details(judgement, gate)]))
     if result.outcome is Outcome.INCONCLUSIVE:
         told = " ".join(to_decide(judgement, gate))
         return Finding("INCONCLUSIVE", f"{line}: {result.reason}" + (f"; {told}" if told else ""))
@@ -85,10 +86,10 @@ def headline(judgement: Judgement, gate: str) -> str:
         return line + source
     if gate in TIMED_GATES and result.rate is not None:
         return f"{judgement.id} {gate}: {slo_headline(result)}" + source
-    if result.interval is None:
+    if result.rate is None:
         return f"{judgement.id} {gate}"
-    line = f"{judgement.id} {gate}: {percent(result.rate)} ({interval(result.interval)})"
-    line += f" of {counted(result.total, _unit(gate))}"
+    ends = f" ({interval(result.interval)})" if result.interval else ""
+    line = f"{judgement.id} {gate}: {percent(result.rate)}{ends} of {counted(result.total, _unit(gate))}"
     if result.target is not None and _missed(result):
         line += f", but should be at least {100 * result.target:g}%"
     return line + source

@@ -51,6 +51,9 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"not judged: {_cell(one['fault'])}"
         yield ""
         return
+    if one.get("early_rejection"):
+        yield f"**{_cell(one['early_rejection']['reason'])}**"
+        yield ""
     cases = f"{counted(one['dataset']['cases'], 'case')} in {counted(one['dataset']['groups'], 'group')}"
     yield f"{card['format']} {card['precision']}, {size(card['bytes'])}, sha256 `{card['sha256'][:12]}`; {cases}"
     yield ""

@@ -86,6 +86,7 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "advice": conclusion.advice,
         "not_run": conclusion.not_run,
         "incomplete": judgement.incomplete,
+        "rejection": judgement.rejection.line if judgement.rejection else "",
         "tier": judgement.tier.name if judgement.tier and not judgement.incomplete else "",
         "card": run.artifact,
         "size": size(run.artifact["bytes"]),

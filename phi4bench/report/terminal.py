@@ -210,6 +210,9 @@ def _stale(judgement: Judgement) -> Iterator[Line]:
 
 
 def _end(judgement: Judgement, conclusion: Conclusion) -> Iterator[Line]:
+    if judgement.rejection is not None:
+        for line in _wrapped(judgement.rejection.line):
+            yield line, "red"
     reached = judgement.tier
     if reached is not None and not judgement.incomplete:
         yield f"  tier     {reached.name}", ""

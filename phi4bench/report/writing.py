@@ -69,9 +69,16 @@ def _write_transcripts(folder: Path, results: Sequence[Result]) -> dict[str, str
         if not isinstance(result, Fault):
             judgement = result[0]
             if judgement.baseline:
-                runs.setdefault(str(judgement.baseline.artifact["id"]), judgement.baseline)
+                baseline = judgement.baseline
+                known = runs.setdefault(str(baseline.artifact["id"]), baseline)
+                if _made(known) < _made(baseline):  # another candidate may have needed less of it
+                    runs[str(baseline.artifact["id"])] = baseline
             runs[judgement.id] = judgement.run
     return {name: _sha256(write_run(folder, run)) for name, run in runs.items()}
+
+
+def _made(run: SavedRun) -> int:
+    return sum(completion is not None for completion in run.completions)
 
 
 def _sha256(path: Path) -> str:

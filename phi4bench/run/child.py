@@ -56,12 +56,13 @@ def run_child(
     clock: Callable[[], float] = time.monotonic,
     worker: str = WORKER,
     order: Mapping[str, Json] | None = None,
+    enough: Callable[[Item], bool] | None = None,
 ) -> Ran:
     """Open the artifact, `choose` what to generate once its runtime's identity is known, and generate that.
 
     `total`: completions wanted in all, those stored already included. `deadline` is a reading of `clock`.
     `keeps`: what is made stays in the store after this run. `worker`: the module that does it, and what it is told
-    besides the `setup` in its `order`.
+    besides the `setup` in its `order`. `enough`: asked after each item that is done, whether to stop there.
     Raises ArtifactError where the artifact cannot be opened, BackendError where it stops working, Interrupted.
     """
     name = setup.artifact.id
@@ -81,6 +82,9 @@ def run_child(
                         began = clock()
                     case "done":
                         ran.done.add(event["index"])
+                        if enough is not None and enough(ran.items[event["index"]]):
+                            progress.update(len(ran.done))
+                            return ran.result(clock() - began)
                     case "error":
                         raise ran.told(event)
                 ran.peak = max(ran.peak, event.get("peak", 0))

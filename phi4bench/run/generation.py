@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from phi4bench.run.child import Ran, run_child
 from phi4bench.run.files import write_text
 from phi4bench.run.jobs import Item, Setup, prompt_key, store_identity
 from phi4bench.run.progress import Progress
+from phi4bench.run.sequential import Lookout
 from phi4bench.store import TranscriptStore, default_cache_dir
 from phi4bench.transcripts import Completion, Transcript
 
@@ -51,10 +52,10 @@ class Generation:
 
     transcripts: Mapping[str, Transcript]
     total: int
-    generated: int
-    seconds: float | None
-    peak_rss_bytes: int | None
-    runtime: Mapping[str, Json]
+    generated: int = 0
+    seconds: float | None = None
+    peak_rss_bytes: int | None = None
+    runtime: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def missing(self) -> int:
@@ -75,27 +76,68 @@ def render(artifact: Artifact, cases: Sequence[Case], system_prompt: str | None)
 
 
 def generate(
-    artifact: Artifact, items: Sequence[Item], settings: Settings, progress: Progress, deadline: float | None = None
+    artifact: Artifact,
+    items: Sequence[Item],
+    settings: Settings,
+    progress: Progress,
+    deadline: float | None = None,
+    lookout: Lookout | None = None,
 ) -> Generation:
-    """Everything that is missing, each completion stored as it is made. Raises what `run_child` raises, StoreError."""
+    """Everything that is missing, each completion stored as it is made. Raises what `run_child` raises, StoreError.
+
+    With a `lookout`, in its order and until it has seen enough; where everything is stored, there is nothing to stop.
+    """
     setup = Setup(artifact, settings.decoding, settings.threads, settings.cache_dir, settings.batch)
     memory = _runtime_memory(setup, settings)
     runtime = _recall(memory)
     if runtime is not None:
         found = _stored(setup, runtime, items)
-        if len(found) == len(items):
+        if len(found) == len(items) or (lookout and lookout.saw_all(found)):
             return Generation(found, len(items), 0, None, None, runtime)
+    if lookout:
+        items = lookout.ordered(items)
+    with ExitStack() as until_made:
+        store: TranscriptStore
+        stored_before = 0
 
-    def lacking(runtime: Mapping[str, Json]) -> list[Item]:
-        there = _stored(setup, runtime, items)
-        return [item for item in items if item.case_id not in there]
+        def lacking(runtime: Mapping[str, Json]) -> list[Item]:
+            nonlocal store, stored_before
+            there = _stored(setup, runtime, items)
+            stored_before = len(there)
+            if lookout:
+                store = until_made.enter_context(TranscriptStore.open(setup.cache_dir, store_identity(setup, runtime)))
+                if lookout.saw_all(there):
+                    return []
+            return [item for item in items if item.case_id not in there]
 
-    ran: Ran = run_child(setup, lacking, len(items), progress, deadline, settings.keeps)
+        def enough(item: Item) -> bool:
+            store.refresh()
+            completion = store.get(item.key)
+            return lookout is not None and completion is not None and lookout.saw(item.case_id, completion)
+
+        ran: Ran = run_child(
+            setup,
+            lacking,
+            len(items),
+            progress,
+            deadline,
+            settings.keeps,
+            order={"in_order": True} if lookout else None,
+            enough=enough if lookout else None,
+        )
     if ran.runtime:
         with suppress(OSError):
             write_text(memory, json.dumps(ran.runtime))
     found = _stored(setup, ran.runtime, items) if ran.runtime else {}
-    return Generation(found, len(items), ran.done, ran.seconds, ran.peak_rss_bytes, ran.runtime)
+    # The child may have stored more than it was heard of before it was stopped.
+    return Generation(found, len(items), len(found) - stored_before, ran.seconds, ran.peak_rss_bytes, ran.runtime)
+
+
+def stored(artifact: Artifact, items: Sequence[Item], settings: Settings) -> Mapping[str, Transcript]:
+    """What the store has of them, without a child; nothing where the runtime is not known."""
+    setup = Setup(artifact, settings.decoding, settings.threads, settings.cache_dir)
+    runtime = _recall(_runtime_memory(setup, settings))
+    return _stored(setup, runtime, items) if runtime is not None else {}
 
 
 def _stored(setup: Setup, runtime: Mapping[str, Json], items: Sequence[Item]) -> dict[str, Transcript]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,23 @@ class Item:
     key: str
     prompt: Prompt
     answer: tuple[Segment, ...] = ()
+
+
+LEAST_AT_A_TIME = 48
+"""Cases handed to a backend together where a run may stop at any of them: three rounds of a large model's rows."""
+
+
+def portions(count: int) -> Iterator[tuple[int, int]]:
+    """(start, end) of what is handed over together, in order, where a run may stop early.
+
+    A backend finishes what it was handed in an order of its own, so that on average half of it is made in vain; each
+    end leaves rows idle. So portions grow with what lies behind them.
+    """
+    start = 0
+    while start < count:
+        end = min(count, start + max(LEAST_AT_A_TIME, start // 4))
+        yield start, end
+        start = end
 
 
 @dataclass(frozen=True)

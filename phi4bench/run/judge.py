@@ -20,7 +20,8 @@ from phi4bench.datasets import sample
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable, wrapped
 from phi4bench.prompts import Prompt
-from phi4bench.run.generation import Generation, Settings, generate, render
+from phi4bench.run.early import Early, uncompared
+from phi4bench.run.generation import Generation, Settings, generate, render, stored
 from phi4bench.run.judging import REGRESSION, Judgement, assess
 from phi4bench.run.measuring import Stopwatch, Wanted
 from phi4bench.run.options import RunOptions
@@ -28,9 +29,11 @@ from phi4bench.run.plan import Plan, Subject
 from phi4bench.run.progress import Progress
 from phi4bench.run.repeating import repeat
 from phi4bench.run.scoring import measure
+from phi4bench.run.sequential import Lookout
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Size, size_to_json
 from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, TIMED_GATES
+from phi4bench.transcripts import Transcript
 
 Say = Callable[[str], None]
 
@@ -66,56 +69,47 @@ class Judge:
         try:
             timed = any(name in TIMED_GATES for name in gates)
             needed = any(name not in TIMED_GATES for name in gates)
-            run = self._run(subject.artifact, _facts(subject, self.plan), needed)
-            if self.plan.options.determinism is not None and needed:
-                run = replace(run, facts={**run.facts, "determinism": self._determinism(subject.artifact, run)})
+            early = Early.open(self.plan, subject, gates, self._stored_baseline(subject, paired)) if needed else None
+            lookout = early.over_candidate() if early else None
+            run = self._run(subject.artifact, _facts(subject, self.plan), needed, lookout)
             baseline = None
-            if subject.baseline is not None and paired:
-                baseline = self._run(subject.baseline, {"role": "baseline"})
-                run = replace(run, facts={**run.facts, "baseline": baseline.artifact["id"]})
-                if closely:
-                    found = self._fidelity(subject.artifact, subject.baseline)
-                    run = replace(run, facts={**run.facts, "fidelity": found})
+            if early is not None and early.leave(run):
+                run, baseline = self._stopped(run, subject, early)
+            elif subject.baseline is not None and paired:
+                run, baseline = self._compared(run, subject.baseline, early, gates)
+            over = early is not None and early.over
+            if baseline is not None and subject.baseline is not None and closely and not over:
+                found = self._fidelity(subject.artifact, subject.baseline)
+                run = replace(run, facts={**run.facts, "fidelity": found})
+            if early is not None and early.line:
+                self._tell(early.line)
+            if self.plan.options.determinism is not None and needed and not over:
+                run = replace(run, facts={**run.facts, "determinism": self._determinism(subject.artifact, run)})
             if SIZE_GATE in gates:
                 run = replace(run, facts={**run.facts, "size": sizes(subject)})
-            if timed:
+            if timed and not over:
                 run = replace(run, facts={**run.facts, "slo": self._slo(subject, gates)})
             return assess(run, baseline, self.plan.targets)
         except Phi4benchError as error:
             return Fault(subject.artifact.id, printable(str(error)), isinstance(error, UsageError))
 
-    def _run(self, artifact: Artifact, facts: Mapping[str, Any], needed: bool = True) -> SavedRun:
-        """`needed`: whether any gate asks for completions; without, none is made."""
+    def _run(
+        self, artifact: Artifact, facts: Mapping[str, Any], needed: bool = True, lookout: Lookout | None = None
+    ) -> SavedRun:
+        """`needed`: whether any gate asks for completions; without, none is made. `lookout`: may see enough early."""
         key = f"{artifact.sha256} {artifact.dialect.digest()}"
         if key not in self._done or facts.get("role") == "candidate":
-            plan, options = self.plan, self.plan.options
+            plan = self.plan
             items = render(artifact, plan.dataset.cases, plan.system_prompt)
             for line in header(artifact, plan, items[0].prompt, facts.get("role") == "baseline"):
                 self.say(line)
-            with self._settings() as settings:
-                made = Generation({}, len(items), 0, None, None, {})
-                if needed:
-                    made = generate(artifact, items, settings, self.progress, self.deadline)
-                    self._tell(_made(made))
-            run = SavedRun(
-                artifact=card(artifact),
-                dialect=artifact.dialect,
-                dataset=plan.dataset,
-                completions=tuple(
-                    made.transcripts[item.case_id].completion if item.case_id in made.transcripts else None
-                    for item in items
-                ),
-                decoding={**asdict(settings.decoding), "system_prompt": plan.system_prompt},
-                machine=self.machine,
-                versions={"phi4bench": __version__, **_packages(self.machine)},
-                facts={
-                    **facts,
-                    "stopped": _why_stopped(options) if made.missing else "",
-                    "needed": needed,
-                    "generation": _generation_facts(made),
-                },
-            )
-            if not needed:
+            made = Generation({}, len(items))
+            if needed:
+                with self._settings() as settings:
+                    made = generate(artifact, items, settings, self.progress, self.deadline, lookout)
+                self._tell(_made(made))
+            run = self._saved(artifact, made, facts, needed)
+            if not needed or (lookout and made.missing):
                 return run
             self._done[key] = run
         return self._done[key]
@@ -132,6 +126,53 @@ class Judge:
             )
         self.say(f"  determinism   {found['missing'] or f'{len(cases):,} cases, run again in 4 ways'}")
         return found
+
+    def _saved(self, artifact: Artifact, made: Generation, facts: Mapping[str, Any], needed: bool = True) -> SavedRun:
+        plan, options = self.plan, self.plan.options
+        decoding = Decoding(max_new_tokens=options.max_new_tokens)
+        found = (made.transcripts.get(case.id) for case in plan.dataset.cases)
+        return SavedRun(
+            artifact=card(artifact),
+            dialect=artifact.dialect,
+            dataset=plan.dataset,
+            completions=tuple(None if one is None else one.completion for one in found),
+            decoding={**asdict(decoding), "system_prompt": plan.system_prompt},
+            machine=self.machine,
+            versions={"phi4bench": __version__, **_packages(self.machine)},
+            facts={
+                **facts,
+                "stopped": _why_stopped(options) if made.missing else "",
+                "needed": needed,
+                "generation": _generation_facts(made),
+            },
+        )
+
+    def _stopped(self, run: SavedRun, subject: Subject, early: Early) -> tuple[SavedRun, SavedRun | None]:
+        """The candidate as far as it was looked at, and its baseline as far as that was stored and compared."""
+        run, before = early.stopped(run)
+        if subject.baseline is None or not before:
+            return run, None
+        return run, self._saved(subject.baseline, Generation(before, len(run.completions)), {"role": "baseline"})
+
+    def _compared(
+        self, run: SavedRun, baseline: Artifact, early: Early | None, gates: Collection[str]
+    ) -> tuple[SavedRun, SavedRun | None]:
+        """The candidate with its baseline, which is run unless there is nothing left to decide."""
+        if early is not None and early.spares_baseline(run, gates):
+            return uncompared(run, baseline, "failed"), None
+        lookout = early.over_baseline(run) if early else None
+        before = self._run(baseline, {"role": "baseline"}, True, lookout)
+        run = replace(run, facts={**run.facts, "baseline": before.artifact["id"]})
+        return (early.ended(run) if early is not None and early.over else run), before
+
+    def _stored_baseline(self, subject: Subject, paired: bool) -> Mapping[str, Transcript]:
+        """What the cache holds of it already; it is asked only where that may spare something."""
+        plan = self.plan
+        if subject.baseline is None or not paired or not plan.options.sequential or not plan.options.cache:
+            return {}
+        with self._settings() as settings:
+            items = render(subject.baseline, plan.dataset.cases, plan.system_prompt)
+            return stored(subject.baseline, items, settings)
 
     def _fidelity(self, artifact: Artifact, baseline: Artifact) -> dict[str, Any]:
         plan, seed, alpha = self.plan, self.plan.options.seed, self.plan.targets.alpha

@@ -23,11 +23,13 @@ from phi4bench.gates import (
     per_tool,
 )
 from phi4bench.levels import Level, Score, score
+from phi4bench.rejection import Rejection, Stop, Watch, family_order
 from phi4bench.run.repeating import stability_from_json
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Size, exempt, judge_size, size_from_json
 from phi4bench.slo import Slo, exempt_speedups, judge_slo, slo_from_json
 from phi4bench.stability import Stability, discounted
+from phi4bench.stats import Interval
 from phi4bench.targets import FIDELITY_GATES, PAIRED_GATES, SCORE_GATES, SIZE_GATE, TIMED_GATES, Targets, Tier
 from phi4bench.transcripts import Completion
 from phi4bench.verdicts import EXIT_CODES, Judged, Verdict, advice, required_gates, tier, verdict
@@ -51,7 +53,8 @@ class Judgement:
     families that are `known` to fail. A case whose calls are not stable counts as wrong in them.
 
     `gates`: every rate by name, and `regression` every paired comparison, both with outcomes where there are targets.
-    `incomplete`: why no gate may be decided; empty where every completion is there.
+    `incomplete`: why no gate may be decided; empty where every completion is there. `rejection`: of an artifact that
+    was rejected early, where and why; its gates are then the only ones decided.
     """
 
     run: SavedRun
@@ -64,6 +67,7 @@ class Judgement:
     incomplete: str = ""
     known: KnownFailures | None = None
     stability: Stability | None = None
+    rejection: Rejection | None = None
 
     @property
     def id(self) -> str:
@@ -90,6 +94,8 @@ class Judgement:
         results: list[Judged] = [*self.gates.values(), *self.regression.values(), *self.fidelity_gates.values()]
         results += [*self.size_gates.values(), *self.slo_gates.values()]
         untimed = self.slo.missing if self.slo else {}
+        if self.rejection is not None:
+            untimed = dict.fromkeys(TIMED_GATES, f"{self.id} was rejected early")
         why |= {name: f"it was not measured: {reason}" for name, reason in untimed.items()}
         return required_gates(results, self.targets, self.precision, self.device, self.waived, why, self.exempt)
 
@@ -207,12 +213,19 @@ class Conclusion:
 
 
 def assess(run: SavedRun, baseline: SavedRun | None, targets: Targets) -> Judgement:
-    """Score and judge. Where completions are missing no gate is decided: what is there is no fair sample."""
-    scores, before = score_run(run), score_run(baseline) if baseline else ()
+    """Score and judge. Where completions are missing no gate is decided: what is there is no fair sample.
+
+    The one exception is a run that was stopped for an early rejection, which is found again in its completions.
+    """
+    scores = score_run(run)
     stability = _stability(run)
     if stability:
         scores = discounted(scores, stability)
     known = _known_failures(run, scores)
+    cases = [case for case in run.dataset.cases if not known or case.group not in known.groups]
+    if baseline is not None:
+        baseline = _as_far_as_compared(baseline, run, cases)
+    before = score_run(baseline) if baseline else ()
     if known:
         scores, before = (tuple(one for one in some if one.group not in known.groups) for some in (scores, before))
     precision = str(run.artifact["precision"])
@@ -223,15 +236,45 @@ def assess(run: SavedRun, baseline: SavedRun | None, targets: Targets) -> Judgem
         pairs = [[one for one in some if one.case_id in shared] for some in (scores, before)]
         if shared:
             regression = judge_regression(pairs[0], pairs[1], targets, precision)
-    incomplete = _incomplete(run)
+    incomplete = _incomplete(run, run)
+    unpaired = incomplete or (_incomplete(baseline, run) if baseline else "")
+    rejection = _rejection(run, cases, scores, before, targets) if incomplete or unpaired else None
     if incomplete:
-        gates = {name: _undecided(gate, incomplete) for name, gate in gates.items()}
-    unpaired = incomplete or (_incomplete(baseline) if baseline else "")
+        gates = {name: _undecided(gate, incomplete, rejection) for name, gate in gates.items()}
     if unpaired:
-        regression = {name: _undecided(gate, unpaired) for name, gate in regression.items()}
-    return Judgement(
-        run, baseline, targets, scores, before, gates, regression, incomplete, known=known, stability=stability
-    )
+        regression = {name: _undecided(gate, unpaired, rejection) for name, gate in regression.items()}
+    return Judgement(run, baseline, targets, scores, before, gates, regression, incomplete, known, stability, rejection)
+
+
+def only_groups(run: SavedRun, groups: Collection[str]) -> SavedRun:
+    """The run with the completions of some groups alone: others, made or stored before, were not looked at."""
+    kept, pairs = set(groups), zip(run.dataset.cases, run.completions, strict=True)
+    return replace(run, completions=tuple(made if case.group in kept else None for case, made in pairs))
+
+
+def _as_far_as_compared(baseline: SavedRun, run: SavedRun, cases: Sequence[Case]) -> SavedRun:
+    """A baseline that several share may have gone on where one of them was rejected."""
+    stop = Stop.from_json(run.facts.get("stopped_early"))
+    if stop is None:
+        return baseline
+    return only_groups(baseline, family_order((case.group for case in cases), stop.seed)[: stop.pairs])
+
+
+def _rejection(
+    run: SavedRun, cases: Sequence[Case], scores: Sequence[Score], before: Sequence[Score], targets: Targets
+) -> Rejection | None:
+    """The one for which a run was stopped, by these targets; `None` where they would not have stopped it."""
+    stop = Stop.from_json(run.facts.get("stopped_early"))
+    if stop is None:
+        return None
+    watch = Watch(cases, targets, str(run.artifact["precision"]), stop.gates, stop.seed)
+    if None not in run.completions:
+        watch.leave_rates()
+    for one in before:
+        watch.add(one, baseline=True)
+    for one in scores:
+        watch.add(one)
+    return watch.rejection
 
 
 def score_run(run: SavedRun) -> tuple[Score, ...]:
@@ -279,20 +322,35 @@ def _answered(run: SavedRun) -> dict[str, tuple[Case, Completion]]:
     return {case.id: (case, completion) for case, completion in pairs if completion is not None}
 
 
-def _incomplete(run: SavedRun) -> str:
+def _incomplete(run: SavedRun, candidate: SavedRun) -> str:
     missing = sum(completion is None for completion in run.completions)
     if not missing:
         return ""
     if run.facts.get("needed") is False:
         return "no completion was made: none of the gates that were run asks for any"
+    if candidate.facts.get("stopped_early"):
+        return (
+            f"{missing:,} of {len(run.completions):,} cases were not looked at, for {candidate.artifact['id']} was"
+            " rejected early (without --sequential all are)"
+        )
     return (
         f"{run.artifact['id']} lacks {missing:,} of {counted(len(run.completions), 'completion')}:"
         f" {run.facts.get('stopped') or 'the run was stopped'}; run the same command to go on from there"
     )
 
 
-def _undecided(gate: Any, reason: str) -> Any:
-    """The same figures, and no outcome but INCONCLUSIVE."""
+def _undecided(gate: Any, reason: str, rejection: Rejection | None) -> Any:
+    """The same figures, and no outcome but INCONCLUSIVE, or a FAIL that was certain early.
+
+    An interval that was made for one look does not hold where looking decided the end: in its place comes the bound
+    that holds at all looks, of the gates that have one.
+    """
+    if rejection is not None:
+        least = -1.0 if gate.name.startswith(REGRESSION) else 0.0
+        upper = rejection.upper.get(gate.name)
+        gate = replace(gate, interval=None if upper is None else Interval(least, upper))
+        if rejection.gate(gate.name):
+            return replace(gate, outcome=Outcome.FAIL, more_groups=None, reason=rejection.line)
     if gate.outcome is None:
         return gate
     return replace(gate, outcome=Outcome.INCONCLUSIVE, more_groups=None, reason=reason)

@@ -37,6 +37,7 @@ class RunOptions:
     slo_seconds: float = 60.0
     slo_rate: float | None = None
     determinism: int | None = None
+    sequential: bool = False
 
 
 DESTINATION = "phi4bench_{}"
@@ -76,6 +77,10 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "decode": (
         "--decode",
         {"metavar": "MODE", "default": "free", "help": "how tokens are chosen: free, the default"},
+    ),
+    "sequential": (
+        "--sequential",
+        {"action": "store_true", "help": "stop generating once a required gate is certain to fail"},
     ),
     "time_limit": (
         "--time-limit",
@@ -143,6 +148,7 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
         slo_seconds=_number("slo_seconds", get("slo_seconds"), float, 0) or 60.0,
         slo_rate=_number("slo_rate", get("slo_rate"), float, 0) or None,
         determinism=_number("determinism", get("determinism"), int, 1),
+        sequential=get("sequential"),
     )
 
 

@@ -14,14 +14,15 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from phi4bench.backends import CaseError, open_backend
+from phi4bench.backends import Backend, CaseError, Decoding, open_backend
 from phi4bench.errors import Phi4benchError, UsageError
-from phi4bench.run.jobs import Setup, item_from_json, store_identity
+from phi4bench.run.jobs import Item, Setup, item_from_json, portions, store_identity
 from phi4bench.store import TranscriptStore
+from phi4bench.transcripts import Completion
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -58,10 +59,23 @@ def _generate(order: dict[str, Any], say: Say) -> None:
         say({"event": "ready", "identity": runtime, "peak": peak_rss_bytes()})
         items = [item_from_json(item) for item in json.loads(sys.stdin.readline() or "[]")]
         with TranscriptStore.open(setup.cache_dir, store_identity(setup, runtime)) as store:
-            for index, completion in backend.generate([item.prompt for item in items], setup.decoding):
+            for index, completion in _made(backend, items, setup.decoding, bool(order.get("in_order"))):
                 store.put(items[index].key, items[index].case_id, completion)
                 say({"event": "done", "index": index, "peak": peak_rss_bytes()})
     say({"event": "end", "peak": peak_rss_bytes()})
+
+
+def _made(
+    backend: Backend, items: Sequence[Item], decoding: Decoding, in_order: bool
+) -> Iterator[tuple[int, Completion]]:
+    """As the backend makes them, or `in_order`, a portion after the other."""
+    for start, end in portions(len(items)) if in_order else [(0, len(items))]:
+        try:
+            for index, completion in backend.generate([item.prompt for item in items[start:end]], decoding):
+                yield start + index, completion
+        except CaseError as error:
+            error.index += start
+            raise
 
 
 def peak_rss_bytes() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from phi4bench.stats.betting import Bet, upper_bound
 from phi4bench.stats.clusters import Tally, design_effect, tally
 from phi4bench.stats.distributions import binomial_two_sided_p, normal_quantile, t_quantile
 from phi4bench.stats.paired import (
@@ -17,6 +18,7 @@ from phi4bench.stats.proportions import Interval, cases_for_floor, more_groups_f
 from phi4bench.stats.quantiles import fewest_for_quantile, mean_interval, quantile, quantile_interval
 
 __all__ = [
+    "Bet",
     "Flips",
     "Interval",
     "Tally",
@@ -38,5 +40,6 @@ __all__ = [
     "t_quantile",
     "tally",
     "tango",
+    "upper_bound",
     "wilson",
 ]

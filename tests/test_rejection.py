@@ -1,0 +1,207 @@
+"""Early rejection: which gates are watched, in which order families count, and how often it is wrong."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from kit import case_line
+
+from phi4bench.cases import Case
+from phi4bench.datasets import case_from_json
+from phi4bench.datasets.shipped import fixtures_dir
+from phi4bench.datasets.toolsets import read_toolset
+from phi4bench.levels import Level, Score
+from phi4bench.rejection import Refuted, Rejection, Stop, Watch, family_order, watched_gates
+from phi4bench.run.judging import SUITE_GATES
+from phi4bench.targets import merge_targets, parse_targets
+
+SIX = read_toolset(fixtures_dir() / "tools" / "claude_code.json")
+GUIDE = merge_targets([parse_targets((fixtures_dir() / "targets" / "guide.toml").read_text(), "guide")])
+CASES = tuple(case_from_json(case_line(number), lambda _: SIX) for number in range(320))
+PAIRS_OF_CASES = tuple(replace(case, group=f"pair-{number // 2}") for number, case in enumerate(CASES))
+OWN = ("detection", "parsing", "tool", "parameter", "abstention")
+PAIRED = tuple(f"regression.{name}" for name in OWN)
+
+
+def scored(case: Case, level: Level = Level.RIGHT_PARAMETERS, abstained: bool = True) -> Score:
+    if not case.expects_call:
+        return Score(case.id, case.scenario, case.group, (), False, Level.NOTHING, abstained=abstained)
+    return Score(case.id, case.scenario, case.group, ("read",), True, level)
+
+
+def watch(cases: Sequence[Case] = CASES, gates: Sequence[str] = OWN, seed: int = 0, precision: str = "") -> Watch:
+    return Watch(cases, GUIDE, precision, gates, seed)
+
+
+def in_order(cases: Sequence[Case], seed: int = 0) -> list[Case]:
+    places = {group: place for place, group in enumerate(family_order((case.group for case in cases), seed))}
+    return sorted(cases, key=lambda case: places[case.group])
+
+
+def rejected(one: Watch, scores: Sequence[Score]) -> Rejection | None:
+    for score in scores:
+        one.add(score)
+    return one.rejection
+
+
+class TestWatchedGates:
+    def test_they_are_the_required_ones_that_tests_judge(self) -> None:
+        assert watched_gates(CASES, GUIDE, "fp32", SUITE_GATES, paired=True) == OWN
+        assert watched_gates(CASES, GUIDE, "int8", SUITE_GATES, paired=True) == (*OWN, *PAIRED)
+        assert watched_gates(CASES, GUIDE, "int8", SUITE_GATES, paired=False) == OWN
+        assert watched_gates(CASES, GUIDE, "int8", ["tool", "regression.tool"], paired=True) == (
+            "tool",
+            "regression.tool",
+        )
+
+    def test_a_gate_that_too_few_families_concern_is_not(self) -> None:
+        """39 families expect a call: such a gate is INCONCLUSIVE at the full set, and never decided earlier."""
+        few = [*CASES[:39], *CASES[170:]]
+        assert watched_gates(few, GUIDE, "", SUITE_GATES, paired=False) == ("abstention",)
+
+    def test_what_is_no_rate_over_known_cases_is_not(self) -> None:
+        report = merge_targets([parse_targets((fixtures_dir() / "targets" / "report.toml").read_text(), "report")])
+        required = {target.name for target in report.required("fp32")}
+        assert {"schema_validity", "slo.latency_p95_ms"} <= required
+        assert set(watched_gates(CASES, report, "fp32", SUITE_GATES, paired=False)) == required & {*OWN, "selection"}
+
+
+class TestOrder:
+    def test_the_seed_alone_decides_it(self) -> None:
+        groups = [case.group for case in CASES]
+        assert family_order(groups, 3) == family_order(list(reversed(groups)), 3)
+        assert family_order(groups, 3) != family_order(groups, 4)
+        assert sorted(family_order(groups, 3)) == sorted(set(groups))
+
+    def test_what_is_finished_first_changes_nothing(self) -> None:
+        wrong = [scored(case, Level.PARSED) for case in in_order(PAIRS_OF_CASES)]
+        expected = rejected(watch(PAIRS_OF_CASES), wrong)
+        assert expected is not None
+        until = expected.cases
+        for seed in range(3):
+            mixed = wrong[:until]
+            random.Random(seed).shuffle(mixed)
+            assert rejected(watch(PAIRS_OF_CASES), mixed) == expected
+
+    def test_a_family_counts_once_all_its_cases_are_there(self) -> None:
+        ordered = in_order(PAIRS_OF_CASES)
+        one = watch(PAIRS_OF_CASES)
+        for case in ordered[1:]:  # the first family lacks a case, and everything waits for it
+            assert one.add(scored(case, Level.NOTHING, abstained=False)) is None
+        assert one.settled == 0
+        assert one.add(scored(ordered[0], Level.NOTHING)) is not None
+
+
+class TestRejection:
+    def test_it_names_the_gates_and_their_bounds(self) -> None:
+        found = rejected(watch(), [scored(case, Level.PARSED) for case in in_order(CASES)])
+        assert found is not None
+        assert [one.gate for one in found.refuted] == ["tool", "parameter"]
+        assert found.alpha == 0.05 / 5
+        assert 0.0 < found.upper["tool"] < 0.95 < found.upper["detection"]
+        assert found.line.startswith(f"rejected early after {found.cases} of 320 cases: tool's upper bound ")
+        assert "% is below 95%" in found.line
+
+    def test_forty_families_are_needed_however_bad_they_are(self) -> None:
+        seen = 0
+        one = watch(gates=("tool",))
+        for case in in_order(CASES):
+            seen += case.expects_call
+            if one.add(scored(case, Level.NOTHING)):
+                break
+        assert seen == 40
+
+    def test_what_is_right_is_never_rejected(self) -> None:
+        assert rejected(watch(), [scored(case) for case in in_order(CASES)]) is None
+
+    def test_the_last_family_leaves_nothing_to_stop(self) -> None:
+        """Wrong in the last family but one, and sure then: rejected; in the last: judged by its interval."""
+        forty = in_order(CASES[:40])
+        assert rejected(watch(forty, ("tool",)), [scored(case, Level.NOTHING) for case in forty]) is None
+        more = in_order(CASES[:41])
+        assert rejected(watch(more, ("tool",)), [scored(case, Level.NOTHING) for case in more]) is not None
+
+    def test_a_known_failure_is_not_looked_at(self) -> None:
+        kept = CASES[20:]
+        one = watch(kept)
+        for case in CASES[:20]:
+            one.add(scored(case, Level.NOTHING))
+        assert one.settled == 0
+
+    def test_the_bound_is_never_shown_as_the_target(self) -> None:
+        assert Refuted("tool", 0.94997, 0.95).line == "tool's upper bound 94.997% is below 95%"
+        assert Refuted("regression.tool", -0.031, -0.02).line == "regression.tool's upper bound -3.1 points is below -2"
+
+
+class TestPairs:
+    def test_a_loss_beyond_the_margin_is_refuted_wherever_the_baseline_comes_from(self) -> None:
+        """The levels that lose one case in ten, of which the baseline had all right."""
+        ordered = in_order(CASES)
+        after = [
+            scored(case, Level.RIGHT_TOOL if number % 10 < 3 else Level.RIGHT_PARAMETERS)
+            for number, case in enumerate(ordered)
+        ]
+        gates = ("regression.tool", "regression.parameter")
+        first, last = watch(gates=gates, precision="int8"), watch(gates=gates, precision="int8")
+        for case in ordered:
+            first.add(scored(case), baseline=True)
+        found = rejected(first, after)
+        assert found is not None
+        assert [one.gate for one in found.refuted] == ["regression.parameter"]
+        for score in after:
+            last.add(score)
+        for case in ordered:
+            last.add(scored(case), baseline=True)
+        assert last.rejection == found
+        assert first.stop.pairs == last.stop.pairs < 320
+
+    def test_what_both_get_wrong_is_no_loss(self) -> None:
+        one = watch(gates=PAIRED, precision="int8")
+        for case in CASES:
+            one.add(scored(case, Level.NOTHING, abstained=False), baseline=True)
+        assert rejected(one, [scored(case, Level.NOTHING, abstained=False) for case in CASES]) is None
+
+    def test_a_candidate_that_is_all_there_is_judged_by_its_intervals(self) -> None:
+        one = watch(gates=(*OWN, *PAIRED), precision="int8")
+        one.leave_rates()
+        assert rejected(one, [scored(case, Level.NOTHING) for case in CASES]) is None
+
+
+class TestStop:
+    def test_it_survives_the_way_to_the_transcripts(self) -> None:
+        stop = Stop(7, ("tool", "regression.tool"), 12)
+        assert Stop.from_json(stop.to_json()) == stop
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            pytest.param(None, id="nothing"),
+            pytest.param({"seed": "0", "gates": [], "pairs": 0}, id="seed-in-words"),
+            pytest.param({"seed": 0, "gates": ["tol"], "pairs": 0}, id="unknown-gate"),
+            pytest.param({"seed": 0, "gates": [["tool"]], "pairs": 0}, id="gate-in-a-list"),
+            pytest.param({"seed": 0, "gates": ["tool"], "pairs": -1}, id="fewer-than-no-pairs"),
+            pytest.param({"seed": 0, "gates": ["tool"]}, id="without-pairs"),
+        ],
+    )
+    def test_anything_else_is_none(self, data: object) -> None:
+        assert Stop.from_json(data) is None
+
+
+def test_artifacts_at_the_edge_of_every_gate_are_rejected_early_at_most_alpha_of_the_time() -> None:
+    """60 of them, each true rate exactly its target: at alpha 5% for all five gates at once, at most 9.
+
+    scipy.stats.binom.ppf(0.999, 60, 0.05) is 9. Levels are drawn as guide's targets have them: 3% do not detect, 2%
+    more do not parse, 5% more are wrong in an argument.
+    """
+    draw, false = random.Random(11), 0
+    levels = [Level.NOTHING] * 3 + [Level.DETECTED] * 2 + [Level.RIGHT_TOOL] * 5 + [Level.RIGHT_PARAMETERS] * 90
+    for seed in range(60):
+        one = watch(PAIRS_OF_CASES, seed=seed)
+        for case in in_order(PAIRS_OF_CASES, seed):
+            if one.add(scored(case, draw.choice(levels), draw.random() < 0.9)):
+                false += 1
+                break
+    assert false <= 9
