@@ -18,6 +18,17 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Grammar:
+    """What a completion may say, over its text as decoded, in the Lark form that llguidance reads.
+
+    `markers`: the control texts that may stand in it; any other control token of the tokenizer ends it or is left out.
+    """
+
+    text: str
+    markers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Prompt:
     """What is sent for one case.
 
@@ -27,12 +38,14 @@ class Prompt:
     `stop`: texts that end the assistant's turn (control tokens such as `<|end|>`).
     `call_opener`: the control text with which a call starts, empty where the dialect has none; a backend may
     measure its decision margin there.
+    `grammar`: what masks the logits; `None` where they are free.
     """
 
     segments: tuple[Segment, ...]
     shared: int = 0
     stop: tuple[str, ...] = ()
     call_opener: str = ""
+    grammar: Grammar | None = None
 
     @property
     def text(self) -> str:

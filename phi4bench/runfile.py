@@ -31,7 +31,8 @@ class SavedRun:
     """What one artifact did with one dataset.
 
     `completions` are aligned with the dataset's cases, `None` where the run stopped before. `artifact`, `decoding`,
-    `machine`, `versions` and `facts` are JSON objects that go into the reports as they are.
+    `machine`, `versions` and `facts` are JSON objects that go into the reports as they are. `free`: the completions of
+    the same cases without a mask, beside those of a constrained run; empty where there are none.
     """
 
     artifact: Mapping[str, Any]
@@ -42,6 +43,7 @@ class SavedRun:
     machine: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    free: tuple[Completion | None, ...] = ()
 
 
 def write_run(folder: Path, run: SavedRun) -> Path:
@@ -77,12 +79,14 @@ def write_run(folder: Path, run: SavedRun) -> Path:
         try:
             with draft.open("w", encoding="ascii", newline="\n") as file:
                 file.write(json.dumps(header) + "\n")
-                for case, completion in zip(run.dataset.cases, run.completions, strict=True):
+                for at, (case, completion) in enumerate(zip(run.dataset.cases, run.completions, strict=True)):
                     line = case_to_json(case)
                     if case.toolset and toolsets[case.toolset] != case.tools:  # two sets of one name, in one run
                         line["tools"] = [tool_to_json(tool) for tool in case.tools]
-                    made = None if completion is None else completion_to_json(completion)
-                    file.write(json.dumps({"case": line, "completion": made}) + "\n")
+                    entry = {"case": line, "completion": _made(completion)}
+                    if run.free:
+                        entry["free"] = _made(run.free[at])
+                    file.write(json.dumps(entry) + "\n")
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
@@ -126,23 +130,35 @@ def read_run(path: Path) -> SavedRun:
         toolsets = {name: tools_from_json(tools) for name, tools in header["toolsets"].items()}
         cases: list[Case] = []
         completions: list[Completion | None] = []
+        free: list[Completion | None] = []
         for line in lines[1:]:
             number += 1
             entry = json.loads(line)
             cases.append(case_from_json(entry["case"], toolsets.__getitem__))
-            made = entry["completion"]
-            completions.append(None if made is None else completion_from_json(made))
+            completions.append(_read(entry["completion"]))
+            if "free" in entry:
+                free.append(_read(entry["free"]))
+        if free and len(free) != len(cases):
+            raise FormError(f"{len(free)} cases have a free completion, but all or none should")
         if len(cases) != header["dataset"]["cases"]:
             raise FormError(f"{counted(len(cases), 'case')}, but the header says {header['dataset']['cases']}")
         return SavedRun(
             header["artifact"], dialect, _dataset(header["dataset"], tuple(cases)), tuple(completions),
-            header["decoding"], header["machine"], header["versions"], header["facts"],
+            header["decoding"], header["machine"], header["versions"], header["facts"], tuple(free),
         )  # fmt: skip
     except OSError as error:
         raise StoreError(f"'{shown}' cannot be read: {error.strerror}", "name a run's report folder") from None
     except (DialectError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         why = printable(str(error), 200)
         raise StoreError(f"{shown}:{number}: not a saved run ({why})", "run the judgement again") from None
+
+
+def _made(completion: Completion | None) -> dict[str, Any] | None:
+    return None if completion is None else completion_to_json(completion)
+
+
+def _read(data: Any) -> Completion | None:
+    return None if data is None else completion_from_json(data)
 
 
 def _dataset(header: Mapping[str, Any], cases: tuple[Case, ...]) -> Dataset:

@@ -12,13 +12,18 @@ from phi4bench.fidelity import Position
 from phi4bench.prompts import Prompt, Segment
 from phi4bench.transcripts import Completion
 
+Mode = Literal["free", "constrained"]
+
 
 @dataclass(frozen=True)
 class Decoding:
-    """How tokens are chosen: greedily, at most `max_new_tokens` of them. `free`: no grammar masks the logits."""
+    """How tokens are chosen: greedily, at most `max_new_tokens` of them.
+
+    `free`: no grammar masks the logits; `constrained`: each prompt's own does.
+    """
 
     max_new_tokens: int = 256
-    mode: Literal["free"] = "free"
+    mode: Mode = "free"
 
 
 class Backend(Protocol):

@@ -20,7 +20,8 @@ from phi4bench.artifacts.hf import EXTRA, HfFolder, read_hf
 from phi4bench.backends.base import Decoding, Reference
 from phi4bench.backends.forced import force_jobs
 from phi4bench.backends.kv import Array, PrefixStore, Rows
-from phi4bench.backends.lane import Job, decode_jobs, serve_jobs
+from phi4bench.backends.lane import Job, OpenMask, decode_jobs, serve_jobs
+from phi4bench.backends.masks import Masks
 from phi4bench.backends.parallel import handing_out
 from phi4bench.backends.reader import PromptReader, Tokenizer
 from phi4bench.backends.session import available_cores, instruction_set, one_line
@@ -57,6 +58,7 @@ class HfBackend:
                 raise UsageError(f"{option}={value}, but should be at least 1")
         self._torch, _ = _libraries()
         self._name, self._tokenizer, self._precision = name, tokenizer, precision
+        self._masks: Masks | None = None
         self._device = self._chosen(device)
         self._threads, self._rows = threads or available_cores(), batch or ROWS
         self._torch.set_num_threads(self._threads)
@@ -85,7 +87,10 @@ class HfBackend:
 
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
         jobs, decode = self._reader.jobs(prompts, decoding), self._tokenizer.decode
-        yield from self._run_all(jobs, lambda rows, n, next_job: decode_jobs(rows, n, next_job, decode, self._name))
+        mask = self._open_mask() if decoding.mode == "constrained" else None
+        yield from self._run_all(
+            jobs, lambda rows, n, next_job: decode_jobs(rows, n, next_job, decode, self._name, mask)
+        )
 
     def serve(
         self, prompts: Sequence[Prompt], decoding: Decoding, traffic: Traffic
@@ -93,13 +98,20 @@ class HfBackend:
         """As `generate`, but each prompt only once `traffic` hands it out."""
         jobs = {job.index: job for job in self._reader.jobs(prompts, decoding)}
         decode, name = self._tokenizer.decode, self._name
+        mask = self._open_mask() if decoding.mode == "constrained" else None
         yield from self._run_all(
-            list(jobs.values()), lambda rows, n, _: serve_jobs(rows, n, jobs, traffic, decode, name)
+            list(jobs.values()), lambda rows, n, _: serve_jobs(rows, n, jobs, traffic, decode, name, mask)
         )
 
     def score(self, references: Sequence[Reference]) -> Iterator[tuple[int, tuple[Position, ...]]]:
         jobs, watched = self._reader.forced_jobs(references), [one.watch for one in references]
         yield from self._run_all(jobs, lambda rows, n, next_job: force_jobs(rows, n, next_job, watched, self._name))
+
+    def _open_mask(self) -> OpenMask:
+        """From the model's masks, which are made when they are first needed."""
+        if self._masks is None:
+            self._masks = Masks(self._name, self._tokenizer, self._reader.vocabulary)
+        return self._masks.open
 
     def close(self) -> None:
         self._model = None

@@ -9,6 +9,8 @@ from time import perf_counter
 
 from phi4bench.backends.base import NotFiniteError
 from phi4bench.backends.kv import Array, Rows
+from phi4bench.backends.masks import Mask
+from phi4bench.prompts import Grammar
 from phi4bench.traffic import Traffic
 from phi4bench.transcripts import Completion, Finish
 
@@ -16,12 +18,16 @@ STOP_WINDOW = 24
 """New tokens within which a stop text is looked for: more than any stop text has."""
 
 
+OpenMask = Callable[[Grammar, frozenset[int]], Mask]
+"""A mask at the start of a completion that the tokens given may end."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One prompt as token ids (int64). `cap`: new tokens at most, at least 1. `opener`: the call opener's id.
 
     `stop_texts`: looked for in the text, for a chat template whose stops are no single tokens.
-    `forced`: an answer to be read instead of made, its end of turn included.
+    `forced`: an answer to be read instead of made, its end of turn included. `grammar`: what masks its logits.
     """
 
     index: int
@@ -32,6 +38,7 @@ class Job:
     stop_texts: tuple[str, ...] = ()
     opener: int | None = None
     forced: tuple[int, ...] = ()
+    grammar: Grammar | None = None
 
 
 @dataclass
@@ -40,18 +47,25 @@ class _Active:
     started: float
     first_ms: float
     margin: float | None
+    mask: Mask | None
     tokens: list[int] = field(default_factory=list)
     at_ms: list[float] = field(default_factory=list)
 
 
 def decode_jobs(
-    rows: Rows, capacity: int, next_job: Callable[[], Job | None], decode: Callable[[list[int]], str], name: str
+    rows: Rows,
+    capacity: int,
+    next_job: Callable[[], Job | None],
+    decode: Callable[[list[int]], str],
+    name: str,
+    open_mask: OpenMask | None = None,
 ) -> Iterator[tuple[int, Completion]]:
     """Run jobs until there are none, `capacity` at a time; a row that finishes makes room for the next at once.
 
     `first_token_ms` is the reading of the prompt, during which the other rows wait. `token_ms` is the time between
     this row's tokens as a caller would see it: the steps are shared by all rows, and the reading of prompts that enter
     meanwhile is inside. With capacity 1 both are the case's alone. Raises `NotFiniteError`; `name`: of the artifact.
+    `open_mask`: of jobs that have a grammar; what it costs is in the times.
     """
     active: list[_Active] = []
 
@@ -60,8 +74,11 @@ def decode_jobs(
         started = perf_counter()
         logits = rows.enter(slot, job.ids, job.shared)
         token = _greedy(logits, job, name, 0)
+        mask = open_mask(job.grammar, job.stop_ids) if open_mask and job.grammar else None
+        if mask is not None:
+            token = mask.choose(logits, token)
         first_ms = (perf_counter() - started) * 1e3
-        row = _Active(job, started, first_ms, _margin(logits, job.opener), [token], [first_ms])
+        row = _Active(job, started, first_ms, _margin(logits, job.opener), mask, [token], [first_ms])
         active[slot : slot + 1] = [row]
         return _finished(row, decode)
 
@@ -93,6 +110,8 @@ def decode_jobs(
             row, token = active[slot], tokens[slot]
             if not math.isfinite(logits[slot, token]):
                 raise _not_finite(row.job, name, len(row.tokens))
+            if row.mask is not None:
+                token, now = row.mask.choose(logits[slot], token), perf_counter()
             row.tokens.append(token)
             row.at_ms.append((now - row.started) * 1e3)
             done = _finished(row, decode)
@@ -108,6 +127,7 @@ def serve_jobs(
     traffic: Traffic,
     decode: Callable[[list[int]], str],
     name: str,
+    open_mask: OpenMask | None = None,
 ) -> Iterator[tuple[int, Completion]]:
     """`decode_jobs` over requests that are not all there yet. `jobs`: by the traffic's index."""
 
@@ -116,7 +136,7 @@ def serve_jobs(
         return None if index is None else jobs[index]
 
     while traffic.left:
-        for index, completion in decode_jobs(rows, capacity, next_job, decode, name):
+        for index, completion in decode_jobs(rows, capacity, next_job, decode, name, open_mask):
             traffic.done(index)
             yield index, completion
         traffic.wait()

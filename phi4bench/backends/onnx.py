@@ -20,7 +20,8 @@ from phi4bench.backends.base import Decoding, Reference
 from phi4bench.backends.forced import force_jobs
 from phi4bench.backends.genai_config import read_model_config
 from phi4bench.backends.kv import GrowingRow, PrefixStore, Rows, SharedRows
-from phi4bench.backends.lane import Job, decode_jobs, serve_jobs
+from phi4bench.backends.lane import Job, OpenMask, decode_jobs, serve_jobs
+from phi4bench.backends.masks import Masks
 from phi4bench.backends.parallel import handing_out, side_by_side
 from phi4bench.backends.probe import CacheMode, open_probed
 from phi4bench.backends.reader import PromptReader, Tokenizer
@@ -121,6 +122,7 @@ class OnnxBackend:
         if self._cache != "in place, rows together":
             self._plan = replace(self._plan, rows=1)
         self._tokenizer = tokenizer
+        self._masks: Masks | None = None
         self._reader = PromptReader(name, tokenizer, self._config.context, self._config.eos, self._decoder.vocabulary)
 
     def identity(self) -> dict[str, Json]:
@@ -145,7 +147,10 @@ class OnnxBackend:
         """Cases that share a prefix run together; those that may grow beyond `LONG_TOKENS` run last, one at a time."""
         assert self._decoder is not None, "the backend is closed"
         jobs, decode = self._reader.jobs(prompts, decoding), self._tokenizer.decode
-        yield from self._run_all(jobs, lambda rows, n, next_job: decode_jobs(rows, n, next_job, decode, self._name))
+        mask = self._open_mask() if decoding.mode == "constrained" else None
+        yield from self._run_all(
+            jobs, lambda rows, n, next_job: decode_jobs(rows, n, next_job, decode, self._name, mask)
+        )
 
     def serve(
         self, prompts: Sequence[Prompt], decoding: Decoding, traffic: Traffic
@@ -154,14 +159,21 @@ class OnnxBackend:
         assert self._decoder is not None, "the backend is closed"
         jobs = {job.index: job for job in self._reader.jobs(prompts, decoding)}
         decode, name = self._tokenizer.decode, self._name
+        mask = self._open_mask() if decoding.mode == "constrained" else None
         yield from self._run(
-            list(jobs.values()), self._plan, lambda rows, n, _: serve_jobs(rows, n, jobs, traffic, decode, name)
+            list(jobs.values()), self._plan, lambda rows, n, _: serve_jobs(rows, n, jobs, traffic, decode, name, mask)
         )
 
     def score(self, references: Sequence[Reference]) -> Iterator[tuple[int, tuple[Position, ...]]]:
         assert self._decoder is not None, "the backend is closed"
         jobs, watched = self._reader.forced_jobs(references), [one.watch for one in references]
         yield from self._run_all(jobs, lambda rows, n, next_job: force_jobs(rows, n, next_job, watched, self._name))
+
+    def _open_mask(self) -> OpenMask:
+        """From the model's masks, which are made when they are first needed."""
+        if self._masks is None:
+            self._masks = Masks(self._name, self._tokenizer, self._reader.vocabulary)
+        return self._masks.open
 
     def close(self) -> None:
         self._decoder = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from phi4bench.backends.base import CaseError, Decoding, PromptTooLongError, Reference
 from phi4bench.backends.lane import Job
-from phi4bench.errors import ArtifactError
+from phi4bench.errors import ArtifactError, UsageError
 from phi4bench.prompts import Prompt, Segment
 
 
@@ -27,6 +28,10 @@ class Tokenizer(Protocol):
 
     def id_of(self, text: str) -> int | None: ...
 
+    def to_json(self) -> str: ...
+
+    def control_ids(self, markers: Sequence[str]) -> frozenset[int]: ...
+
 
 class PromptReader:
     """One model's reading of prompts. `name`: of the artifact, in errors. `eos`: ids that end its turn.
@@ -36,7 +41,7 @@ class PromptReader:
 
     def __init__(self, name: str, tokenizer: Tokenizer, context: int, eos: frozenset[int], vocabulary: int) -> None:
         self._name, self._tokenizer = name, tokenizer
-        self._context, self._eos, self._vocabulary = context, eos, vocabulary
+        self._context, self._eos, self.vocabulary = context, eos, vocabulary
         self._encode = lru_cache(maxsize=4096)(self._encoded)
 
     def key(self, prompt: Prompt) -> str:
@@ -47,7 +52,10 @@ class PromptReader:
 
     def jobs(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Job]:
         """Those that share a prefix stand together. Raises `CaseError`, `ArtifactError` for another's tokenizer."""
-        return _together([self._job(index, prompt, decoding.max_new_tokens) for index, prompt in enumerate(prompts)])
+        jobs = [self._job(index, prompt, decoding.max_new_tokens) for index, prompt in enumerate(prompts)]
+        if decoding.mode == "constrained":
+            jobs = [self._constrained(job, prompts[job.index]) for job in jobs]
+        return _together(jobs)
 
     def forced_jobs(self, references: Sequence[Reference]) -> list[Job]:
         """The same for answers to be forced, each with its end of turn."""
@@ -65,6 +73,16 @@ class PromptReader:
             jobs.append(job)
         return _together(jobs)
 
+    def _constrained(self, job: Job, prompt: Prompt) -> Job:
+        """The same under the prompt's grammar, which an end of turn in letters would break off anywhere."""
+        assert prompt.grammar is not None, "a prompt to be decoded under a grammar comes with it"
+        if not job.stop_ids:
+            raise UsageError(
+                f"{self._name}: its tokenizer has no token that ends a turn, which --decode constrained needs",
+                "use --decode free",
+            )
+        return replace(job, stop_texts=(), grammar=prompt.grammar)
+
     def _encoded(self, prompt: Prompt) -> tuple[tuple[int, ...], int]:
         ids, shared = self._tokenizer.encode(prompt)
         return tuple(ids), min(shared, max(0, len(ids) - 1))  # at least one token is left to read
@@ -80,10 +98,10 @@ class PromptReader:
                 f"{self._name}: a prompt of {len(ids)} tokens, but the model's context is {self._context}",
                 "offer fewer tools, shorten the conversation, or leave the case out",
             )
-        if max(*ids, *(answer or ())) >= self._vocabulary:
+        if max(*ids, *(answer or ())) >= self.vocabulary:
             raise ArtifactError(
                 f"{self._name}: the tokenizer gives id {max(*ids, *(answer or ()))}, but there are"
-                f" {self._vocabulary} logits",
+                f" {self.vocabulary} logits",
                 "the tokenizer is another model's; copy the right tokenizer.json next to the model",
             )
         stops = [id_ for id_ in map(self._tokenizer.id_of, prompt.stop) if id_ is not None]

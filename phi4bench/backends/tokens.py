@@ -93,6 +93,14 @@ class PromptTokenizer:
         """The dialect's control tokens that are no added token here: likely it is another model's dialect."""
         return tuple(text for text in dialect.controls if self.id_of(text) not in self._added)
 
+    def to_json(self) -> str:
+        """The whole tokenizer as tokenizer.json has it."""
+        return str(self._tokenizer.to_str())
+
+    def control_ids(self, markers: Sequence[str]) -> frozenset[int]:
+        """The added tokens that are no plain text, less those whose text is one of `markers`."""
+        return frozenset(number for number in self._forbidden if self._added[number] not in markers)
+
     def vocabulary(self) -> Mapping[str, int]:
         """Every token's text and id, added tokens included."""
         found: Mapping[str, int] = self._tokenizer.get_vocab(with_added_tokens=True)

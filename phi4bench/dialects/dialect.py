@@ -12,12 +12,13 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from phi4bench.calls import Call, Parsed
 from phi4bench.cases import Message, Question
+from phi4bench.dialects.grammar import completion_grammar
 from phi4bench.dialects.json_calls import write_json
 from phi4bench.dialects.listing import Listing, list_tools
 from phi4bench.dialects.syntax import CallSyntax, is_marker, parse_calls, write_segments
 from phi4bench.dialects.turns import Turn, Turns
 from phi4bench.errors import DialectError
-from phi4bench.prompts import Prompt, Segment
+from phi4bench.prompts import Grammar, Prompt, Segment
 from phi4bench.tools import Tool
 
 SCHEMA = "phi4bench.dialect/1"
@@ -102,6 +103,15 @@ class Dialect:
     def call_segments(self, calls: Sequence[Call], first_id: int = 1) -> list[Segment]:
         """`render_calls` with its control tokens kept apart, for a tokenizer. `first_id`: where calls are numbered."""
         return write_segments(self.calls, calls, self._avoid, first_id) if calls else []
+
+    def grammar(self, tools: Sequence[Tool]) -> Grammar:
+        """What a completion may say: prose or calls that fit their tools, for decoding under a mask.
+
+        `UsageError` for a tool or a declaration that no grammar can be made of.
+        """
+        calls = self.calls
+        text = completion_grammar(calls, tools, self._avoid)
+        return Grammar(text, tuple(one for one in (calls.open, calls.close) if one))
 
     def parse(self, text: str) -> Parsed:
         """What a completion says. Total: any text gives a `Parsed`, never an exception."""

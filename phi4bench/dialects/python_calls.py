@@ -66,6 +66,11 @@ def write_python_call(call: Call, avoid: Sequence[str] = ()) -> str:
     return f"{tool}({', '.join(plain)})"
 
 
+def write_python_value(value: Json, avoid: Sequence[str] = ()) -> str:
+    """One argument's value as `write_python_call` writes it."""
+    return _write(value, avoid)
+
+
 def read_python_call(text: str) -> Call:
     """Read one whole call. Raises `Unreadable` with the reason for any other text."""
     name, node = _named_call(text.strip())

@@ -14,12 +14,12 @@ from phi4bench.fidelity import FRAGILE_MARGIN
 from phi4bench.gates import GateResult, RegressionResult
 from phi4bench.levels import LEVELS
 from phi4bench.rejection import Rejection
-from phi4bench.report.deciding import to_decide
 from phi4bench.report.examples import flips
 from phi4bench.report.known import known_figures
 from phi4bench.report.sizes import size_figures
 from phi4bench.report.speed import slo_figures
 from phi4bench.report.stable import stability_figures
+from phi4bench.run.besides import Beside
 from phi4bench.run.judge import Fault
 from phi4bench.run.judging import REGRESSION, Conclusion, Judgement
 from phi4bench.stats import Interval
@@ -93,10 +93,10 @@ def artifact_figures(judgement: Judgement, conclusion: Conclusion) -> dict[str, 
         "fidelity": fidelity_figures(judgement),
         "known_failures": known_figures(judgement.known),
         "size": size_figures(judgement),
+        "beside": {beside.name: beside_figures(beside) for beside in judgement.beside},
         "slo": slo_figures(judgement),
         "determinism": stability_figures(judgement),
         "gates": [gate_line(gate) for gate in judgement.required],
-        "to_decide": list(to_decide(judgement)),
         "tier": judgement.tier.name if judgement.tier else None,
         "verdict": str(conclusion.verdict) if conclusion.verdict else None,
         "advice": conclusion.advice or None,
@@ -182,6 +182,12 @@ def fidelity_figures(judgement: Judgement) -> dict[str, Any] | None:
             for one in judgement.fragile
         ],
     }
+
+
+def beside_figures(beside: Beside) -> dict[str, Any]:
+    """Rates that no gate reads; `missing` completions make them no fair sample."""
+    rates = {name: rate_figures(rate) for name, rate in beside.rates.items()}
+    return {"rates": rates, "missing": beside.missing, "counts": dict(beside.counts)}
 
 
 def gate_line(gate: GateResult | RegressionResult) -> dict[str, Any]:

@@ -90,11 +90,8 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"- {gate['outcome']} {_cell(gate['name'])}: {_cell(gate['reason'])}"
     if reasons:
         yield ""
-    for line in one.get("to_decide", ()):
-        yield f"- {_cell(line)}"
-    if one.get("to_decide"):
-        yield ""
     yield from _sizes(one.get("size") or {})
+    yield from _beside(one)
     for table in slo_tables(one["slo"], one["machine"]):
         if table.heads:
             yield f"| {' | '.join(table.heads)} |"
@@ -162,6 +159,21 @@ def _sizes(weighed: Mapping[str, Any]) -> Iterator[str]:
     for name in dict.fromkeys([*own, *before]):
         mine, whole = (own.get(name, {}).get("bytes", 0), before.get(name, {}).get("fp32_bytes", 0))
         yield f"| {_cell(name)} | {size(mine)} | {100 * mine / weighed['bytes']:.1f}% | {size(whole)} |"
+    yield ""
+
+
+def _beside(one: Mapping[str, Any]) -> Iterator[str]:
+    """Rates of the same cases without a mask, or repaired; an older report has none."""
+    beside = one.get("beside") or {}
+    if not beside:
+        return
+    judged = {**one["levels"], "abstention": one["abstention"], **one["figures"]}
+    names = [name for name in next(iter(beside.values()))["rates"] if name in judged]
+    yield f"| side by side | {_cell(one['decoding'].get('mode', 'free'))}, judged | {' | '.join(map(_cell, beside))} |"
+    yield "| --- | ---: |" + " ---: |" * len(beside)
+    for name in names:
+        rates = [judged[name], *(other["rates"].get(name, {}) for other in beside.values())]
+        yield f"| {name} | {' | '.join(percent(rate.get('rate')) for rate in rates)} |"
     yield ""
 
 

@@ -12,9 +12,9 @@ from phi4bench import __version__
 from phi4bench.gates import GateResult, RegressionResult
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
-from phi4bench.report.deciding import to_decide
 from phi4bench.report.examples import Example, all_failing, flip_example, flips
 from phi4bench.report.known import known_figures, known_line, known_title
+from phi4bench.report.sidebyside import mode, side_by_side, side_notes
 from phi4bench.report.sizes import size_beside, size_headline, size_rows
 from phi4bench.report.speed import slo_figures, slo_tables
 from phi4bench.report.stable import comparison_lines, stability_figures, unstable_line
@@ -94,8 +94,10 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "groups": len({case.group for case in run.dataset.cases}),
         "levels": [_row(gate, start) for gate in shown],
         "scale": [f"{100 * start:.0f}", "100%"],
+        "beside": side_by_side(judgement),
+        "beside_notes": side_notes(judgement),
+        "mode": mode(judgement),
         "missing": missing,
-        "to_decide": to_decide(judgement),
         "baseline": judgement.baseline.artifact["id"] if judgement.baseline else "",
         "regression": [_pair_row(gate) for gate in judgement.regression.values()],
         "fidelity": fidelity_lines(judgement.fidelity) if judgement.fidelity else [],

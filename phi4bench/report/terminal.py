@@ -9,8 +9,8 @@ from phi4bench.counting import counted
 from phi4bench.gates import GateResult, Outcome
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable, wrapped
-from phi4bench.report.deciding import COMMAND, to_decide
 from phi4bench.report.known import known_figures, known_line, known_title, stale_lines
+from phi4bench.report.sidebyside import mode, side_by_side, side_notes
 from phi4bench.report.sizes import size_table
 from phi4bench.report.speed import slo_figures, slo_tables
 from phi4bench.report.stable import comparison_name, stability_figures, unstable_line
@@ -30,6 +30,7 @@ def summary(judgement: Judgement, conclusion: Conclusion) -> list[Line]:
     return [
         *_title(judgement),
         *_levels(judgement),
+        *_beside(judgement),
         *_regression(judgement),
         *_fidelity(judgement),
         *_size(judgement),
@@ -54,10 +55,15 @@ def _title(judgement: Judgement) -> Iterator[Line]:
     groups = len({case.group for case in cases})
     title = (
         f"{judgement.id}  {artifact['format']} {artifact['precision']} {size(artifact['bytes'])},"
-        f" dialect {artifact['dialect']}, {counted(len(cases), 'case')} in {counted(groups, 'group')}"
+        f" dialect {artifact['dialect']}{_decoded(judgement)}, {counted(len(cases), 'case')} in"
+        f" {counted(groups, 'group')}"
     )
     for line in wrapped(title, further="  "):
         yield line, "bold"
+
+
+def _decoded(judgement: Judgement) -> str:
+    return "" if mode(judgement) == "free" else f", {mode(judgement)} decoding"
 
 
 def _levels(judgement: Judgement) -> Iterator[Line]:
@@ -89,6 +95,17 @@ def _level_row(name: str, gate: GateResult) -> Line:
         f"{target:>9}  {gate.outcome or 'measured'}",
         _STYLES[gate.outcome],
     )
+
+
+def _beside(judgement: Judgement) -> Iterator[Line]:
+    table = side_by_side(judgement)
+    if table is not None:
+        heads, rows = table
+        yield f"  {'side by side':<18}" + "".join(f"{head:>21}" for head in heads), ""
+        for name, *cells in rows:
+            yield f"  {name:<18}" + "".join(f"{cell:>21}" for cell in cells), ""
+        for note in side_notes(judgement):
+            yield from ((part, "") for part in _wrapped(note))
 
 
 def _regression(judgement: Judgement) -> Iterator[Line]:
@@ -196,9 +213,6 @@ def _reasons(judgement: Judgement) -> Iterator[Line]:
     for reason, names in reasons.items():
         for line in _wrapped(f"INCONCLUSIVE {', '.join(names)}: {printable(reason)}"):
             yield line, "yellow"
-    for told in to_decide(judgement):
-        whole = told.startswith(COMMAND)  # a command that is broken over lines cannot be copied
-        yield from ((line, "") for line in ([f"  {told}"] if whole else _wrapped(told)))
 
 
 def _stale(judgement: Judgement) -> Iterator[Line]:

@@ -9,16 +9,16 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from phi4bench import __version__
 from phi4bench.artifacts import Artifact
-from phi4bench.backends import Decoding
+from phi4bench.backends import Decoding, Mode
 from phi4bench.calls import Json
 from phi4bench.cases import Case
-from phi4bench.prompts import Prompt
+from phi4bench.prompts import Grammar, Prompt
 from phi4bench.run.child import Ran, run_child
 from phi4bench.run.files import write_text
 from phi4bench.run.jobs import Item, Setup, prompt_key, store_identity
@@ -66,11 +66,19 @@ class Generation:
         return len(self.transcripts) - self.generated
 
 
-def render(artifact: Artifact, cases: Sequence[Case], system_prompt: str | None) -> list[Item]:
-    """The prompts, from questions alone: the answer key stays here."""
+def render(artifact: Artifact, cases: Sequence[Case], system_prompt: str | None, mode: Mode = "free") -> list[Item]:
+    """The prompts, from questions alone: the answer key stays here. `mode`: `constrained` gives each its grammar.
+
+    Raises `UsageError` for tools that no grammar can be made of.
+    """
     items = []
+    grammars: dict[int, Grammar] = {}  # by the identity of a tuple of tools, which cases of one set share
     for case in cases:
         prompt: Prompt = artifact.dialect.render(case.question(), system_prompt)
+        if mode == "constrained":
+            if id(case.tools) not in grammars:
+                grammars[id(case.tools)] = artifact.dialect.grammar(case.tools)
+            prompt = replace(prompt, grammar=grammars[id(case.tools)])
         items.append(Item(case.id, prompt_key(prompt), prompt))
     return items
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from phi4bench.artifacts import Artifact
 from phi4bench.backends import Decoding
+from phi4bench.backends.masks import mask_version
 from phi4bench.calls import Json
 from phi4bench.dialects import Dialect
-from phi4bench.prompts import Prompt, Segment
+from phi4bench.prompts import Grammar, Prompt, Segment
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Setup:
         return {
             "artifact": artifact_to_json(self.artifact),
             "max_new_tokens": self.decoding.max_new_tokens,
+            "mode": self.decoding.mode,
             "threads": self.threads,
             "cache_dir": str(self.cache_dir) if self.cache_dir else None,
             "batch": self.batch,
@@ -68,19 +70,20 @@ class Setup:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Setup:
         folder = data["cache_dir"]
-        decoding = Decoding(max_new_tokens=data["max_new_tokens"])
+        decoding = Decoding(data["max_new_tokens"], data["mode"])
         place = Path(folder) if folder else None
         return cls(artifact_from_json(data["artifact"]), decoding, data["threads"], place, data["batch"])
 
 
 def store_identity(setup: Setup, runtime: Mapping[str, Json]) -> dict[str, Json]:
     """All that a completion depends on besides its prompt: weights, tokenizer, decoding, and the runtime itself."""
-    artifact = setup.artifact
+    artifact, decoding = setup.artifact, setup.decoding
+    masks: dict[str, Json] = {"llguidance": mask_version()} if decoding.mode == "constrained" else {}
     return {
         "weights": artifact.weights_sha256,
         "tokenizer": artifact.tokenizer_sha256,
         "format": artifact.format,
-        "decoding": {"mode": setup.decoding.mode, "max_new_tokens": setup.decoding.max_new_tokens},
+        "decoding": {"mode": decoding.mode, "max_new_tokens": decoding.max_new_tokens, **masks},
         "runtime": dict(runtime),
     }
 
@@ -96,12 +99,14 @@ def prompt_key(prompt: Prompt) -> str:
 
 def prompt_to_json(prompt: Prompt) -> list[Any]:
     segments = [[segment.text, segment.control] for segment in prompt.segments]
-    return [segments, prompt.shared, list(prompt.stop), prompt.call_opener]
+    grammar = [[prompt.grammar.text, list(prompt.grammar.markers)]] if prompt.grammar else []
+    return [segments, prompt.shared, list(prompt.stop), prompt.call_opener, *grammar]
 
 
 def prompt_from_json(data: list[Any]) -> Prompt:
-    segments, shared, stop, opener = data
-    return Prompt(tuple(Segment(text, control) for text, control in segments), shared, tuple(stop), opener)
+    segments, shared, stop, opener, *rest = data
+    grammar = Grammar(rest[0][0], tuple(rest[0][1])) if rest else None
+    return Prompt(tuple(Segment(text, control) for text, control in segments), shared, tuple(stop), opener, grammar)
 
 
 def item_to_json(item: Item) -> list[Any]:

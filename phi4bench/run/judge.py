@@ -33,7 +33,7 @@ from phi4bench.run.sequential import Lookout
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Size, size_to_json
 from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, TIMED_GATES
-from phi4bench.transcripts import Transcript
+from phi4bench.transcripts import Completion, Transcript
 
 Say = Callable[[str], None]
 
@@ -83,6 +83,8 @@ class Judge:
                 run = replace(run, facts={**run.facts, "fidelity": found})
             if early is not None and early.line:
                 self._tell(early.line)
+            if self.plan.options.decode != "free" and needed and not over:
+                run = replace(run, free=self._free(subject.artifact))
             if self.plan.options.determinism is not None and needed and not over:
                 run = replace(run, facts={**run.facts, "determinism": self._determinism(subject.artifact, run)})
             if SIZE_GATE in gates:
@@ -100,7 +102,7 @@ class Judge:
         key = f"{artifact.sha256} {artifact.dialect.digest()}"
         if key not in self._done or facts.get("role") == "candidate":
             plan = self.plan
-            items = render(artifact, plan.dataset.cases, plan.system_prompt)
+            items = render(artifact, plan.dataset.cases, plan.system_prompt, plan.options.decode)
             for line in header(artifact, plan, items[0].prompt, facts.get("role") == "baseline"):
                 self.say(line)
             made = Generation({}, len(items))
@@ -129,7 +131,7 @@ class Judge:
 
     def _saved(self, artifact: Artifact, made: Generation, facts: Mapping[str, Any], needed: bool = True) -> SavedRun:
         plan, options = self.plan, self.plan.options
-        decoding = Decoding(max_new_tokens=options.max_new_tokens)
+        decoding = Decoding(options.max_new_tokens, options.decode)
         found = (made.transcripts.get(case.id) for case in plan.dataset.cases)
         return SavedRun(
             artifact=card(artifact),
@@ -171,8 +173,18 @@ class Judge:
         if subject.baseline is None or not paired or not plan.options.sequential or not plan.options.cache:
             return {}
         with self._settings() as settings:
-            items = render(subject.baseline, plan.dataset.cases, plan.system_prompt)
+            items = render(subject.baseline, plan.dataset.cases, plan.system_prompt, plan.options.decode)
             return stored(subject.baseline, items, settings)
+
+    def _free(self, artifact: Artifact) -> tuple[Completion | None, ...]:
+        """The same cases without a mask, for the reports to show beside; no gate reads them."""
+        items = render(artifact, self.plan.dataset.cases, self.plan.system_prompt)
+        with self._settings() as settings:
+            free = replace(settings, decoding=replace(settings.decoding, mode="free"))
+            made = generate(artifact, items, free, self.progress, self.deadline)
+        self._tell("free beside   " + _made(made).removeprefix("completions").strip())
+        found = (made.transcripts.get(item.case_id) for item in items)
+        return tuple(one.completion if one else None for one in found)
 
     def _fidelity(self, artifact: Artifact, baseline: Artifact) -> dict[str, Any]:
         plan, seed, alpha = self.plan, self.plan.options.seed, self.plan.targets.alpha
@@ -214,7 +226,7 @@ class Judge:
     @contextmanager
     def _settings(self) -> Iterator[Settings]:
         options = self.plan.options
-        decoding = Decoding(max_new_tokens=options.max_new_tokens)
+        decoding = Decoding(options.max_new_tokens, options.decode)
         if options.cache:
             yield Settings(decoding, options.threads, options.cache_dir, self.machine)
             return
@@ -260,6 +272,7 @@ def header(artifact: Artifact, plan: Plan, prompt: Prompt, baseline: bool = Fals
         f" sha256 {dataset.sha256[:12]}",
         *(f"  {printable(line, 200)}" for line in dataset.notes),
         f"  targets {', '.join(plan.targets.names)}",
+        *(["  decode  constrained: what the mask lets through is judged"] if plan.options.decode != "free" else []),
         *_left_out(plan),
     ]
     return [
@@ -301,8 +314,6 @@ def _facts(subject: Subject, plan: Plan) -> dict[str, Any]:
         "no_baseline_given": plan.options.no_baseline,
         "targets": [list(text) for text in plan.target_texts],
         "seed": plan.options.seed,
-        "sources": list(plan.options.cases),
-        "limit": plan.options.limit,
         "xfails": plan.xfails,
     }
 

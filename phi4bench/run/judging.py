@@ -24,6 +24,7 @@ from phi4bench.gates import (
 )
 from phi4bench.levels import Level, Score, score
 from phi4bench.rejection import Rejection, Stop, Watch, family_order
+from phi4bench.run.besides import Beside, besides
 from phi4bench.run.repeating import stability_from_json
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Size, exempt, judge_size, size_from_json
@@ -148,6 +149,11 @@ class Judgement:
     def device(self) -> str:
         """`gpu` or `cpu`: where it was timed."""
         return self.slo.device if self.slo else "cpu"
+
+    @cached_property
+    def beside(self) -> tuple[Beside, ...]:
+        """Rates of the same cases got in another way, which no gate reads."""
+        return besides(self.run, self.targets, self.known.groups if self.known else ())
 
     @cached_property
     def fragile(self) -> tuple[Decision, ...]:

@@ -19,7 +19,7 @@ from phi4bench.datasets.sampling import sample
 from phi4bench.errors import ArtifactError, BackendError
 from phi4bench.levels import Level, score
 from phi4bench.printable import printable
-from phi4bench.run.generation import Settings
+from phi4bench.run.generation import Settings, render
 from phi4bench.run.jobs import Setup, prompt_to_json
 from phi4bench.run.plan import Subject
 from phi4bench.run.progress import Progress
@@ -212,8 +212,8 @@ class Stopwatch:
 
     def _prompts(self, count: int) -> list[Any]:
         """What is sent for `_chosen`, as JSON."""
-        dialect = self.artifact.dialect
-        return [prompt_to_json(dialect.render(case.question(), self.system_prompt)) for case in self._chosen(count)]
+        items = render(self.artifact, self._chosen(count), self.system_prompt, self.settings.decoding.mode)
+        return [prompt_to_json(item.prompt) for item in items]
 
     def _chosen(self, count: int) -> list[Case]:
         """So many cases that expect a call: a stratified sample, begun again where it is shorter."""

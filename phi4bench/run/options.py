@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from phi4bench.errors import UsageError
 
@@ -28,7 +28,7 @@ class RunOptions:
     report_dir: Path = Path("reports")
     cache_dir: Path | None = None
     cache: bool = True
-    decode: str = "free"
+    decode: Literal["free", "constrained"] = "free"
     time_limit_s: float | None = None
     threads: int | None = None
     max_new_tokens: int = 256
@@ -76,7 +76,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "no_cache": ("--no-cache", {"action": "store_true", "help": "neither read nor keep generations"}),
     "decode": (
         "--decode",
-        {"metavar": "MODE", "default": "free", "help": "how tokens are chosen: free, the default"},
+        {"metavar": "MODE", "default": "free", "help": "free (default), or constrained: by the dialect's grammar"},
     ),
     "sequential": (
         "--sequential",
@@ -122,8 +122,8 @@ def add_options(add: Callable[..., Any]) -> None:
 
 def options_from(get: Callable[[str], Any]) -> RunOptions:
     """The options as parsed; `get` maps a name of `OPTIONS` to its text. UsageError for one that means nothing."""
-    if get("decode") != "free":
-        raise UsageError(f"--decode={get('decode')!r}, but should be free", "constrained decoding comes later")
+    if get("decode") not in ("free", "constrained"):
+        raise UsageError(f"--decode={get('decode')!r}, but should be free or constrained")
     if get("baseline") and get("no_baseline"):
         raise UsageError("--baseline and --no-baseline contradict each other", "give one of them")
     return RunOptions(

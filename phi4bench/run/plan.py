@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.artifacts import Artifact, open_artifact, unique_ids
+from phi4bench.backends.masks import EXTRA as MASKS_EXTRA
+from phi4bench.backends.masks import mask_version
 from phi4bench.cases import Case
 from phi4bench.datasets import Dataset, fixtures_dir, load_cases, subset
 from phi4bench.errors import ArtifactError, TargetsError, UsageError
@@ -60,7 +62,11 @@ def make_plan(options: RunOptions) -> Plan:
     texts = read_targets(options.targets)
     targets = merge_targets([parse_targets(text, name) for name, text in texts])
     system_prompt = _read_text(options.system_prompt, "--system-prompt") if options.system_prompt else None
+    if options.decode == "constrained" and not mask_version():
+        raise UsageError("--decode=constrained needs the package llguidance, which is not installed", MASKS_EXTRA)
     subjects = _with_distinct_ids([_with_baseline(_open(model, options), options) for model in options.models])
+    if options.decode == "constrained":
+        _check_logits(subjects)
     dataset = load_cases(options.cases or None)
     if not dataset.cases:
         raise UsageError(f"{dataset.path}: no cases", "name a case file that holds some")
@@ -181,6 +187,15 @@ def _check_same_dialect(artifact: Artifact, baseline: Artifact) -> None:
             f" {artifact.dialect.name}, in the same turns",
             "give one --dialect for both, or another baseline",
         )
+
+
+def _check_logits(subjects: Sequence[Subject]) -> None:
+    """A mask needs logits to lie over."""
+    for artifact in (one for subject in subjects for one in (subject.artifact, subject.baseline) if one):
+        if artifact.format == "fake":
+            raise UsageError(
+                f"--decode=constrained, but {artifact.id} is a fake and has no logits to mask", "use --decode free"
+            )
 
 
 def _read_text(path: Path, option: str) -> str:

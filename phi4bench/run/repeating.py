@@ -38,7 +38,7 @@ def repeat(
     `judged`: the completions that the scores rest on. `folder`: where generations may lie for the while.
     Raises what `generate` raises.
     """
-    items = render(artifact, cases, system_prompt)
+    items = render(artifact, cases, system_prompt, settings.decoding.mode)
     answers: dict[str, Answers] = {JUDGED: judged}
     runtimes: dict[str, Mapping[str, Json]] = {}
 
