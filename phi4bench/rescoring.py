@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from phi4bench.errors import StoreError
+from phi4bench.errors import StoreError, UsageError
 from phi4bench.printable import printable
 from phi4bench.run.judging import SUITE_GATES, Conclusion, Judgement, assess, conclude
 from phi4bench.run.plan import read_targets
@@ -32,10 +32,33 @@ def rescore(place: Path, targets: Sequence[str] = ()) -> list[tuple[Judgement, C
 
 
 def judge_again(run: SavedRun, baseline: SavedRun | None, targets: Sequence[str] = ()) -> tuple[Judgement, Conclusion]:
-    """What `rescore` says of one artifact."""
+    """What `rescore` says of one artifact. `UsageError` for a baseline that is no fair one."""
+    if baseline is not None:
+        _check_fair(run, baseline)
     judgement = assess(run, baseline, _targets(run, targets))
     ran = run.facts.get("gates_run")
     return judgement, conclude(judgement, ran if isinstance(ran, list) else SUITE_GATES)
+
+
+def _check_fair(run: SavedRun, baseline: SavedRun) -> None:
+    """The suites run both alike; what lies in the folder later may be of another run."""
+    one, other = (f"{printable(str(some.artifact['id']), 80)}" for some in (run, baseline))
+    if run.artifact["sha256"] == baseline.artifact["sha256"]:
+        raise UsageError(f"{one} and its baseline {other} are one artifact (same sha256): there is nothing to judge")
+    odd = [
+        what
+        for what, ours, theirs in (
+            ("cases", run.dataset.sha256, baseline.dataset.sha256),
+            ("dialect", run.dialect.digest(), baseline.dialect.digest()),
+            ("decoding", dict(run.decoding), dict(baseline.decoding)),
+        )
+        if ours != theirs
+    ]
+    if odd:
+        raise UsageError(
+            f"{one} and its baseline {other} differ in their {' and '.join(odd)}, but should be run alike",
+            "run the suites again, both together",
+        )
 
 
 def judged_runs(place: Path) -> list[SavedRun]:

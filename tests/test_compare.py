@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,6 +117,11 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, s
     return code, captured.out, captured.err
 
 
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
 class TestTheCommand:
     def folders(self, tmp_path: Path, a: SavedRun, b: SavedRun) -> tuple[Path, Path]:
         return store(tmp_path / "a", a), store(tmp_path / "b", b)
@@ -200,6 +205,11 @@ class TestTheCommand:
                 "share no case (not one id is in both)",
                 id="no-shared-case",
             ),
+            pytest.param(
+                run_of("new", cases=cases_of([case_line(0) | {"messages": [{"role": "user", "content": "Else"}]}])),
+                "share no case (1 share an id, but not their content)",
+                id="one-id-and-other-content",
+            ),
             pytest.param(run_of("new", missing=3), "RUN_B: new lacks 3 of 320 completions", id="unfinished"),
         ],
     )
@@ -207,6 +217,33 @@ class TestTheCommand:
         self, b: SavedRun, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         code, out, error = said(capsys, *self.folders(tmp_path, run_of("old"), b), "--minimum", 5)
+        assert code == 4
+        assert why in error
+        assert error.count("\n") == 1
+        assert not out
+
+    def test_one_case_is_told_to_be_too_few(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        folders = self.folders(tmp_path, run_of("old", READ[:1], cases=CASES[:1]), run_of("new", cases=CASES[:1]))
+        code, out, _ = said(capsys, *folders, "--minimum", 5)
+        assert code == 10
+        assert "a single case cannot tell two runs apart" in " ".join(out.split())
+        assert "decision  ITERATE" in out
+
+    @pytest.mark.parametrize(
+        ("spoil", "why"),
+        [
+            pytest.param(lambda folder: folder / "gone", "gone' is not there", id="no-folder"),
+            pytest.param(lambda folder: folder, "holds no transcripts", id="empty-folder"),
+            pytest.param(lambda folder: written(folder / "x.jsonl", "{}\n"), "x.jsonl:1: not a saved run", id="other"),
+            pytest.param(lambda folder: written(folder / "x.jsonl", ""), "x.jsonl:1: not a saved run", id="empty"),
+        ],
+    )
+    def test_what_is_no_run_is_one_line_and_exit_4(
+        self, spoil: Callable[[Path], Path], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "empty").mkdir()
+        a = store(tmp_path / "a", run_of("old"))
+        code, out, error = said(capsys, a, spoil(tmp_path / "empty"), "--minimum", 5)
         assert code == 4
         assert why in error
         assert error.count("\n") == 1

@@ -9,6 +9,7 @@ import pytest
 from stored import CASES, GUIDE, run_of
 
 from phi4bench.cli import main
+from phi4bench.fidelity import CaseFidelity, fidelity_to_json, summarise
 from phi4bench.report.writing import Result, write_reports
 from phi4bench.run.judge import Fault
 from phi4bench.run.judging import SUITE_GATES, assess, conclude
@@ -40,6 +41,38 @@ def test_markdown_has_the_verdict_the_gates_and_the_tools(tmp_path: Path, capsys
     assert "| parameter | 170/170 | 100.0% |" in out
     assert "| parameter | 130/170 | 76.5% |" in out  # 40 of 170 wrong
     assert "| read | 85 |" in out
+
+
+FIDELITY = (
+    GUIDE
+    + """
+[[gate]]
+name = "perplexity_ratio"
+ceiling = { int8 = 1.02 }
+source = "test"
+
+[[gate]]
+name = "speedup.decode"
+floor = { int8 = 2.0 }
+source = "test"
+"""
+)
+
+
+def test_markdown_has_fidelity_and_what_nobody_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """60 answers of 10 tokens, each 0.3 nats less likely than to the parent: exp(0.03) = 1.0305, above 1.02."""
+    cases = [CaseFidelity(f"c{n}", f"g{n}", 10, 2.3, 2.0, 9, (0.01,) * 10, 0.0) for n in range(60)]
+    targets = parse_targets(FIDELITY, "mine")
+    run = run_of("int8", precision="int8", fidelity=fidelity_to_json(summarise(cases)))
+    judgement = assess(run, run_of("parent", role="baseline"), targets)
+    folder = written(tmp_path, (judgement, conclude(judgement, SUITE_GATES)))
+    assert main(["summary", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "| perplexity_ratio | 60 answers | 1.0305 | 1.0305 to 1.0305 | 1.02 | FAIL |" in out
+    assert "| top1_agreement | 60 answers | 0.9000 | - | - | measured |" in out
+    assert "| kl_mean | 60 answers | 0.01 | - | - | measured |" in out
+    assert "| speedup.decode | - | - | - | 2 | INCONCLUSIVE |" in out
+    assert "- FAIL perplexity\\_ratio: 1.03 (1.03 to 1.03), but should be at most 1.02" in out
 
 
 @pytest.mark.parametrize(

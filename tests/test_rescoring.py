@@ -1,0 +1,111 @@
+"""Scoring again: a baseline that was not run alike is refused, and samples that say little are told to say little."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from kit import Ran
+from stored import CASES, GUIDE, run_of, store
+
+from phi4bench.cli import main
+from phi4bench.dialects import dialect_named
+from phi4bench.gates import Outcome
+from phi4bench.run.judging import Judgement, assess
+from phi4bench.runfile import SavedRun
+from phi4bench.targets import parse_targets
+
+TARGETS = parse_targets(GUIDE, "guide")
+CALLS = [case.id for case in CASES if case.expects_call]
+FACTS = {"baseline": "parent", "compared": True}
+
+
+@pytest.mark.parametrize(
+    ("parent", "why"),
+    [
+        pytest.param(run_of("parent", cases=CASES[:300], role="baseline"), "differ in their cases", id="fewer-cases"),
+        pytest.param(
+            run_of("parent", cases=[replace(case, id=f"x{case.id}") for case in CASES], role="baseline"),
+            "differ in their cases",
+            id="no-shared-case",
+        ),
+        pytest.param(
+            run_of("parent", dialect=dialect_named("hermes"), role="baseline"), "differ in their dialect", id="dialect"
+        ),
+        pytest.param(
+            run_of("parent", decoding={"max_new_tokens": 64}, role="baseline"),
+            "differ in their decoding",
+            id="decoding",
+        ),
+        pytest.param(
+            replace(
+                run_of("parent", role="baseline"),
+                artifact={**run_of("parent").artifact, "sha256": run_of("int8").artifact["sha256"]},
+            ),
+            "are one artifact (same sha256): there is nothing to judge",
+            id="itself",
+        ),
+        pytest.param(run_of("other", role="baseline"), "transcripts of the baseline 'parent' are missing", id="gone"),
+    ],
+)
+def test_a_baseline_that_was_not_run_alike_is_one_line_and_exit_4(
+    parent: SavedRun, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = store(tmp_path, run_of("int8", precision="int8", **FACTS), parent)
+    assert main(["rescore", str(folder)]) == 4
+    error = capsys.readouterr().err
+    assert why in error
+    assert error.count("\n") == 1
+
+
+def test_a_baseline_that_was_is_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = store(tmp_path, run_of("int8", precision="int8", **FACTS), run_of("parent", role="baseline"))
+    assert main(["rescore", str(folder)]) == 0
+    assert "against parent" in capsys.readouterr().out
+
+
+def paired(wrong: Sequence[str], before: Sequence[str], count: int = 320) -> Judgement:
+    cases = CASES[:count]
+    run = run_of("int8", wrong, cases, precision="int8", **FACTS)
+    return assess(run, run_of("parent", before, cases, role="baseline"), TARGETS)
+
+
+def test_all_right_and_all_wrong_have_intervals_and_lose_nothing() -> None:
+    """Of 170 families without a flip a loss of 2 points is ruled out; all wrong, only the rates fail."""
+    right, wrong = paired([], []), paired(CALLS, CALLS)
+    for judgement in (right, wrong):
+        pair = judgement.regression["regression.parameter"]
+        assert (pair.difference, pair.mcnemar_p, pair.outcome) == (0.0, 1.0, Outcome.PASS)
+        assert pair.interval
+        assert -0.02 < pair.interval.low < 0.0 < pair.interval.high
+    assert right.gates["parameter"].outcome is Outcome.PASS
+    assert (wrong.gates["parameter"].rate, wrong.gates["parameter"].outcome) == (0.0, Outcome.FAIL)
+    assert wrong.gates["parameter"].interval
+    assert wrong.gates["parameter"].interval.low == 0.0
+
+
+def test_everything_lost_is_the_whole_difference() -> None:
+    pair = paired(CALLS, []).regression["regression.parameter"]
+    assert (pair.difference, pair.lost, pair.outcome) == (-1.0, 170, Outcome.FAIL)
+    assert pair.interval
+    assert pair.interval.low == -1.0
+
+
+def test_one_case_decides_nothing_and_says_how_many_would() -> None:
+    judgement = paired([], [], count=1)
+    for gate in (judgement.gates["tool"], judgement.regression["regression.tool"]):
+        assert gate.outcome is Outcome.INCONCLUSIVE
+        assert "1 group of cases, but should be at least 40" in gate.reason
+        assert gate.more_groups
+        assert gate.more_groups >= 39
+    assert "no cases of this kind" in judgement.gates["abstention"].reason
+
+
+def test_a_run_of_one_case_is_inconclusive(run_suites: Callable[..., Ran], make_fake: Callable[..., Path]) -> None:
+    ran = run_suites("--model", make_fake(), "--limit", "1")
+    assert ran.code == 10
+    assert "Traceback" not in ran.out
+    assert "but should be at least 40" in " ".join(ran.out.split())
+    assert "to decide, give the same command without --limit" in " ".join(ran.out.split())
