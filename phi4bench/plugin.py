@@ -127,7 +127,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def _refuse_what_spoils_a_gate(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None) or config.getoption("dist", "no") != "no":
         raise pytest.UsageError(
-            "the suites run in one process, without -n: each artifact is loaded once and all gates read one result"
+            "the suites run in one process, without -n: each artifact is loaded once, all gates read one result, and"
+            " what is timed beside other work tells of that work"
         )
     for name in ("reruns", "retries", "force_flaky"):
         if config.getoption(name, None):

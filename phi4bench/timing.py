@@ -5,11 +5,12 @@ The clock comes in as an argument and counts seconds; it is never the time of da
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from phi4bench.backends import Backend, Decoding
+from phi4bench.calls import Json
 from phi4bench.dialects import Dialect
 from phi4bench.errors import BackendError
 from phi4bench.prompts import Prompt
@@ -53,6 +54,12 @@ class Timing:
         """When so many tokens were there."""
         inside = self.completion.token_at_ms
         return inside[count - 1] + self.overhead_ms if 0 < count <= len(inside) else None
+
+
+def device_of(runtime: Mapping[str, Json]) -> str:
+    """`gpu` or `cpu`, by what a backend says of itself."""
+    where = str(runtime.get("provider") or runtime.get("device") or "cpu")
+    return "cpu" if where in ("cpu", "CPUExecutionProvider") else "gpu"
 
 
 def since(began: float, clock: Clock) -> float:

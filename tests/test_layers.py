@@ -39,6 +39,7 @@ LAYERS = {
         "datasets",
         "generating",
         "machine",
+        "nvidia",
         "revision",
         "runfile",
         "store",

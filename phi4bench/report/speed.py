@@ -9,7 +9,7 @@ from typing import Any
 
 from phi4bench.gates import GateResult, Outcome
 from phi4bench.loads import JUDGED, costs, latency_limit, throughput
-from phi4bench.report.wording import size
+from phi4bench.report.wording import percent, size
 from phi4bench.run.judging import Judgement
 from phi4bench.slo import spread, values_of
 from phi4bench.stats import Interval
@@ -39,7 +39,7 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
         return {}
     figures: dict[str, Any] = {
         "device": found.device,
-        "runtime": dict(stored.get("runtime") or {}),
+        "runtime": dict(stored.get("runtime") or stored.get("load_runtime") or {}),
         "load": stored.get("load"),
         "missing": dict(found.missing),
     }
@@ -162,16 +162,19 @@ def _notes(figures: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator[s
     memory, runtime = figures.get("memory"), figures.get("runtime") or {}
     if memory:
         gpu = f", {size(memory['gpu_bytes'])} of the GPU's" if memory.get("gpu_bytes") is not None else ""
+        if memory.get("gpu_utilisation") is not None:
+            gpu += f", which had work {percent(memory['gpu_utilisation'])} of the time"
         yield f"memory: {size(memory['peak_rss_bytes'])} at most{gpu}"
     where = [str(machine[key]) for key in ("cpu",) if machine.get(key)]
     where += [f"{machine['cores']} cores"] if machine.get("cores") else []
     where += [str(gpu) for gpu in machine.get("gpus") or []]
     run_by = " ".join(str(runtime[key]) for key in ("runtime", "version", "provider", "device") if runtime.get(key))
     where += [part for part in (run_by, f"{runtime['threads']} threads" if runtime.get("threads") else "") if part]
-    if figures.get("latency"):
+    timed = any(figures.get(name) for name in ("latency", "speedup", "loads"))
+    if timed:
         yield f"these figures hold on: {', '.join(where)}"
     load, cores = figures.get("load"), machine.get("cores")
-    if figures.get("latency") and load is not None and cores and load > 0.5 * cores:
+    if timed and load is not None and cores and load > 0.5 * cores:
         yield f"the machine was busy: {load:g} processes wanted a core before the first call was timed"
     reasons: dict[str, list[str]] = {}
     for name, reason in (figures.get("missing") or {}).items():

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from phi4bench.artifacts import Artifact
-from phi4bench.calls import Json
 from phi4bench.cases import Case
 from phi4bench.datasets.sampling import sample
 from phi4bench.errors import ArtifactError, BackendError
@@ -25,6 +24,7 @@ from phi4bench.run.plan import Subject
 from phi4bench.run.progress import Progress
 from phi4bench.run.timed_child import TimedChild
 from phi4bench.targets import LATENCY_GATES, SPEEDUP_GATES, THROUGHPUT_GATES, TIMED_GATES
+from phi4bench.timing import device_of
 from phi4bench.transcripts import Completion, Finish
 
 WARM_UP = 10
@@ -120,7 +120,11 @@ class Stopwatch:
                 "wanted": len(prompts),
                 "seconds": self.wanted.seconds,
             },
-            "memory": {"peak_rss_bytes": found["peak"]},
+            "memory": {
+                "peak_rss_bytes": found["peak"],
+                "gpu_bytes": found["gpu_bytes"],
+                "gpu_utilisation": found["gpu_utilisation"],
+            },
         }
 
     def _speedup(self, child: TimedChild) -> dict[str, Any]:
@@ -220,12 +224,6 @@ class Stopwatch:
         chosen = list(sample(self._calling, min(count, len(self._calling)), self.seed))
         random.Random(self.seed).shuffle(chosen)  # noqa: S311 - so that a run cut short has calls of every kind
         return [chosen[at % len(chosen)] for at in range(count)]
-
-
-def device_of(runtime: Mapping[str, Json]) -> str:
-    """`gpu` or `cpu`, by what a backend says of itself."""
-    where = str(runtime.get("provider") or runtime.get("device") or "cpu")
-    return "cpu" if where in ("cpu", "CPUExecutionProvider") else "gpu"
 
 
 def _load() -> float | None:

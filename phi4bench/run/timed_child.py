@@ -44,6 +44,8 @@ class TimedChild:
         Raises ArtifactError where the artifact cannot be opened, BackendError where it stops working or the run's time
         is up, Interrupted.
         """
+        if self._deadline is not None and self._clock() >= self._deadline:
+            raise self._late()
         send(self._process, {"do": do, **what})
         try:
             for event in self._events:
@@ -55,10 +57,14 @@ class TimedChild:
                     case "error":
                         raise self._told(event)
                 if self._deadline is not None and self._clock() >= self._deadline:
-                    raise BackendError(f"{self._name}: the time limit was reached before its speed was measured")
+                    self._process.kill()  # it is in the middle of a command, whose answer nobody waits for
+                    raise self._late()
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted while {self._name} was timed; timings are not kept") from None
         raise self._died()
+
+    def _late(self) -> BackendError:
+        return BackendError(f"{self._name}: the time limit was reached before its speed was measured")
 
     def _told(self, event: dict[str, Any]) -> BackendError | ArtifactError:
         what = event["what"] if self._name in event["what"] else f"{self._name}: {event['what']}"

@@ -10,14 +10,16 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from phi4bench.backends import open_backend
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.dialects import Dialect
+from phi4bench.nvidia import GpuWatch
 from phi4bench.run.jobs import Setup, prompt_from_json
 from phi4bench.run.worker import Say, main, peak_rss_bytes
-from phi4bench.timing import Clock, TextOf, Timing, serve_load, time_calls, tokens_to_first_call
+from phi4bench.timing import Clock, TextOf, Timing, device_of, serve_load, time_calls, tokens_to_first_call
 from phi4bench.traffic import Traffic, poisson
 
 TELL_S = 0.2
@@ -40,20 +42,25 @@ class Bench:
 
     def latency(self, prompts: list[Any], seconds: float, warm_up: int) -> dict[str, Any]:
         """Calls one after the other, each as `[total, first token, each further token, first call, tokens]`."""
-        timings = list(
-            self._telling(
-                time_calls(
-                    self._backend,
-                    [prompt_from_json(prompt) for prompt in prompts],
-                    self._setup.decoding,
-                    clock=self._clock(),
-                    seconds=seconds,
-                    warm_up=warm_up,
-                )
+        on_gpu = device_of(self._backend.identity()) == "gpu"
+        requests = [prompt_from_json(prompt) for prompt in prompts]
+        with GpuWatch() if on_gpu else nullcontext() as watch:
+            calls = time_calls(
+                self._backend,
+                requests,
+                self._setup.decoding,
+                clock=self._clock(),
+                seconds=seconds,
+                warm_up=warm_up,
             )
-        )
+            timings = list(self._telling(calls))
         peak, text_of = peak_rss_bytes(), self._text_of()
-        return {"calls": [call_row(one, text_of, self._setup.artifact.dialect) for one in timings], "peak": peak}
+        return {
+            "calls": [call_row(one, text_of, self._setup.artifact.dialect) for one in timings],
+            "peak": peak,
+            "gpu_bytes": watch.peak_bytes if watch else None,
+            "gpu_utilisation": watch.utilisation if watch else None,
+        }
 
     def load(self, prompts: list[Any], seconds: float, clients: int, rate: float | None, seed: int) -> dict[str, Any]:
         """Many calls at once; each as `[index, arrived, finished, tokens, text, how it ended]`, times in seconds."""
