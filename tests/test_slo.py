@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 from kit import Ran
 
+from phi4bench.cli import main
 from phi4bench.datasets import schemas_dir
 from phi4bench.gates import Outcome
 from phi4bench.slo import Latency, Memory, Pair, Slo, TimedCall, exempt_speedups, judge_slo, speedups
@@ -196,6 +197,31 @@ class TestSuites:
         assert max(map(len, table.splitlines()[1:])) < 80
         assert "these figures hold on: " in ran.out
         assert (ran.report_dir / "report.html").read_text().count("first whole call") == 1
+
+    def test_a_promotion_by_speed_is_judged_again_from_its_stored_timings(
+        self, run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fake = paced(slow_every=50, slow_by=2)
+        ran = self.judged(run_suites, fake, toml(f"{P95} <= 200"), tmp_path)
+        statement = ran.report_dir / "promotion.json"
+        command = ["verify", str(statement), "--model", str(fake), "--transcripts", str(ran.report_dir)]
+        assert main(command) == 0, capsys.readouterr().out
+        data = json.loads(statement.read_text())
+        data["predicate"]["gates"][0]["rate"] -= 1
+        statement.write_text(json.dumps(data))
+        assert main(command) == 1
+        assert "predicate.gates.slo.latency_p95_ms.rate" in capsys.readouterr().out
+        assert main(["rescore", str(ran.report_dir)]) == 0
+        assert "first whole call" in capsys.readouterr().out
+
+    def test_a_time_limit_leaves_the_rest_unmeasured(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+    ) -> None:
+        fake = make_fake("slow")  # really sleeps, 50 ms a call
+        (fake / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
+        ran = self.judged(run_suites, fake, toml(f"{P95} <= 200"), tmp_path, "--time-limit", 1)
+        assert ran.code == 10, ran.out
+        assert "the time limit was reached before its speed was measured" in " ".join(ran.out.split())
 
     def test_hiccups_reject_it_by_its_tail(
         self, run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path

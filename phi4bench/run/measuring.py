@@ -137,8 +137,8 @@ class Stopwatch:
         pairs: list[list[Any]] = []
         prompts = self._prompts(self.wanted.pairs)
         with TimedChild(self._setup(baseline), self.deadline) as other:
+            opened = [one.ask("open", batch=1)["identity"] for one in (child, other)]
             for one in (child, other):
-                one.ask("open", batch=1)
                 one.ask("latency", prompts=prompts[:WARM_UP], seconds=self.wanted.seconds, warm_up=0)
             self.progress.start(f"{self.artifact.id} against {baseline.id}", len(prompts), 0)
             until = time.monotonic() + self.wanted.seconds
@@ -150,7 +150,7 @@ class Stopwatch:
                 if time.monotonic() >= until:
                     break
             self.progress.finish()
-        return {"pairs": pairs, "baseline": baseline.id}
+        return {"pairs": pairs, "baseline": baseline.id, "device": device_of(opened[0]), "runtime": opened[0]}
 
     def _loads(self, child: TimedChild) -> dict[str, Any]:
         """Closed loops of growing size, and open ones at shares of what the largest of them served."""
