@@ -14,17 +14,26 @@ class WireError(ValueError):
 
 def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """`(field number, value)` in file order: an unsigned integer for varints, the bytes for everything else."""
-    position, end = 0, len(data)
+    for number, start, end, wire in _walk(data, 0, len(data)):
+        yield number, varint(data, start)[0] if wire == 0 else data[start:end]
+
+
+def spans(data: memoryview, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """`(field number, start, end)` of each value of the message that lies at `start` to `end`: where to find it."""
+    for number, first, last, _ in _walk(data, start, end):
+        yield number, first, last
+
+
+def _walk(data: memoryview, position: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """(field number, start of its value, end of it, wire type) of each field."""
     while position < end:
         key, position = varint(data, position)
         number, wire = key >> 3, key & 7
         if number == 0:
             raise WireError(f"field 0 at byte {position}")
         if wire == 0:
-            value, position = varint(data, position)
-            yield number, value
-            continue
-        if wire == 2:
+            size = varint(data, position)[1] - position
+        elif wire == 2:
             size, position = varint(data, position)
         elif wire in (1, 5):
             size = 8 if wire == 1 else 4
@@ -32,7 +41,7 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             raise WireError(f"wire type {wire} at byte {position}")
         if position + size > end:
             raise WireError(f"a field of {size} bytes where {end - position} are left")
-        yield number, data[position : position + size]
+        yield number, position, position + size, wire
         position += size
 
 
