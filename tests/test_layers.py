@@ -23,6 +23,7 @@ LAYERS = {
         "phrasing",
         "planning",
         "rejection",
+        "runtime_flips",
         "schemas",
         "sizes",
         "slo",

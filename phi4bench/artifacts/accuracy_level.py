@@ -1,7 +1,8 @@
 """The accuracy level of an ONNX file's MatMulNBits nodes: what it is, and a copy of the file with each at level 0.
 
-At level 0 the runtime multiplies as exactly as the weights are stored; above it, it may round the activations first
-(level 4, the builder's choice for CPU, to int8). Source: onnxruntime, docs/ContribOperators.md, com.microsoft.MatMulNBits.
+At level 0 (unset) activations are multiplied as they are; at level 4, the builder's choice for CPU, the runtime may
+round them to int8 first. Source: onnxruntime, docs/ContribOperators.md, com.microsoft.MatMulNBits.
+
 The level is one number in the file, and level 0 is written over it in as many bytes: nothing else moves, and weights
 beside the model are found where they were. No `onnx` package is needed.
 """

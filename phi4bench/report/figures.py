@@ -16,6 +16,7 @@ from phi4bench.levels import LEVELS
 from phi4bench.rejection import Rejection
 from phi4bench.report.examples import flips
 from phi4bench.report.known import known_figures
+from phi4bench.report.levels import level_figures
 from phi4bench.report.sizes import size_figures
 from phi4bench.report.speed import slo_figures
 from phi4bench.report.stable import stability_figures
@@ -96,6 +97,7 @@ def artifact_figures(judgement: Judgement, conclusion: Conclusion) -> dict[str, 
         "beside": {beside.name: beside_figures(beside) for beside in judgement.beside},
         "slo": slo_figures(judgement),
         "determinism": stability_figures(judgement),
+        "accuracy_level": level_figures(judgement),
         "gates": [gate_line(gate) for gate in judgement.required],
         "tier": judgement.tier.name if judgement.tier else None,
         "verdict": str(conclusion.verdict) if conclusion.verdict else None,

@@ -10,6 +10,7 @@ from typing import Any
 from phi4bench.counting import counted
 from phi4bench.errors import UsageError
 from phi4bench.report.known import known_title
+from phi4bench.report.levels import level_lines
 from phi4bench.report.speed import slo_tables
 from phi4bench.report.stable import comparison_lines, unstable_line
 from phi4bench.report.wording import percent, points, size
@@ -105,6 +106,9 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
         for line in (*comparison_lines(figures), unstable_line(figures), figures["missing"]):
             if line:
                 yield f"- determinism: {_cell(line)}"
+        yield ""
+    if one.get("accuracy_level"):
+        yield from (f"- accuracy level: {_cell(line)}" for line in level_lines(one["accuracy_level"]))
         yield ""
     yield "| tool | cases | detection | parsing | tool | parameter |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"

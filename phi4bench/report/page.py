@@ -14,6 +14,7 @@ from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
 from phi4bench.report.examples import Example, all_failing, flip_example, flips
 from phi4bench.report.known import known_figures, known_line, known_title
+from phi4bench.report.levels import level_figures, level_lines
 from phi4bench.report.sidebyside import mode, side_by_side, side_notes
 from phi4bench.report.sizes import size_beside, size_headline, size_rows
 from phi4bench.report.speed import slo_figures, slo_tables
@@ -112,6 +113,10 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "known": [(known_line(one), one.stale) for one in judgement.known.entries] if judgement.known else [],
         "determinism": _determinism(judgement),
         "unstable": _unstable(judgement),
+        "accuracy_level": level_lines(level_figures(judgement) or {})
+        if judgement.run.facts.get("accuracy_level")
+        else [],
+        "runtime_flips": _runtime_flips(judgement),
         "flips": _flips(judgement),
         "tools": _rates(judgement.tools),
         "scenarios": _rates(judgement.scenarios),
@@ -224,6 +229,20 @@ def _unstable(judgement: Judgement) -> list[dict[str, str]]:
         for one in comparison.differences
         if one.calls
     ][:MOST_CASES]
+
+
+def _runtime_flips(judgement: Judgement) -> list[dict[str, Any]]:
+    """Each flip with both completions, the runtime's before those of quantization."""
+    found = judgement.runtime_flips
+    if found is None:
+        return []
+    kinds = (("runtime", "at level 0", "as built", found.runtime),
+             ("quantization", "baseline", "at level 0", found.quantization or ()))  # fmt: skip
+    return [
+        {"kind": kind, "case_id": one.case_id, "names": (before, after), "texts": (one.before.text, one.after.text)}
+        for kind, before, after, flips in kinds
+        for one in flips[:MOST_CASES]
+    ]
 
 
 def _facts(judgement: Judgement) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from phi4bench.gates import GateResult, Outcome
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable, wrapped
 from phi4bench.report.known import known_figures, known_line, known_title, stale_lines
+from phi4bench.report.levels import level_figures, level_lines
 from phi4bench.report.sidebyside import mode, side_by_side, side_notes
 from phi4bench.report.sizes import size_table
 from phi4bench.report.speed import slo_figures, slo_tables
@@ -37,6 +38,7 @@ def summary(judgement: Judgement, conclusion: Conclusion) -> list[Line]:
         *_known_failures(judgement),
         *_speed(judgement),
         *_determinism(judgement),
+        *_accuracy_level(judgement),
         *_groups("tool", judgement.tools.items()),
         *_groups("scenario", judgement.scenarios.items()),
         *_reasons(judgement),
@@ -187,6 +189,13 @@ def _determinism(judgement: Judgement) -> Iterator[Line]:
         yield row, "red" if one["other_calls"] else ""
     unstable = unstable_line(figures)
     yield from ((part, "red") for part in (_wrapped(unstable) if unstable else ()))
+
+
+def _accuracy_level(judgement: Judgement) -> Iterator[Line]:
+    """What the runtime's arithmetic changes, apart from what quantization changes."""
+    figures = level_figures(judgement)
+    for at, line in enumerate(level_lines(figures) if figures else ()):
+        yield from ((part, "") for part in _wrapped(line if at else f"accuracy level  {line}"))
 
 
 def _groups(kind: str, rows: Iterable[tuple[str, object]]) -> Iterator[Line]:

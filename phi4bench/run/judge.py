@@ -28,6 +28,7 @@ from phi4bench.run.options import RunOptions
 from phi4bench.run.plan import Plan, Subject
 from phi4bench.run.progress import Progress
 from phi4bench.run.repeating import repeat
+from phi4bench.run.rereading import reread
 from phi4bench.run.scoring import measure
 from phi4bench.run.sequential import Lookout
 from phi4bench.runfile import SavedRun
@@ -87,6 +88,8 @@ class Judge:
                 run = replace(run, free=self._free(subject.artifact))
             if self.plan.options.determinism is not None and needed and not over:
                 run = replace(run, facts={**run.facts, "determinism": self._determinism(subject.artifact, run)})
+            if self.plan.options.accuracy_level_oracle is not None and needed and not over:
+                run = replace(run, facts={**run.facts, "accuracy_level": self._at_level_zero(subject.artifact)})
             if SIZE_GATE in gates:
                 run = replace(run, facts={**run.facts, "size": sizes(subject)})
             if timed and not over:
@@ -126,7 +129,7 @@ class Judge:
             found = repeat(
                 artifact, cases, judged, plan.system_prompt, settings, options.report_dir, self.progress, self.deadline
             )
-        self.say(f"  determinism   {found['missing'] or f'{len(cases):,} cases, run again in 4 ways'}")
+        self._tell(f"determinism   {found['missing'] or f'{len(cases):,} cases, run again in 4 ways'}")
         return found
 
     def _saved(self, artifact: Artifact, made: Generation, facts: Mapping[str, Any], needed: bool = True) -> SavedRun:
@@ -185,6 +188,16 @@ class Judge:
         self._tell("free beside   " + _made(made).removeprefix("completions").strip())
         found = (made.transcripts.get(item.case_id) for item in items)
         return tuple(one.completion if one else None for one in found)
+
+    def _at_level_zero(self, artifact: Artifact) -> dict[str, Any]:
+        plan, options = self.plan, self.plan.options
+        cases = sample(plan.judged, options.accuracy_level_oracle or 1, options.seed)
+        with self._settings() as settings:
+            found = reread(
+                artifact, cases, plan.system_prompt, settings, options.report_dir, self.progress, self.deadline
+            )
+        self._tell(f"accuracy level  {found['missing'] or f'{len(cases):,} cases read again at level 0'}")
+        return found
 
     def _fidelity(self, artifact: Artifact, baseline: Artifact) -> dict[str, Any]:
         plan, seed, alpha = self.plan, self.plan.options.seed, self.plan.targets.alpha

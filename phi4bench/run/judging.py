@@ -26,7 +26,9 @@ from phi4bench.levels import Level, Score, score
 from phi4bench.rejection import Rejection, Stop, Watch, family_order
 from phi4bench.run.besides import Beside, besides
 from phi4bench.run.repeating import stability_from_json
+from phi4bench.run.rereading import flips_from_json
 from phi4bench.runfile import SavedRun
+from phi4bench.runtime_flips import RuntimeFlips
 from phi4bench.sizes import Size, exempt, judge_size, size_from_json
 from phi4bench.slo import Slo, exempt_speedups, judge_slo, slo_from_json
 from phi4bench.stability import Stability, discounted
@@ -173,6 +175,15 @@ class Judgement:
             )
         )
 
+    @cached_property
+    def runtime_flips(self) -> RuntimeFlips | None:
+        """What accuracy level 0 changes; `None` where nobody asked, or where nothing was run."""
+        data = self.run.facts.get("accuracy_level")
+        if not data:
+            return None
+        own, parent = _completions(self.run), _completions(self.baseline) if self.baseline else None
+        return flips_from_json(data, self.run.dataset.cases, own, parent, self.run.dialect)
+
     @property
     def stability_missing(self) -> str:
         """Why the determinism checks that were asked for are not complete; empty where they are, or nobody asked."""
@@ -305,6 +316,10 @@ def conclude(judgement: Judgement, ran: Collection[str]) -> Conclusion:
     if judgement.stability_missing and decided is Verdict.promote:
         decided = Verdict.inconclusive
     return Conclusion(decided, (), advice(decided, judgement.tier))
+
+
+def _completions(run: SavedRun) -> dict[str, Completion]:
+    return {name: made for name, (_, made) in _answered(run).items()}
 
 
 def _stability(run: SavedRun) -> Stability | None:

@@ -38,6 +38,7 @@ class RunOptions:
     slo_rate: float | None = None
     determinism: int | None = None
     sequential: bool = False
+    accuracy_level_oracle: int | None = None
 
 
 DESTINATION = "phi4bench_{}"
@@ -104,6 +105,15 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "--slo-rate",
         {"metavar": "N", "help": "calls a second that come by themselves (default: 50 and 80%% of what is served)"},
     ),
+    "accuracy_level_oracle": (
+        "--accuracy-level-oracle",
+        {
+            "metavar": "N",
+            "nargs": "?",
+            "const": "50",
+            "help": "answer N cases (default: 50) again with every MatMulNBits node at accuracy level 0, slowly",
+        },
+    ),
     "determinism": (
         "--determinism",
         {
@@ -147,6 +157,7 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
         slo_calls=_number("slo_calls", get("slo_calls"), int, 1) or 300,
         slo_seconds=_number("slo_seconds", get("slo_seconds"), float, 0) or 60.0,
         slo_rate=_number("slo_rate", get("slo_rate"), float, 0) or None,
+        accuracy_level_oracle=_number("accuracy_level_oracle", get("accuracy_level_oracle"), int, 1),
         determinism=_number("determinism", get("determinism"), int, 1),
         sequential=get("sequential"),
     )

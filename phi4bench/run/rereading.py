@@ -48,7 +48,9 @@ def reread(
     if why:
         return {"missing": why, "nodes": _named(levels), "cases": 0, "completions": {}}
     with _at_level_zero(artifact, folder) as oracle:
-        made = generate(oracle, render(oracle, cases, system_prompt), settings, progress, deadline)
+        made = generate(
+            oracle, render(oracle, cases, system_prompt, settings.decoding.mode), settings, progress, deadline
+        )
     missing = f"the time limit was reached with {made.missing:,} of {made.total:,} cases to go" if made.missing else ""
     return {
         "missing": missing,
