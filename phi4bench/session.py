@@ -20,6 +20,7 @@ from phi4bench.run.judging import CRASHED_EXIT, SUITE_GATES, Judgement, conclude
 from phi4bench.run.options import options_from
 from phi4bench.run.plan import Plan, make_plan
 from phi4bench.run.progress import Bar
+from phi4bench.run.scratch import remove_abandoned
 from phi4bench.verdicts import USAGE_EXIT, worst_exit
 
 
@@ -63,6 +64,7 @@ class JudgingSession:
         """Run and judge every artifact that a selected test asks for."""
         plan = self._plan
         remove_stale_promotions(plan.options.report_dir)
+        remove_abandoned(plan.options.report_dir)
         judge = Judge(plan, machine.describe(), say, Bar(stream))
         for artifact in sorted(self._selected):
             self._found[artifact] = judge.judge(plan.subjects[artifact], self._selected[artifact])

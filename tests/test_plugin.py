@@ -37,7 +37,7 @@ def test_an_artifact_that_is_always_right_is_promoted(run_suites: RunSuites, mak
     assert "verdict  PROMOTE: deploy" in ran.out
     statement = json.loads((ran.report_dir / "promotion.json").read_text())
     assert statement["predicate"]["verdict"] == "promote"
-    table = ran.out[ran.out.index("= phi4bench =") : ran.out.index("reports: ")]
+    table = ran.out[ran.out.index("= phi4bench =") : ran.out.index("\nreports:")]
     assert max(map(len, table.splitlines()[1:])) < 80
 
 
@@ -279,13 +279,20 @@ class TestRegression:
 
 
 class TestInterruptions:
-    def started(self, command: list[str], environment: dict[str, str], cache: Path, stored: int) -> Any:
-        """The command, running, once it has stored that many completions."""
+    def over(self, cases: Path, command: list[str], model: Path) -> list[str]:
+        """The suites on other cases."""
+        at = command.index("--cases") + 1
+        return [*command[:at], str(cases), *command[at + 1 :], "--model", str(model)]
+
+    def started(
+        self, command: list[str], environment: dict[str, str], stored: int, folder: Path, caches: str = "."
+    ) -> Any:
+        """The command, running, once it has stored that many completions in the `caches` of a folder."""
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment
         )
         until = time.monotonic() + 60
-        while sum(len(file.read_bytes().splitlines()) for file in cache.glob("completions/*")) <= stored:
+        while sum(len(file.read_bytes().splitlines()) for file in folder.glob(f"{caches}/completions/*")) <= stored:
             assert time.monotonic() < until
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.02)
@@ -304,15 +311,20 @@ class TestInterruptions:
         tmp_path: Path,
         few: Path,
     ) -> None:
-        options = ["--model", str(make_fake("slow")), "--cases", str(few)]
-        command = [argument for argument in suites_command if not argument.endswith("cases.jsonl")]
-        command.remove("--cases")
-        process = self.started([*command, *options], suites_environment, tmp_path / "cache", 10)
+        command = self.over(few, suites_command, make_fake("slow"))
+        process = self.started(command, suites_environment, 10, tmp_path / "cache")
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=60)
         assert process.returncode == 130, out
-        assert re.search(r"interrupted: stored \d+ of 60 completions of slow; run the same command to go on", out)
+        told = re.search(r"interrupted: stored (\d+) of 60 completions of slow; run the same command to go on", out)
+        assert told, out
         assert "Traceback" not in out
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=suites_environment, check=False)
+        found = re.search(r"completions   (\d+) from cache, (\d+) generated", done.stdout)
+        assert found, done.stdout
+        assert 10 <= int(told[1]) <= int(found[1]) < 60  # what was being stored as the signal came is there, too
+        assert int(found[1]) + int(found[2]) == 60
+        assert done.returncode == 10, done.stdout  # sixty cases decide nothing
 
     def test_after_kill_9_nothing_goes_on_and_nothing_is_made_twice(
         self,
@@ -323,10 +335,8 @@ class TestInterruptions:
         tmp_path: Path,
         few: Path,
     ) -> None:
-        model = str(make_fake("slow"))
-        position = suites_command.index("--cases") + 1
-        command = [*suites_command[:position], str(few), *suites_command[position + 1 :], "--model", model]
-        process = self.started(command, suites_environment, tmp_path / "cache", 10)
+        command = self.over(few, suites_command, make_fake("slow"))
+        process = self.started(command, suites_environment, 10, tmp_path / "cache")
         process.kill()
         process.communicate(timeout=30)
         time.sleep(0.3)
@@ -337,6 +347,25 @@ class TestInterruptions:
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=suites_environment, check=False)
         assert f"{kept.count(b'completion'):,} from cache" in done.stdout
         assert done.returncode == 10, done.stdout  # sixty cases decide nothing
+
+    def test_what_kill_9_leaves_beside_the_reports_the_next_run_takes_away(
+        self,
+        run_suites: RunSuites,
+        make_fake: MakeFake,
+        suites_command: list[str],
+        suites_environment: dict[str, str],
+        tmp_path: Path,
+        few: Path,
+    ) -> None:
+        reports = tmp_path / "reports"
+        command = [*self.over(few, suites_command, make_fake("slow")), "--no-cache"]
+        process = self.started(command, suites_environment, 3, reports, ".generations-*")
+        process.kill()
+        process.communicate(timeout=60)
+        assert list(reports.glob(".generations-*"))
+        (reports / ".generations-of-mine").mkdir()
+        run_suites("--model", make_fake(), "-k", "test_tool")
+        assert [path.name for path in reports.glob(".generations-*")] == [".generations-of-mine"]
 
     def test_a_second_run_generates_nothing(self, run_suites: RunSuites, make_fake: MakeFake) -> None:
         fake = make_fake()

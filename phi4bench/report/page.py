@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench import __version__
+from phi4bench.counting import counted
 from phi4bench.gates import GateResult, RegressionResult
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
@@ -53,6 +54,7 @@ def page(results: Sequence[tuple[Judgement, Conclusion] | Fault], targets: Targe
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["visible"] = visible
+    environment.globals["counted"] = counted
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
         created=created,

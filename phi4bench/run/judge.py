@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from phi4bench import __version__
@@ -30,6 +28,7 @@ from phi4bench.run.progress import Progress
 from phi4bench.run.repeating import repeat
 from phi4bench.run.rereading import reread
 from phi4bench.run.scoring import measure
+from phi4bench.run.scratch import scratch_folder
 from phi4bench.run.sequential import Lookout
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Size, size_to_json
@@ -243,8 +242,8 @@ class Judge:
         if options.cache:
             yield Settings(decoding, options.threads, options.cache_dir, self.machine)
             return
-        with TemporaryDirectory(dir=options.report_dir, prefix=".generations-") as folder:
-            yield Settings(decoding, options.threads, Path(folder), self.machine, keeps=False)
+        with scratch_folder(options.report_dir, "generations") as folder:
+            yield Settings(decoding, options.threads, folder, self.machine, keeps=False)
 
 
 def _parameters(subject: Subject) -> int | None:

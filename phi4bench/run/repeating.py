@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from phi4bench.artifacts import Artifact
@@ -18,6 +17,7 @@ from phi4bench.dialects import Dialect
 from phi4bench.errors import StoreError
 from phi4bench.run.generation import Generation, Settings, generate, render
 from phi4bench.run.progress import Progress
+from phi4bench.run.scratch import scratch_folder
 from phi4bench.stability import AGAIN, ALONE, COMPARED, FIRST, JUDGED, THREADS, Answers, Comparison, Stability, compare
 from phi4bench.store import completion_from_json, completion_to_json
 from phi4bench.transcripts import Completion
@@ -43,8 +43,8 @@ def repeat(
     runtimes: dict[str, Mapping[str, Json]] = {}
 
     def run(name: str, threads: int | None, batch: int | None) -> Generation:
-        with TemporaryDirectory(dir=folder, prefix=".repeated-") as fresh:
-            own = replace(settings, threads=threads, cache_dir=Path(fresh), keeps=False, batch=batch)
+        with scratch_folder(folder, "repeated") as fresh:
+            own = replace(settings, threads=threads, cache_dir=fresh, keeps=False, batch=batch)
             made = generate(artifact, items, own, progress, deadline)
         answers[name] = {case_id: transcript.completion for case_id, transcript in made.transcripts.items()}
         runtimes[name] = made.runtime
