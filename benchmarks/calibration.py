@@ -7,7 +7,8 @@ family draws its own rate, with the correlation `icc` between any two of its cas
 a chance of at most alpha; up to a point more is accepted, and a cell beyond that is marked MISS, or `MISS?` where
 so few trials could show it by chance.
 The share simulated has an interval of its own (Wilson, 95%). `plain` is the same gate without families: what a
-textbook interval over cases would have passed.
+textbook interval over cases would have passed. Then `benchmarks.power`: how often a gate passes at the number of cases
+that `phi4bench plan` gave, and what it says on too few families. `benchmarks.simulation` draws and judges them all.
 """
 
 from __future__ import annotations
@@ -16,22 +17,15 @@ import argparse
 import itertools
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from phi4bench.stats import (
-    Flips,
-    Interval,
-    Tally,
-    normal_quantile,
-    paired_interval,
-    proportion_interval,
-    tango,
-    wilson,
-)
+from benchmarks.power import print_power
+from benchmarks.simulation import decide_pairs, decide_rates
+from phi4bench.stats import Interval, normal_quantile, wilson
 
 ALPHA = 0.05
 ACCEPTED = ALPHA + 0.01
@@ -88,65 +82,18 @@ class Cell:
         return self.share > ACCEPTED
 
 
-def draw_right(design: Design, rate: float, icc: float, rng: np.random.Generator) -> Counts:
-    """How many cases of each family are right, where the true rate is `rate`."""
-    own = rng.beta(rate * (1 / icc - 1), (1 - rate) * (1 / icc - 1), design.families) if icc else rate
-    return rng.binomial(design.all_sizes, own)
-
-
-def draw_flips(
-    design: Design, lost: float, gained: float, icc: float, rng: np.random.Generator
-) -> tuple[Counts, Counts]:
-    """How many cases of each family were lost and gained, where those are the true rates."""
-    rates = np.array([lost, gained, 1 - lost - gained])
-    own = np.broadcast_to(rates, (design.families, 3))
-    if icc:
-        own = rng.gamma(np.maximum(rates * (1 / icc - 1), 1e-9), size=(design.families, 3)) + 1e-300
-        own = own / own.sum(axis=1, keepdims=True)
-    drawn = rng.multinomial(design.all_sizes, own)
-    return drawn[:, 0], drawn[:, 1]
-
-
 def rate_cell(design: Design, icc: float, rate: float, trials: int, rng: np.random.Generator) -> Cell:
     """Artifacts whose true rate is the target's floor."""
-    sizes, quantile = tuple(design.all_sizes.tolist()), normal_quantile(1 - ALPHA)
-
-    def judge() -> tuple[Interval, Interval]:
-        counts = Tally(tuple(draw_right(design, rate, icc, rng).tolist()), sizes)
-        return proportion_interval(counts, ALPHA), wilson(counts.passed, counts.total, quantile)
-
-    return _cell("rate", design, icc, f"at {100 * rate:g}%", rate, trials, judge)
+    found = decide_rates(design.all_sizes, rate, icc, rate, ALPHA, trials, rng)
+    return Cell("rate", design, icc, f"at {100 * rate:g}%", trials, found.passed, found.failed, found.plain)
 
 
 def paired_cell(design: Design, icc: float, margin: float, flips: float, trials: int, rng: np.random.Generator) -> Cell:
     """Artifacts whose true loss is the margin, with `flips` of all cases changing one way or the other."""
-    sizes, quantile = tuple(design.all_sizes.tolist()), normal_quantile(1 - ALPHA)
-
-    def judge() -> tuple[Interval, Interval]:
-        lost, gained = draw_flips(design, (flips + margin) / 2, (flips - margin) / 2, icc, rng)
-        counts = Flips(tuple(lost.tolist()), tuple(gained.tolist()), sizes)
-        return paired_interval(counts, ALPHA), tango(int(gained.sum()), int(lost.sum()), counts.total, quantile)
-
+    lost, gained = (flips + margin) / 2, (flips - margin) / 2
+    found = decide_pairs(design.all_sizes, lost, gained, icc, margin, ALPHA, trials, rng)
     setting = f"margin {100 * margin:g}, flips {100 * flips:g}%"
-    return _cell("paired", design, icc, setting, -margin, trials, judge)
-
-
-def _cell(
-    gate: str,
-    design: Design,
-    icc: float,
-    setting: str,
-    edge: float,
-    trials: int,
-    judge: Callable[[], tuple[Interval, Interval]],
-) -> Cell:
-    passed = failed = plain = 0
-    for _ in range(trials):
-        ours, textbook = judge()
-        passed += ours.low >= edge
-        failed += ours.high < edge
-        plain += textbook.low >= edge
-    return Cell(gate, design, icc, setting, trials, passed, failed, plain)
+    return Cell("paired", design, icc, setting, trials, found.passed, found.failed, found.plain)
 
 
 def cells(trials: int, seed: int, designs: Sequence[Design] = DESIGNS, gate: str = "all") -> Iterator[Cell]:
@@ -167,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration", description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=2000, help="artifacts simulated in each cell")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--gate", choices=("all", "rate", "paired"), default="all")
+    parser.add_argument("--gate", choices=("all", "rate", "paired", "power"), default="all")
     options = parser.parse_args(arguments)
     print(f"alpha {ALPHA:g}, accepted up to {ACCEPTED:g}, {options.trials} trials a cell, seed {options.seed}")
     head = f"{'gate':7}{'families':12}{'icc':>4}  {'the truth':24}{'false pass':>11}  {'95% interval':14}"
@@ -183,6 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"  {low:5.2f} to {high:5.2f}{fail:10.2f}%{plain:7.2f}%{mark}",
             flush=True,
         )
+    if options.gate in ("all", "power"):
+        further = print_power(options.trials, options.seed, ALPHA)
+        missed, count = missed + further[0], count + further[1]
     print(f"{missed} of {count} cells miss; {time.perf_counter() - started:.0f} s")
     return int(missed > 0)
 
