@@ -1,0 +1,272 @@
+"""Repairs: a call that nearly parses, mended by named rules and held against its tool's schema. Pure: no files.
+
+What is mended counts beside the strict rates and never in them. A rule changes the text inside a call's block alone,
+the rules are tried in their order, each on top of those before it, and the first text whose calls all parse and fit
+their tools' JSON Schemas is the answer; where none does, nothing was repaired. A value is never made up: a repair
+closes, separates, quotes and renames what the model wrote.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from phi4bench.calls import Call, Parsed
+from phi4bench.dialects import CallSyntax, Dialect
+from phi4bench.dialects.python_calls import MAX_CHARS
+from phi4bench.schemas import is_valid
+from phi4bench.tools import Tool
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One repair. `before` and `after`: the example in the docs, in the dialect `dialect`."""
+
+    name: str
+    what: str
+    dialect: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """A mended completion: its text, as the dialect writes it, and the names of the rules that it took."""
+
+    text: str
+    rules: tuple[str, ...]
+
+
+RULES = (
+    Rule(
+        "quotes",
+        "Typographic quotes are straight ones; JSON's strings stand in double quotes; a quote inside a Python string,"
+        " which would end it, is escaped.",
+        "tool_use",
+        "<tool_use>grep(pattern='it's', path=“src”)</tool_use>",
+        "<tool_use>grep(pattern=\"it's\", path='src')</tool_use>",
+    ),
+    Rule(
+        "commas",
+        "A comma too many goes, one that lacks between two members comes.",
+        "hermes",
+        '<tool_call>\n{"name": "grep", "arguments": {"pattern": "x" "path": "src",},}\n</tool_call>',
+        '<tool_call>\n{"name": "grep", "arguments": {"pattern": "x", "path": "src"}}\n</tool_call>',
+    ),
+    Rule(
+        "brackets",
+        "What was opened is closed at the end of the block, the closing marker too; a closing bracket too many goes.",
+        "phi4-mini",
+        '<|tool_call|>[{"name": "grep", "arguments": {"pattern": "x", "path": "src"}',
+        '<|tool_call|>[{"name": "grep", "arguments": {"pattern": "x", "path": "src"}}]<|/tool_call|>',
+    ),
+    Rule(
+        "alias",
+        "A known other name of a call's own member or of an argument is the name that it stands for, where the tool"
+        " has that and not the other.",
+        "hermes",
+        '<tool_call>\n{"tool": "read", "args": {"path": "src/a.py"}}\n</tool_call>',
+        '<tool_call>\n{"name": "read", "arguments": {"file_path": "src/a.py"}}\n</tool_call>',
+    ),
+)
+
+MEMBER_ALIASES = {
+    "name": ("tool", "tool_name", "function", "function_name"),
+    "arguments": ("args", "parameters", "params", "input", "kwargs"),
+}
+"""Of the members of a call in JSON."""
+ARGUMENT_ALIASES = {
+    "file_path": ("path", "file", "filename", "filepath", "file_name"),
+    "path": ("directory", "dir", "folder", "file_path"),
+    "pattern": ("query", "regex", "search", "glob"),
+    "command": ("cmd", "script"),
+    "content": ("contents", "text", "data"),
+    "old_string": ("old", "old_str", "old_text"),
+    "new_string": ("new", "new_str", "new_text"),
+}
+"""Of arguments, whichever the tool."""
+
+_CURLY = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "‚": "'"})
+_PAIRS = {"(": ")", "[": "]", "{": "}"}
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_PYTHON_STRING = re.compile(r"""r?(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")""")
+_SINGLE = re.compile(r"(?<![\w])'((?:[^'\\]|\\.)*)'(?=\s*[,:}\]])", re.DOTALL)
+_NEXT_WORD = re.compile(r"(^|[\d\]}]|True|False|None)(\s+)(?=[A-Za-z_]\w*\s*=)")
+_ENDS_VALUE = re.compile(r"^\s+$|(?:[\d\]}]|true|false|null)\s*$")
+"""What stands between two strings in JSON, where the first, or a value after it, is at its end."""
+
+
+def repair(text: str, dialect: Dialect, tools: Sequence[Tool]) -> Repaired | None:
+    """The completion with its calls mended; `None` where there is nothing to mend, or no rule helps. Total."""
+    parsed = dialect.parse(text)
+    if not parsed.attempted or len(text) > MAX_CHARS or (parsed.whole and _fit(parsed.calls, tools)):
+        return None
+    mended, used = text, []
+    steps: tuple[tuple[str, Callable[[str], str]], ...] = (
+        ("quotes", lambda body: _quotes(body, dialect.calls, tools)),
+        ("commas", lambda body: _commas(body, dialect.calls)),
+        ("brackets", lambda body: _brackets(body, dialect.calls)),
+        ("alias", lambda body: _members(body, dialect.calls)),
+    )
+    for name, step in steps:
+        changed = _in_blocks(mended, dialect.calls, step, closing=name == "brackets")
+        if changed != mended:
+            mended = changed
+            used.append(name)
+        parsed = dialect.parse(mended)
+        if parsed.whole and _fit(parsed.calls, tools):
+            return _answer(dialect, parsed, parsed.calls, used)
+    if parsed.whole:
+        renamed = tuple(_renamed(call, tools) for call in parsed.calls)
+        if _fit(renamed, tools):
+            return _answer(dialect, parsed, renamed, [*dict.fromkeys([*used, "alias"])])
+    return None
+
+
+def _answer(dialect: Dialect, parsed: Parsed, calls: Sequence[Call], used: Sequence[str]) -> Repaired:
+    prose = f"{parsed.prose}{dialect.calls.separator}" if parsed.prose and dialect.calls.open else ""
+    return Repaired(prose + dialect.render_calls(calls), tuple(used))
+
+
+def _fit(calls: Sequence[Call], tools: Sequence[Tool]) -> bool:
+    schemas = {tool.name: tool.schema for tool in tools}
+    fitting = [call for call in calls if call.name in schemas and is_valid(dict(call.arguments), schemas[call.name])]
+    return bool(calls) and len(fitting) == len(calls)
+
+
+def _in_blocks(text: str, syntax: CallSyntax, mend: Callable[[str], str], closing: bool) -> str:
+    """The text with the inside of each block mended. `closing`: a marker that lacks is added."""
+    if not syntax.open:
+        start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
+        return text if start < 0 else text[:start] + mend(text[start:])
+    first, *rest = text.split(syntax.open)
+    pieces = [first]
+    for piece in rest:
+        body, close, after = piece.partition(syntax.close)
+        if not close and not closing:
+            pieces.append(mend(piece))
+        else:
+            pieces.append(mend(body) + syntax.close + after)
+    return syntax.open.join(pieces)
+
+
+def _quotes(body: str, syntax: CallSyntax, tools: Sequence[Tool]) -> str:
+    body = body.translate(_CURLY)
+    if syntax.style == "json":
+        return _outside(body, _JSON_STRING, lambda piece: _SINGLE.sub(lambda found: _doubled(found[1]), piece))
+    return _requoted(body, tools)
+
+
+def _doubled(inside: str) -> str:
+    unescaped = inside.replace("\\'", "'")
+    return '"' + re.sub(r'(?<!\\)"', r"\"", unescaped) + '"'
+
+
+def _requoted(body: str, tools: Sequence[Tool]) -> str:
+    """A Python call cut at the names of its tool's arguments: what stands between is one value each."""
+    name, paren, inside = body.strip().partition("(")
+    tool = next((tool for tool in tools if tool.name == name.strip()), None)
+    end = inside.rfind(")")
+    if tool is None or not paren or not tool.parameters:
+        return body
+    names = "|".join(re.escape(one) for one in tool.parameters)
+    inside, after = (inside[:end], inside[end:]) if end >= 0 else (inside, "")
+    marks = list(re.finditer(rf"(?:^|(?<=[\s,'\"]))({names})\s*=\s*(?=r?['\"])", inside))
+    if not marks:
+        return body
+    pieces = [inside[: marks[0].start()]]
+    for mark, following in zip(marks, [*marks[1:], None], strict=True):
+        value = inside[mark.end() : following.start() if following else len(inside)]
+        pieces.append(f"{mark[1]}={_one_string(value)}")
+    return f"{name}({''.join(pieces)}{after}"
+
+
+def _one_string(value: str) -> str:
+    """A value in quotes, with what follows it, as one string: quotes inside it no longer end it."""
+    kept = value.rstrip().rstrip(",").rstrip()
+    rest = value[len(kept) :]
+    whole = _PYTHON_STRING.match(kept)
+    if (whole and whole.end() == len(kept)) or len(kept) < 2 or kept[0] not in "'\"" or kept[-1] != kept[0]:
+        return value
+    inside = kept[1:-1]
+    return (
+        repr(inside)
+        if "\\" not in inside
+        else kept[0] + re.sub(rf"(?<!\\){kept[0]}", "\\\\" + kept[0], inside) + kept[0]
+    ) + rest
+
+
+def _commas(body: str, syntax: CallSyntax) -> str:
+    string = _JSON_STRING if syntax.style == "json" else _PYTHON_STRING
+    body = _outside(body, string, lambda piece: re.sub(r",(\s*,)+", ",", piece))
+    body = _outside(body, string, lambda piece: re.sub(r",(\s*[\]})])", r"\1", piece))
+    if syntax.style == "python":
+        return _outside(body, string, lambda piece: _NEXT_WORD.sub(r"\1,\2", piece))
+    pieces, at = [], 0
+    for found in string.finditer(body):
+        gap = body[at : found.start()]
+        if at and body[found.end() :].lstrip().startswith(":") and _ENDS_VALUE.search(gap):
+            gap = gap.rstrip() + "," + gap[len(gap.rstrip()) :]
+        pieces += [gap, found[0]]
+        at = found.end()
+    return "".join([*pieces, body[at:]])
+
+
+def _brackets(body: str, syntax: CallSyntax) -> str:
+    """Close what is open at the end; drop a closing bracket that closes nothing."""
+    string = _JSON_STRING if syntax.style == "json" else _PYTHON_STRING
+    waiting: list[str] = []
+
+    def close(piece: str) -> str:
+        kept = []
+        for letter in piece:
+            if letter in _PAIRS:
+                waiting.append(_PAIRS[letter])
+            elif letter in ")]}":
+                if letter not in waiting:
+                    continue
+                while waiting[-1] != letter:
+                    kept.append(waiting.pop())
+                waiting.pop()
+            kept.append(letter)
+        return "".join(kept)
+
+    mended = _outside(body, string, close)
+    return mended.rstrip() + "".join(reversed(waiting)) if waiting else mended
+
+
+def _members(body: str, syntax: CallSyntax) -> str:
+    """The members of a call in JSON under the names that the dialect reads."""
+    if syntax.style != "json" or syntax.shape != "flat":
+        return body
+    names = {"name": "name", "arguments": syntax.keys[0]}
+    for member, aliases in MEMBER_ALIASES.items():
+        if f'"{names[member]}"' not in body:
+            for alias in aliases:
+                if f'"{alias}"' in body and alias not in syntax.keys:
+                    body = re.sub(rf'"{alias}"(\s*:)', rf'"{names[member]}"\1', body, count=1)
+                    break
+    return body
+
+
+def _renamed(call: Call, tools: Sequence[Tool]) -> Call:
+    tool = next((tool for tool in tools if tool.name == call.name), None)
+    if tool is None:
+        return call
+    arguments = dict(call.arguments)
+    own: Mapping[str, object] = tool.schema.get("properties", {})
+    for wanted, aliases in ARGUMENT_ALIASES.items():
+        alias = next((alias for alias in aliases if alias in arguments and alias not in own), None)
+        if wanted in own and wanted not in arguments and alias is not None:
+            arguments = {wanted if key == alias else key: value for key, value in arguments.items()}
+    return replace(call, arguments=arguments)
+
+
+def _outside(text: str, string: re.Pattern[str], mend: Callable[[str], str]) -> str:
+    """The text with what stands outside its strings mended."""
+    pieces, at = [], 0
+    for found in string.finditer(text):
+        pieces += [mend(text[at : found.start()]), found[0]]
+        at = found.end()
+    return "".join([*pieces, mend(text[at:])])

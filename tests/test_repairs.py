@@ -1,0 +1,108 @@
+"""Repairs: each rule does what the docs show, total on any text, and a mended call fits its tool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from grammars import FRAGMENTS, GREP, TOOLS, calls
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from phi4bench.calls import Call
+from phi4bench.dialects import DIALECTS, dialect_named
+from phi4bench.repairs import RULES, repair
+from phi4bench.schemas import is_valid
+from phi4bench.tools import Tool
+
+EXAMPLES = settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+DOCS = Path(__file__).resolve().parent.parent / "docs" / "repair.md"
+READ = Tool(
+    "read",
+    "",
+    {
+        "type": "object",
+        "properties": {"file_path": {"type": "string"}},
+        "required": ["file_path"],
+        "additionalProperties": False,
+    },
+)
+EVERY = [pytest.param(one, id=name) for name, one in DIALECTS.items()]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_each_rule_does_what_the_docs_show(rule):
+    dialect = dialect_named(rule.dialect)
+    found = repair(rule.before, dialect, (GREP, READ))
+    assert found is not None
+    assert found.text == rule.after
+    assert found.rules == (rule.name,)
+    told = DOCS.read_text()
+    assert rule.before in told
+    assert rule.after in told
+    assert rule.name in told
+
+
+A_PY = Call("read", {"file_path": "a.py"})
+MENDED = {
+    "a closing marker that lacks": ("tool_use", "<tool_use>read(file_path='a.py')", A_PY),
+    "a parenthesis that lacks": ("tool_use", "<tool_use>read(file_path='a.py'</tool_use>", A_PY),
+    "a comma that lacks": (
+        "tool_use",
+        "<tool_use>grep(pattern='x' path='.')</tool_use>",
+        Call("grep", {"pattern": "x", "path": "."}),
+    ),
+    "single quotes in JSON": (
+        "hermes",
+        "<tool_call>{'name': 'read', 'arguments': {'file_path': 'a.py'}}</tool_call>",
+        A_PY,
+    ),
+    "an argument's other name": ("tool_use", "<tool_use>read(path='a.py')</tool_use>", A_PY),
+    "bare JSON cut short": (
+        "jsonrpc",
+        '{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "read", "arguments":'
+        ' {"file_path": "a.py"}',
+        A_PY,
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "call"), MENDED.values(), ids=MENDED)
+def test_what_nearly_parses_is_mended(name, text, call):
+    dialect = dialect_named(name)
+    found = repair(text, dialect, (GREP, READ))
+    assert found is not None
+    assert dialect.parse(found.text).calls == (call,)
+
+
+LEFT = {
+    "prose": "Which file do you mean?",
+    "a right call": "<tool_use>read(file_path='a.py')</tool_use>",
+    "a value that lacks": "<tool_use>grep(pattern='x')</tool_use>",
+    "a tool that is not on offer": "<tool_use>rm(path='a.py')",
+    "a value of another type": "<tool_use>read(file_path=3)</tool_use>",
+    "an argument that nobody knows": "<tool_use>read(whatever='a.py')</tool_use>",
+}
+
+
+@pytest.mark.parametrize("text", LEFT.values(), ids=LEFT)
+def test_what_is_right_or_past_mending_is_left_alone(text):
+    assert repair(text, dialect_named("tool_use"), (GREP, READ)) is None
+
+
+@pytest.mark.parametrize("dialect", EVERY)
+@EXAMPLES
+@given(
+    pieces=st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=6), calls), max_size=5),
+    cut=st.integers(0, 200),
+)
+def test_any_text_is_mended_into_calls_that_fit_or_left_alone(dialect, pieces, cut):
+    text = "".join(one if isinstance(one, str) else dialect.render_calls(one) for one in pieces)
+    found = repair(text[: len(text) - cut % (len(text) + 1)], dialect, TOOLS)
+    if found is not None:
+        parsed = dialect.parse(found.text)
+        schemas = {tool.name: tool.schema for tool in TOOLS}
+        assert parsed.whole, found.text
+        assert parsed.calls
+        assert all(is_valid(dict(call.arguments), schemas[call.name]) for call in parsed.calls)
+        assert found.rules
