@@ -23,6 +23,7 @@ LAYERS = {
         "phrasing",
         "planning",
         "rejection",
+        "repairs",
         "runtime_flips",
         "schemas",
         "sizes",

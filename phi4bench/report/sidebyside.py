@@ -35,7 +35,8 @@ def side_notes(judgement: Judgement) -> list[str]:
         if beside.missing:
             notes.append(f"{beside.name}: {beside.missing:,} completions are missing, so its rates are no fair sample")
         if beside.counts:
-            told = ", ".join(f"{name} {number:,}" for name, number in beside.counts.items())
+            first, *others = beside.counts.items()
+            told = ", ".join(f"{name} {number:,}" for name, number in [first, *(one for one in others if one[1])])
             notes.append(f"{beside.name}: {told}")
     return notes
 

@@ -1,6 +1,6 @@
 """Rates that stand beside the judged ones, of the same cases got in another way. No gate ever reads them.
 
-`free`: what a constrained run's artifact says without a mask.
+`free`: what a constrained run's artifact says without a mask. `repaired`: what it said, with its calls mended.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from phi4bench.gates import GateResult, judge_levels
 from phi4bench.levels import Score, score
+from phi4bench.repairs import RULES, repair
 from phi4bench.runfile import SavedRun
 from phi4bench.targets import Targets
 
@@ -40,7 +41,26 @@ def besides(run: SavedRun, targets: Targets, known: Collection[str]) -> tuple[Be
             if completion is not None and case.group not in known
         ]
         found.append(Beside("free", _rates(scores, targets), sum(one is None for one in run.free)))
+    if run.facts.get("repair"):
+        found.append(_repaired(run, targets, known))
     return tuple(found)
+
+
+def _repaired(run: SavedRun, targets: Targets, known: Collection[str]) -> Beside:
+    """Every completion as strictly scored, but for those whose calls a repair made whole and valid."""
+    scores = []
+    counts = dict.fromkeys(["completions mended", *(f"by {rule.name}" for rule in RULES)], 0)
+    for case, completion in zip(run.dataset.cases, run.completions, strict=True):
+        if completion is None or case.group in known:
+            continue
+        mended = None if case.expected.structured else repair(completion.text, run.dialect, case.tools)
+        if mended is not None:
+            completion = replace(completion, text=mended.text)
+            counts["completions mended"] += 1
+            for rule in mended.rules:
+                counts[f"by {rule}"] += 1
+        scores.append(score(case, completion, run.dialect))
+    return Beside("repaired", _rates(scores, targets), sum(one is None for one in run.completions), counts)
 
 
 def _rates(scores: list[Score], targets: Targets) -> dict[str, GateResult]:

@@ -321,6 +321,7 @@ def card(artifact: Artifact) -> dict[str, Any]:
 def _facts(subject: Subject, plan: Plan) -> dict[str, Any]:
     return {
         "role": "candidate",
+        "repair": plan.options.repair,
         "baseline": subject.baseline.id if subject.baseline else None,
         "baseline_missing": subject.no_baseline,
         "no_baseline_given": plan.options.no_baseline,

@@ -29,6 +29,7 @@ class RunOptions:
     cache_dir: Path | None = None
     cache: bool = True
     decode: Literal["free", "constrained"] = "free"
+    repair: bool = False
     time_limit_s: float | None = None
     threads: int | None = None
     max_new_tokens: int = 256
@@ -78,6 +79,10 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "decode": (
         "--decode",
         {"metavar": "MODE", "default": "free", "help": "free (default), or constrained: by the dialect's grammar"},
+    ),
+    "repair": (
+        "--repair",
+        {"action": "store_true", "help": "also score with nearly right calls mended, beside the strict rates"},
     ),
     "sequential": (
         "--sequential",
@@ -150,6 +155,7 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
         cache_dir=Path(get("cache_dir")) if get("cache_dir") else None,
         cache=not get("no_cache"),
         decode=get("decode"),
+        repair=bool(get("repair")),
         time_limit_s=_number("time_limit", get("time_limit"), float, 0),
         threads=_number("threads", get("threads"), int, 1),
         max_new_tokens=_number("max_new_tokens", get("max_new_tokens"), int, 1) or 256,
