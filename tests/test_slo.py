@@ -315,7 +315,16 @@ class TestSuites:
     ) -> None:
         ran = self.judged(run_suites, paced(), toml(f"{P95} <= 200"), tmp_path)
         assert ran.artifact()["generation"]["generated"] == 0
+        assert ran.artifact()["slo"]["latency"]["seconds"] == 60
         assert "no completion was asked for" in ran.out
+
+    def test_speed_that_no_target_names_is_measured_in_passing(
+        self, run_suites: RunSuites, paced: Callable[..., Path]
+    ) -> None:
+        ran = run_suites("--model", paced(), "-k", "test_tool or latency_p95")
+        assert ran.code == 0, ran.out
+        assert ran.artifact()["slo"]["latency"]["seconds"] == 6
+        assert ran.artifact()["levels"]["tool"]["outcome"] == "PASS"
 
     def test_a_fake_without_a_pace_is_not_timed(
         self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path

@@ -180,7 +180,7 @@ class Stopwatch:
             "load",
             self.progress.update,
             prompts=prompts,
-            seconds=self.wanted.seconds / 2,
+            seconds=self.wanted.seconds / 4,  # there are nine of them
             clients=clients,
             rate=rate,
             seed=self.seed,
