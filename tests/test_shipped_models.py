@@ -50,16 +50,8 @@ def test_fewer_bits_are_fewer_bytes():
 def test_nano_int8_is_judged_from_a_fresh_start(tmp_path: Path):
     """The real path: a child process, onnxruntime, the store, the report; and the card's figures hold on a sample."""
     command = [sys.executable, "-m", "pytest", "-v", "suites", "--model", str(MODELS / "nano-int8" / "model.onnx")]
-    command += [
-        "--limit",
-        "240",
-        "--slo-seconds",
-        "1",
-        "--report",
-        str(tmp_path / "reports"),
-        "--cache-dir",
-        str(tmp_path / "cache"),
-    ]
+    command += ["--limit", "240", "--slo-seconds", "1"]
+    command += ["--report", str(tmp_path / "reports"), "--cache-dir", str(tmp_path / "cache")]
     root = fixtures_dir().parent
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
     assert done.returncode in (0, 1, 10), done.stdout[-3000:] + done.stderr[-1000:]
