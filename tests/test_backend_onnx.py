@@ -143,8 +143,10 @@ def test_rows_are_fewer_where_their_caches_would_be_too_large(tiny_models, monke
     made = []
     original = onnx.SharedRows
     monkeypatch.setattr(onnx, "SharedRows", lambda *given: (made.append(given[1:3]), original(*given))[1])
+    roomy = opened(tiny_models / "int8", batch=16).identity()
     # 2 layers, keys and values, 2 heads of 16 numbers of 4 bytes: 512 bytes a token
     monkeypatch.setattr(onnx, "KV_BYTES", 512 * 600)
+    assert opened(tiny_models / "int8", batch=16).identity() != roomy  # so no completion of the one is the other's
     found = tokens(opened(tiny_models / "int8", batch=16))
     [(rows, length)] = made
     assert rows == 600 // length

@@ -137,6 +137,7 @@ class OnnxBackend:
             "cache": self._cache,
             "prefix": "not shared" if self._cache == "growing, prompts whole" else "computed apart from the rest",
             "long_tokens": LONG_TOKENS,
+            "cache_bytes": KV_BYTES,
             "machine": instruction_set(),
         }
 
