@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from phi4bench import __version__
+from phi4bench.cases import SCENARIOS
 from phi4bench.commands import add_commands
 from phi4bench.counting import counted
 from phi4bench.errors import Phi4benchError
@@ -86,6 +87,17 @@ def _build() -> argparse.ArgumentParser:
     cases.add_argument("--seed", type=int, metavar="N", help="same seed, same cases (default: the shipped split's)")
     cases.add_argument("--split", choices=("test", "train"), default="test", help="which phrasings (default: test)")
     cases.add_argument("--count", type=int, metavar="N", help="how many cases (default: the split as shipped)")
+    cases.add_argument(
+        "--families", type=int, metavar="N", help="cases of N phrasing families that other case files lack"
+    )
+    cases.add_argument(
+        "--expecting", choices=("call", "prose"), help="with --families: what the right answer is (default: call)"
+    )
+    cases.add_argument("--scenario", choices=SCENARIOS, metavar="NAME", help="with --families: this scenario alone")
+    cases.add_argument(
+        "--beside", action="append", metavar="PATH",
+        help="with --families: the case files that lack them; may repeat (default: shipped, the shipped split)",
+    )  # fmt: skip
     cases.add_argument("--out", type=Path, required=True, metavar="FILE", help="the case file to write (.jsonl)")
 
     add_commands(commands)
@@ -126,8 +138,19 @@ def _rescore(place: Path, targets: Sequence[str], report: Path | None) -> int:
 
 
 def _cases(options: argparse.Namespace) -> int:
-    from phi4bench.generating import SHIPPED_SEED, write_generated
+    from phi4bench.errors import UsageError
+    from phi4bench.generating import SHIPPED_SEED, write_families, write_generated
 
+    if options.families is None and (options.expecting or options.scenario or options.beside):
+        raise UsageError("--expecting, --scenario and --beside say which families", "give --families N too")
+    if options.families is not None:
+        if options.count is not None or options.split == "train":
+            raise UsageError("--families draws from the test split, as many cases as they hold", "leave the other out")
+        seed, beside = options.seed or 1, options.beside or ["shipped"]
+        expecting = options.expecting or ("prose" if options.scenario == "irrelevant" else "call")
+        count, families = write_families(options.out, options.families, seed, expecting, options.scenario, beside)
+        sys.stdout.write(f"{count:,} cases of {families:,} new families written to {options.out}\n")
+        return 0
     seed = SHIPPED_SEED if options.seed is None else options.seed
     count = write_generated(options.out, options.split, options.count, seed)
     sys.stdout.write(f"{counted(count, 'case')} written to {options.out}\n")

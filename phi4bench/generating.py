@@ -1,18 +1,23 @@
-"""Case files out of the request grammar: a seed, a split and a number in, distinct cases with ids out."""
+"""Case files out of the request grammar: a seed, a split and a number in, distinct cases with ids out.
+
+The number is of cases, or of phrasing families that other case files lack: what an undecided gate needs.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from phi4bench.cases import Case
-from phi4bench.datasets import fixtures_dir, write_cases
+from phi4bench.cases import Case, Scenario
+from phi4bench.datasets import fixtures_dir, load_cases, write_cases
 from phi4bench.datasets.toolsets import read_toolset
 from phi4bench.errors import UsageError
 from phi4bench.phrasing import example, shipped_split
+from phi4bench.phrasing.stream import MIX
 from phi4bench.printable import printable
 from phi4bench.tools import Tool
 
@@ -21,6 +26,18 @@ SHIPPED_SEED = 20261121
 """The seed of `fixtures/cases/test.jsonl`."""
 MOST_TRIES = 50
 """Draws for one new case, after which the grammar is taken to be exhausted."""
+PATIENCE = 2000
+"""Draws in a row without a new family, after which it is taken to hold no more."""
+MOST_FAMILIES = {"call": 7000, "prose": 950, "selection": 2500, "multi_turn": 1300, "missing_info": 450}
+"""Families of the grammar that the shipped split lacks, by what is expected or by scenario (with a call expected).
+
+Rounded down from what 80,000 draws found; some further ones are rarer still.
+"""
+LARGEST_FAMILY = 2
+"""Cases of one new family at most: more of them would tell little."""
+
+_PROSE: tuple[Scenario, ...] = ("irrelevant", "missing_info")
+"""Scenarios in which the right answer may be prose."""
 
 
 def write_generated(path: Path, split: Literal["test", "train"], count: int | None, seed: int = SHIPPED_SEED) -> int:
@@ -36,6 +53,65 @@ def write_generated(path: Path, split: Literal["test", "train"], count: int | No
     except OSError as error:
         raise UsageError(f"--out={printable(str(path), 200)!r} cannot be written ({error.strerror})") from None
     return len(cases)
+
+
+def write_families(
+    path: Path, wanted: int, seed: int, expecting: str, scenario: Scenario | None, beside: Sequence[str]
+) -> tuple[int, int]:
+    """Write cases of `wanted` families that the case files `beside` lack; returns (cases, families). UsageError."""
+    if wanted < 1:
+        raise UsageError(f"--families={wanted}, but should be at least 1")
+    known = {case.group for case in load_cases(beside).cases}
+    tools = read_toolset(fixtures_dir() / "tools" / f"{TOOLSET}.json")
+    cases = draw_families(wanted, seed, tools, known, expecting, scenario)
+    families = len({case.group for case in cases})
+    if families < wanted:
+        raise UsageError(
+            f"--families={wanted}, but the grammar gives only {families} that are not in {' '.join(beside)}",
+            f"ask for {families}, and bring case files of your own for the rest" if families else "bring case files",
+        )
+    try:
+        write_cases(path, cases)
+    except OSError as error:
+        raise UsageError(f"--out={printable(str(path), 200)!r} cannot be written ({error.strerror})") from None
+    return len(cases), families
+
+
+def draw_families(
+    wanted: int,
+    seed: int,
+    tools: Sequence[Tool],
+    known: Collection[str],
+    expecting: str = "call",
+    scenario: Scenario | None = None,
+) -> list[Case]:
+    """Test cases of `wanted` families that are not `known`, of one kind, at the grammar's own mix; fewer if it ends.
+
+    `expecting`: whether a `call` is the right answer, or `prose`. `scenario`: that one alone; `None`: all of the kind.
+    """
+    rng = random.Random(f"phi4bench families {expecting} {scenario} {seed}")  # noqa: S311  (no secrets here)
+    kinds = [
+        kind for kind, share in MIX for _ in range(share)
+        if kind == scenario or (scenario is None and (kind != "irrelevant" if expecting == "call" else kind in _PROSE))
+    ]  # fmt: skip
+    sizes: Counter[str] = Counter()
+    seen: set[str] = set()
+    cases: list[Case] = []
+    since = 0
+    while len(sizes) < wanted and since < PATIENCE:
+        since += 1
+        case = example(rng, "test", tools, rng.choice(kinds)).case
+        asked = repr([(message.role, message.content, message.calls) for message in case.messages])
+        wrong_kind = case.expects_call is not (expecting == "call")
+        if wrong_kind or case.group in known or sizes.get(case.group, 0) >= LARGEST_FAMILY or asked in seen:
+            continue
+        since = since if case.group in sizes else 0
+        seen.add(asked)
+        sizes[case.group] += 1
+        whole = [tool.name for tool in case.tools] == [tool.name for tool in tools]
+        number = f"{scenario or expecting}-{seed}-{len(cases) + 1:06}".replace("_", "-")
+        cases.append(replace(case, id=f"more-{number}", toolset=TOOLSET if whole else ""))
+    return cases
 
 
 def draw_cases(split: Literal["test", "train"], count: int, seed: int, tools: Sequence[Tool]) -> list[Case]:

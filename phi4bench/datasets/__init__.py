@@ -16,7 +16,11 @@ from phi4bench.datasets.sampling import sample
 from phi4bench.datasets.shipped import fixtures_dir, schemas_dir, shipped_cases, suites_dir
 from phi4bench.errors import UsageError
 
+SHIPPED = "shipped"
+"""The source that names the shipped test split, so that it can be judged beside others."""
+
 __all__ = [
+    "SHIPPED",
     "Dataset",
     "case_from_json",
     "case_to_json",
@@ -32,7 +36,7 @@ __all__ = [
 
 
 def load_cases(sources: Sequence[str] | None = None) -> Dataset:
-    """The cases of all `sources`: case files, folders of them, `bfcl:DIR`, `tooltalk:DIR`.
+    """The cases of all `sources`: case files, folders of them, `bfcl:DIR`, `tooltalk:DIR`, `shipped`.
 
     `None`: the shipped test split. Raises `CaseFileError` for the first fault in a file, `UsageError` for a source that
     is not there.
@@ -64,7 +68,7 @@ def subset(dataset: Dataset, limit: int, seed: int = 0) -> Dataset:
 
 
 def _files(source: str) -> list[Path]:
-    path = Path(source).expanduser()
+    path = shipped_cases() if source == SHIPPED else Path(source).expanduser()
     if path.is_dir():
         files = sorted(path.glob("*.jsonl"))
         if not files:

@@ -14,6 +14,7 @@ from phi4bench.fidelity import FRAGILE_MARGIN
 from phi4bench.gates import GateResult, RegressionResult
 from phi4bench.levels import LEVELS
 from phi4bench.rejection import Rejection
+from phi4bench.report.deciding import to_decide
 from phi4bench.report.examples import flips
 from phi4bench.report.known import known_figures
 from phi4bench.report.levels import level_figures
@@ -99,6 +100,7 @@ def artifact_figures(judgement: Judgement, conclusion: Conclusion) -> dict[str, 
         "determinism": stability_figures(judgement),
         "accuracy_level": level_figures(judgement),
         "gates": [gate_line(gate) for gate in judgement.required],
+        "to_decide": list(to_decide(judgement)),
         "tier": judgement.tier.name if judgement.tier else None,
         "verdict": str(conclusion.verdict) if conclusion.verdict else None,
         "advice": conclusion.advice or None,

@@ -10,6 +10,7 @@ from phi4bench.counting import counted
 from phi4bench.gates import GateResult, Outcome, RegressionResult
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
+from phi4bench.report.deciding import to_decide
 from phi4bench.report.examples import Example, examples, expected_text, last_request
 from phi4bench.report.known import stale_lines
 from phi4bench.report.sizes import size_headline, size_table
@@ -46,7 +47,8 @@ def finding(judgement: Judgement, gate: str) -> Finding:
         early = [judgement.rejection.line] if judgement.rejection and judgement.rejection.gate(gate) else []
         return Finding("FAIL", "\n".join([line, *early, "", *_details(judgement, gate)]))
     if result.outcome is Outcome.INCONCLUSIVE:
-        return Finding("INCONCLUSIVE", f"{line}: {result.reason}")
+        told = " ".join(to_decide(judgement, gate))
+        return Finding("INCONCLUSIVE", f"{line}: {result.reason}" + (f"; {told}" if told else ""))
     return Finding("PASS", line)
 
 

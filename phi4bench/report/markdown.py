@@ -91,6 +91,10 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"- {gate['outcome']} {_cell(gate['name'])}: {_cell(gate['reason'])}"
     if reasons:
         yield ""
+    for line in one.get("to_decide", ()):
+        yield f"- {_cell(line)}"
+    if one.get("to_decide"):
+        yield ""
     yield from _sizes(one.get("size") or {})
     yield from _beside(one)
     for table in slo_tables(one["slo"], one["machine"]):

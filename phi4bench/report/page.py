@@ -13,6 +13,7 @@ from phi4bench.counting import counted
 from phi4bench.gates import GateResult, RegressionResult
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
+from phi4bench.report.deciding import to_decide
 from phi4bench.report.examples import Example, all_failing, flip_example, flips
 from phi4bench.report.known import known_figures, known_line, known_title
 from phi4bench.report.levels import level_figures, level_lines
@@ -101,6 +102,7 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "beside_notes": side_notes(judgement),
         "mode": mode(judgement),
         "missing": missing,
+        "to_decide": to_decide(judgement),
         "baseline": judgement.baseline.artifact["id"] if judgement.baseline else "",
         "regression": [_pair_row(gate) for gate in judgement.regression.values()],
         "fidelity": fidelity_lines(judgement.fidelity) if judgement.fidelity else [],

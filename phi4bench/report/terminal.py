@@ -9,6 +9,7 @@ from phi4bench.counting import counted
 from phi4bench.gates import GateResult, Outcome
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable, wrapped
+from phi4bench.report.deciding import COMMAND, to_decide
 from phi4bench.report.known import known_figures, known_line, known_title, stale_lines
 from phi4bench.report.levels import level_figures, level_lines
 from phi4bench.report.sidebyside import mode, side_by_side, side_notes
@@ -222,6 +223,9 @@ def _reasons(judgement: Judgement) -> Iterator[Line]:
     for reason, names in reasons.items():
         for line in _wrapped(f"INCONCLUSIVE {', '.join(names)}: {printable(reason)}"):
             yield line, "yellow"
+    for told in to_decide(judgement):
+        whole = told.startswith(COMMAND)  # a command that is broken over lines cannot be copied
+        yield from ((line, "") for line in ([f"  {told}"] if whole else _wrapped(told)))
 
 
 def _stale(judgement: Judgement) -> Iterator[Line]:

@@ -334,6 +334,8 @@ def _facts(subject: Subject, plan: Plan) -> dict[str, Any]:
         "no_baseline_given": plan.options.no_baseline,
         "targets": [list(text) for text in plan.target_texts],
         "seed": plan.options.seed,
+        "sources": list(plan.options.cases),
+        "limit": plan.options.limit,
         "xfails": plan.xfails,
     }
 
