@@ -367,7 +367,7 @@ def test_every_report_shows_what_each_part_takes() -> None:
     assert any("3.4M parameters, and 0.27 is required from 200M on: measured only" in line for line in terminal)
     assert max(map(len, terminal)) < 80
     figures = report([(judgement, conclusion)], targets_facts(TARGETS))
-    assert "| embeddings | 1.0 MB | 20.2% | 0 bytes |" in markdown(figures)
+    assert "| embeddings | 1.0 MB | 20.2% | in LM head |" in markdown(figures)
     assert "| size_ratio | 5.2 MB of 13.9 MB | 0.3724 | - | - | measured |" in markdown(figures)
     assert "<td>scales and zero points</td><td>426.0 kB</td>" in page([(judgement, conclusion)], TARGETS, "now")
 

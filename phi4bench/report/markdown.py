@@ -14,6 +14,7 @@ from phi4bench.report.levels import level_lines
 from phi4bench.report.speed import slo_tables
 from phi4bench.report.stable import comparison_lines, unstable_line
 from phi4bench.report.wording import percent, points, size
+from phi4bench.sizes import EMBEDDINGS, HEAD
 
 WORST_FIRST = ("reject", "inconclusive", "none", "promote")
 
@@ -166,7 +167,9 @@ def _sizes(weighed: Mapping[str, Any]) -> Iterator[str]:
     yield "| --- | ---: | ---: | ---: |"
     for name in dict.fromkeys([*own, *before]):
         mine, whole = (own.get(name, {}).get("bytes", 0), before.get(name, {}).get("fp32_bytes", 0))
-        yield f"| {_cell(name)} | {size(mine)} | {100 * mine / weighed['bytes']:.1f}% | {size(whole)} |"
+        share = f"{100 * mine / weighed['bytes']:.1f}%" if weighed["bytes"] else "-"
+        cells = (_held(name, mine, weighed["tied"]), share, _held(name, whole, weighed["baseline"]["tied"]))
+        yield f"| {_cell(name)} | {' | '.join(cells)} |"
     yield ""
 
 
@@ -183,6 +186,12 @@ def _beside(one: Mapping[str, Any]) -> Iterator[str]:
         rates = [judged[name], *(other["rates"].get(name, {}) for other in beside.values())]
         yield f"| {name} | {' | '.join(percent(rate.get('rate')) for rate in rates)} |"
     yield ""
+
+
+def _held(name: str, amount: int, tied: bool) -> str:
+    """Bytes of a part; of one without any, which other part holds it."""
+    twin = {EMBEDDINGS: HEAD, HEAD: EMBEDDINGS}.get(name) if tied else None
+    return size(amount) if amount else f"in {twin}" if twin else "-"
 
 
 def _cell(text: object) -> str:
