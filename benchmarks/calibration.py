@@ -6,6 +6,9 @@ Right and wrong of a family's cases are beta-binomial (Dirichlet-multinomial whe
 family draws its own rate, with the correlation `icc` between any two of its cases. At the edge a gate should pass with
 a chance of at most alpha; up to a point more is accepted, and a cell beyond that is marked MISS, or `MISS?` where
 so few trials could show it by chance.
+`early` and `early2` (pairs) are early rejection: what is exactly at its target, looked at after every family, may ever
+be refuted with a chance of at most alpha; `early*` watches all gates of guide at once, as a run does. The last table
+says how soon artifacts below their targets are rejected, and what the full set would have said of them.
 The share simulated has an interval of its own (Wilson, 95%). `plain` is the same gate without families: what a
 textbook interval over cases would have passed. Then `benchmarks.power`: how often a gate passes at the number of cases
 that `phi4bench plan` gave, and what it says on too few families. `benchmarks.simulation` draws and judges them all.
@@ -23,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.early import print_early
 from benchmarks.power import print_power
 from benchmarks.simulation import decide_pairs, decide_rates
 from phi4bench.stats import Interval, normal_quantile, wilson
@@ -114,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration", description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=2000, help="artifacts simulated in each cell")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--gate", choices=("all", "rate", "paired", "power"), default="all")
+    parser.add_argument("--gate", choices=("all", "rate", "paired", "power", "early"), default="all")
     options = parser.parse_args(arguments)
     print(f"alpha {ALPHA:g}, accepted up to {ACCEPTED:g}, {options.trials} trials a cell, seed {options.seed}")
     head = f"{'gate':7}{'families':12}{'icc':>4}  {'the truth':24}{'false pass':>11}  {'95% interval':14}"
@@ -133,6 +137,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.gate in ("all", "power"):
         further = print_power(options.trials, options.seed, ALPHA)
         missed, count = missed + further[0], count + further[1]
+    if options.gate in ("all", "early"):
+        designs = [(str(design), design.all_sizes) for design in DESIGNS]
+        early = print_early(options.trials, options.seed, designs, CORRELATIONS, RATES, MARGINS, FLIPS)
+        missed, count = missed + early[0], count + early[1]
     print(f"{missed} of {count} cells miss; {time.perf_counter() - started:.0f} s")
     return int(missed > 0)
 
