@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from phi4bench.artifacts import Artifact
@@ -26,6 +25,7 @@ from phi4bench.dialects import Dialect
 from phi4bench.errors import BackendError, StoreError
 from phi4bench.run.generation import Settings, generate, render
 from phi4bench.run.progress import Progress
+from phi4bench.run.scratch import scratch_folder
 from phi4bench.runtime_flips import RuntimeFlips, runtime_flips
 from phi4bench.stability import Answers
 from phi4bench.store import completion_from_json, completion_to_json
@@ -95,8 +95,7 @@ def _named(levels: Levels) -> dict[str, int]:
 @contextmanager
 def _at_level_zero(artifact: Artifact, folder: Path) -> Iterator[Artifact]:
     """The same artifact with every node at level 0, under a name and a sha256 of its own."""
-    with TemporaryDirectory(dir=folder, prefix=".level-0-") as name:
-        place = Path(name)
+    with scratch_folder(folder, "level-0") as place:
         model = artifact.model_file.relative_to(artifact.path).as_posix()
         try:
             for file, _, _ in artifact.files:

@@ -15,7 +15,7 @@ try:
 except ImportError:  # Windows, where what is left over stays
     fcntl = None  # type: ignore[assignment]
 
-Kind = Literal["generations", "repeated"]
+Kind = Literal["generations", "repeated", "level-0"]
 LOCK = "in-use"
 DRAFTS = (".report.json.*", ".report.html.*", ".promotion.json.*", "*/.promotion.json.*", "transcripts/.*.part")
 """Files that are written before they take their names: each is there for seconds at most."""
