@@ -88,12 +88,17 @@ class Soon:
 
 def ever_refuted(outcomes: Counts, sizes: Counts, mean: float, alpha: float) -> npt.NDArray[np.bool_]:
     """Of each row of families, whether a bet ever refutes `mean`. Families of size zero do not concern the gate."""
-    largest = int(sizes.max())
-    gain = (mean * sizes - outcomes) / ((1.0 - mean) * largest)
-    logs = np.stack([np.cumsum(np.log1p(stake * gain), axis=1) for stake in STAKES])
-    top = logs.max(axis=0)
-    most = (top + np.log(np.exp(logs - top).mean(axis=0))).max(axis=1)
-    found: npt.NDArray[np.bool_] = most >= -np.log(alpha)
+    largest, threshold = int(sizes.max()), -np.log(alpha)
+    span = 2 * largest + 1
+    size, outcome = np.divmod(np.arange(span * (largest + 1)), span)
+    gain = np.maximum(mean * size - (outcome - largest), (mean - 1.0) * largest) / ((1.0 - mean) * largest)
+    growth = np.stack([np.log1p(stake * gain) for stake in STAKES], axis=1)
+    logs = np.cumsum(growth[sizes * span + outcomes + largest], axis=1)
+    top = logs.max(axis=2)
+    most = top.max(axis=1)  # the capital, a mean over the stakes, is no larger: most rows need no more than that
+    near = np.flatnonzero(most >= threshold)
+    most[near] = (top[near] + np.log(np.exp(logs[near] - top[near, :, None]).mean(axis=2))).max(axis=1)
+    found: npt.NDArray[np.bool_] = most >= threshold
     for row in range(min(CHECKED, len(outcomes))):
         bet = Bet(mean, largest)
         for outcome, size in zip(
@@ -101,7 +106,7 @@ def ever_refuted(outcomes: Counts, sizes: Counts, mean: float, alpha: float) -> 
         ):
             if size:
                 bet.settle(outcome, size)
-        if bet.refuted(alpha) != found[row] and abs(most[row] + np.log(alpha)) > 1e-9:
+        if bet.refuted(alpha) != found[row] and abs(most[row] - threshold) > 1e-9:
             raise AssertionError(f"the bet and its many-at-once form disagree: {bet.most} and {np.exp(most[row])}")
     return found
 
