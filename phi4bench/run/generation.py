@@ -143,7 +143,7 @@ def generate(
 
 def stored(artifact: Artifact, items: Sequence[Item], settings: Settings) -> Mapping[str, Transcript]:
     """What the store has of them, without a child; nothing where the runtime is not known."""
-    setup = Setup(artifact, settings.decoding, settings.threads, settings.cache_dir)
+    setup = Setup(artifact, settings.decoding, settings.threads, settings.cache_dir, settings.batch)
     runtime = _recall(_runtime_memory(setup, settings))
     return _stored(setup, runtime, items) if runtime is not None else {}
 
