@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
+from urllib.parse import unquote
 
 from phi4bench.calls import Json
 from phi4bench.errors import UsageError
@@ -248,16 +249,16 @@ def _spread(schemas: list[Any], root: Schema) -> tuple[Schema, ...]:
         for key in ("anyOf", "oneOf", "allOf"):
             waiting += schema.get(key, ())
         if isinstance(schema.get("$ref"), str):
-            waiting.append(_resolve(schema["$ref"], root))
+            waiting.append(resolve_pointer(schema["$ref"], root))
     return tuple(found)
 
 
-def _resolve(reference: str, root: Any) -> Any:
-    """What a `#/...` pointer means within `root`; `None` where it means nothing. Source: RFC 6901."""
+def resolve_pointer(reference: str, root: Any) -> Any:
+    """What a `#/...` pointer means within `root`; `None` where it means nothing. Source: RFC 6901, section 6."""
     if not reference.startswith("#"):
         return None
     node = root
-    for part in reference[1:].split("/")[1:]:
+    for part in unquote(reference[1:]).split("/")[1:]:
         key = part.replace("~1", "/").replace("~0", "~")
         if isinstance(node, Mapping) and key in node:
             node = node[key]

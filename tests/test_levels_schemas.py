@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phi4bench.errors import UsageError
-from phi4bench.schemas import flat_check, is_valid, schema_fault
+from phi4bench.schemas import flat_check, is_valid, resolve_pointer, schema_fault
 
 TYPES = ("string", "integer", "number", "boolean", "null", "array", "object")
 names = st.sampled_from(["a", "b", "c"])
@@ -141,3 +141,40 @@ def test_schema_fault_says_why_a_schema_is_refused(schema, said):
     fault = schema_fault(schema)
     assert said in fault
     assert bool(fault) == bool(said)
+
+
+# RFC 6901, section 6: the document and the pointers as URI fragments, with what each evaluates to.
+RFC_6901 = {
+    "foo": ["bar", "baz"],
+    "": 0,
+    "a/b": 1,
+    "c%d": 2,
+    "e^f": 3,
+    "g|h": 4,
+    "i\\j": 5,
+    'k"l': 6,
+    " ": 7,
+    "m~n": 8,
+}
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value"),
+    [
+        pytest.param("#", RFC_6901, id="whole"),
+        pytest.param("#/foo", ["bar", "baz"], id="list"),
+        pytest.param("#/foo/0", "bar", id="item"),
+        pytest.param("#/", 0, id="empty-key"),
+        pytest.param("#/a~1b", 1, id="slash"),
+        pytest.param("#/c%25d", 2, id="percent"),
+        pytest.param("#/e%5Ef", 3, id="caret"),
+        pytest.param("#/g%7Ch", 4, id="bar"),
+        pytest.param("#/i%5Cj", 5, id="backslash"),
+        pytest.param("#/k%22l", 6, id="quote"),
+        pytest.param("#/%20", 7, id="space"),
+        pytest.param("#/m~0n", 8, id="tilde"),
+        pytest.param("#/foo/2", None, id="nowhere"),
+    ],
+)
+def test_a_pointer_means_what_rfc_6901_says(pointer, value):
+    assert resolve_pointer(pointer, RFC_6901) == value

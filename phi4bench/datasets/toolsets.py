@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from phi4bench.calls import Call
 from phi4bench.cases import Case
@@ -18,7 +17,7 @@ from phi4bench.datasets.casejson import FormError, shown, tools_from_json
 from phi4bench.datasets.shipped import fixtures_dir
 from phi4bench.datasets.strictjson import read_json
 from phi4bench.printable import printable
-from phi4bench.schemas import is_valid, schema_fault
+from phi4bench.schemas import is_valid, resolve_pointer, schema_fault
 from phi4bench.tools import Tool
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
@@ -106,26 +105,12 @@ def dangling_reference(schema: Mapping[str, Any]) -> str:
         node = waiting.pop()
         if isinstance(node, Mapping):
             reference = node.get("$ref")
-            if isinstance(reference, str) and reference.startswith("#/") and not _leads(schema, reference):
+            if isinstance(reference, str) and reference.startswith("#/") and resolve_pointer(reference, schema) is None:
                 return f"$ref={reference!r} leads nowhere"
             waiting += node.values()
         elif isinstance(node, list):
             waiting += node
     return ""
-
-
-def _leads(schema: Any, reference: str) -> bool:
-    """JSON Pointer, RFC 6901."""
-    node = schema
-    for part in unquote(reference[2:]).split("/"):
-        key = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(node, Mapping) and key in node:
-            node = node[key]
-        elif isinstance(node, list) and key.isdigit() and int(key) < len(node):
-            node = node[int(key)]
-        else:
-            return False
-    return True
 
 
 def fits(call: Call, tools: Sequence[Tool]) -> bool:
