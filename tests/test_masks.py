@@ -199,3 +199,27 @@ def test_the_mode_is_part_of_what_a_completion_is_stored_under():
     masked = prompts(DIALECTS["tool_use"])[0]
     other = replace(masked, grammar=DIALECTS["tool_use"].grammar((GREP,)))
     assert len({prompt_key(masked), prompt_key(replace(masked, grammar=None)), prompt_key(other)}) == 3
+
+
+# What a user is told
+
+
+def planned(make_fake, tmp_path):
+    from phi4bench.run.options import RunOptions
+    from phi4bench.run.plan import make_plan
+
+    options = RunOptions(models=(str(make_fake()),), decode="constrained", cache=False, report_dir=tmp_path / "r")
+    with pytest.raises(UsageError) as caught:
+        make_plan(options)
+    return str(caught.value)
+
+
+def test_an_artifact_without_logits_is_refused_before_anything_runs(make_fake, tmp_path):
+    assert planned(make_fake, tmp_path).startswith("--decode=constrained, but always_right is a fake")
+
+
+def test_a_missing_package_is_told_before_anything_runs(make_fake, tmp_path, monkeypatch):
+    monkeypatch.setattr("phi4bench.run.plan.mask_version", lambda: "")
+    said = planned(make_fake, tmp_path)
+    assert said.startswith("--decode=constrained needs the package llguidance, which is not installed")
+    assert said.endswith('pip install "phi4bench[constrained]"')
