@@ -22,9 +22,11 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from phi4bench.artifacts import open_artifact  # noqa: E402
 from phi4bench.errors import UsageError  # noqa: E402
 from trainers.__main__ import main  # noqa: E402
+from trainers.faults import TrainingError  # noqa: E402
 from trainers.matrices import packed, quantized, unpacked  # noqa: E402
-from trainers.quantize import Plan, calibrate, quantize  # noqa: E402
+from trainers.quantize import Plan, calibrate, open_source, quantize  # noqa: E402
 from trainers.rewriting import open_graph  # noqa: E402
+from trainers.search import Sensitivity, search, sensitivities, smallest  # noqa: E402
 
 FP32 = ROOT / "fixtures" / "models" / "nano-fp32"
 pytestmark = pytest.mark.filterwarnings("ignore")  # of onnxruntime's quantizers
@@ -186,6 +188,62 @@ def test_no_torch_is_needed(tmp_path: Path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "int4" / "model.onnx").exists()
+
+
+# The search
+
+
+@pytest.mark.parametrize("least", [0, 1, 7, 12, 13])
+def test_the_search_finds_the_least_that_passes_and_halves_what_is_left(least):
+    asked = []
+
+    def passes(count):
+        asked.append(count)
+        return count >= least
+
+    assert smallest(12, passes) == (least if least <= 12 else None)
+    assert len(asked) <= 2 + 4  # both ends, then 2^4 > 12
+    assert len(asked) == len(set(asked))
+
+
+def test_the_most_sensitive_matrices_stay_in_8_bits(tmp_path: Path, monkeypatch):
+    source = open_source(FP32, samples=1)
+    names = [matrix.name for matrix in source.graph.matrices()]
+    order = [Sensitivity(name, 1.0, 0.5) for name in reversed(names)]
+    monkeypatch.setattr("trainers.search.sensitivities", lambda *_: order)
+    judged = []
+
+    def judge(folder):
+        judged.append(folder.name)
+        return 0 if int(folder.name.rpartition("-")[2]) >= 2 else 1
+
+    found = search(source, Plan(4), tmp_path, judge)
+    assert found.name == "mixed-2"
+    nodes = onnx.load(found / "model.onnx", load_external_data=False).graph.node
+    bits = {node.name: attribute.i for node in nodes if node.op_type == "MatMulNBits" for attribute in node.attribute
+            if attribute.name == "bits"}  # fmt: skip
+    assert sorted(name for name, width in bits.items() if width == 8) == sorted(f"{name}_Q8" for name in names[-2:])
+    assert len(bits) == len(names)
+    before = list(judged)
+    assert search(source, Plan(4), tmp_path, judge) == found
+    assert judged == before  # a search that goes on judges nothing twice
+
+
+def test_a_search_that_cannot_pass_says_so(tmp_path: Path, monkeypatch):
+    source = open_source(FP32, samples=1)
+    monkeypatch.setattr("trainers.search.sensitivities", lambda *_: [Sensitivity("/lm_head/MatMul", 1.0, 0.5)])
+    with pytest.raises(TrainingError, match="the gate promotes no mix of 4 and 8 bits"):
+        search(source, Plan(4), tmp_path, lambda folder: 10)
+
+
+def test_sensitivities_are_sorted_and_of_every_matrix(tmp_path: Path, monkeypatch):
+    source = open_source(FP32, samples=1)
+    few = source.graph.matrices()[:2]
+    monkeypatch.setattr(type(source.graph), "matrices", lambda graph: few)
+    found = sensitivities(source, Plan(4), tmp_path / "scratch")
+    assert {one.name for one in found} == {matrix.name for matrix in few}
+    assert found[0].kl >= found[1].kl > 0
+    assert not (tmp_path / "scratch").exists()
 
 
 # Refusals

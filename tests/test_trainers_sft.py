@@ -162,6 +162,25 @@ def test_a_quantized_base_trains_on_cpu(quantize, model, data, tmp_path: Path):
     assert weights(tmp_path / "run")
 
 
+def test_a_full_disk_stops_with_the_last_good_checkpoint_and_the_run_goes_on(model, data, undisturbed, tmp_path: Path):
+    from transformers import Trainer
+
+    saved = Trainer._save_optimizer_and_scheduler
+
+    def full(self, folder):
+        if self.state.global_step >= 6:
+            raise OSError(28, "No space left on device")
+        saved(self, folder)
+
+    out = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_save_optimizer_and_scheduler", full)
+        with pytest.raises(TrainingError, match=r"the disk is full .*checkpoint-4; make room"):
+            run(model, data, out)
+    run(model, data, out)
+    assert weights(out) == weights(undisturbed)
+
+
 # Layers
 
 

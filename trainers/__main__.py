@@ -84,6 +84,10 @@ def build() -> argparse.ArgumentParser:
     quantize.add_argument("--head", action=argparse.BooleanOptionalAction, default=True, help="the head too")
     quantize.add_argument("--keep", nargs="+", default=[], metavar="NAME", help="matrices that stay in fp32")
     quantize.add_argument("--samples", type=int, default=16, help="conversations to compare and calibrate on")
+    quantize.add_argument(
+        "--search", choices=["smallest-that-passes"], help="the smallest mix of 4 and 8 bits that the gate promotes"
+    )
+    quantize.add_argument("--gate", action="append", metavar="NAME|FILE", help="figures to reach (default: guide)")
     _file_options(quantize)
     quantize.set_defaults(carry_out=_quantize)
 
@@ -184,7 +188,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _quantize(options: argparse.Namespace) -> None:
-    from trainers.quantize import Plan, quantize
+    from trainers.quantize import Plan, open_source, quantize
 
     if options.samples < 1:
         raise UsageError(f"--samples={options.samples}, but should be at least 1")
@@ -195,7 +199,16 @@ def _quantize(options: argparse.Namespace) -> None:
         )
         for bits in dict.fromkeys(options.bits) if not (bits == 4 and options.skip_int4)
     ]  # fmt: skip
-    quantize(options.source, plans, options.out, options.data, options.samples)
+    if not options.search:
+        quantize(options.source, plans, options.out, options.data, options.samples)
+        return
+    from trainers.promote import judge
+    from trainers.search import search
+
+    source = open_source(options.source, options.data, options.samples)
+    out = options.out or source.artifact.path.parent
+    judging = [part for name in options.gate or () for part in ("--targets", name)]
+    search(source, plans[-1], out, lambda folder: judge([str(folder)], out / f"reports-{folder.name}", judging))
 
 
 def _promote(options: argparse.Namespace) -> int:

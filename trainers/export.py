@@ -23,7 +23,7 @@ from phi4bench.printable import printable
 from trainers.base import manifest_of, open_base, read_json_file, speech, write_json, write_manifest
 from trainers.faults import TrainingError
 
-__all__ = ["PRECISIONS", "Agreement", "compare", "export", "onnx_logits", "run_builder", "write_manifest"]
+__all__ = ["PRECISIONS", "Agreement", "compare", "export", "reader", "run_builder", "write_manifest"]
 
 PRECISIONS = ("fp32", "int8", "int4")
 MOST_DIFFERENCE = 1e-2
@@ -71,13 +71,13 @@ def run_builder(source: Path, target: Path, precision: str, block_size: int = 32
         raise TrainingError(f"the model builder failed for {precision}:\n{said}")
 
 
-def onnx_logits(model_file: Path, ids: Sequence[int]) -> np.ndarray:
+def reader(model_file: Path) -> Callable[[Sequence[int]], np.ndarray]:
     """Logits of shape (positions, vocabulary) of one prompt, read in one go without a past."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(model_file), providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(["logits"], feeds_of(session, model_file.parent, ids))[0])[0]
+    return lambda ids: np.asarray(session.run(["logits"], feeds_of(session, model_file.parent, ids))[0])[0]
 
 
 def feeds_of(session: Any, folder: Path, ids: Sequence[int]) -> dict[str, np.ndarray]:
@@ -102,11 +102,11 @@ def compare(model_folder: Path, model_file: Path, precision: str, prompts: Seque
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32).eval()
-    worst, same, positions = 0.0, 0, 0
+    read, worst, same, positions = reader(model_file), 0.0, 0, 0
     for ids in prompts:
         with torch.inference_mode():
             wanted = model(input_ids=torch.tensor([list(ids)])).logits[0].numpy()
-        got = onnx_logits(model_file, ids)
+        got = read(ids)
         wanted = wanted[-len(got) :]
         worst = max(worst, float(np.abs(got - wanted).max()))
         same += int((got.argmax(-1) == wanted.argmax(-1)).sum())

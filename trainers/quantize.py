@@ -24,7 +24,7 @@ from phi4bench.printable import printable
 from trainers.base import copy_tokenizer, manifest_of, write_manifest
 from trainers.data import generated, load_examples
 from trainers.encoding import Encoder, conversations
-from trainers.export import onnx_logits, record
+from trainers.export import feeds_of, reader, record
 from trainers.matrices import METHODS, Packed, quantized
 from trainers.rewriting import Graph, Matrix, open_graph, rewrite
 
@@ -38,7 +38,7 @@ class Plan:
     """How one file is made. `method`: of `METHODS`, or `dynamic` (int8 alone: activations quantized as they come).
 
     `accuracy_level`: of MatMulNBits, 4: activations in int8; 0: the runtime's choice. `keep`: names of matrices, or
-    parts of names, that stay in fp32.
+    parts of names, that stay in fp32. `wide`: whole names of those that get 8 bits.
     """
 
     bits: int
@@ -49,6 +49,7 @@ class Plan:
     embeddings: bool = True
     head: bool = True
     keep: tuple[str, ...] = ()
+    wide: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.bits not in (4, 8):
@@ -78,51 +79,62 @@ class Closeness:
     kl: float
 
 
+@dataclass(frozen=True)
+class Source:
+    """An fp32 file, its graph, and the conversations that what is made of it is compared and calibrated on."""
+
+    artifact: Artifact
+    graph: Graph
+    prompts: Sequence[Sequence[int]]
+
+
+def open_source(folder: Path, data: Sequence[str] | None = None, samples: int = 16) -> Source:
+    """`data`: files with examples; `None`: generated ones of the train split. Raises `UsageError`."""
+    artifact = open_artifact(str(folder))
+    if artifact.format != "onnx" or artifact.precision != "fp32":
+        raise UsageError(
+            f"'{printable(str(folder), 200)}' is {artifact.format} {artifact.precision}, but should be fp32 ONNX",
+            "run export --precision fp32 first",
+        )
+    encoder = Encoder(artifact.dialect, PromptTokenizer.from_folder(artifact.tokenizer_dir))
+    examples = load_examples(data).examples if data else generated(4 * samples, _SEED)
+    return Source(artifact, open_graph(artifact.model_file), conversations(encoder, examples, samples))
+
+
 def quantize(
     source: Path, plans: Sequence[Plan], out: Path | None = None, data: Sequence[str] | None = None, samples: int = 16
 ) -> list[Path]:
-    """A folder for each plan beside `source` (or in `out`), `int8`, `int4`; raises `UsageError`.
+    """A folder for each plan beside `source` (or in `out`), `int8`, `int4`; raises `UsageError`."""
+    opened = open_source(source, data, samples)
+    into = out or opened.artifact.path.parent
+    return [make(opened, plan, into / f"int{plan.bits}", into / RESULTS) for plan in plans]
 
-    `data`: files whose examples are compared and calibrated on; `None`: generated ones of the train split.
-    """
-    artifact = open_artifact(str(source))
-    if artifact.format != "onnx" or artifact.precision != "fp32":
-        raise UsageError(
-            f"'{printable(str(source), 200)}' is {artifact.format} {artifact.precision}, but should be fp32 ONNX",
-            "run export --precision fp32 first",
-        )
-    graph = open_graph(artifact.model_file)
-    into = out or artifact.path.parent
-    encoder = Encoder(artifact.dialect, PromptTokenizer.from_folder(artifact.tokenizer_dir))
-    examples = load_examples(data).examples if data else generated(4 * samples, _SEED)
-    prompts = conversations(encoder, examples, samples)
-    wanted = [onnx_logits(artifact.model_file, ids) for ids in prompts]
-    made = []
-    for plan in plans:
-        target = into / f"int{plan.bits}"
-        made.append(target)
-        if is_made(target, artifact, plan):
-            print(f"{target} is finished; nothing to do")
-            continue
-        began = time.perf_counter()
-        draft = into / f".int{plan.bits}.part"
-        shutil.rmtree(draft, ignore_errors=True)
-        told = _dynamic(artifact, draft) if plan.method == DYNAMIC else _blockwise(graph, draft, plan, prompts)
-        seconds = time.perf_counter() - began
-        shutil.copy(artifact.path / "genai_config.json", draft / "genai_config.json")
-        close = compare(draft / "model.onnx", prompts, wanted)
-        size, whole = _bytes(draft), artifact.bytes
-        _finish(draft, artifact, plan, close)
-        shutil.rmtree(target, ignore_errors=True)
-        draft.rename(target)
-        result = {"name": target.name, **asdict(plan), "bytes": size, "of_fp32": size / whole, "seconds": seconds}
-        record(into / RESULTS, result | asdict(close) | told, key="name")
-        print(
-            f"{target}: {size:,} bytes ({100 * (1 - size / whole):.1f}% less) in {seconds:.1f} s; same top token at"
-            f" {100 * close.top1_agreement:.1f}% of {close.positions:,} positions, KL {close.kl:.4f}",
-            flush=True,
-        )
-    return made
+
+def make(source: Source, plan: Plan, target: Path, results: Path) -> Path:
+    """`target`, made as planned; what is there already is kept. A killed run leaves nothing that looks finished."""
+    artifact = source.artifact
+    if is_made(target, artifact, plan):
+        print(f"{target} is finished; nothing to do")
+        return target
+    draft = target.with_name(f".{target.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    began = time.perf_counter()
+    told = _dynamic(artifact, draft) if plan.method == DYNAMIC else blockwise(source, draft, plan)
+    seconds = time.perf_counter() - began
+    shutil.copy(artifact.path / "genai_config.json", draft / "genai_config.json")
+    close = compare(draft / "model.onnx", artifact.model_file, source.prompts)
+    size, whole = _bytes(draft), artifact.bytes
+    _finish(draft, target.name, artifact, plan, close)
+    shutil.rmtree(target, ignore_errors=True)
+    draft.rename(target)
+    result = {"name": target.name, **asdict(plan), "bytes": size, "of_fp32": size / whole, "seconds": seconds}
+    record(results, result | asdict(close) | told, key="name")
+    print(
+        f"{target}: {size:,} bytes ({100 * (1 - size / whole):.1f}% less) in {seconds:.1f} s; same top token at"
+        f" {100 * close.top1_agreement:.1f}% of {close.positions:,} positions, KL {close.kl:.4f}",
+        flush=True,
+    )
+    return target
 
 
 def is_made(target: Path, artifact: Artifact, plan: Plan) -> bool:
@@ -134,9 +146,9 @@ def is_made(target: Path, artifact: Artifact, plan: Plan) -> bool:
     return manifest.parent_sha256 == artifact.weights_sha256 and theirs == _plain(plan)
 
 
-def _blockwise(graph: Graph, target: Path, plan: Plan, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
+def blockwise(source: Source, target: Path, plan: Plan) -> dict[str, Any]:
     """Write the file; returns the relative error of each matrix, and what method each part got."""
-    hessians = calibrate(graph, prompts) if plan.method == "gptq" else None
+    hessians = calibrate(source.graph, source.prompts) if plan.method == "gptq" else None
     errors: dict[str, float] = {}
     methods: dict[str, str] = {}
 
@@ -147,12 +159,13 @@ def _blockwise(graph: Graph, target: Path, plan: Plan, prompts: Sequence[Sequenc
         table = matrix.head or "embed_tokens" in matrix.name
         method: Any = "rtn" if table and (plan.method == "hqq" or "embed_tokens" in matrix.name) else plan.method
         hessian = hessians(matrix) if hessians and method == "gptq" else None
-        made = quantized(np.ascontiguousarray(weights), plan.bits, plan.block_size, plan.symmetric, method, hessian)
+        bits = 8 if matrix.name in plan.wide else plan.bits
+        made = quantized(np.ascontiguousarray(weights), bits, plan.block_size, plan.symmetric, method, hessian)
         errors[matrix.name] = float(np.linalg.norm(made.restored() - weights) / (np.linalg.norm(weights) or 1.0))
         methods[matrix.name] = method
         return made
 
-    for _ in rewrite(graph, target, pack, plan.embeddings, plan.accuracy_level):
+    for _ in rewrite(source.graph, target, pack, plan.embeddings, plan.accuracy_level):
         pass
     return {"weight_errors": errors, "methods": sorted(set(methods.values()))}
 
@@ -189,8 +202,6 @@ def calibrate(graph: Graph, prompts: Sequence[Sequence[int]]) -> Callable[[Matri
 
 
 def _inputs_of(session: Any, name: str, prompts: Sequence[Sequence[int]], folder: Path) -> Iterator[np.ndarray]:
-    from trainers.export import feeds_of
-
     for ids in prompts:
         (x,) = session.run([name], feeds_of(session, folder, ids))
         yield x.reshape(-1, x.shape[-1])
@@ -213,14 +224,15 @@ def _dynamic(artifact: Artifact, target: Path) -> dict[str, Any]:
     return {"methods": [DYNAMIC]}
 
 
-def compare(model_file: Path, prompts: Sequence[Sequence[int]], wanted: Sequence[np.ndarray]) -> Closeness:
-    """The file's logits against `wanted`, at every position of the prompts that both give."""
+def compare(model_file: Path, reference: Path, prompts: Sequence[Sequence[int]]) -> Closeness:
+    """The file's logits against the fp32 file's, at every position of the prompts."""
+    read, read_reference = reader(model_file), reader(reference)
     worst, same, divergence, positions = 0.0, 0, 0.0, 0
-    for ids, reference in zip(prompts, wanted, strict=True):
-        got = onnx_logits(model_file, ids)
-        worst = max(worst, float(np.abs(got - reference).max()))
-        same += int((got.argmax(-1) == reference.argmax(-1)).sum())
-        p, q = _log_softmax(reference), _log_softmax(got)
+    for ids in prompts:
+        got, wanted = read(ids), read_reference(ids)
+        worst = max(worst, float(np.abs(got - wanted).max()))
+        same += int((got.argmax(-1) == wanted.argmax(-1)).sum())
+        p, q = _log_softmax(wanted), _log_softmax(got)
         divergence += float((np.exp(p) * (p - q)).sum())
         positions += len(got)
     return Closeness(positions, worst, same / positions, divergence / positions)
@@ -232,25 +244,25 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def _plain(plan: Plan) -> dict[str, Any]:
-    return asdict(plan) | {"keep": list(plan.keep)}
+    return asdict(plan) | {"keep": list(plan.keep), "wide": list(plan.wide)}
 
 
 def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir() if path.name.startswith("model.onnx"))
 
 
-def _finish(folder: Path, artifact: Artifact, plan: Plan, close: Closeness) -> None:
+def _finish(folder: Path, name: str, artifact: Artifact, plan: Plan, close: Closeness) -> None:
     """What an artifact has besides its weights; the manifest comes last."""
     copy_tokenizer(artifact.path, folder)
     spoken = manifest_of(artifact.path)
     told = {"dialect": spoken.dialect or artifact.dialect.name} | ({"turns": spoken.turns} if spoken.turns else {})
     write_manifest(
         folder,
-        name=f"{artifact.path.parent.name}-int{plan.bits}",
+        name=f"{artifact.path.parent.name}-{name}",
         format="onnx",
         precision=f"int{plan.bits}",
         parent={
-            "path": os.path.relpath(artifact.path, folder.parent / f"int{plan.bits}"),
+            "path": os.path.relpath(artifact.path, folder),  # the draft's, which lies beside the target
             "sha256": artifact.weights_sha256,
         },
         **told,

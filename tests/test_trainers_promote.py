@@ -1,0 +1,87 @@
+"""The chain: each step hands over to the next, none is done twice, and the gate's answer is the command's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from small import small_model
+
+torch = pytest.importorskip("torch", reason="needs the `train` extra")
+for module in ("transformers", "peft", "accelerate", "matplotlib", "onnxruntime_genai", "onnx_ir"):
+    pytest.importorskip(module, reason="needs the `train` extra")
+
+from phi4bench.artifacts import open_artifact  # noqa: E402
+from trainers import promote as chain  # noqa: E402
+from trainers.__main__ import main  # noqa: E402
+from trainers.data import generated, write_examples  # noqa: E402
+from trainers.faults import TrainingError  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers, PEFT and torch
+SETTINGS = ["--rank", "4", "--epochs", "0.5", "--batch", "2", "--accumulation", "2", "--length", "512",
+            "--threads", "1", "--device", "cpu", "--skip-int4", "--limit", "40", "--gate", "smoke"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def judged():
+    return []
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("chain")
+    small_model(folder / "base", hidden_size=64, intermediate_size=96)
+    short = sorted(generated(80, 3), key=lambda one: sum(len(m.content) for m in one.messages))[:24]
+    write_examples(folder / "train.jsonl", short)
+    named = ["--model", str(folder / "base"), "--data", str(folder / "train.jsonl"), "--out", str(folder / "run")]
+    return ["promote", *named, *SETTINGS]
+
+
+def out_of(command) -> Path:
+    return Path(command[command.index("--out") + 1])
+
+
+@pytest.fixture(scope="module")
+def promoted(command, judged):
+    def judge(models, report, options):
+        judged.append((models, report, options))
+        return 10
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chain, "judge", judge)
+        return [main(command), main(command)]
+
+
+def test_the_gates_exit_code_is_the_commands(promoted):
+    assert promoted == [10, 10]
+
+
+def test_the_gate_gets_the_quantized_file_and_its_options(promoted, command, judged):
+    out = out_of(command)
+    assert judged[0] == ([str(out / "int8")], out / "reports", ["--targets", "smoke", "--limit", "40"])
+
+
+def test_every_step_left_an_artifact(promoted, command):
+    out = out_of(command)
+    assert [open_artifact(str(out / name)).precision for name in ("merged", "fp32", "int8")] == ["fp32", "fp32", "int8"]
+    assert open_artifact(str(out / "int8")).parent_sha256 == open_artifact(str(out / "fp32")).weights_sha256
+    steps = [one["step"] for one in json.loads((out / "promote.json").read_text())["steps"]]
+    assert steps == ["sft", "merge", "export", "quantize", "judge"]
+
+
+def test_a_second_run_does_nothing_again(promoted, command, capsys, monkeypatch):
+    monkeypatch.setattr(chain, "judge", lambda *_: 0)
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert said.count("is finished; nothing to do") == 4
+
+
+@pytest.mark.parametrize(("code", "known"), [(0, True), (1, True), (10, True), (3, False), (4, False)])
+def test_only_a_verdict_is_passed_on(code, known, monkeypatch):
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: type("Done", (), {"returncode": code}))
+    if known:
+        assert chain.judge(["m"], Path("r"), []) == code
+    else:
+        with pytest.raises(TrainingError, match=f"exit code {code}"):
+            chain.judge(["m"], Path("r"), [])

@@ -1,0 +1,101 @@
+"""`quantize --search smallest-that-passes`: the smallest mix of 4 and 8 bits that the gate promotes. No torch.
+
+Each matrix's sensitivity is what it costs alone in 4 bits, all others being in 8: KL and flips against the fp32 file.
+The most sensitive ones then stay in 8 bits, as few as the gate allows.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from trainers.base import read_json_file, write_json
+from trainers.faults import TrainingError
+from trainers.quantize import Plan, Source, blockwise, compare, make
+
+RESULTS = "search.json"
+PROMOTE = 0
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What one matrix costs in 4 bits: `kl` in nats, `flips`: share of positions with another top token."""
+
+    name: str
+    kl: float
+    flips: float
+
+
+def sensitivities(source: Source, plan: Plan, scratch: Path) -> list[Sensitivity]:
+    """Of every matrix, the most sensitive first."""
+    names = [matrix.name for matrix in source.graph.matrices()]
+    found = []
+    for name in names:
+        shutil.rmtree(scratch, ignore_errors=True)
+        others = tuple(other for other in names if other != name)
+        blockwise(source, scratch, replace(plan, bits=4, wide=others))
+        shutil.copy(source.artifact.path / "genai_config.json", scratch / "genai_config.json")
+        close = compare(scratch / "model.onnx", source.artifact.model_file, source.prompts)
+        found.append(Sensitivity(name, close.kl, 1 - close.top1_agreement))
+        print(f"{name} in 4 bits: KL {close.kl:.5f}, {100 * (1 - close.top1_agreement):.1f}% flips", flush=True)
+    shutil.rmtree(scratch, ignore_errors=True)
+    return sorted(found, key=lambda one: (-one.kl, one.name))
+
+
+def search(source: Source, plan: Plan, out: Path, judge: Callable[[Path], int]) -> Path:
+    """`out/mixed-N`: the first file that the gate promotes, from the smallest up, halving what is left at each trial.
+
+    That more matrices in 8 bits never turn a promotion into none is taken for granted; the file that is returned was
+    itself promoted. `judge`: gives the gate's exit code. Trials are kept in `out/search.json`, so a killed search goes
+    on. Raises `TrainingError` where not even all in 8 bits is promoted.
+    """
+    journal = out / RESULTS
+    key = {"source": source.artifact.weights_sha256, "plan": asdict(plan) | {"wide": [], "keep": list(plan.keep)}}
+    held = dict(read_json_file(journal)) if journal.is_file() else {}
+    if any(held.get(name) != value for name, value in key.items()):
+        held = key | {"sensitivities": [], "trials": {}}
+    if not held["sensitivities"]:
+        held["sensitivities"] = [asdict(one) for one in sensitivities(source, plan, out / ".sensitivity")]
+        write_json(journal, held)
+    order = [one["name"] for one in held["sensitivities"]]
+
+    def mixed(wide: int) -> Path:
+        some = replace(plan, bits=4, wide=tuple(order[:wide]))
+        return make(source, some, out / f"mixed-{wide}", out / "mixed.json")
+
+    def trial(wide: int) -> bool:
+        if str(wide) not in held["trials"]:
+            held["trials"][str(wide)] = judge(mixed(wide))
+            write_json(journal, held)
+        code = held["trials"][str(wide)]
+        print(f"{wide} of {len(order)} matrices in 8 bits: the gate's exit code is {code}", flush=True)
+        return bool(code == PROMOTE)
+
+    wide = smallest(len(order), trial)
+    if wide is None:
+        raise TrainingError(
+            "the gate promotes no mix of 4 and 8 bits, not even all in 8",
+            f"see what it says of {out / f'mixed-{len(order)}'}; quantization-aware training is what is left",
+        )
+    chosen = mixed(wide)
+    print(f"smallest that passes: {chosen}; in 8 bits: {', '.join(order[:wide]) or 'none'}")
+    write_json(journal, held | {"chosen": chosen.name, "in_8_bits": order[:wide]})
+    return chosen
+
+
+def smallest(most: int, passes: Callable[[int], bool]) -> int | None:
+    """The least n in 0..`most` that passes, if passing is monotone; `None` where `most` does not pass.
+
+    The ends first: all in 4 bits may do, and where all in 8 does not, nothing will.
+    """
+    if passes(0):
+        return 0
+    if not passes(most):
+        return None
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if passes(middle) else (middle, high)
+    return high
