@@ -193,7 +193,7 @@ class TestSuites:
         for name, data in (("promotion", statement), ("report", ran.report())):
             schema = json.loads((schemas_dir() / f"{name}.schema.json").read_text())
             jsonschema.Draft202012Validator(schema).validate(data)
-        table, _, _ = ran.out[ran.out.index("= phi4bench =") :].partition("reports: ")
+        table, _, _ = ran.out[ran.out.index("= phi4bench =") :].partition("\nreports:")
         assert max(map(len, table.splitlines()[1:])) < 80
         assert "these figures hold on: " in ran.out
         assert (ran.report_dir / "report.html").read_text().count("first whole call") == 1
@@ -296,7 +296,7 @@ class TestSuites:
         tokens = loads["batch 8"]["tokens_per_s"]
         assert slo["cost"]["per_million_tokens"] == pytest.approx(1000 / tokens)  # 3.6 an hour is 0.001 a second
         assert slo["cost"]["per_thousand_good_calls"] is None  # there are none
-        table, _, _ = ran.out[ran.out.index("= phi4bench =") :].partition("reports: ")
+        table, _, _ = ran.out[ran.out.index("= phi4bench =") :].partition("\nreports:")
         assert max(map(len, table.splitlines()[1:])) < 80
         schema = json.loads((schemas_dir() / "report.schema.json").read_text())
         jsonschema.Draft202012Validator(schema).validate(ran.report())
