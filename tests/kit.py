@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+EVERY_GATE = ["detection", "parsing", "tool", "parameter", "abstention"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,16 @@ class Ran:
 
     def artifact(self) -> dict[str, Any]:
         return self.report()["artifacts"][0]
+
+    def outcomes(self) -> dict[str, str | None]:
+        """Of the artifact's four levels and its abstention."""
+        artifact = self.artifact()
+        rows = artifact["levels"] | {"abstention": artifact["abstention"]}
+        return {name: rows[name]["outcome"] for name in EVERY_GATE}
+
+
+RunSuites = Callable[..., Ran]
+MakeFake = Callable[..., Path]
 
 
 def case_line(number: int) -> dict[str, Any]:

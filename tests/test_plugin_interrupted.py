@@ -1,0 +1,166 @@
+"""Runs of the suites that do not come to their end: Ctrl-C, `kill -9`, a time limit, and artifacts that break."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kit import EVERY_GATE, ROOT, MakeFake, RunSuites, write_lines
+
+
+class TestInterruptions:
+    def over(self, cases: Path, command: list[str], model: Path) -> list[str]:
+        """The suites on other cases."""
+        at = command.index("--cases") + 1
+        return [*command[:at], str(cases), *command[at + 1 :], "--model", str(model)]
+
+    def started(
+        self, command: list[str], environment: dict[str, str], stored: int, folder: Path, caches: str = "."
+    ) -> Any:
+        """The command, running, once it has stored that many completions in the `caches` of a folder."""
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment
+        )
+        until = time.monotonic() + 60
+        while sum(len(file.read_bytes().splitlines()) for file in folder.glob(f"{caches}/completions/*")) <= stored:
+            assert time.monotonic() < until
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.02)
+        return process
+
+    @pytest.fixture
+    def few(self, tmp_path: Path, case_lines: list[dict[str, Any]]) -> Path:
+        return write_lines(tmp_path / "few.jsonl", case_lines[:60])
+
+    def test_ctrl_c_says_what_is_stored_and_the_next_run_goes_on(
+        self,
+        run_suites: RunSuites,
+        make_fake: MakeFake,
+        suites_command: list[str],
+        suites_environment: dict[str, str],
+        tmp_path: Path,
+        few: Path,
+    ) -> None:
+        command = self.over(few, suites_command, make_fake("slow"))
+        process = self.started(command, suites_environment, 10, tmp_path / "cache")
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 130, out
+        told = re.search(r"interrupted: stored (\d+) of 60 completions of slow; run the same command to go on", out)
+        assert told, out
+        assert "Traceback" not in out
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=suites_environment, check=False)
+        found = re.search(r"completions   (\d+) from cache, (\d+) generated", done.stdout)
+        assert found, done.stdout
+        assert 10 <= int(told[1]) <= int(found[1]) < 60  # what was being stored as the signal came is there, too
+        assert int(found[1]) + int(found[2]) == 60
+        assert done.returncode == 10, done.stdout  # sixty cases decide nothing
+
+    def test_after_kill_9_nothing_goes_on_and_nothing_is_made_twice(
+        self,
+        run_suites: RunSuites,
+        make_fake: MakeFake,
+        suites_command: list[str],
+        suites_environment: dict[str, str],
+        tmp_path: Path,
+        few: Path,
+    ) -> None:
+        command = self.over(few, suites_command, make_fake("slow"))
+        process = self.started(command, suites_environment, 10, tmp_path / "cache")
+        process.kill()
+        process.communicate(timeout=30)
+        time.sleep(0.3)
+        (store,) = (tmp_path / "cache" / "completions").iterdir()
+        kept = store.read_bytes()
+        time.sleep(0.3)
+        assert store.read_bytes() == kept, "the child outlived its parent"
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=suites_environment, check=False)
+        assert f"{kept.count(b'completion'):,} from cache" in done.stdout
+        assert done.returncode == 10, done.stdout  # sixty cases decide nothing
+
+    def test_what_kill_9_leaves_beside_the_reports_the_next_run_takes_away(
+        self,
+        run_suites: RunSuites,
+        make_fake: MakeFake,
+        suites_command: list[str],
+        suites_environment: dict[str, str],
+        tmp_path: Path,
+        few: Path,
+    ) -> None:
+        reports = tmp_path / "reports"
+        command = [*self.over(few, suites_command, make_fake("slow")), "--no-cache"]
+        process = self.started(command, suites_environment, 3, reports, ".generations-*")
+        process.kill()
+        process.communicate(timeout=60)
+        assert list(reports.glob(".generations-*"))
+        (reports / ".generations-of-mine").mkdir()
+        run_suites("--model", make_fake(), "-k", "test_tool")
+        assert [path.name for path in reports.glob(".generations-*")] == [".generations-of-mine"]
+
+    def test_a_second_run_generates_nothing(self, run_suites: RunSuites, make_fake: MakeFake) -> None:
+        fake = make_fake()
+        assert "0 from cache, 320 generated" in run_suites("--model", fake).out
+        assert "320 from cache, 0 generated" in run_suites("--model", fake).out
+
+    def test_a_changed_byte_generates_again(self, run_suites: RunSuites, make_fake: MakeFake) -> None:
+        fake = make_fake()
+        run_suites("--model", fake, "-k", "test_tool")
+        with (fake / "answers.jsonl").open("a") as file:
+            file.write("\n")
+        assert "0 from cache, 320 generated" in run_suites("--model", fake, "-k", "test_tool").out
+
+    def test_no_cache_keeps_nothing(self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path) -> None:
+        for _ in range(2):
+            ran = run_suites("--model", make_fake(name=f"fake-{_}"), "--no-cache", "-k", "test_tool")
+            assert "0 from cache, 320 generated" in ran.out
+        assert not (tmp_path / "cache").exists()
+        assert sorted(path.name for path in ran.report_dir.iterdir()) == ["report.html", "report.json", "transcripts"]
+
+    def test_a_time_limit_leaves_gates_inconclusive(self, run_suites: RunSuites, make_fake: MakeFake) -> None:
+        ran = run_suites("--model", make_fake("slow"), "--time-limit", 2)
+        assert ran.code == 10
+        assert ran.outcomes() == dict.fromkeys(EVERY_GATE, "INCONCLUSIVE")
+        assert "the time limit of 2 s was reached; run the same command to go on" in " ".join(ran.out.split())
+
+
+class TestHarnessFaults:
+    def test_a_crash_is_one_line_that_names_the_case_and_others_are_still_judged(
+        self, run_suites: RunSuites, make_fake: MakeFake
+    ) -> None:
+        ran = run_suites("--model", make_fake("crashes"), "--model", make_fake("always_right"))
+        assert ran.code == 3
+        assert (
+            "crashes: the process that ran it was ended by SIGSEGV after 160 of 320 cases, at or near case" in ran.out
+        )
+        assert [entry["verdict"] for entry in ran.report()["artifacts"]] == [None, "promote"]
+        assert "SIGSEGV" in ran.report()["artifacts"][0]["fault"]
+        assert "Traceback" not in ran.out
+
+    def test_logits_that_are_not_finite_are_an_error_and_no_wrong_answer(
+        self, run_suites: RunSuites, make_fake: MakeFake
+    ) -> None:
+        ran = run_suites("--model", make_fake("nan"), "-k", "test_tool")
+        assert ran.code == 3
+        assert "nan: the logits of new token 1 are not finite (NaN or infinite) [case 'grep-160']" in ran.out
+
+    def test_a_fault_is_told_once_and_the_other_tests_point_to_it(
+        self, run_suites: RunSuites, make_fake: MakeFake
+    ) -> None:
+        ran = run_suites("--model", make_fake("nan"), "-rs")
+        assert ran.code == 3
+        assert "1 error" in ran.lines[-1]
+        told, _, rest = ran.out.partition("= phi4bench =")
+        assert told.count("are not finite") == 1
+        assert rest.count("nan was not judged: test_detection[nan] says why") == 17
+
+    def test_an_artifact_that_cannot_be_opened_in_the_end_is_the_users_fault(
+        self, run_suites: RunSuites, make_fake: MakeFake
+    ) -> None:
+        ran = run_suites("--model", make_fake("mumbles"), "-k", "test_tool")
+        assert ran.code == 4
+        assert "behaviour='mumbles', but should be one of always_right" in ran.out

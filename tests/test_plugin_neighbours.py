@@ -1,0 +1,129 @@
+"""The plugin beside other people's plugins, settings, tests and files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kit import ROOT, MakeFake, Ran, RunSuites
+
+
+class TestBesideOtherProjects:
+    def test_a_project_with_options_and_fixtures_of_the_same_names_is_left_alone(self, tmp_path: Path) -> None:
+        (tmp_path / "conftest.py").write_text(
+            "import pytest\n"
+            "def pytest_addoption(parser):\n"
+            "    for name in ('--model', '--limit', '--seed', '--report', '--cases'): parser.addoption(name)\n"
+            "@pytest.fixture\n"
+            "def gate(request): return request.config.getoption('--model')\n"
+        )
+        (tmp_path / "test_theirs.py").write_text("def test_theirs(gate): assert gate == 'theirs'\n")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "phi4bench.plugin", "--model", "theirs", str(tmp_path)]
+        environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+        assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+    def test_a_warning_does_not_fail_a_users_gate(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+    ) -> None:
+        (tmp_path / "warning.py").write_text(
+            "import warnings\ndef pytest_runtest_setup(item): warnings.warn('from some runtime')\n"
+        )
+        ran = run_suites("--model", make_fake(), "-p", "warning", PYTHONPATH=str(tmp_path))
+        assert ran.code == 0
+        assert "from some runtime" in ran.out
+
+
+class TestSuitesOfOnesOwn:
+    """Tests beside ours that judge a gate, in a folder whose conftest makes the options known as ours does."""
+
+    def run(self, tmp_path: Path, run_suites: RunSuites, make_fake: MakeFake, test: str) -> Ran:
+        suite = tmp_path / "suite"
+        suite.mkdir()
+        (suite / "conftest.py").write_text((ROOT / "suites" / "conftest.py").read_text())
+        (suite / "test_own.py").write_text(f"import pytest\n{test}\n")
+        return run_suites("--model", make_fake(), suite / "test_own.py", "-k", "own")
+
+    def test_a_gate_may_be_judged_by_any_test(self, tmp_path: Path, run_suites: RunSuites, make_fake: MakeFake) -> None:
+        test = "@pytest.mark.judges('tool')\ndef test_own(gate): gate.check()"
+        assert "1 passed" in self.run(tmp_path, run_suites, make_fake, test).out
+
+    def test_a_gate_that_nobody_knows_is_a_usage_error_and_never_a_skip(
+        self, tmp_path: Path, run_suites: RunSuites, make_fake: MakeFake
+    ) -> None:
+        ran = self.run(tmp_path, run_suites, make_fake, "@pytest.mark.judges('tol')\ndef test_own(gate): gate.check()")
+        assert ran.code == 4
+        assert "a test judges 'tol', but should judge one of detection, parsing, tool" in ran.out
+
+    def test_a_test_must_say_which_gate_it_judges(
+        self, tmp_path: Path, run_suites: RunSuites, make_fake: MakeFake
+    ) -> None:
+        ran = self.run(tmp_path, run_suites, make_fake, "def test_own(gate): gate.check()")
+        assert '@pytest.mark.judges("tool")' in ran.out
+
+
+@pytest.mark.parametrize("place", ["conftest.py", "tests/conftest.py"])
+def test_nothing_that_lies_in_a_model_folder_is_run(
+    run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, place: str
+) -> None:
+    """pytest takes the value of an option that it does not know yet for a test folder, and loads its conftest.py."""
+    fake, mark = make_fake("always_right"), tmp_path / "was-run"
+    (fake / place).parent.mkdir(exist_ok=True)
+    (fake / place).write_text(f"open({str(mark)!r}, 'w').close()\n")
+    ran = run_suites("--model", fake, "--baseline", fake)
+    assert ran.code == 0, ran.out
+    assert not mark.exists()
+
+
+class TestSettings:
+    """pytest looks for an ini file above every argument, before it knows that one is a model's folder."""
+
+    @pytest.fixture
+    def stranger(self, make_fake: MakeFake) -> Path:
+        fake = make_fake("always_right")
+        (fake / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+        return fake
+
+    def run(self, environment: dict[str, str], *arguments: object) -> Any:
+        command = [sys.executable, "-m", "pytest", "-p", "phi4bench.plugin", "-p", "no:cacheprovider"]
+        return subprocess.run(
+            [*command, *map(str, arguments), "--co", "-q"],
+            capture_output=True, text=True, cwd=ROOT, env=environment, check=False,
+        )  # fmt: skip
+
+    @pytest.fixture
+    def suites(self, tmp_path: Path) -> Path:
+        """Away from this repository, whose own settings would be found above them."""
+        folder = tmp_path / "elsewhere" / "suites"
+        folder.mkdir(parents=True)
+        for name in ("conftest.py", "accuracy/test_accuracy.py"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text((ROOT / "suites" / name).read_text())
+        return folder
+
+    def test_those_of_a_models_folder_are_refused(
+        self, stranger: Path, suites: Path, suites_environment: dict[str, str]
+    ) -> None:
+        done = self.run(suites_environment, "--model", stranger, suites)
+        assert done.returncode == 4, done.stdout
+        assert "give the suites first, or write --model=SPEC" in done.stderr
+
+    def test_with_an_equals_sign_the_model_is_no_place(
+        self, stranger: Path, suites: Path, suites_environment: dict[str, str]
+    ) -> None:
+        done = self.run(suites_environment, f"--model={stranger}", suites)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "test_tool[always_right]" in done.stdout
+
+
+@pytest.mark.parametrize("options", [["-p", "no:phi4bench.plugin"], []], ids=["blocked", "not-loaded"])
+def test_suites_without_their_plugin_end_in_one_line(suites_environment: dict[str, str], options: list[str]) -> None:
+    command = [sys.executable, "-m", "pytest", *options, "-p", "no:cacheprovider", "suites", "--model=x"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=suites_environment, check=False)
+    assert done.returncode == 4, done.stdout
+    assert done.stderr.startswith("ERROR: the suites need phi4bench's plugin")
+    assert len(done.stderr.strip().splitlines()) == 1
