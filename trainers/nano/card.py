@@ -70,9 +70,11 @@ def _head(recipe: Mapping[str, Any], last: Mapping[str, Any], machine: Mapping[s
     )
     yield ""
     spent = f"{last['minutes']:.0f} minutes on {machine['cores']} cores ({machine['cpu']})"
+    began = " from an earlier nano (`--start`)" if recipe["start"] else ""
     yield (
-        f"Made by `python -m trainers.nano` with seed {recipe['seed']} in {spent}: {last['step']:,} steps, "
-        f"{last['tokens'] / 1e6:.1f} million tokens besides the system turns, last mean loss {last['loss']:.3f}. "
+        f"Made by `python -m trainers.nano`{began} with seed {recipe['seed']} in {spent}: {last['step']:,} steps, "
+        f"{last['tokens'] / 1e6:.1f} million tokens read besides the system turns, {last['learned'] / 1e6:.1f} million "
+        f"of them learned from, last mean loss {last['loss']:.3f}. "
         "Families of phrasings and slot values of the test split never occur in training. All settings are in each "
         "folder's `phi4bench.json`. Licence: MIT, as the project."
     )
