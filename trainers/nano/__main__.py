@@ -13,7 +13,7 @@ from pathlib import Path
 from phi4bench.artifacts import open_artifact
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.datasets.toolsets import Toolsets
-from phi4bench.dialects import dialect_named
+from phi4bench.dialects import Dialect, dialect_named
 from phi4bench.errors import Phi4benchError
 from phi4bench.tools import Tool
 from trainers import export as exporter
@@ -46,9 +46,12 @@ def main() -> None:
     dialect = dialect_named("tool_use")
     tools = Toolsets()("claude_code")
     out.mkdir(parents=True, exist_ok=True)
-    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
-    if step != "export" and not (out / "tokenizer" / "tokenizer.json").exists():
-        tokenizers.save(tokenizers.build(dialect, tools, recipe.vocabulary, recipe.seed), out / "tokenizer")
+    used = out / "recipe.json"
+    if step in ("export", "card") and used.exists():
+        recipe = Recipe(**json.loads(used.read_text(encoding="utf-8")))
+    used.write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
+    if not (out / "tokenizer" / "tokenizer.json").exists():
+        new_tokenizer(recipe, dialect, tools, out / "tokenizer")
     encoder = Encoder.of(dialect, PromptTokenizer.from_folder(out / "tokenizer"))
     if step in ("train", "all"):
         if recipe.workers > 1 and not workers.is_member():
@@ -62,6 +65,16 @@ def main() -> None:
                 shutil.copytree(folder, into / folder.name, dirs_exist_ok=True)
     if step in ("card", "all") and into is not None:
         (into / "README.md").write_text(card.write(into, out), encoding="utf-8")
+
+
+def new_tokenizer(recipe: Recipe, dialect: Dialect, tools: tuple[Tool, ...], folder: Path) -> None:
+    """Built from generated text; of a run that goes on from a model, that model's."""
+    if recipe.start:
+        folder.mkdir()
+        for name in tokenizers.FILES:
+            shutil.copy(Path(recipe.start) / name, folder / name)
+    else:
+        tokenizers.save(tokenizers.build(dialect, tools, recipe.vocabulary, recipe.seed), folder)
 
 
 def train_here(recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...], out: Path) -> None:

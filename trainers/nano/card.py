@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.datasets import fixtures_dir
+from phi4bench.datasets.shipped import suites_dir
 
 NAMES = ("nano-fp32", "nano-int8", "nano-int4")
 LEVELS = ("detection", "parsing", "tool", "parameter")
 
 
 def judged(models: Path, cases: Path) -> list[Mapping[str, Any]]:
-    """The report of every ONNX artifact in `models` over `cases`, by `phi4bench judge` under `guide`."""
+    """The report of every ONNX artifact in `models` over `cases`, by the suites that `guide` requires."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "phi4bench.cli", "judge", "--cases", str(cases), "--report", folder, "-q"]
+        suites = [str(suites_dir() / name) for name in ("accuracy", "quantization")]
+        command = [sys.executable, "-m", "pytest", *suites, "--cases", str(cases), "--report", folder, "-q"]
         for name in NAMES:
             command += ["--model", str(models / name)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -44,7 +46,8 @@ def write(models: Path, run: Path) -> str:
     told = notes.read_text(encoding="utf-8").strip() if notes.exists() else ""
     parts = [*_head(recipe, log[-1], shipped[0]["machine"], told), *_scores("On the shipped test split", shipped)]
     parts += [
-        "The verdicts are those of `phi4bench judge` under `guide`; the quantized files are compared with nano-fp32.",
+        "The verdicts are those of `pytest suites/accuracy suites/quantization` under `guide`; the quantized files are "
+        "compared with nano-fp32.",
         "",
     ]
     parts += _tools(shipped[0])

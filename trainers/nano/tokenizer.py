@@ -60,10 +60,13 @@ def build(dialect: Dialect, tools: Sequence[Tool], vocabulary: int, seed: int, e
     return tokenizer
 
 
+FILES = ("tokenizer.json", "tokenizer_config.json")
+
+
 def save(tokenizer: Tokenizer, folder: Path) -> None:
     """Write `tokenizer.json` and the small configuration that transformers and onnxruntime-genai read beside it."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer.save(str(folder / FILES[0]))
     configuration = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "pad_token": PAD,
@@ -71,4 +74,4 @@ def save(tokenizer: Tokenizer, folder: Path) -> None:
         "clean_up_tokenization_spaces": False,
         "model_max_length": 1024,
     }
-    (folder / "tokenizer_config.json").write_text(json.dumps(configuration, indent=2) + "\n", encoding="utf-8")
+    (folder / FILES[1]).write_text(json.dumps(configuration, indent=2) + "\n", encoding="utf-8")
