@@ -231,19 +231,20 @@ def test_the_totals_do_not_hide_an_artifact_that_passed():
 
 
 def test_a_killed_experiment_goes_on_and_measures_nothing_twice(tmp_path: Path, monkeypatch, capsys):
-    """The whole course, with marks in place of models: damaged ones lose 1 case in 12 and a little at random."""
+    """The whole course, with marks in place of models: damaged ones lose 1 of 12 in the search and 1 of 5 in truth."""
     truths: list[str] = []
     left = [3]
 
     def marks_of(folder: Path, cases, known="", threads=None, batch=None, on_chunk=lambda marks: True) -> str:
         damaged = "artifacts" in str(folder) and "equivalent" not in str(folder)
-        if len(cases) == 600 and damaged:
+        if len(cases) == 240 and damaged:
             if not left[0]:
                 raise KeyboardInterrupt
             left[0] -= 1
             truths.append(folder.name)
         right = ["4" if case.expected.calls else "1" for case in cases]
-        marks = "".join("0" if damaged and i % 12 == 0 else one for i, one in enumerate(right))
+        every = 5 if len(cases) == 240 else 12
+        marks = "".join("0" if damaged and i % every == 0 else one for i, one in enumerate(right))
         on_chunk(marks)
         return marks
 
@@ -253,7 +254,7 @@ def test_a_killed_experiment_goes_on_and_measures_nothing_twice(tmp_path: Path, 
 
     monkeypatch.setattr(planted, "answer", marks_of)
     monkeypatch.setattr(planted, "judge", judged)
-    command = ["planted", "--out", str(tmp_path / "out"), "--cases", "600", "--screen", "120"]
+    command = ["planted", "--out", str(tmp_path / "out"), "--cases", "240", "--screen", "60"]
     monkeypatch.setattr(sys, "argv", [*command, "--wanted", "5", "--equivalents", "1"])
     with pytest.raises(KeyboardInterrupt):
         planted.main()
@@ -264,7 +265,7 @@ def test_a_killed_experiment_goes_on_and_measures_nothing_twice(tmp_path: Path, 
     assert "0 of 5 passed (wanted: 0 of 5)" in out
     assert "1 of 1 passed (wanted: 1 of 1)" in out
     assert "UNFINISHED" not in out
-    monkeypatch.setattr(sys, "argv", [*command[:-1], "130", "--table"])
+    monkeypatch.setattr(sys, "argv", [*command[:-1], "61", "--table"])
     with pytest.raises(SystemExit, match="other models or cases"):
         planted.main()
 

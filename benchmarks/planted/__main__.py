@@ -71,14 +71,17 @@ class Experiment:
 
     @cached_property
     def truth_cases(self) -> tuple[Case, ...]:
-        gate = {asked(case) for case in load_cases(None).cases}
-        return unseen_cases(self.out / "truth.jsonl", self.cases, self.seed, gate)
+        return unseen_cases(self.out / "truth.jsonl", self.cases, self.seed, self._asked_by_the_gate)
 
     @cached_property
     def screen_cases(self) -> tuple[Case, ...]:
         """For the search alone, so that no truth is chosen for its luck."""
-        avoid = {asked(case) for cases in (load_cases(None).cases, self.truth_cases) for case in cases}
+        avoid = self._asked_by_the_gate | {asked(case) for case in self.truth_cases}
         return unseen_cases(self.out / "screen.jsonl", self.screen, self.seed + 1, avoid)
+
+    @cached_property
+    def _asked_by_the_gate(self) -> frozenset[str]:
+        return frozenset(asked(case) for case in load_cases(None).cases)
 
     @cached_property
     def parents_truth(self) -> str:

@@ -75,11 +75,12 @@ def write(path: Path, result: Result) -> None:
 
 
 def table(results: Sequence[Result]) -> Iterator[str]:
-    """Points are percent; a loss is the parent's rate less the artifact's. The level shown is the worst in truth."""
-    heads = f"true loss, points ± s.e.{'':33} {'the gate, on its cases':34}"
-    yield f"{'damage':37} {'strength':>8}  {heads} all five"
+    """Points are percent; a loss is the parent's rate less the artifact's."""
+    told = "the gate on its own cases, at the level that is worst in truth"
+    yield f"{'':46}  {'true loss in points ± s.e.':>54}   {told}"
     heads = " ".join(f"{SHORT[gate]:>10}" for gate in GATES)
-    yield f"{'':46}  {heads}   {'level':8}{'loss':>5} {'interval':>13}  outcome"
+    judged = f"{'level':8}{'loss':>5} {'interval':>13}  {'outcome':13} all five"
+    yield f"{'damage':37} {'strength':>8}  {heads}   {judged}"
     shown = [one for one in results if one.gate]
     for result in sorted(shown, key=lambda one: (one.equivalent, one.damage.kind, _depth(one))):
         yield _row(result)
