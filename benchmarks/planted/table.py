@@ -99,7 +99,7 @@ def _row(result: Result) -> str:
     interval = f"{100 * judged.low:.1f} to {100 * judged.high:.1f}"
     name = f"{damage.kind} {damage.site}" + (f" seed {damage.seed}" if damage.kind in ("noise", "equivalent") else "")
     return (
-        f"{name:37} {strength:>8}  {cells}   {SHORT[level]:8}{100 * judged.points:5.1f} {interval:>13}"
+        f"{name:37} {strength:>8}  {cells}   {SHORT[level]:8}{round(100 * judged.points, 1) + 0.0:5.1f} {interval:>13}"
         f"  {judged.outcome:13} {result.outcome}"
     )
 
