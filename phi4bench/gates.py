@@ -205,7 +205,11 @@ def _judge_pairs(
     outcome, more, reason = None, None, ""
     if margin is not None:
         outcome, reason = _outcome(
-            interval, -margin, groups, f"loses at least {{low}} points, but should lose under {100 * margin:g}"
+            interval,
+            -margin,
+            groups,
+            f"loses at least {{low}} points, but should lose under {100 * margin:g}",
+            unit=" points",
         )
         if outcome is Outcome.INCONCLUSIVE and cases:
             more = _at_least(more_groups_for_margin(flips, margin, alpha), groups)
@@ -217,7 +221,7 @@ def _judge_pairs(
     )  # fmt: skip
 
 
-def _outcome(interval: Interval | None, edge: float, groups: int, missed: str) -> tuple[Outcome, str]:
+def _outcome(interval: Interval | None, edge: float, groups: int, missed: str, unit: str = "%") -> tuple[Outcome, str]:
     """PASS above the edge, FAIL below it, INCONCLUSIVE astride it, and (whatever it shows) on too few groups.
 
     `missed`: what a FAIL means, with `{high}` for the upper end in percent and `{low}` for the loss that it is.
@@ -231,7 +235,7 @@ def _outcome(interval: Interval | None, edge: float, groups: int, missed: str) -
     if interval.high < edge:
         return Outcome.FAIL, missed.format(high=f"{100 * interval.high:.1f}", low=f"{-100 * interval.high:.1f}")
     low, high = 100 * interval.low, 100 * interval.high
-    return Outcome.INCONCLUSIVE, f"the interval {low:.1f} to {high:.1f}% lies astride {100 * edge:g}%"
+    return Outcome.INCONCLUSIVE, f"the interval {low:.1f} to {high:.1f}{unit} lies astride {100 * edge:g}{unit}"
 
 
 def _at_least(more: int | None, groups: int) -> int | None:

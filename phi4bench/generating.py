@@ -1,6 +1,7 @@
 """Case files out of the request grammar: a seed, a split and a number in, distinct cases with ids out.
 
-The number is of cases, or of phrasing families that other case files lack: what an undecided gate needs.
+The number is of cases, or of phrasing families that other case files lack: what an undecided gate needs. The grammar
+compiles for a second when it is imported, so only what draws from it imports it: reports read a figure from here.
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ from phi4bench.cases import Case, Scenario
 from phi4bench.datasets import fixtures_dir, load_cases, write_cases
 from phi4bench.datasets.toolsets import read_toolset
 from phi4bench.errors import UsageError
-from phi4bench.phrasing import example, shipped_split
-from phi4bench.phrasing.stream import MIX
 from phi4bench.printable import printable
 from phi4bench.tools import Tool
 
@@ -47,6 +46,8 @@ def write_generated(path: Path, split: Literal["test", "train"], count: int | No
         raise UsageError("--split=train has no shipped size", "say how many cases with --count")
     if count is not None and count < 1:
         raise UsageError(f"--count={count}, but should be at least 1")
+    from phi4bench.phrasing import shipped_split
+
     cases = shipped_split(seed, tools) if count is None else draw_cases(split, count, seed, tools)
     try:
         write_cases(path, cases)
@@ -89,6 +90,9 @@ def draw_families(
 
     `expecting`: whether a `call` is the right answer, or `prose`. `scenario`: that one alone; `None`: all of the kind.
     """
+    from phi4bench.phrasing import example
+    from phi4bench.phrasing.stream import MIX
+
     rng = random.Random(f"phi4bench families {expecting} {scenario} {seed}")  # noqa: S311  (no secrets here)
     kinds = [
         kind for kind, share in MIX for _ in range(share)
@@ -116,6 +120,8 @@ def draw_families(
 
 def draw_cases(split: Literal["test", "train"], count: int, seed: int, tools: Sequence[Tool]) -> list[Case]:
     """`count` distinct cases at the grammar's own mix of scenarios."""
+    from phi4bench.phrasing import example
+
     rng = random.Random(f"phi4bench cases {split} {seed}")  # noqa: S311  (no secrets here)
     seen: set[str] = set()
     cases: list[Case] = []

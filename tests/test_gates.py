@@ -218,6 +218,14 @@ def test_a_regression_gate_rules_out_a_loss_of_the_margin(lost, gained, precisio
     assert result.difference == pytest.approx((gained - lost) / (1000 + lost + gained))
 
 
+def test_an_undecided_loss_is_told_in_points_and_a_rate_in_percent():
+    paired = judge_regression(*pair(18, 3), GUIDE, "int8")["regression.tool"].reason
+    assert " points lies astride -2 points" in paired
+    assert "%" not in paired.split(";")[0]
+    rate = judge_levels(calls([RIGHT] * 960 + [PARSED] * 40), GUIDE)["tool"].reason
+    assert "% lies astride 95%" in rate
+
+
 def test_a_regression_can_hide_in_one_level():
     candidate, baseline = calls([TOOL] * 60 + [RIGHT] * 940), calls([RIGHT] * 1000)
     results = judge_regression(candidate, baseline, GUIDE, "int8")

@@ -119,6 +119,11 @@ def test_a_whole_judgement_loads_no_torch() -> None:
     assert not loaded & HEAVY
 
 
+def test_a_judgement_does_not_wait_for_the_request_grammar_to_compile() -> None:
+    code = "import phi4bench.session, phi4bench.rescoring, sys\nassert 'phi4bench.phrasing' not in sys.modules"
+    assert "phi4bench" in loaded_by(code)
+
+
 def test_the_plugin_costs_other_projects_nothing() -> None:
     added = loaded_by("import pytest, phi4bench.plugin") - loaded_by("import pytest")
     assert added == {"phi4bench"}

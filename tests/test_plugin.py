@@ -109,6 +109,9 @@ class TestUsage:
             ),
             pytest.param(["--threads", "two"], "--threads='two'", id="threads-in-words"),
             pytest.param(["--time-limit", "nan"], "--time-limit='nan'", id="time-limit-that-is-no-number"),
+            pytest.param(
+                ["--slo-seconds", "0"], "--slo-seconds='0', but should be a number of at least", id="no-time-at-all"
+            ),
             pytest.param(["--decode", "psychic"], "--decode='psychic'", id="unknown-decoding"),
             pytest.param(["--no-baseline", "--baseline", "x"], "contradict", id="baseline-and-none"),
             pytest.param(["--report", "/dev/null/reports"], "--report='/dev/null/reports'", id="unwritable-report"),

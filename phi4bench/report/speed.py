@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from phi4bench.counting import counted
 from phi4bench.gates import GateResult, Outcome
 from phi4bench.loads import JUDGED, costs, latency_limit, throughput
 from phi4bench.report.wording import percent, size
@@ -112,7 +113,7 @@ def _speedup(figures: Mapping[str, Any]) -> Iterator[Table]:
         for name, label in labels.items()
         if (one := found[name])
     ]
-    note = f"medians of {found['pairs']:,} pairs of calls, each by both in turn (A B, B A, ...)"
+    note = f"medians of {counted(found['pairs'], 'pair')} of calls, each by both in turn (A B, B A, ...)"
     notes = [note, *(f"{label}: {reason}" for label, _, _, reason in rows if reason)]
     heads = (f"against {found['baseline']}", "speed-up", "bounds")
     yield Table(heads, tuple(row[:3] for row in rows), tuple(notes))

@@ -164,15 +164,15 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
         max_new_tokens=_number("max_new_tokens", get("max_new_tokens"), int, 1) or 256,
         seed=_number("seed", get("seed"), int, 0) or 0,
         slo_calls=_number("slo_calls", get("slo_calls"), int, 1) or 300,
-        slo_seconds=_number("slo_seconds", get("slo_seconds"), float, 0) or None,
-        slo_rate=_number("slo_rate", get("slo_rate"), float, 0) or None,
+        slo_seconds=_number("slo_seconds", get("slo_seconds"), float, 0.001),
+        slo_rate=_number("slo_rate", get("slo_rate"), float, 0.001),
         accuracy_level_oracle=_number("accuracy_level_oracle", get("accuracy_level_oracle"), int, 1),
         determinism=_number("determinism", get("determinism"), int, 1),
         sequential=get("sequential"),
     )
 
 
-def _number(name: str, text: str | None, kind: type[N], least: int) -> N | None:
+def _number(name: str, text: str | None, kind: type[N], least: float) -> N | None:
     """Read here and not by argparse, which needs several lines to say that a number is none."""
     if text is None:
         return None
