@@ -148,7 +148,7 @@ def test_a_case_that_no_valid_call_can_answer_is_left_out_and_told(tmp_path: Pat
     functions: list[object] = [function("f", x={"type": "integer"})]
     dataset = load_cases([bfcl(tmp_path, "simple_python", functions, [{"f": {"x": ["one"]}}]), *one_good(tmp_path)])
     assert [case.id for case in dataset.cases] == ["good"]
-    assert dataset.notes == ("bfcl simple_python: 1 cases left out: their answer breaks their function's own schema",)
+    assert dataset.notes == ("bfcl simple_python: 1 case left out: their answer breaks their function's own schema",)
 
 
 def one_good(folder: Path) -> list[str]:

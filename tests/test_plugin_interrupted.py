@@ -24,7 +24,14 @@ class TestInterruptions:
     ) -> Any:
         """The command, running, once it has stored that many completions in the `caches` of a folder."""
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=ROOT,
+            env=environment,
+            # a background job of a shell is started deaf to Ctrl-C, and so would its children be
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         until = time.monotonic() + 60
         while sum(len(file.read_bytes().splitlines()) for file in folder.glob(f"{caches}/completions/*")) <= stored:

@@ -66,9 +66,10 @@ class Early:
     def leave(self, run: SavedRun) -> bool:
         """The candidate has been run: whether it is rejected early.
 
-        Where all of it is there, it is not: then its own gates are judged by their intervals.
+        Where all of it was there beforehand, it is not: then its own gates are judged by their intervals. What was made
+        after enough had been seen, before the child could be stopped, decides nothing.
         """
-        if None not in run.completions:
+        if None not in run.completions and self.watch.rejection is None:
             self.watch.leave_rates()
         return self.over
 
