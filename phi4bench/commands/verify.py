@@ -43,7 +43,8 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what differs, or what was confirmed; returns the exit code. UsageError for what cannot be checked."""
-    from phi4bench.verifying import verify
+    from phi4bench.counting import counted
+from phi4bench.verifying import verify
 
     found = verify(
         options.statement,
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     for line in (*found.notes, *found.differences):
         sys.stdout.write(f"{line}\n")
     if found.differences:
-        sys.stdout.write(f"NOT VERIFIED: {len(found.differences)} differences\n")
+        sys.stdout.write(f"NOT VERIFIED: {counted(len(found.differences), 'difference')}\n")
         return 1
     for line in found.confirmed:
         sys.stdout.write(f"  {line}\n")
