@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what differs, or what was confirmed; returns the exit code. UsageError for what cannot be checked."""
     from phi4bench.counting import counted
-from phi4bench.verifying import verify
+    from phi4bench.verifying import verify
 
     found = verify(
         options.statement,
