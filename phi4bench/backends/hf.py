@@ -8,6 +8,7 @@ after the prefix that it shares, which is computed once. The order of tokens is 
 from __future__ import annotations
 
 import gc
+import inspect
 import os
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
@@ -149,6 +150,8 @@ class PaddedRows:
     def __init__(self, model: Any) -> None:
         self._torch, self._transformers = _libraries()
         self._model = model
+        takes = inspect.signature(model.forward).parameters
+        self._cache_argument = "cache" if "cache" in takes else "past_key_values"  # its name before transformers 5.24
         self._past: list[tuple[Any, Any]] = []  # a layer's keys and values, each (rows, heads, tokens, size)
         self._lengths: list[int] = []
         self._prefixes: PrefixStore[list[tuple[Any, Any]]] = PrefixStore()
@@ -217,12 +220,12 @@ class PaddedRows:
                 input_ids=torch.as_tensor(ids, device=device),
                 attention_mask=torch.as_tensor(mask, device=device),
                 position_ids=torch.as_tensor(positions, device=device),
-                past_key_values=cache,
+                **{self._cache_argument: cache},
                 use_cache=True,
                 logits_to_keep=1,
             )
             logits: Array = out.logits[:, -1].float().cpu().numpy()
-            return logits, [(layer.keys, layer.values) for layer in out.past_key_values.layers]
+            return logits, [(layer.keys, layer.values) for layer in cache.layers]
 
 
 def load(folder: Path, config: HfFolder, name: str, precision: str, device: str) -> Any:

@@ -8,6 +8,7 @@ killed run go on.
 from __future__ import annotations
 
 import ctypes
+import inspect
 import json
 import math
 import time
@@ -17,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from transformers import Phi3Config, Phi3ForCausalLM
+from transformers import DynamicCache, Phi3Config, Phi3ForCausalLM
 
 from phi4bench.tools import Tool
 from trainers.nano import workers
@@ -138,11 +139,14 @@ def losses_of(
     The system turn is read once, and the head runs where it is needed.
     """
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-        past = None
+        past: dict[str, DynamicCache] = {}
         if batch.system.numel():
-            past = model.model(input_ids=batch.system[None], use_cache=True).past_key_values
-            past.batch_repeat_interleave(len(batch.ids))
-        states = model.model(input_ids=batch.ids, past_key_values=past, use_cache=past is not None).last_hidden_state
+            takes = inspect.signature(model.model.forward).parameters
+            cache = DynamicCache(config=model.config)
+            past = {"cache" if "cache" in takes else "past_key_values": cache}  # its name before transformers 5.24
+            model.model(input_ids=batch.system[None], use_cache=True, **past)
+            cache.batch_repeat_interleave(len(batch.ids))
+        states = model.model(input_ids=batch.ids, use_cache=bool(past), **past).last_hidden_state
         chosen = where[:, 1:]
         logits = model.lm_head(states[:, :-1][chosen])
     return torch.nn.functional.cross_entropy(logits.float(), batch.labels[:, 1:][chosen], reduction="none")
