@@ -175,6 +175,13 @@ class TestOutcomes:
         assert ran.artifact()["levels"]["tool"]["outcome"] == "PASS"
         assert not (ran.report_dir / "promotion.json").exists()
 
+    def test_what_a_partial_run_left_out_is_told_as_left_out_and_not_as_undecided(
+        self, run_suites: RunSuites, make_fake: MakeFake
+    ) -> None:
+        ran = run_suites("--model", make_fake(precision="int8"), "-k", "accuracy")
+        assert "(not run: regression.detection," in ran.out
+        assert "INCONCLUSIVE" not in ran.out
+
     def test_a_partial_run_that_fails_has_the_ordinary_code(self, run_suites: RunSuites, make_fake: MakeFake) -> None:
         ran = run_suites("--model", make_fake("silent"), "-x")
         assert ran.code == 1

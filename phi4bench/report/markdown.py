@@ -147,7 +147,7 @@ def _measured(one: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
         span = "-" if ends is None else "{:.4f} to {:.4f}".format(*ends)
         yield "perplexity_ratio", over, f"{fidelity['perplexity_ratio']:.4f}", span
         yield "top1_agreement", over, f"{fidelity['top1_agreement']:.4f}", "-"
-        yield "kl_mean", over, f"{fidelity['kl_mean_at_most']:.2g}", "-"
+        yield "kl_mean", over, f"{fidelity['kl_mean']:.2g}", f"at most {fidelity['kl_mean_at_most']:.2g}"
     if weighed.get("ratio") is not None:
         over = f"{size(weighed['bytes'])} of {size(weighed['baseline_fp32_bytes'])}"
         yield "size_ratio", over, f"{weighed['ratio']:.4f}", "-"

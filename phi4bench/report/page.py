@@ -82,7 +82,8 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
     shown = [gate for name, gate in judgement.gates.items() if name in LEVELS or name == "abstention" or name in named]
     start = _scale_start(shown)
     measured = {**judgement.gates, **judgement.regression, **judgement.fidelity_gates, **judgement.size_gates}
-    missing = [gate for gate in judgement.required if gate.name not in {**measured, **judgement.slo_gates}]
+    told = {*measured, *judgement.slo_gates, *conclusion.not_run}
+    missing = [gate for gate in judgement.required if gate.name not in told]
     return {
         "id": judgement.id,
         "fault": "",

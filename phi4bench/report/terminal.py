@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from phi4bench.counting import counted
@@ -42,7 +42,7 @@ def summary(judgement: Judgement, conclusion: Conclusion) -> list[Line]:
         *_accuracy_level(judgement),
         *_groups("tool", judgement.tools.items()),
         *_groups("scenario", judgement.scenarios.items()),
-        *_reasons(judgement),
+        *_reasons(judgement, conclusion.not_run),
         *_stale(judgement),
         *_end(judgement, conclusion),
     ]
@@ -214,11 +214,11 @@ def _groups(kind: str, rows: Iterable[tuple[str, object]]) -> Iterator[Line]:
             yield f"  {printable(name, 20):<20}{gate.total:>7,}   abstention {percent(gate.rate)}", ""
 
 
-def _reasons(judgement: Judgement) -> Iterator[Line]:
-    """Why required gates are undecided, each reason once."""
+def _reasons(judgement: Judgement, not_run: Collection[str]) -> Iterator[Line]:
+    """Why required gates are undecided, each reason once; those whose tests were not run are told at the end."""
     reasons: dict[str, list[str]] = {}
     for gate in judgement.required:
-        if gate.outcome is Outcome.INCONCLUSIVE:
+        if gate.outcome is Outcome.INCONCLUSIVE and gate.name not in not_run:
             reasons.setdefault(gate.reason, []).append(gate.name)
     for reason, names in reasons.items():
         for line in _wrapped(f"INCONCLUSIVE {', '.join(names)}: {printable(reason)}"):
