@@ -46,6 +46,8 @@ def pair_runs(a: Path, b: Path) -> Pair:
     for name, run in (("RUN_A", first), ("RUN_B", second)):
         if run.facts.get("xfails"):
             warnings.append(f"{name} was judged without its known failures; they are counted here, as in the other run")
+        if run.artifact.get("random_weights"):
+            warnings.append(f"{name} has random weights (a shape): its speed and memory are real, its accuracy is not")
     scores = [{one.case_id: one for one in score_run(run)} for run in (first, second)]
     a_scores, b_scores = (tuple(some[case_id] for case_id in shared) for some in scores)
     return Pair(first, second, a_scores, b_scores, tuple(warnings))

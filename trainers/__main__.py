@@ -14,6 +14,7 @@ from phi4bench.printable import printable
 
 USAGE_EXIT = 4
 BROKE_EXIT = 3
+SHAPE_NUMBERS = ("hidden", "ffn", "layers", "heads", "kv_heads", "vocabulary", "context")
 _EPILOG = "exit codes: 0 done, 3 the run broke, 4 wrong usage or data; of promote, those of the gate (0, 1, 10)"
 
 
@@ -91,6 +92,12 @@ def build() -> argparse.ArgumentParser:
     _file_options(quantize)
     quantize.set_defaults(carry_out=_quantize)
 
+    shape = commands.add_parser(
+        "shape", help="random weights of any Phi-3 shape: speed and memory without a model", epilog=_EPILOG
+    )
+    _shape_options(shape)
+    shape.set_defaults(carry_out=_shape)
+
     promote = commands.add_parser("promote", help="all of it, ending in pytest suites/; resumable", epilog=_EPILOG)
     _model_options(promote)
     promote.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
@@ -112,6 +119,23 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dialect", metavar="NAME|FILE", help="how it should call (default: the model's own)")
     parser.add_argument("--system-prompt", type=Path, metavar="FILE", help="in place of the dialect's")
     parser.add_argument("--drop", action="store_true", help="leave out what cannot be learned whole, and say so")
+
+
+def _shape_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--preset", default="207m", metavar="NAME", help="phi-4, phi-4-mini, 207m or nano (default: 207m)"
+    )
+    for name in SHAPE_NUMBERS:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help="(default: the preset's)")
+    parser.add_argument("--tied", action=argparse.BooleanOptionalAction, help="one table for embeddings and head")
+    parser.add_argument("--precision", nargs="+", choices=["fp32", "int8", "int4"], default=["fp32", "int8", "int4"])
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the folders go")
+    parser.add_argument("--block-size", type=int, default=128, help="values that share a scale (default: 128)")
+    parser.add_argument("--accuracy-level", type=int, default=4, help="of MatMulNBits, 0 to 4 (default: 4)")
+    parser.add_argument("--symmetric", action=argparse.BooleanOptionalAction, default=True, help="no zero points")
+    parser.add_argument("--embeddings", action=argparse.BooleanOptionalAction, default=True, help="the table too")
+    parser.add_argument("--head", action=argparse.BooleanOptionalAction, default=True, help="the head too")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same weights")
 
 
 def _file_options(parser: argparse.ArgumentParser) -> None:
@@ -209,6 +233,14 @@ def _quantize(options: argparse.Namespace) -> None:
     out = options.out or source.artifact.path.parent
     judging = [part for name in options.gate or () for part in ("--targets", name)]
     search(source, plans[-1], out, lambda folder: judge([str(folder)], out / f"reports-{folder.name}", judging))
+
+
+def _shape(options: argparse.Namespace) -> None:
+    from trainers.shape import Packing, make, shape_named
+
+    numbers = {name: getattr(options, name) for name in (*SHAPE_NUMBERS, "tied")}
+    packing = Packing(options.block_size, options.symmetric, options.accuracy_level, options.embeddings, options.head)
+    make(shape_named(options.preset, **numbers), options.precision, options.out, packing, options.seed)
 
 
 def _promote(options: argparse.Namespace) -> int:

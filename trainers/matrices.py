@@ -5,7 +5,8 @@ A matrix is (inputs K, outputs N), as ONNX's MatMul has it; blocks run along K. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,8 @@ Method = Literal["rtn", "k-quant", "hqq", "gptq"]
 METHODS: tuple[Method, ...] = ("rtn", "k-quant", "hqq", "gptq")
 DAMPING = 0.01
 """Share of the mean diagonal that GPTQ adds to the diagonal; the paper's."""
+PIECE_BYTES = 64 << 20
+"""Of columns that are worked on at a time, so that a vocabulary of 200,000 takes no more room than a layer."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,27 @@ class Packed:
         whole = (values.astype(np.float32) - zero[..., None]) * self.scales[..., None]
         return np.ascontiguousarray(whole.reshape(len(values), -1)[:, : self.rows].T)
 
+    def part(self, columns: slice) -> Packed:
+        """Some of the matrix's columns."""
+        zero = None if self.zero_points is None else self.zero_points[columns]
+        return replace(self, values=self.values[columns], scales=self.scales[columns], zero_points=zero)
+
+    def error(self, matrix: np.ndarray) -> float:
+        """What is lost of `matrix`, as a share of its norm."""
+        lost = whole = 0.0
+        for columns in pieces(matrix):
+            piece = np.asarray(matrix[:, columns])
+            lost += float(np.linalg.norm(self.part(columns).restored() - piece)) ** 2
+            whole += float(np.linalg.norm(piece)) ** 2
+        return float(np.sqrt(lost / (whole or 1.0)))
+
+
+def pieces(matrix: np.ndarray) -> Iterator[slice]:
+    """Columns that together are no larger than `PIECE_BYTES`, or single ones."""
+    size = max(1, PIECE_BYTES // (len(matrix) * 4))
+    for first in range(0, matrix.shape[1], size):
+        yield slice(first, first + size)
+
 
 def quantized(
     matrix: np.ndarray,
@@ -54,13 +78,29 @@ def quantized(
 ) -> Packed:
     """`hessian`: (K, K), the sum of x xᵀ over calibration inputs x, for GPTQ alone."""
     if method == "rtn":
-        return _nearest(matrix, bits, block_size, symmetric)
+        return _joined([_nearest(one, bits, block_size, symmetric) for one in _apart(matrix)])
     if method == "k-quant":
-        return _k_quant(matrix, bits, block_size)
-    if method == "hqq":
-        return _hqq(matrix, bits, block_size)
+        return _joined([_k_quant(one, bits, block_size) for one in _apart(matrix)])
+    if method == "hqq":  # it stops when all columns together get no better
+        return _hqq(np.ascontiguousarray(matrix), bits, block_size)
     assert hessian is not None, "GPTQ is calibrated"
     return _gptq(matrix, bits, block_size, symmetric, hessian)
+
+
+def _apart(matrix: np.ndarray) -> Iterator[np.ndarray]:
+    return (np.ascontiguousarray(matrix[:, columns]) for columns in pieces(matrix))
+
+
+def _joined(made: Sequence[Packed]) -> Packed:
+    if len(made) == 1:
+        return made[0]
+    zero = [one.zero_points for one in made if one.zero_points is not None]
+    return replace(
+        made[0],
+        values=np.concatenate([one.values for one in made]),
+        scales=np.concatenate([one.scales for one in made]),
+        zero_points=np.concatenate(zero) if zero else None,
+    )
 
 
 def _nearest(matrix: np.ndarray, bits: int, block_size: int, symmetric: bool) -> Packed:

@@ -160,8 +160,8 @@ def blockwise(source: Source, target: Path, plan: Plan) -> dict[str, Any]:
         method: Any = "rtn" if table and (plan.method == "hqq" or "embed_tokens" in matrix.name) else plan.method
         hessian = hessians(matrix) if hessians and method == "gptq" else None
         bits = 8 if matrix.name in plan.wide else plan.bits
-        made = quantized(np.ascontiguousarray(weights), bits, plan.block_size, plan.symmetric, method, hessian)
-        errors[matrix.name] = float(np.linalg.norm(made.restored() - weights) / (np.linalg.norm(weights) or 1.0))
+        made = quantized(weights, bits, plan.block_size, plan.symmetric, method, hessian)
+        errors[matrix.name] = made.error(weights)
         methods[matrix.name] = method
         return made
 
@@ -255,7 +255,8 @@ def _finish(folder: Path, name: str, artifact: Artifact, plan: Plan, close: Clos
     """What an artifact has besides its weights; the manifest comes last."""
     copy_tokenizer(artifact.path, folder)
     spoken = manifest_of(artifact.path)
-    told = {"dialect": spoken.dialect or artifact.dialect.name} | ({"turns": spoken.turns} if spoken.turns else {})
+    told = {"dialect": spoken.dialect or artifact.dialect.name}
+    told |= {key: value for key, value in (("turns", spoken.turns), ("weights", spoken.weights)) if value}
     write_manifest(
         folder,
         name=f"{artifact.path.parent.name}-{name}",

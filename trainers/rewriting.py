@@ -97,7 +97,7 @@ def rewrite(
     nodes: list[Any] = []
     tied = _tied_table(graph)
     table = _table(graph)
-    replaced: dict[str, Packed] = {}
+    shared: Packed | None = None  # of all that is written, the one that is read again: the rest is let go
     target.mkdir(parents=True, exist_ok=True)
     with (target / DATA).open("wb") as data:
         writer = Writer(data)
@@ -108,11 +108,12 @@ def rewrite(
             if matrix is None or made is None:
                 nodes.append(node)
                 continue
-            replaced[matrix.weight] = made
+            if tied is not None and matrix.weight == tied.weight:
+                shared = made
             nodes.append(_matmul(node, matrix, made, accuracy_level, writer))
             yield matrix, made
-        if embeddings and tied is not None and _fit_for_table(replaced.get(tied.weight)):
-            nodes = _gather_tied(nodes, tied, replaced[tied.weight], writer)
+        if embeddings and tied is not None and shared is not None and _fit_for_table(shared):
+            nodes = _gather_tied(nodes, tied, shared, writer)
         elif embeddings and table is not None:
             matrix, gather = table
             made = pack(matrix, np.ascontiguousarray(graph.array(matrix.weight).T))

@@ -23,7 +23,7 @@ class Artifact:
     `(path relative to the folder, sha256, bytes)`; `sha256`: over those. `precision`: of the weights.
     `parent`: the SPEC of the artifact that it was made from, as its manifest says, whether or not it is there.
     `dialect_inferred`: what was inferred, from what, one printable line each (dialect and precision).
-    `behaviour` and `answers` belong to fakes.
+    `behaviour` and `answers` belong to fakes. `random_weights`: a shape, fit for speed and memory alone.
     """
 
     spec: str
@@ -43,6 +43,7 @@ class Artifact:
     behaviour: str = ""
     answers: Path | None = None
     logits_size: int | None = None
+    random_weights: bool = False
 
     @property
     def quantized(self) -> bool:

@@ -14,7 +14,9 @@ from phi4bench.printable import printable
 MANIFEST = "phi4bench.json"
 SCHEMA = "phi4bench.artifact/1"
 PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4")
-_TEXTS = ("name", "format", "precision", "dialect", "turns", "behaviour", "answers")
+RANDOM = "random"
+"""Of `weights`: those of a shape, which say nothing."""
+_TEXTS = ("name", "format", "precision", "weights", "dialect", "turns", "behaviour", "answers")
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,14 @@ class Manifest:
     """What a manifest says; a text that it leaves out is empty.
 
     `parent`: the artifact that this one was made from, relative to the manifest's folder. `recipe`: how, for people.
+    `weights`: `random` where they were drawn and not trained: speed and memory are real, accuracy is not.
     `behaviour` and `answers` belong to fakes.
     """
 
     name: str = ""
     format: str = ""
     precision: str = ""
+    weights: str = ""
     dialect: str = ""
     turns: str = ""
     behaviour: str = ""
@@ -60,6 +64,10 @@ def read_manifest(folder: Path) -> Manifest | None:
     if texts["precision"] and texts["precision"] not in PRECISIONS:
         raise ArtifactError(
             f"{shown}: precision={printable(texts['precision'], 60)!r}, but should be one of {', '.join(PRECISIONS)}"
+        )
+    if texts["weights"] not in ("", RANDOM):
+        raise ArtifactError(
+            f"{shown}: weights={printable(texts['weights'], 60)!r}, but should be {RANDOM!r}", "leave it out"
         )
     parent, recipe = data.get("parent") or {}, data.get("recipe") or {}
     if not isinstance(parent, dict) or not isinstance(parent.get("path", ""), str):

@@ -10,7 +10,7 @@ from pathlib import Path
 from phi4bench.artifacts.artifact import Artifact, clean_id, files_sha256, is_text, short_id
 from phi4bench.artifacts.hashing import file_sha256
 from phi4bench.artifacts.hf import check_installed, fetch, read_hf
-from phi4bench.artifacts.manifest import MANIFEST, Manifest, read_manifest
+from phi4bench.artifacts.manifest import MANIFEST, RANDOM, Manifest, read_manifest
 from phi4bench.artifacts.onnxfile import OnnxFile, read_onnx
 from phi4bench.artifacts.protobuf import WireError
 from phi4bench.artifacts.speech import choose_dialect
@@ -89,6 +89,7 @@ def _open_fake(spec: str, folder: Path, manifest: Manifest, dialect: str | Diale
         model_file=folder / MANIFEST,
         tokenizer_dir=folder,
         behaviour=manifest.behaviour,
+        random_weights=manifest.weights == RANDOM,
         answers=answers,
     )
 
@@ -131,6 +132,7 @@ def _open_onnx(
         model_file=model_file,
         tokenizer_dir=folder,
         logits_size=onnx.logits_size,
+        random_weights=manifest.weights == RANDOM,
     )
 
 
@@ -172,6 +174,7 @@ def _open_hf(
         model_file=found.weights[0],
         tokenizer_dir=folder,
         logits_size=found.vocabulary,
+        random_weights=manifest.weights == RANDOM,
     )
 
 

@@ -53,6 +53,9 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"not judged: {_cell(one['fault'])}"
         yield ""
         return
+    if one.get("untrained"):
+        yield f"**{_cell(one['untrained'])}**"
+        yield ""
     if one.get("early_rejection"):
         yield f"**{_cell(one['early_rejection']['reason'])}**"
         yield ""

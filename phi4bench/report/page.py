@@ -91,6 +91,7 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "advice": conclusion.advice,
         "not_run": conclusion.not_run,
         "incomplete": judgement.incomplete,
+        "untrained": judgement.untrained,
         "rejection": judgement.rejection.line if judgement.rejection else "",
         "tier": judgement.tier.name if judgement.tier and not judgement.incomplete else "",
         "card": run.artifact,

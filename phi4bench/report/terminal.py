@@ -63,6 +63,8 @@ def _title(judgement: Judgement) -> Iterator[Line]:
     )
     for line in wrapped(title, further="  "):
         yield line, "bold"
+    if judgement.untrained:
+        yield from ((line, "bold yellow") for line in _wrapped(printable(judgement.untrained)))
 
 
 def _decoded(judgement: Judgement) -> str:
@@ -231,6 +233,9 @@ def _reasons(judgement: Judgement, not_run: Collection[str]) -> Iterator[Line]:
 def _stale(judgement: Judgement) -> Iterator[Line]:
     if judgement.stability_missing:
         for line in _wrapped(f"INCONCLUSIVE determinism: {judgement.stability_missing}"):
+            yield line, "yellow"
+    if judgement.untrained:
+        for line in _wrapped(f"INCONCLUSIVE at best: {printable(judgement.untrained)}"):
             yield line, "yellow"
     for line in stale_lines(judgement.known) if judgement.known else ():
         yield from ((part, "red") for part in _wrapped(f"FAIL known_failures: {line}"))

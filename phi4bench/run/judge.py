@@ -281,6 +281,7 @@ def header(artifact: Artifact, plan: Plan, prompt: Prompt, baseline: bool = Fals
         f"{name}: {artifact.format}, {artifact.precision}, {artifact.bytes / 1e6:.1f} MB,"
         f" sha256 {artifact.sha256[:12]}",
         f"  dialect {artifact.dialect.name}, turns {artifact.dialect.turns.name} ({source})",
+        *(["  random weights: speed and memory are real, accuracy is not"] if artifact.random_weights else []),
         *(f"  {printable(line)}" for line in artifact.dialect_inferred),
     ]
     if baseline:
@@ -321,6 +322,7 @@ def card(artifact: Artifact) -> dict[str, Any]:
         "turns": artifact.dialect.turns.name,
         "inferred": list(artifact.dialect_inferred),
         "parent": artifact.parent,
+        "random_weights": artifact.random_weights,
         "files": [{"name": name, "sha256": sha256, "bytes": size} for name, sha256, size in artifact.files],
     }
 

@@ -85,6 +85,14 @@ class Judgement:
         """Whether the user gave up the comparison with a baseline."""
         return bool(self.run.facts.get("no_baseline_given"))
 
+    @property
+    def untrained(self) -> str:
+        """Why nothing here may be promoted, where weights were drawn and not trained; else empty."""
+        named = [one.artifact["id"] for one in (self.run, self.baseline) if one and one.artifact.get("random_weights")]
+        if not named:
+            return ""
+        return f"{' and '.join(named)}: random weights (a shape); speed and memory are real, accuracy is not"
+
     @cached_property
     def required(self) -> tuple[Judged, ...]:
         """Each required gate, those that nothing measured too."""
@@ -302,7 +310,7 @@ def conclude(judgement: Judgement, ran: Collection[str]) -> Conclusion:
     """The verdict over the gates that tests `ran`; none where a gate that the targets name was left out.
 
     A known failure that passes now is a reject, whatever the gates say; determinism checks that were asked for and cut
-    short leave the verdict open.
+    short leave the verdict open, and so do weights that nobody trained.
     """
     names = [gate.name for gate in judgement.targets.gates]
     not_run = tuple(name for name in names if name in SUITE_GATES and name not in ran)
@@ -313,7 +321,7 @@ def conclude(judgement: Judgement, ran: Collection[str]) -> Conclusion:
     )
     if judgement.known and judgement.known.stale:
         decided = Verdict.reject
-    if judgement.stability_missing and decided is Verdict.promote:
+    if (judgement.stability_missing or judgement.untrained) and decided is Verdict.promote:
         decided = Verdict.inconclusive
     return Conclusion(decided, (), advice(decided, judgement.tier))
 
