@@ -98,6 +98,19 @@ def build() -> argparse.ArgumentParser:
     _shape_options(shape)
     shape.set_defaults(carry_out=_shape)
 
+    sweep = commands.add_parser("sweep", help="a run for every combination of settings; resumable", epilog=_EPILOG)
+    _model_options(sweep)
+    sweep.add_argument("--out", type=Path, required=True, metavar="DIR", help="the sweep's folder")
+    sweep.add_argument("--parallel", type=int, default=1, metavar="N", help="trials at a time (default: 1)")
+    sweep.add_argument(
+        "--runner", default="auto", choices=["auto", "ray", "local"], help="Ray Tune, or processes of this machine"
+    )
+    sweep.add_argument("--address", metavar="ADDRESS", help="a Ray cluster that sees the same folders, such as auto")
+    sweep.add_argument("--quality", default="accuracy", choices=["accuracy", "loss"], help="in validation")
+    sweep.add_argument("--format", default="text", choices=["text", "markdown", "csv", "json"], help="of the table")
+    _settings_options(sweep, several=True)
+    sweep.set_defaults(carry_out=_sweep)
+
     promote = commands.add_parser("promote", help="all of it, ending in pytest suites/; resumable", epilog=_EPILOG)
     _model_options(promote)
     promote.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
@@ -145,7 +158,8 @@ def _file_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--accuracy-level", type=int, default=4, help="of MatMulNBits, 0 to 4 (default: 4)")
 
 
-def _settings_options(parser: argparse.ArgumentParser) -> None:
+def _settings_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    """`several`: a flag takes a list of values, and the command makes a run for each."""
     from trainers.settings import FIELDS, PRESETS
 
     group = parser.add_argument_group("settings", "later ones win: preset, --config, TRAINING_CONFIG (JSON), flags")
@@ -156,7 +170,8 @@ def _settings_options(parser: argparse.ArgumentParser) -> None:
         if type(one.default) is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=told)
         else:
-            group.add_argument(flag, type=type(one.default), default=None, help=told)
+            count = "+" if several else None
+            group.add_argument(flag, type=type(one.default), nargs=count, default=None, help=told)
 
 
 def chosen(options: argparse.Namespace) -> Any:
@@ -252,6 +267,32 @@ def _promote(options: argparse.Namespace) -> int:
     for path in options.test or ():
         judging += ["--cases", path]
     return promote(options.out, lambda: _sft(options), precisions, options.data, judging)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from trainers import tables
+    from trainers.grid import trials_of
+    from trainers.results import FINISHED
+    from trainers.settings import FIELDS, choose
+    from trainers.sweep import Sweep, runner_of, sweep
+
+    given = {name: value for name in FIELDS if (value := getattr(options, name)) is not None}
+    axes = {name: value for name, value in given.items() if isinstance(value, list)}
+    single = {name: value for name, value in given.items() if name not in axes}
+    trials = trials_of(choose(single, os.environ, options.config, options.preset), axes)
+    asked = Sweep(options.out, trials, tuple(_learning(options)), tuple(options.data), options.quality)
+    results = sweep(asked, runner_of(asked, options.runner, options.parallel, options.address))
+    sys.stdout.write(tables.FORMS[options.format](results, options.quality))
+    return 0 if any(one.state == FINISHED for one in results) else BROKE_EXIT
+
+
+def _learning(options: argparse.Namespace) -> list[str]:
+    """The options of `sft` that say which model learns from what, as they were given."""
+    flags = ["--model", options.model, "--data", *options.data]
+    flags += ["--test", *options.test] if options.test else []
+    flags += ["--dialect", options.dialect] if options.dialect else []
+    flags += ["--system-prompt", str(options.system_prompt)] if options.system_prompt else []
+    return flags + (["--drop"] if options.drop else [])
 
 
 def _sft(options: argparse.Namespace) -> Path:

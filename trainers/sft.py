@@ -139,6 +139,7 @@ def _train(base: Base, ready: Prepared, training: Training, out: Path, device: s
         history_of,
         last_checkpoint,
     )
+    from trainers.stopwatch import Stopwatch
 
     if training.threads:
         torch.set_num_threads(training.threads)
@@ -158,7 +159,7 @@ def _train(base: Base, ready: Prepared, training: Training, out: Path, device: s
         train_dataset=Rows(ready.train),
         eval_dataset=Rows(ready.validation),
         data_collator=lambda rows: padded(rows, filler),
-        callbacks=[Pace(training.patience)],
+        callbacks=[Pace(training.patience), Stopwatch()],
     )
     last = last_checkpoint(checkpoints)
     if last is not None:

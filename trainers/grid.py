@@ -1,0 +1,56 @@
+"""The trials of a sweep: every combination of the values that were asked for, each with a name of its own. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+from phi4bench.errors import UsageError
+from trainers.settings import FIELDS, Chosen, Training, checked
+
+ALWAYS_NAMED = ("rank", "lr", "epochs")
+"""Axes that a trial's name holds even with one value, so that a wider grid finds the trials of a narrower one."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """`values`: the axes of its sweep, and where it stands on each. `name`: its folder's."""
+
+    name: str
+    values: Mapping[str, Any]
+    training: Training
+
+    def flags(self) -> list[str]:
+        """Every setting as an option of `sft`: nothing is left to a file or to the environment."""
+        flags = []
+        for key in FIELDS:
+            value, option = getattr(self.training, key), key.replace("_", "-")
+            flags += [f"--{'' if value else 'no-'}{option}"] if type(value) is bool else [f"--{option}={value}"]
+        return flags
+
+
+def trials_of(chosen: Chosen, axes: Mapping[str, Sequence[Any]]) -> tuple[Trial, ...]:
+    """One trial a combination, in the order that was written: the last axis turns fastest. Raises `UsageError`.
+
+    `chosen`: what no axis says. `axes`: a setting's name and its values; repeated values count once.
+    """
+    values = {name: [checked(name, value, "flag") for value in dict.fromkeys(some)] for name, some in axes.items()}
+    empty = [name for name, some in values.items() if not some]
+    if empty:
+        raise UsageError(f"--{empty[0].replace('_', '-')} names no value")
+    named = [name for name, some in values.items() if len(some) > 1 or name in ALWAYS_NAMED]
+    made = []
+    for combination in product(*values.values()):
+        point = dict(zip(values, combination, strict=True))
+        name = "-".join(f"{key}_{_short(point[key])}" for key in named) or "trial"
+        made.append(Trial(name, {key: point[key] for key in named}, replace(chosen.training, **point)))
+    return tuple(made)
+
+
+def _short(value: Any) -> str:
+    """`5e-05` as `5e-05`, `3.0` as `3`; letters, digits and a few marks alone, since it names a folder."""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return re.sub(r"[^\w.+-]+", "+", text)

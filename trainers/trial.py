@@ -1,0 +1,108 @@
+"""One trial of a sweep, or one track: a command of `python -m trainers` in a process that ends with its parent.
+
+`python -m trainers.trial PARENT LOCK COMMAND ...`. Two processes that write one run folder would spoil it, and a sweep
+that was killed leaves its trials behind: so each holds a lock on its folder, and gives up when its parent is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from phi4bench.printable import printable
+from phi4bench.run.child import signal_name
+
+ROOT = Path(__file__).resolve().parent.parent
+LOG = "log.txt"
+TICK_S = 0.5
+_TOLD = re.compile(r"trainers [a-z]+: (.+)")
+_ORPHANED = 75  # EX_TEMPFAIL of sysexits.h: ask again
+
+
+def run_trial(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Run one command of `python -m trainers`, its output added to `log.txt` in `folder`; what went wrong, in a line.
+
+    Empty where nothing did. `environment`: what differs from ours.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        log = (folder / LOG).open("ab")
+    except OSError as error:
+        return f"'{printable(str(folder), 200)}' cannot be written ({error.strerror})"
+    with log:
+        began = log.tell()
+        command = [sys.executable, "-m", "trainers.trial", str(os.getpid()), str(folder / ".lock"), *arguments]
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=Path.cwd(), env=_environment(environment)
+        )
+        try:
+            code = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+    if not code:
+        return ""
+    return _reason(code, _last_words(folder / LOG, began))
+
+
+def _environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """This checkout first to be found; the settings come as options, so the variable that holds some is left out."""
+    from trainers.settings import VARIABLE
+
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    return kept | {"PYTHONPATH": path} | dict(ours)
+
+
+def _reason(code: int, said: str) -> str:
+    if code < 0:
+        hint = ", most often since memory ran out" if signal_name(-code) == "SIGKILL" else ""
+        return f"ended by {signal_name(-code)}{hint}"
+    return said or f"stopped with exit status {code}"
+
+
+def _last_words(path: Path, start: int) -> str:
+    """What this run said of its fault, else its last line. A progress bar may stand before and after it."""
+    with path.open("rb") as file:
+        file.seek(max(start, path.stat().st_size - 8000))
+        text = file.read().decode("utf-8", "replace").replace("\r", "\n")
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    told = [found[1] for line in lines if (found := _TOLD.search(line))]
+    return printable((told or lines or [""])[-1], 300)
+
+
+def main(arguments: Sequence[str]) -> int:
+    parent, lock, *command = arguments
+    threading.Thread(target=_watch, args=(int(parent),), daemon=True).start()
+    with open(lock, "ab") as held:  # noqa: PTH123 - a path that we were given as text
+        _wait_for(held)
+        from trainers.__main__ import main as trainers
+
+        return trainers(command)
+
+
+def _watch(parent: int) -> None:
+    """End this process, whatever it does, once it has another parent than the one that started it."""
+    while os.getppid() == parent:
+        time.sleep(TICK_S)
+    os._exit(_ORPHANED)
+
+
+def _wait_for(file: IO[bytes]) -> None:
+    """Until the process before us, whose sweep was killed, has seen it. The system frees a lock with its process."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such lock, and does not let two processes write one file
+        return
+    fcntl.flock(file, fcntl.LOCK_EX)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
