@@ -1,0 +1,1 @@
+"""Other tools beside ours: the same cases, the same weights, in one run."""
