@@ -14,6 +14,7 @@ from phi4bench.printable import printable
 
 USAGE_EXIT = 4
 BROKE_EXIT = 3
+_TRACKS = ("structured", "toolcall")
 SHAPE_NUMBERS = ("hidden", "ffn", "layers", "heads", "kv_heads", "vocabulary", "context")
 _EPILOG = "exit codes: 0 done, 3 the run broke, 4 wrong usage or data; of promote, those of the gate (0, 1, 10)"
 
@@ -50,6 +51,7 @@ def build() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="check training data, and train nothing", epilog=_EPILOG)
     _model_options(check)
+    check.add_argument("--track", default="", choices=_TRACKS, help="examples to look at (default: all)")
     _settings_options(check)
     check.set_defaults(carry_out=_check)
 
@@ -57,8 +59,10 @@ def build() -> argparse.ArgumentParser:
     _model_options(sft)
     sft.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
     sft.add_argument("--tracker", default="", choices=["wandb", "mlflow", "tensorboard"], help="where curves go too")
+    sft.add_argument("--track", default="", choices=[*_TRACKS, "both"], help="examples to learn from (default: all)")
+    sft.add_argument("--at-once", action="store_true", help="with --track both: each on half of the GPUs")
     _settings_options(sft)
-    sft.set_defaults(carry_out=_sft)
+    sft.set_defaults(carry_out=_one_or_both)
 
     merge = commands.add_parser("merge", help="put an adapter into its base", epilog=_EPILOG)
     merge.add_argument("run", type=Path, metavar="RUN", help="a run of sft, or a PEFT adapter's folder")
@@ -101,6 +105,7 @@ def build() -> argparse.ArgumentParser:
     sweep = commands.add_parser("sweep", help="a run for every combination of settings; resumable", epilog=_EPILOG)
     _model_options(sweep)
     sweep.add_argument("--out", type=Path, required=True, metavar="DIR", help="the sweep's folder")
+    sweep.add_argument("--track", default="", choices=_TRACKS, help="examples to learn from (default: all)")
     sweep.add_argument("--parallel", type=int, default=1, metavar="N", help="trials at a time (default: 1)")
     sweep.add_argument(
         "--runner", default="auto", choices=["auto", "ray", "local"], help="Ray Tune, or processes of this machine"
@@ -206,6 +211,7 @@ def _check(options: argparse.Namespace) -> None:
         seed=training.seed,
         test=options.test,
         drop=options.drop,
+        track=options.track,
     ).told
     for line in (*base.artifact.dialect_inferred, *told):
         print(printable(line))
@@ -292,7 +298,23 @@ def _learning(options: argparse.Namespace) -> list[str]:
     flags += ["--test", *options.test] if options.test else []
     flags += ["--dialect", options.dialect] if options.dialect else []
     flags += ["--system-prompt", str(options.system_prompt)] if options.system_prompt else []
+    flags += ["--track", options.track] if options.track in _TRACKS else []
     return flags + (["--drop"] if options.drop else [])
+
+
+def _one_or_both(options: argparse.Namespace) -> None:
+    """`sft`, or two of it as processes of their own."""
+    if options.track != "both":
+        if options.at_once:
+            raise UsageError("--at-once is for --track both", "leave it out")
+        _sft(options)
+        return
+    from trainers.grid import Trial
+    from trainers.tracks import both
+
+    settings = Trial("", {}, chosen(options).training).flags()
+    tracking = ["--tracker", options.tracker] if options.tracker else []
+    both(options.out, [*_learning(options), *settings, *tracking], options.at_once)
 
 
 def _sft(options: argparse.Namespace) -> Path:
@@ -308,6 +330,7 @@ def _sft(options: argparse.Namespace) -> Path:
         system_prompt=options.system_prompt,
         drop=options.drop,
         tracker=options.tracker,
+        track=getattr(options, "track", ""),
     )
 
 

@@ -60,10 +60,10 @@ def _tune(asked: Sweep, trials: Mapping[str, Trial], over: Over, parallel: int) 
     from ray import tune
 
     class Told(tune.Callback):  # type: ignore[misc]
-        def on_trial_complete(self, iteration: int, trials_: list[Any], trial: Any, **info: Any) -> None:
+        def on_trial_complete(self, trial: Any, **_: Any) -> None:
             over(trials[trial.config["name"]], str((trial.last_result or {}).get("reason", "it gave no result")))
 
-        def on_trial_error(self, iteration: int, trials_: list[Any], trial: Any, **info: Any) -> None:
+        def on_trial_error(self, trial: Any, **_: Any) -> None:
             over(trials[trial.config["name"]], f"Ray lost it: {_last_words(trial)}")
 
     folder, directory = asked.out.resolve(), str(Path.cwd())

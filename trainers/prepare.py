@@ -20,6 +20,7 @@ from trainers.base import Base
 from trainers.checks import Finding
 from trainers.data import Data, Example, load_examples, split
 from trainers.encoding import Encoded
+from trainers.tracks import of_track
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,15 @@ def prepare(
     seed: int,
     test: Sequence[str] | None = None,
     drop: bool = False,
+    track: str = "",
 ) -> Prepared:
     """Raises `UsageError` that begins with what is wrong, and lists instances on further lines.
 
-    `test`: case files that the model will be judged by; `None`: the shipped test split.
+    `test`: case files that the model will be judged by; `None`: the shipped test split. `track`: of `TRACKS`, the
+    examples to learn from; empty: all.
     """
     data = load_examples(sources)
+    data = of_track(data, track)
     examples, encoded, found = examine(base, data, length, test)
     told = list(data.notes)
     keep = [index for index, one in enumerate(encoded) if one is not None and len(one.ids) <= length]

@@ -38,6 +38,7 @@ def sft(
     system_prompt: Path | None = None,
     drop: bool = False,
     tracker: str = "",
+    track: str = "",
 ) -> Path:
     """Train, or go on with what `out` holds; returns the adapter's folder. Raises `UsageError`, `TrainingError`."""
     training = chosen.training
@@ -45,7 +46,14 @@ def sft(
     device = device_of(training)
     base = open_base(model, dialect, system_prompt)
     ready = prepare(
-        base, data, length=training.length, validation=training.validation, seed=training.seed, test=test, drop=drop
+        base,
+        data,
+        length=training.length,
+        validation=training.validation,
+        seed=training.seed,
+        test=test,
+        drop=drop,
+        track=track,
     )
     for line in (*base.artifact.dialect_inferred, *ready.told):
         print(printable(line), flush=True)
