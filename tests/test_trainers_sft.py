@@ -23,7 +23,8 @@ from phi4bench.errors import UsageError  # noqa: E402
 from trainers.batching import ByLength, padded  # noqa: E402
 from trainers.data import generated, write_examples  # noqa: E402
 from trainers.encoding import IGNORED  # noqa: E402
-from trainers.loop import TrainingError, clear_halves, last_checkpoint, measure  # noqa: E402
+from trainers.faults import TrainingError  # noqa: E402
+from trainers.loop import clear_halves, last_checkpoint, measure  # noqa: E402
 from trainers.lora import adapt, linear_layers, targets_of  # noqa: E402
 from trainers.prepare import Row  # noqa: E402
 from trainers.settings import Chosen, Training  # noqa: E402
@@ -284,6 +285,6 @@ def test_an_answer_is_right_only_in_every_token():
         ids = tuple(range(start, end))
         return Row(ids, (IGNORED, IGNORED, *ids[2:]), (2, len(ids)), "single")
 
-    assert measure(Says(), [counted(0, 5)], 0, 2)[1] == 1.0
-    assert measure(Says(), [counted(0, 5), counted(5, 10)], 0, 2)[1] == 0.5
-    assert measure(Says(), [counted(7, 12)], 0, 2)[1] == 1.0  # the wrong token is asked for, not said
+    assert measure(Says(), [counted(0, 5)], 0, 2)[2] == 1
+    assert measure(Says(), [counted(0, 5), counted(5, 10)], 0, 2)[2] == 1
+    assert measure(Says(), [counted(7, 12)], 0, 2)[2] == 1  # the wrong token is asked for, not said

@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
+from trainers.faults import SharedError
+from trainers.ranks import is_first, processes
 
 USAGE_EXIT = 4
 BROKE_EXIT = 3
@@ -30,12 +32,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. A fault of the user's is told in a line, without a traceback."""
     options = build().parse_args(arguments)
     try:
+        if processes() > 1 and options.command != "sft":
+            raise UsageError(
+                f"{options.command} is work for one process, not {processes()}", "launch sft alone"
+            )
         carry_out: Callable[[argparse.Namespace], object] = options.carry_out
         code = carry_out(options)
         return code if isinstance(code, int) else 0
     except Phi4benchError as error:
         lines = "\n".join(printable(line) for line in str(error).split("\n"))
-        sys.stderr.write(f"trainers {options.command}: {lines}\n")
+        if is_first() or not isinstance(error, (UsageError, SharedError)):
+            sys.stderr.write(f"trainers {options.command}: {lines}\n")
         return USAGE_EXIT if isinstance(error, UsageError) else BROKE_EXIT
 
 

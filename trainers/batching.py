@@ -17,14 +17,17 @@ WINDOW = 32
 class ByLength(torch.utils.data.Sampler[int]):
     """Indices in which each run of `batch` has about one length; another order every epoch, the same for the same seed.
 
-    No state but the epoch, which the Trainer sets: a resumed run reads what an undisturbed one would.
+    No state but the epoch, which the Trainer sets: a resumed run reads what an undisturbed one would. Of `processes`,
+    each takes every so manyeth batch. They need equally many whole ones: what lacks is index `len(lengths)`, which
+    stands for a row that teaches nothing. (accelerate would give rows of the epoch's beginning a second time.)
     """
 
-    def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int, processes: int = 1) -> None:
         self.lengths, self.batch, self.seed, self.epoch = lengths, batch, seed, 0
+        self.lacking = -len(lengths) % (batch * processes) if processes > 1 else 0
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.lengths) + self.lacking
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -40,7 +43,7 @@ class ByLength(torch.utils.data.Sampler[int]):
         short = [one for one in batches if len(one) < self.batch]
         whole = [one for one in batches if len(one) == self.batch]
         rng.shuffle(whole)
-        return iter([index for one in whole + short for index in one])
+        return iter([index for one in whole + short for index in one] + [len(self.lengths)] * self.lacking)
 
 
 def padded(rows: Sequence[Row], filler: int) -> dict[str, torch.Tensor]:

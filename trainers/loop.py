@@ -17,24 +17,32 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from trainers.batching import ByLength, by_length, padded
 from trainers.encoding import IGNORED
-from trainers.faults import TrainingError
+from trainers.faults import SharedError
 from trainers.overfitting import stale
+from trainers.packing import Pack
 from trainers.prepare import Row
+from trainers.ranks import is_first, processes, share_of
 from trainers.settings import Training
 
-WHOLE = ("trainer_state.json", "optimizer.pt", "scheduler.pt", "adapter_model.safetensors")
-"""What a checkpoint holds; the state is written last."""
+WHOLE = ("trainer_state.json", "scheduler.pt", "adapter_model.safetensors")
+"""What a checkpoint holds besides the optimizer's state; the Trainer's is written last."""
+OPTIMIZERS = ("optimizer.pt", "optimizer.bin", "optimizer_0", "latest")
+"""Where the optimizer's state is: alone and under DDP, under FSDP in one file or in shards, under DeepSpeed."""
 
 
-class Rows(torch.utils.data.Dataset[Row]):
-    def __init__(self, rows: Sequence[Row]) -> None:
+class Rows(torch.utils.data.Dataset[Row | Pack]):
+    """Rows or packs of them, and behind them one that teaches nothing, for a process that would have none."""
+
+    def __init__(self, rows: Sequence[Row | Pack], filler: int) -> None:
         self.rows = rows
+        nothing = Row((filler,), (IGNORED,), (0, 0), "")
+        self.nothing = Pack((nothing,)) if isinstance(rows[0], Pack) else nothing
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: int) -> Row:
-        return self.rows[index]
+    def __getitem__(self, index: int) -> Row | Pack:
+        return self.rows[index] if index < len(self.rows) else self.nothing
 
 
 class Pace(TrainerCallback):
@@ -59,38 +67,48 @@ class Loop(Trainer):
         self, *, learned: Sequence[Row], held: Sequence[Row], filler: int, training: Training, **given: Any
     ) -> None:
         self.learned, self.held, self.filler, self.training = learned, held, filler, training
+        self.sick = 0.0
         super().__init__(**given)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> ByLength:
-        lengths = [len(row.ids) for row in self.train_dataset.rows]
-        return ByLength(lengths, self.args.per_device_train_batch_size, self.args.seed)
+        lengths = [len(row) for row in self.train_dataset.rows]
+        return ByLength(lengths, self.args.per_device_train_batch_size, self.args.seed, self.args.world_size)
 
     def training_step(self, *given: Any, **named: Any) -> torch.Tensor:
         loss = super().training_step(*given, **named)
-        if not torch.isfinite(loss):
+        self.sick += float(not torch.isfinite(loss))
+        if self.sick and self.args.world_size == 1:
             self._stop(f"loss={loss.item()}")
         return loss
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
-        if not math.isfinite(float(norm)):
+        if self.args.world_size > 1:  # all stop together: one alone would leave the others waiting for it
+            self.sick = float(self.accelerator.reduce(torch.tensor(self.sick, device=self.args.device), "sum"))
+        if self.sick:
+            self._stop("loss=nan or inf")
+        if norm is not None and not math.isfinite(float(norm)):
             self._stop(f"gradient norm={float(norm)}")
         return norm
 
     def _stop(self, what: str) -> None:
         kept = last_checkpoint(Path(self.args.output_dir))
         where = f"the last good checkpoint is {kept}" if kept else "no checkpoint had been saved"
-        raise TrainingError(f"{what} at step {self.state.global_step + 1}; {where}", "lower --lr, or look at the data")
+        raise SharedError(f"{what} at step {self.state.global_step + 1}; {where}", "lower --lr, or look at the data")
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Loss a supervised token, and the share of answers whose every token is the likeliest: greedy decoding says
-        exactly those. Over the validation rows and as many of the rows learned from."""
+        exactly those. Over the validation rows and as many of the rows learned from, shared out to the processes."""
         was = self.model.training
         self.model.eval()
         metrics = {}
         for name, rows in (("", self.held), ("train_", self.learned)):
-            loss, accuracy = measure(self.model, rows, self.filler, self.training.batch * self.training.accumulation)
-            metrics |= {f"eval_{name}loss": loss, f"eval_{name}accuracy": accuracy}
+            batch = self.training.batch * self.training.accumulation
+            counts = measure(self.model, rows, self.filler, batch, self.args.process_index, self.args.world_size)
+            if self.args.world_size > 1:
+                counts = self.accelerator.reduce(counts.to(self.args.device), "sum").cpu()
+            loss, tokens, right = counts.tolist()
+            metrics |= {f"eval_{name}loss": loss / tokens, f"eval_{name}accuracy": right / len(rows)}
         self.model.train(was)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -98,14 +116,23 @@ class Loop(Trainer):
 
 
 @torch.no_grad()
-def measure(model: Any, rows: Sequence[Row], filler: int, batch: int) -> tuple[float, float]:
-    """Mean loss of a supervised token, and the share of rows whose whole answer is what greedy decoding would say."""
+def measure(
+    model: Any, rows: Sequence[Row], filler: int, batch: int, process: int = 0, processes: int = 1
+) -> torch.Tensor:
+    """Summed loss, supervised tokens, and rows whose whole answer is what greedy decoding would say: `(3,)`, float64.
+
+    Of this process's batches. All go through the model equally often, since sharded weights are fetched together.
+    """
     device = next(model.parameters()).device
     total, tokens, right = 0.0, 0, 0
-    for some in by_length(rows, batch):
+    batches = list(by_length(rows, batch))
+    for at in range(process, len(batches) + -len(batches) % processes, processes):
+        some = batches[min(at, len(batches) - 1)]
         fed = {name: value.to(device) for name, value in padded(some, filler).items()}
         labels = fed.pop("labels")[:, 1:]
         logits = model(**fed).logits[:, :-1].float()
+        if at >= len(batches):
+            continue
         losses = torch.nn.functional.cross_entropy(
             logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="sum"
         )
@@ -114,7 +141,7 @@ def measure(model: Any, rows: Sequence[Row], filler: int, batch: int) -> tuple[f
         for row, hits in zip(some, same, strict=True):
             start, end = row.answer
             right += bool(hits[start - 1 : end - 1].all())
-    return total / tokens, right / len(rows)
+    return torch.tensor([total, tokens, right], dtype=torch.float64)
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -128,7 +155,13 @@ def is_whole(checkpoint: Path) -> bool:
         json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return all((checkpoint / name).is_file() for name in WHOLE)
+    held = all((checkpoint / name).is_file() for name in WHOLE)
+    return held and any((checkpoint / name).exists() for name in OPTIMIZERS)
+
+
+def made_by(checkpoint: Path) -> int:
+    """How many processes saved it: each its own random state. With one missing, dropout goes on otherwise."""
+    return len(list(checkpoint.glob("rng_state*.pth")))
 
 
 def clear_halves(folder: Path) -> None:
@@ -146,7 +179,7 @@ def arguments(training: Training, folder: Path, device: str, bf16: bool, tracker
         output_dir=str(folder),
         num_train_epochs=training.epochs,
         per_device_train_batch_size=training.batch,
-        gradient_accumulation_steps=training.accumulation,
+        gradient_accumulation_steps=share_of(training.accumulation, processes()),
         learning_rate=training.lr,
         weight_decay=training.weight_decay,
         warmup_steps=training.warmup,
@@ -155,6 +188,8 @@ def arguments(training: Training, folder: Path, device: str, bf16: bool, tracker
         bf16=bf16,
         **(checkpointing if training.checkpointing else {}),
         use_cpu=device == "cpu",
+        ddp_backend="gloo" if device == "cpu" and processes() > 1 else None,
+        ddp_find_unused_parameters=False,
         seed=training.seed,
         eval_strategy="steps",
         eval_steps=training.evaluate_every,
@@ -169,7 +204,7 @@ def arguments(training: Training, folder: Path, device: str, bf16: bool, tracker
         report_to=[tracker] if tracker else [],
         remove_unused_columns=False,
         dataloader_pin_memory=device != "cpu",
-        disable_tqdm=False,
+        disable_tqdm=not is_first(),
         push_to_hub=False,
     )
 

@@ -32,6 +32,10 @@ class Row:
     answer: tuple[int, int]
     scenario: str
 
+    def __len__(self) -> int:
+        """In tokens."""
+        return len(self.ids)
+
 
 @dataclass(frozen=True)
 class Prepared:

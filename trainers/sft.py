@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -19,9 +19,10 @@ from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers import overfitting
 from trainers.base import Base, copy_tokenizer, open_base, read_json_file, speech, write_json, write_manifest
-from trainers.faults import TrainingError
+from trainers.faults import SharedError, TrainingError
 from trainers.prepare import Prepared, prepare
-from trainers.settings import Chosen, Training
+from trainers.ranks import is_first, local_rank, processes, say, share_of
+from trainers.settings import FIELDS, Chosen, Training
 
 SETTINGS = "settings.json"
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes")
@@ -42,6 +43,7 @@ def sft(
 ) -> Path:
     """Train, or go on with what `out` holds; returns the adapter's folder. Raises `UsageError`, `TrainingError`."""
     training = chosen.training
+    check_combination(training)
     check_installed(training, tracker)
     device = device_of(training)
     base = open_base(model, dialect, system_prompt)
@@ -56,11 +58,12 @@ def sft(
         track=track,
     )
     for line in (*base.artifact.dialect_inferred, *ready.told):
-        print(printable(line), flush=True)
-    claim(out, base, ready, chosen, data)
+        say(line)
+    if is_first():
+        claim(out, base, ready, chosen, data)
     adapter = out / "adapter"
     if (adapter / "phi4bench.json").is_file():
-        print(f"{adapter} is finished; nothing to do")
+        say(f"{adapter} is finished; nothing to do")
         return adapter
     return _train(base, ready, training, out, device, tracker)
 
@@ -68,6 +71,7 @@ def sft(
 def check_installed(training: Training, tracker: str) -> None:
     needed = ["torch", "transformers", "peft", "accelerate", "matplotlib"]
     needed += ["bitsandbytes"] if training.quantize != "none" or "8bit" in training.optimizer else []
+    needed += ["flash_attn"] if training.attention == "flash_attention_2" else []
     missing = [name for name in [*needed, *([tracker] if tracker else [])] if find_spec(name) is None]
     if missing:
         raise UsageError(f"training needs {', '.join(missing)}, not installed", "pip install 'phi4bench[train]'")
@@ -83,7 +87,25 @@ def device_of(training: Training) -> str:
     device = "cuda" if there and training.device != "cpu" else "cpu"
     if device == "cpu" and training.optimizer != "adamw":
         raise UsageError(f"optimizer={training.optimizer!r} needs CUDA", "use --optimizer adamw")
+    if device == "cpu" and training.attention == "flash_attention_2":
+        raise UsageError(f"attention={training.attention!r} needs CUDA", "use --attention sdpa")
+    if device == "cuda" and local_rank() >= torch.cuda.device_count():
+        raise UsageError(
+            f"process {local_rank()} of this machine has no CUDA device: there are {torch.cuda.device_count()}",
+            "start one process for each (--nproc_per_node, --num_processes)",
+        )
     return device
+
+
+def check_combination(training: Training) -> None:
+    """Raises `UsageError` for settings that do not go together, in this launch."""
+    share_of(training.accumulation, processes())
+    if training.packing and training.attention == "flash_attention_2" and training.batch > 1:
+        raise UsageError(
+            f"packing with attention='flash_attention_2' and batch={training.batch}, but should be batch=1: flash"
+            " attention keeps conversations apart in a batch of one row alone",
+            "use --batch 1 with more --accumulation, or --attention sdpa",
+        )
 
 
 def claim(out: Path, base: Base, ready: Prepared, chosen: Chosen, data: Sequence[str]) -> None:
@@ -96,13 +118,13 @@ def claim(out: Path, base: Base, ready: Prepared, chosen: Chosen, data: Sequence
     }
     if (out / SETTINGS).is_file():
         held = read_json_file(out / SETTINGS)
-        theirs = {key: held.get(key) for key in asked}
+        theirs = {key: held.get(key) for key in asked}  # a setting that is younger than the run had its default
         theirs["model"] = {key: held.get("model", {}).get(key) for key in asked["model"]}
         theirs["data"] = {"sha256": held.get("data", {}).get("sha256")}
         differs = [
-            f"{name}={held.get('settings', {}).get(name)!r}, now {value!r}"
+            f"{name}={before!r}, now {value!r}"
             for name, value in asked["settings"].items()
-            if held.get("settings", {}).get(name) != value
+            if (before := held.get("settings", {}).get(name, FIELDS[name].default)) != value
         ]
         differs += [name for name in ("model", "data", "dialect_sha256") if theirs[name] != asked[name]]
         if differs:
@@ -136,42 +158,40 @@ def claim(out: Path, base: Base, ready: Prepared, chosen: Chosen, data: Sequence
 def _train(base: Base, ready: Prepared, training: Training, out: Path, device: str, tracker: str) -> Path:
     import torch
 
-    from trainers.batching import padded
-    from trainers.loop import (
-        Loop,
-        Pace,
-        Rows,
-        arguments,
-        best_of,
-        clear_halves,
-        history_of,
-        last_checkpoint,
-    )
+    from trainers.loop import Loop, Pace, Rows, arguments, clear_halves, history_of, last_checkpoint
+    from trainers.packing import prove_apart
     from trainers.stopwatch import Stopwatch
 
     if training.threads:
         torch.set_num_threads(training.threads)
     checkpoints = out / "checkpoints"
-    clear_halves(checkpoints)
     bf16 = training.precision == "bf16" or (
         training.precision == "auto" and device == "cuda" and torch.cuda.is_bf16_supported()
     )
+    settings = arguments(training, checkpoints, device, bf16, tracker)
+    with settings.main_process_first(local=False):
+        if is_first():
+            clear_halves(checkpoints)
     model, filler = adapted(base, training, device, bf16)
+    if training.packing:
+        prove_apart(model.to(settings.device) if training.quantize == "none" else model, ready.train, filler)
+    lines, collate = batches_of(ready, training, filler)
     loop = Loop(
         learned=ready.train[:: max(1, len(ready.train) // max(1, len(ready.validation)))],
         held=ready.validation,
         filler=filler,
         training=training,
         model=model,
-        args=arguments(training, checkpoints, device, bf16, tracker),
-        train_dataset=Rows(ready.train),
-        eval_dataset=Rows(ready.validation),
-        data_collator=lambda rows: padded(rows, filler),
+        args=settings,
+        train_dataset=Rows(lines, filler),
+        eval_dataset=Rows(ready.validation, filler),
+        data_collator=collate,
         callbacks=[Pace(training.patience), Stopwatch()],
     )
     last = last_checkpoint(checkpoints)
+    _check_shared(loop, last)
     if last is not None:
-        print(f"going on from {last}", flush=True)
+        say(f"going on from {last}" + _other_processes(last))
     if last is None or not _ended(last, training, overfitting.stale(history_of(last))):
         try:
             loop.train(resume_from_checkpoint=str(last) if last else None)
@@ -183,7 +203,50 @@ def _train(base: Base, ready: Prepared, training: Training, out: Path, device: s
                 f"the disk is full ({printable(str(error), 120)}); the last good checkpoint is {kept}",
                 "make room, and run the same command again",
             ) from None
-        last = last_checkpoint(checkpoints)
+    loop.accelerator.wait_for_everyone()
+    return _finish(base, training, out, last_checkpoint(checkpoints)) if is_first() else out / "adapter"
+
+
+def batches_of(ready: Prepared, training: Training, filler: int) -> tuple[Sequence[Any], Callable[[Any], Any]]:
+    """What is learned from, row by row or packed, and what makes a batch of some of it."""
+    from trainers.batching import padded
+    from trainers.packing import pack, packed, told
+
+    if not training.packing:
+        return ready.train, lambda rows: padded(rows, filler)
+    packs = pack(ready.train, training.length, training.seed)
+    say(told(packs, training.length))
+    return packs, lambda packs: packed(packs, filler)
+
+
+def _check_shared(loop: Any, last: Path | None) -> None:
+    """Raises where the processes of a launch see different checkpoints: their machines do not share the folder."""
+    import torch
+
+    if processes() == 1:
+        return
+    step = torch.tensor([int(last.name.rpartition("-")[2]) if last else 0], device=loop.args.device)
+    steps = loop.accelerator.gather(step).tolist()
+    if len(set(steps)) > 1:
+        raise SharedError(
+            f"the processes see different checkpoints (of steps {', '.join(map(str, steps))})",
+            "name a folder in --out that all machines share",
+        )
+
+
+def _other_processes(last: Path) -> str:
+    from trainers.loop import made_by
+
+    then, now = made_by(last), processes()
+    if then == now:
+        return ""
+    return f", which {then} processes saved; there are {now} now: the same steps, with other dropout"
+
+
+def _finish(base: Base, training: Training, out: Path, last: Path | None) -> Path:
+    """The curves, their verdict, and the adapter that is kept. By one process alone."""
+    from trainers.loop import best_of, history_of
+
     assert last is not None, "a finished run has saved its last step"
     points = overfitting.points_of(history_of(last))
     report = overfitting.judge(points)
@@ -210,8 +273,10 @@ def adapted(base: Base, training: Training, device: str, bf16: bool) -> tuple[An
 
     dtype = torch.bfloat16 if bf16 else torch.float32
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
+    if training.attention != "auto":
+        options["attn_implementation"] = training.attention
     if training.quantize != "none":
-        options["device_map"] = {"": device if device == "cpu" else 0}
+        options["device_map"] = {"": device if device == "cpu" else local_rank()}
         options["quantization_config"] = (
             BitsAndBytesConfig(load_in_8bit=True)
             if training.quantize == "int8"
@@ -231,7 +296,7 @@ def adapted(base: Base, training: Training, device: str, bf16: bool) -> tuple[An
     made, kinds = adapt(model, training)
     learned, frozen = made.get_nb_trainable_parameters()
     layers = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    print(f"LoRA rank {training.rank} on {layers}: {learned:,} of {frozen:,} parameters learn", flush=True)
+    say(f"LoRA rank {training.rank} on {layers}: {learned:,} of {frozen:,} parameters learn")
     return made, model.config.pad_token_id or 0
 
 

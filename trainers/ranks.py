@@ -1,0 +1,55 @@
+"""Which process of a launch this one is. `torchrun` and `accelerate launch` start one for each device. No torch.
+
+A step is the same however many processes share it: `accumulation` counts its batches over all of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from phi4bench.errors import UsageError
+from phi4bench.printable import printable
+
+
+def processes(environment: Mapping[str, str] = os.environ) -> int:
+    """How many processes train together; 1 without a launcher. Raises `UsageError`."""
+    return _number(environment, "WORLD_SIZE", 1)
+
+
+def rank(environment: Mapping[str, str] = os.environ) -> int:
+    return _number(environment, "RANK", 0)
+
+
+def local_rank(environment: Mapping[str, str] = os.environ) -> int:
+    """Among the processes of this machine: the CUDA device that is this one's."""
+    return _number(environment, "LOCAL_RANK", 0)
+
+
+def is_first() -> bool:
+    """Whether this process writes and speaks for all."""
+    return rank() == 0
+
+
+def say(line: str) -> None:
+    """Print a line once, however many processes there are."""
+    if is_first():
+        print(printable(line), flush=True)
+
+
+def share_of(accumulation: int, world: int) -> int:
+    """Batches a step of each process. Raises `UsageError` where they cannot share a step evenly."""
+    if accumulation % world:
+        raise UsageError(
+            f"accumulation={accumulation}, but should be a multiple of the {world} processes: they share the batches"
+            " of a step",
+            f"use --accumulation {world * max(1, round(accumulation / world))}, and --batch for the size of one",
+        )
+    return accumulation // world
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, "").strip() or str(default)
+    if not (text.isascii() and text.isdecimal()):
+        raise UsageError(f"{name}={printable(repr(text), 40)}, but should be a number, as a launcher sets it")
+    return int(text)
