@@ -33,9 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build().parse_args(arguments)
     try:
         if processes() > 1 and options.command != "sft":
-            raise UsageError(
-                f"{options.command} is work for one process, not {processes()}", "launch sft alone"
-            )
+            raise UsageError(f"{options.command} is work for one process, not {processes()}", "launch sft alone")
         carry_out: Callable[[argparse.Namespace], object] = options.carry_out
         code = carry_out(options)
         return code if isinstance(code, int) else 0

@@ -1,7 +1,8 @@
 """Packing: several conversations in one row, none of which reads another. Needs torch.
 
-A row's `position_ids` begin at 0 for every conversation and there is no attention mask: that is how transformers knows
-packed rows (`find_packed_sequence_indices`) and masks by block. Flash attention does so in a batch of one row alone.
+A row's `position_ids` begin at 0 for every conversation, and there is neither an attention mask nor a cache: that is
+how transformers knows packed rows (`masking_utils.find_packed_sequence_indices`) and masks by block. Flash attention
+knows them in a batch of one row alone (`modeling_flash_attention_utils._is_packed_sequence`).
 """
 
 from __future__ import annotations
