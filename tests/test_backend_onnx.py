@@ -126,6 +126,27 @@ def test_a_growing_cache_gives_the_tokens_of_one_in_place(tiny_models, monkeypat
     assert tokens(opened(tiny_models / "int8")) == in_place
 
 
+def test_a_row_that_fills_up_a_pair_leaves_no_trace(tiny_models):  # noqa: F811
+    from phi4bench.backends.kv import PrefixStore, SharedRows
+
+    decoder = opened(tiny_models / "int8")._decoder
+    first, second = np.arange(3, 23, dtype=np.int64), np.arange(3, 27, dtype=np.int64)
+    fresh = SharedRows(decoder, 2, 64, PrefixStore())
+    fresh.enter(0, first, 10)
+    fresh.enter(1, second, 10)
+    wanted = fresh.step([7, 9]).copy()
+
+    rows = SharedRows(decoder, 1, 64, PrefixStore(), together=2)
+    rows.enter(0, first, 10)
+    rows.enter(1, second, 10)
+    rows.leave(1)
+    rows.step([7])  # the second row, which holds the prefix, fills up and is written over
+    rows.leave(0)
+    rows.enter(0, first, 10)
+    rows.enter(1, second, 10)
+    assert np.array_equal(rows.step([7, 9]), wanted)
+
+
 def test_attention_that_cannot_write_in_place_is_found_out(tiny_models, torch_tokens):  # noqa: F811
     backend = opened(tiny_models / "fp16", threads=2, batch=None)
     assert backend.identity()["cache"] == "growing, prompts whole"

@@ -115,6 +115,33 @@ def test_a_shape_opens_and_runs_here_and_in_genai_with_the_same_tokens(precision
     assert len(set(made.token_ids)) > 1, "one token over and over proves little"
 
 
+@pytest.fixture(scope="module")
+def wide_blocks(tmp_path_factory):
+    """Blocks over which some processors' kernels round one row otherwise than several."""
+    out = tmp_path_factory.mktemp("wide")
+    make(Shape(256, 256, 2, 4, 2, 1100, tied=False, context=256), ["int4"], out, Packing(block_size=128))
+    return out / "int4"
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3, 5])
+def test_an_answer_depends_on_no_neighbour_whatever_the_blocks(jobs, wide_blocks):
+    prompts = [prompt(f"Read {'a' * number}.txt") for number in range(5)]
+
+    def answers(some, batch):
+        backend = open_backend(open_artifact(str(wide_blocks)), threads=1, batch=batch)
+        found = dict(backend.generate(some, Decoding(NEW)))
+        backend.close()
+        return [found[index].token_ids for index in range(len(some))]
+
+    assert answers(prompts[:jobs], 4) == answers(prompts, 16)[:jobs]
+
+
+def test_rows_of_wide_blocks_decode_together(wide_blocks):
+    backend = open_backend(open_artifact(str(wide_blocks)), threads=1, batch=8)
+    assert backend.identity()["cache"] in ("in place, rows together", "in place, rows in pairs")
+    assert backend.identity()["rows"] == 8
+
+
 def test_one_seed_draws_one_model_whose_int8_is_its_fp32_packed(small, tmp_path):
     drawn = Drawn(SMALL, seed=0)
     head = drawn.array("lm_head.MatMul.weight")

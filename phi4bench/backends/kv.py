@@ -62,9 +62,15 @@ class SharedRows:
     """Rows that decode together, all of at most `tokens` tokens, written in place.
 
     For `Decoder.in_place_possible`: on the CPU, and without position_ids, which attention of this kind does not need.
+    `together`: rows are stepped in multiples of it, empty ones filling up, for kernels that round a row by itself
+    otherwise than a row of several.
     """
 
-    def __init__(self, decoder: Decoder, rows: int, tokens: int, prefixes: PrefixStore[list[Array]]) -> None:
+    def __init__(
+        self, decoder: Decoder, rows: int, tokens: int, prefixes: PrefixStore[list[Array]], together: int = 1
+    ) -> None:
+        rows = -(-rows // together) * together
+        self._together = together
         self._decoder = decoder
         self._value = onnxruntime().OrtValue.ortvalue_from_numpy  # on CPU it aliases the array
         self._prefixes = prefixes
@@ -93,16 +99,19 @@ class SharedRows:
         return self._read(slot, ids, shared)
 
     def step(self, tokens: Sequence[int]) -> Array:
-        count = len(tokens)
+        taken = len(tokens)
+        count = -(-taken // self._together) * self._together
         binding = self._stepping.get(count) or self._bind_step(count)
-        self._tokens[:count, 0] = tokens
-        self._lengths[:count] += 1
+        self._tokens[:taken, 0] = tokens
+        self._lengths[:taken] += 1
+        for empty in range(taken, count):  # it writes over the start of its row, where a prefix may lie
+            self._lengths[empty], self._held[empty] = 1, b""
         total = int(self._lengths[:count].max())
         mask = self._mask[: count * total].reshape(count, total)
         np.less(self._counting[:, :total], self._lengths[:count], out=mask)
         binding.bind_ortvalue_input("attention_mask", self._value(mask))
         self._decoder.session.run_with_iobinding(binding)
-        return self._logits[:count, 0]
+        return self._logits[:taken, 0]
 
     def leave(self, slot: int) -> None:
         self._count -= 1

@@ -119,7 +119,7 @@ class OnnxBackend:
         self._decoder: Decoder | None
         self._cache: CacheMode
         self._decoder, self._cache = open_probed(model_file, load)
-        if self._cache != "in place, rows together":
+        if self._cache not in ("in place, rows together", "in place, rows in pairs"):
             self._plan = replace(self._plan, rows=1)
         self._tokenizer = tokenizer
         self._masks: Masks | None = None
@@ -189,6 +189,8 @@ class OnnxBackend:
     def _run(self, jobs: Sequence[Job], plan: Plan, work: Work[Done]) -> Iterator[tuple[int, Done]]:
         if not jobs:
             return
+        # By the layout and not by the jobs that are left, so that no answer depends on how many those are.
+        together = 2 if self._cache == "in place, rows in pairs" and plan.rows > 1 else 1
         tokens = max(len(job.ids) + job.cap for job in jobs)
         if jobs[0].forced:  # rows are stepped as long as the longest answer beside them
             tokens = max(len(job.ids) for job in jobs) + max(job.cap for job in jobs)
@@ -197,7 +199,7 @@ class OnnxBackend:
         plan = replace(plan, rows=max(1, min(plan.rows, -(-len(jobs) // plan.lanes), affordable)))
         prefixes: PrefixStore[list[Any]] = PrefixStore()
         next_job = handing_out(jobs)
-        all_rows = [self._rows(plan.rows, tokens, prefixes) for _ in range(plan.lanes)]
+        all_rows = [self._rows(plan.rows, tokens, prefixes, together) for _ in range(plan.lanes)]
         lanes = [work(rows, plan.rows, next_job) for rows in all_rows]
         try:
             yield from lanes[0] if len(lanes) == 1 else side_by_side(lanes)
@@ -214,8 +216,8 @@ class OnnxBackend:
         assert self._decoder is not None
         return sum(c.heads * c.head_size * np.dtype(c.dtype).itemsize for c in self._decoder.cache)
 
-    def _rows(self, rows: int, tokens: int, prefixes: PrefixStore[list[Any]]) -> Rows:
+    def _rows(self, rows: int, tokens: int, prefixes: PrefixStore[list[Any]], together: int) -> Rows:
         assert self._decoder is not None
         if self._cache in ("growing", "growing, prompts whole"):
             return GrowingRow(self._decoder, prefixes, whole=self._cache != "growing")
-        return SharedRows(self._decoder, rows, tokens, prefixes)
+        return SharedRows(self._decoder, rows, tokens, prefixes, together)
