@@ -25,7 +25,20 @@ INCONCLUSIVE = "INCONCLUSIVE"
 
 def add_suite_options(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """The suites' `pytest_addoption`. Harmless when a second conftest calls it too."""
-    from phi4bench.run.options import add_options
+    from phi4bench.run.options import OPTIONS
+
+    _add_options(parser, pluginmanager, OPTIONS)
+
+
+def add_benchmark_options(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """The benchmarks' `pytest_addoption`, alone or beside the suites'."""
+    from phi4bench.run.options import BENCHMARK_OPTIONS
+
+    _add_options(parser, pluginmanager, BENCHMARK_OPTIONS)
+
+
+def _add_options(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager, options: Mapping[str, Any]) -> None:
+    from phi4bench.run.options import DESTINATION, add_options
 
     if not pluginmanager.is_registered(sys.modules[__name__]):
         raise pytest.UsageError(
@@ -33,8 +46,9 @@ def add_suite_options(parser: pytest.Parser, pluginmanager: pytest.PytestPluginM
             " plugins are not loaded by themselves give -p phi4bench.plugin"
         )
     group = parser.getgroup("phi4bench", "phi4bench, judging an artifact")
-    if not group.options:
-        add_options(group.addoption)
+    there = {option.dest for option in group.options}
+    new = {name: option for name, option in options.items() if DESTINATION.format(name) not in there}
+    add_options(group.addoption, new)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -46,9 +60,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
     """
     if not any(arg.partition("=")[0] == "--model" for arg in args):
         return
-    from phi4bench.run.options import OPTIONS
+    from phi4bench.run.options import BENCHMARK_OPTIONS, OPTIONS
 
-    flags = {flag for flag, settings in OPTIONS.values() if settings.get("action") != "store_true"}
+    options = (OPTIONS | BENCHMARK_OPTIONS).values()
+    flags = {flag for flag, settings in options if settings.get("action") != "store_true"}
     places = list(early_config.known_args_namespace.file_or_dir)
     for flag, value in pairwise(args):
         if flag in flags and value in places:
@@ -81,7 +96,7 @@ def _lead_to_suites(places: Sequence[str]) -> bool:
         path = Path(place.partition("::")[0]).resolve()
         for conftest in (folder / "conftest.py" for folder in (path, *path.parents)):
             with contextlib.suppress(OSError):
-                if b"phi4bench.plugin import add_suite_options" in conftest.read_bytes():
+                if b"from phi4bench.plugin import add_" in conftest.read_bytes():
                     return True
     return False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -132,9 +132,28 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def add_options(add: Callable[..., Any]) -> None:
-    """Declare every option through `add`, argparse's `add_argument` or pytest's `addoption`."""
-    for name, (flag, settings) in OPTIONS.items():
+BENCHMARK_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "model": OPTIONS["model"],
+    "history": (
+        "--history",
+        {"metavar": "DIR", "help": "where earlier runs of the benchmarks are kept (default: .benchmarks)"},
+    ),
+    "no_history": ("--no-history", {"action": "store_true", "help": "neither compare the benchmarks nor keep them"}),
+    "fail_on_slower": (
+        "--fail-on-slower",
+        {"action": "store_true", "help": "exit 1 where a benchmark became slower than its last runs"},
+    ),
+    "plant_slowdown": (
+        "--plant-slowdown",
+        {"metavar": "SHARE", "help": "make every call slower by a share of itself, keep nothing; to see it caught"},
+    ),
+}
+"""Those of `pytest benchmarks/`, where `--model` names what to time."""
+
+
+def add_options(add: Callable[..., Any], options: Mapping[str, tuple[str, dict[str, Any]]] = OPTIONS) -> None:
+    """Declare the options through `add`, argparse's `add_argument` or pytest's `addoption`."""
+    for name, (flag, settings) in options.items():
         add(flag, dest=DESTINATION.format(name), **settings)
 
 

@@ -1,0 +1,229 @@
+"""What one pytest run of the benchmarks measures: its artifacts, its samples, and how they stand to the history.
+
+Everything that a user can get wrong is known before the first round, in `error`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.comparing import BLOCKS, Change, Outcome, Sample, compare
+from benchmarks.history import DEFAULT_FOLDER, History, Machine, Run
+from benchmarks.reference import piece_named
+from benchmarks.rounds import SECONDS, Between, Neighbours, blocks, cpu_s, fastest_s, lay_out, slowed
+from phi4bench import machine
+from phi4bench.artifacts import Artifact, open_artifact, unique_ids
+from phi4bench.counting import counted
+from phi4bench.datasets import fixtures_dir
+from phi4bench.errors import BackendError, Phi4benchError, UsageError
+from phi4bench.printable import printable
+from phi4bench.report.writing import now
+from phi4bench.revision import suite_revision
+
+SHIPPED_MODEL = "nano-int8"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """As given on the command line. `history`: `None` where nothing is compared or kept."""
+
+    models: tuple[str, ...]
+    history: Path | None
+    fail_on_slower: bool
+    planted: float
+
+
+def settings_from(get: Callable[[str], Any], root: Path, called_from: Path) -> Settings:
+    """`get` maps a name of `BENCHMARK_OPTIONS` to its text. `UsageError` for one that means nothing."""
+    planted = get("plant_slowdown") or "0"
+    try:
+        share = float(planted)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 10:
+        raise UsageError(f"--plant-slowdown={planted!r}, but should be a share, as 0.15")
+    folder = called_from / Path(get("history")).expanduser() if get("history") else root / DEFAULT_FOLDER
+    models = tuple(get("model") or (str(fixtures_dir() / "models" / SHIPPED_MODEL / "model.onnx"),))
+    return Settings(models, None if get("no_history") else folder, bool(get("fail_on_slower")), share)
+
+
+class Recording:
+    """The state of one run. `slower`: whether a benchmark became slower, once `finish` has compared them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.artifacts: dict[str, Artifact] = {}
+        self.error = ""
+        self.samples: dict[str, Sample] = {}
+        self.changes: list[Change] = []
+        self.notes: list[str] = []
+        self._history: History | None = None
+        try:
+            opened = unique_ids([open_artifact(spec) for spec in settings.models])
+            self.artifacts = {one.id: one for one in opened}
+            self.machine = Machine.of(machine.describe())
+            if settings.history is not None:
+                self._history = History.open(settings.history, self.machine)
+        except Phi4benchError as error:
+            self.error = printable(str(error))
+
+    @property
+    def slower(self) -> bool:
+        return any(change.outcome is Outcome.SLOWER for change in self.changes)
+
+    def compare(self) -> list[Change]:
+        """Each benchmark beside its last runs; nothing with `--no-history`."""
+        if self._history is not None and not self.changes:
+            past = self._history.samples
+            self.changes = [compare(one, past, len(self.samples)) for one in self.samples.values()]
+        return self.changes
+
+    def finish(self, whole: bool) -> None:
+        """Compares what was measured, and keeps it. `whole`: every benchmark came to its end."""
+        if self._history is None or not self.compare():
+            return
+        runs = self._history.runs
+        self.notes += self._history.others()
+        if runs:
+            self.notes += _new_software(runs[-1].software, self.machine.software)
+        if self.settings.planted:
+            self.notes.append(f"every call was slowed by {self.settings.planted:.0%}: nothing was kept")
+        elif not whole:
+            self.notes.append("not every benchmark came to its end: nothing was kept")
+        else:
+            self._keep(self._history)
+
+    def _keep(self, history: History) -> None:
+        revision = suite_revision()["sha256"][:12]
+        try:
+            history.keep(Run(now(), revision, self.machine.software, tuple(self.samples.values())))
+            self.notes.append(f"kept as the {ordinal(len(history.runs))} run of this machine: {history.path}")
+        except UsageError as error:
+            self.notes.append(f"not kept: {error}")
+
+
+def _new_software(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    changed = [
+        f"{name} {before.get(name, 'none')}, now {now.get(name, 'none')}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    ]
+    return [printable(f"since the last run: {'; '.join(changed)}", 300)] if changed else []
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th, 21st."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
+
+
+class Timed:
+    """Times an action in a benchmark's rounds, with reference work between them, and records what it took."""
+
+    def __init__(self, benchmark: Any, name: str, recording: Recording) -> None:
+        self._benchmark, self._name, self._recording = benchmark, name, recording
+
+    def __call__(
+        self,
+        action: Callable[[], Any],
+        *,
+        reference: str = "interpreter",
+        cores: int = 1,
+        artifact: Artifact | None = None,
+        seconds: float = SECONDS,
+        wanted_s: float | None = None,
+        **work: int,
+    ) -> Any:
+        """What the last call of `action` returned. `work`: what one call does, as `cases=80`.
+
+        `reference`: `interpreter`, `arrays` or `process`, whichever is nearest to what the action does. `cores`: how
+        many it uses at once. `wanted_s`: told where a call takes longer.
+        """
+        full_name, piece = piece_named(reference, cores)
+        if self._benchmark.disabled:
+            return self._benchmark.pedantic(action)
+        action(), piece()  # warm: what is made once and kept is no call's own time
+        if self._recording.settings.planted:
+            action = slowed(action, self._recording.settings.planted)
+        clock = time.perf_counter
+        layout = lay_out(fastest_s(action, clock), fastest_s(piece, clock), seconds)
+        neighbours, between = Neighbours(), Between(piece, layout.pieces, clock, cpu_s)
+        count = layout.rounds * BLOCKS
+        result = self._benchmark.pedantic(action, rounds=count, iterations=layout.calls, teardown=between)
+        others, idle = neighbours.shares()
+        wall_s = list(self._benchmark.stats.stats.data)
+        cpu = [second / layout.calls for second in between.work_cpu_s[:count]]
+        if min(*wall_s, *cpu) <= 0:
+            raise BackendError(f"{self._name}: a round took no time, so that the clock cannot be right", "run it again")
+        sample = Sample(
+            self._name,
+            artifact.sha256 if artifact else "",
+            full_name,
+            cores,
+            tuple(work.items()),
+            blocks(wall_s, between.reference_s[: count + 1]),
+            blocks(cpu, between.reference_cpu_s[: count + 1]),
+            others,
+            idle,
+        )
+        self._recording.samples[self._name] = sample
+        if wanted_s is not None and min(sample.wall.work_s) > wanted_s:
+            took = duration(min(sample.wall.work_s))
+            self._recording.notes.append(f"{self._name}: {took} a call, but wanted are at most {wanted_s:g} s")
+        self._benchmark.extra_info |= {
+            **work,
+            "artifact": artifact.sha256 if artifact else None,
+            "machine": self._recording.machine.key,
+            "calls_per_round": layout.calls,
+            "reference": full_name,
+            "reference_s": min(sample.wall.reference_s),
+            "others": round(others, 3),
+        }
+        return result
+
+
+def changes_to_json(changes: list[Change]) -> dict[str, Any]:
+    """By the benchmark's name. `ratio`: now over before, in units of the reference work; null of a new one."""
+    return {
+        one.sample.name: {
+            "outcome": str(one.outcome),
+            "before_s": one.before_s,
+            "now_s": one.now_s,
+            "ratio": one.ratio,
+            "needed": one.needed,
+            "runs": one.runs,
+            "reason": one.reason,
+        }
+        for one in changes
+    }
+
+
+def table(changes: list[Change]) -> list[tuple[str, Outcome | None]]:
+    """The lines of the comparison, and of each what came out."""
+    width = max([len("benchmark"), *(len(one.sample.name) for one in changes)])
+    lines: list[tuple[str, Outcome | None]] = [(f"{'benchmark':{width}} {'before':>9} {'now':>9} {'ratio':>5}", None)]
+    for one in changes:
+        before = "" if one.before_s is None else duration(one.before_s)
+        ratio = "" if one.ratio is None else f"{one.ratio:.2f}"
+        row = f"{one.sample.name:{width}} {before:>9} {duration(one.now_s):>9} {ratio:>5}  {one.outcome}"
+        lines.append((f"{row} ({one.reason})" if one.reason else row, one.outcome))
+    pieces = sorted(one.machine for one in changes if one.machine is not None)
+    if pieces:
+        runs = counted(max(one.runs for one in changes), "run")
+        between = f"{pieces[0]:.2f} to {pieces[-1]:.2f}"
+        lines.append(
+            (f"beside the last {runs}; reference work took {between} of its time then, in no ratio above", None)
+        )
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """Four digits and a unit: `1.234 ms`."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size or unit == "us":
+            return f"{seconds / size:#.4g} {unit}"
+    raise AssertionError(seconds)

@@ -1,0 +1,173 @@
+"""Rounds, reference work and the pytest run of the benchmarks, as far as no clock decides."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kit import ROOT
+
+from benchmarks.comparing import BLOCKS
+from benchmarks.reference import PIECES, piece_named
+from benchmarks.rounds import MOST_ROUNDS, REFERENCE_S, ROUND_S, Between, blocks, lay_out, slowed
+from phi4bench.errors import BackendError
+
+QUICK = "benchmarks/test_statistics.py::test_levels_of_300_cases"
+
+
+def ticking(step_s: float = 1.0):
+    """A clock that goes on by a step each time it is read."""
+    return itertools.count(0, step_s).__next__
+
+
+def test_reference_work_stands_before_after_and_between_the_rounds():
+    done = []
+    between = Between(lambda: done.append("piece"), 2, ticking(), ticking(0.25))
+    for _ in range(3):
+        done.append("round")
+        between()
+    assert done == ["piece", "piece", *["round", "piece", "piece"] * 3]
+    assert between.reference_s == [0.5] * 4
+    assert between.work_cpu_s == [0.25] * 3
+
+
+def test_a_clock_that_goes_backwards_stops_the_benchmark():
+    with pytest.raises(BackendError, match="should only go forward"):
+        Between(lambda: None, 1, iter([5.0, 4.0]).__next__, ticking())
+
+
+def test_a_blocks_reference_is_the_fastest_piece_beside_its_rounds():
+    work = [float(i % 4 + 10) for i in range(4 * BLOCKS)]
+    pieces = [9.0] * (4 * BLOCKS + 1)
+    pieces[4] = 3.0  # between the first block and the second
+    made = blocks(work, pieces)
+    assert made.work_s == (10.0,) * BLOCKS
+    assert made.reference_s == (3.0, 3.0, *[9.0] * (BLOCKS - 2))
+
+
+@pytest.mark.parametrize("call_s", [1e-6, 1e-3, 0.05, 3.0])
+@pytest.mark.parametrize("piece_s", [0.002, 0.02])
+def test_rounds_are_short_where_the_work_allows_it(call_s, piece_s):
+    layout = lay_out(call_s, piece_s, 2.0)
+    assert 1 <= layout.rounds <= MOST_ROUNDS
+    assert layout.calls * call_s <= max(ROUND_S * 1.5, call_s)
+    assert layout.pieces * piece_s <= max(REFERENCE_S, piece_s)
+    spent = BLOCKS * layout.rounds * (layout.calls * call_s + layout.pieces * piece_s)
+    assert spent <= 2.0 or layout.rounds == 1
+
+
+def test_a_planted_fault_takes_its_share_of_the_calls_own_time():
+    """The clock reads 0 before, 10 and 10 after the call, and then goes on by halves up to 11.5."""
+    read = []
+
+    def clock() -> float:
+        read.append([0.0, 10.0][len(read)] if len(read) < 2 else 10.0 + (len(read) - 1) / 2)
+        return read[-1]
+
+    assert slowed(lambda: "made", 0.15, clock)() == "made"
+    assert read[-2:] == [11.0, 11.5]
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_every_piece_of_reference_work_is_the_same_each_time(name):
+    full_name, piece = piece_named(name, 1)
+    assert full_name == f"{name}/1"
+    assert piece() == piece()
+
+
+def test_reference_work_takes_as_many_cores_as_the_work():
+    assert piece_named("arrays", 2)[0] == "arrays/1 on 2"
+    assert piece_named("arrays", 2)[1]() == 2 * piece_named("arrays", 1)[1]()
+
+
+def bench(*arguments: object) -> subprocess.CompletedProcess[str]:
+    plugins = ["-p", "phi4bench.plugin", "-p", "pytest_benchmark.plugin", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, *map(str, arguments)]
+    return subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "COLUMNS": "100"},
+        timeout=120,
+        check=False,
+    )
+
+
+def history_file(folder: Path) -> Path:
+    [path] = folder.glob("machine-*.json")
+    return path
+
+
+def test_the_second_run_stands_beside_the_first_and_may_fail_where_it_is_slower(tmp_path):
+    first = bench(QUICK, "--benchmark-only", "--history", tmp_path)
+    assert first.returncode == 0, first.stdout
+    assert "new (measured for the first time)" in first.stdout
+    assert "kept as the 1st run of this machine" in first.stdout
+    path = history_file(tmp_path)
+    data = json.loads(path.read_text())
+    [sample] = data["runs"][0]["samples"]
+    assert (sample["name"], sample["work"]) == ("statistics/levels_of_300_cases", {"cases": 300})
+    for clock in ("wall", "cpu"):  # a past in which it took a hundredth of the time
+        sample[clock]["work_s"] = [second / 100 for second in sample[clock]["work_s"]]
+    path.write_text(json.dumps(data))
+    told = tmp_path / "told.json"
+    second = bench(QUICK, "--history", tmp_path, "--fail-on-slower", f"--benchmark-json={told}")
+    assert "SLOWER" in second.stdout
+    assert second.returncode == 1, second.stdout
+    saved = json.loads(told.read_text())
+    assert saved["changes"]["statistics/levels_of_300_cases"]["outcome"] == "SLOWER"
+    extra = saved["benchmarks"][0]["extra_info"]
+    assert (extra["cases"], extra["artifact"]) == (300, None)
+    assert f"machine-{extra['machine']}.json" == path.name
+    assert "node" not in saved["machine_info"]
+
+
+def test_a_broken_history_ends_the_run_before_it_begins(tmp_path):
+    from benchmarks.records import Machine
+    from phi4bench import machine
+
+    path = tmp_path / f"machine-{Machine.of(machine.describe()).key}.json"
+    path.write_text("{")
+    done = bench(QUICK, "--history", tmp_path)
+    assert done.returncode == 4, done.stdout
+    assert "is no history of benchmarks: broken JSON" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert path.read_text() == "{"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        pytest.param(["-p", "xdist", "-n", "2", "--benchmark-only"], "without -n: what is timed beside", id="xdist"),
+        pytest.param(["--benchmark-timer=time.time"], "should be time.perf_counter, which never jumps", id="timer"),
+        pytest.param(["--model", "no/such/model.onnx"], "no/such/model.onnx", id="no-such-model"),
+        pytest.param(["--plant-slowdown=much"], "but should be a share", id="share"),
+    ],
+)
+def test_what_cannot_be_timed_is_a_usage_error(arguments, says, tmp_path):
+    done = bench("benchmarks/test_generation.py", "--history", tmp_path, *arguments)
+    assert done.returncode == 4, done.stdout
+    assert says in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_every_model_is_timed_under_its_name(tmp_path):
+    models = [f"--model=fixtures/models/nano-{precision}/model.onnx" for precision in ("int8", "int4")]
+    done = bench("benchmarks/test_generation.py", "--collect-only", "--history", tmp_path, *models)
+    assert done.returncode == 0, done.stdout
+    assert "::test_one_call[nano-int8]" in done.stdout
+    assert "::test_one_call[nano-int4]" in done.stdout
+
+
+def test_suites_and_benchmarks_of_one_run_share_the_option(tmp_path):
+    model = "--model=fixtures/models/nano-int8/model.onnx"
+    done = bench("benchmarks/test_generation.py", "suites/accuracy", "--collect-only", "--history", tmp_path, model)
+    assert done.returncode == 0, done.stdout
+    assert "::test_tool[nano-int8]" in done.stdout
