@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +23,26 @@ VARIANTS = {
 CONTROLS = ["<pad>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<tool_use>", "</tool_use>"]
 END = CONTROLS.index("<|end|>")
 CONTEXT = 256
+SWITCH = 64
+"""Tokens up to which the model with two rotary tables takes the first one."""
+LONGROPE = {
+    # As Phi-4-mini has it, smaller: three quarters of a head of 64 are rotated, by factors that differ in both tables.
+    "hidden_size": 128,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "original_max_position_embeddings": SWITCH,
+    "partial_rotary_factor": 0.75,
+    "rope_scaling": {
+        "type": "longrope",
+        "short_factor": [1 + 0.02 * i for i in range(24)],
+        "long_factor": [1 + 0.5 * i for i in range(24)],
+    },
+}
 
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `hf/` (the PyTorch model) and one folder for each of `VARIANTS`."""
+    """A folder with `hf/` (the PyTorch model), one folder for each of `VARIANTS`, `hf-longrope/` and `longrope/`."""
     for module in ("torch", "transformers", "onnxruntime_genai", "onnx_ir"):
         pytest.importorskip(module, reason="builds a tiny model: needs phi4bench[train]")
     root = tmp_path_factory.mktemp("tiny")
@@ -53,26 +69,33 @@ def build(root: Path) -> None:
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<|end|>").save_pretrained(
         root / "hf"
     )
-    config = Phi3Config(
-        vocab_size=300,
-        hidden_size=64,
-        intermediate_size=96,  # not the vocabulary's size: the builder would take such a Linear for the LM head
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=CONTEXT,
-        original_max_position_embeddings=CONTEXT,
-        tie_word_embeddings=True,
-        initializer_range=0.15,  # wide, so that greedy decoding does not fall into a loop at once
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=END,
-    )
-    Phi3ForCausalLM(config).save_pretrained(root / "hf")
+    shape = {
+        "vocab_size": 300,
+        "hidden_size": 64,
+        "intermediate_size": 96,  # not the vocabulary's size: the builder would take such a Linear for the LM head
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": CONTEXT,
+        "original_max_position_embeddings": CONTEXT,
+        "tie_word_embeddings": True,
+        "initializer_range": 0.15,  # wide, so that greedy decoding does not fall into a loop at once
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": END,
+    }
+    shutil.copytree(root / "hf", root / "hf-longrope")
+    for name, config in (("hf", shape), ("hf-longrope", shape | LONGROPE)):
+        Phi3ForCausalLM(Phi3Config(**config)).save_pretrained(root / name)
     for name, options in VARIANTS.items():
-        sys.argv = ["builder", "-m", str(root / "hf"), "-i", str(root / "hf"), "-o", str(root / name), "-e", "cpu"]
-        sys.argv += ["-c", str(root / "cache"), *options]
-        runpy.run_module("onnxruntime_genai.models.builder", run_name="__main__")
+        run_builder(root / "hf", root / name, options)
+    run_builder(root / "hf-longrope", root / "longrope", VARIANTS["fp32"])
+
+
+def run_builder(source: Path, target: Path, options: list[str]) -> None:
+    sys.argv = ["builder", "-m", str(source), "-i", str(source), "-o", str(target), "-e", "cpu"]
+    sys.argv += ["-c", str(target.parent / "cache"), *options]
+    runpy.run_module("onnxruntime_genai.models.builder", run_name="__main__")
 
 
 if __name__ == "__main__":

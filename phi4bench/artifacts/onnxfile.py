@@ -16,7 +16,10 @@ from phi4bench.artifacts.protobuf import WireError, fields, message, packed, tex
 _DEEPEST = 16
 _TYPES = {1: "fp32", 2: "uint8", 3: "int8", 10: "fp16", 16: "bf16", 21: "uint4", 22: "int4"}
 """TensorProto.DataType, those that weights come in."""
+_INT64 = 7
 _BITS = {"fp32": 32, "fp16": 16, "bf16": 16, "uint8": 8, "int8": 8, "uint4": 4, "int4": 4}
+CONSTANT = "value"
+"""The attribute of a Constant that holds its tensor."""
 _DATA = (4, 5, 6, 7, 9, 10, 11)
 """TensorProto's fields that hold the numbers themselves."""
 
@@ -53,7 +56,8 @@ class OnnxFile:
     `inputs`, `outputs`: names to their shapes, `None` where a dimension is free. `operators`: how often each occurs.
     `bits`: how often each `bits` of MatMulNBits and its kin occurs. `elements`: weights by type, in elements.
     `external`: file name to the bytes that it must at least hold. `opsets`: 0 for a file cut off after its graph.
-    `tensors`, `nodes`: those of the graph and of its subgraphs, in file order.
+    `tensors`, `nodes`: those of the graph and of its subgraphs, in file order. `constants`: by their outputs, the
+    values of the Constant nodes that hold a single int64.
     """
 
     inputs: Mapping[str, tuple[int | None, ...]]
@@ -66,6 +70,7 @@ class OnnxFile:
     producer: str = ""
     tensors: tuple[Tensor, ...] = ()
     nodes: tuple[Node, ...] = ()
+    constants: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def logits_size(self) -> int | None:
@@ -86,6 +91,7 @@ class _Found:
     external: dict[str, int] = field(default_factory=dict)
     tensors: list[Tensor] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
+    constants: dict[str, int] = field(default_factory=dict)
 
 
 def read_onnx(path: Path) -> OnnxFile:
@@ -115,7 +121,7 @@ def _model(data: memoryview) -> OnnxFile:
         raise WireError("it ends before its list of operator sets")
     return OnnxFile(
         found.inputs, found.outputs, found.operators, found.bits, found.elements, found.external, opsets, producer,
-        tuple(found.tensors), tuple(found.nodes),
+        tuple(found.tensors), tuple(found.nodes), found.constants,
     )  # fmt: skip
 
 
@@ -161,6 +167,8 @@ def _node(data: memoryview, found: _Found, depth: int) -> None:
     found.operators[operator] += 1
     if "bits" in whole:
         found.bits[whole["bits"]] += 1
+    if operator == "Constant" and CONSTANT in whole and outputs:
+        found.constants[outputs[0]] = whole.pop(CONSTANT)
     found.nodes.append(Node(operator, label, tuple(inputs), tuple(outputs), whole))
 
 
@@ -174,6 +182,7 @@ def _attribute(data: memoryview, found: _Found, depth: int) -> tuple[str, int | 
             whole = value
         elif number in (5, 10):  # t, tensors
             _tensor(message(value), found)
+            whole = _single(message(value)) if number == 5 else None
         elif number in (6, 11):  # g, graphs
             _graph(message(value), found, depth + 1)
     return name, whole
@@ -208,6 +217,22 @@ def _tensor(data: memoryview, found: _Found) -> Tensor:
     found.external[location] = max(found.external.get(location, 0), offset + length)
     # A writer may leave the length out: then the numbers take what their type does.
     return Tensor(name, type_name, elements, length or -(-elements * _BITS.get(type_name, 0) // 8), (location, offset))
+
+
+def _single(data: memoryview) -> int | None:
+    """The value of a tensor that holds one int64; `None` for any other."""
+    kind, size, values = 0, 1, list[int]()
+    for number, value in fields(data):
+        if number == 1:
+            for dimension in packed(value):
+                size *= dimension
+        elif number == 2 and isinstance(value, int):
+            kind = value
+        elif number == 7:  # int64_data
+            values += packed(value)
+        elif number == 9 and not isinstance(value, int):  # raw_data
+            values += [int.from_bytes(value, "little", signed=True)] if len(value) == 8 else []
+    return values[0] if (kind, size, len(values)) == (_INT64, 1, 1) else None
 
 
 def _value_info(data: memoryview) -> tuple[str, tuple[int | None, ...]]:

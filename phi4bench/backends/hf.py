@@ -22,6 +22,7 @@ from phi4bench.backends.base import Decoding, Reference
 from phi4bench.backends.forced import force_jobs
 from phi4bench.backends.kv import Array, PrefixStore, Rows
 from phi4bench.backends.lane import Job, OpenMask, decode_jobs, serve_jobs
+from phi4bench.backends.longrope import SwitchingRow
 from phi4bench.backends.masks import Masks
 from phi4bench.backends.parallel import handing_out
 from phi4bench.backends.reader import PromptReader, Tokenizer
@@ -36,7 +37,7 @@ from phi4bench.transcripts import Completion
 Done = TypeVar("Done")
 ROWS = 16
 LONG_TOKENS = 4096
-"""A case that may grow beyond this runs alone, as in the ONNX backend: longrope switches tables for a whole step."""
+"""A case that may grow beyond this, or over the switch of rotary tables, runs alone, as in the ONNX backend."""
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
@@ -65,6 +66,8 @@ class HfBackend:
         self._torch.set_num_threads(self._threads)
         config = read_hf(folder)
         self._model: Any = load(folder, config, name, precision, self._device)
+        self._switch = table_switch(self._model.config)
+        self._long = min(LONG_TOKENS, self._switch or LONG_TOKENS)
         self._reader = PromptReader(name, tokenizer, config.context, config.eos, self._model.config.vocab_size)
 
     def identity(self) -> dict[str, Json]:
@@ -79,7 +82,8 @@ class HfBackend:
             "rows": self._rows,
             "padding": "left",
             "prefix": "computed apart from the rest",
-            "long_tokens": LONG_TOKENS,
+            "long_tokens": self._long,
+            **({"read_again_beyond": self._switch} if self._switch else {}),
             "machine": instruction_set(),
         }
 
@@ -130,11 +134,14 @@ class HfBackend:
         work: Callable[[Rows, int, Callable[[], Job | None]], Iterator[tuple[int, Done]]],
     ) -> Iterator[tuple[int, Done]]:
         assert self._model is not None, "the backend is closed"
-        short = [job for job in jobs if len(job.ids) + job.cap <= LONG_TOKENS]
-        long = [job for job in jobs if len(job.ids) + job.cap > LONG_TOKENS]
+        reach = max((job.cap for job in jobs if job.forced), default=0)  # all are stepped as long as the longest
+        short = [job for job in jobs if len(job.ids) + max(job.cap, reach) <= self._long]
+        long = [job for job in jobs if len(job.ids) + max(job.cap, reach) > self._long]
         try:
             for some, capacity in ((short, self._rows), (long, 1)):
-                yield from work(PaddedRows(self._model), capacity, handing_out(some))
+                rows: Rows = PaddedRows(self._model)
+                rows = SwitchingRow(rows, self._switch) if self._switch and capacity == 1 else rows
+                yield from work(rows, capacity, handing_out(some))
         except BackendError:
             raise
         except Exception as error:  # of torch, of transformers, of a model's own code in it
@@ -256,6 +263,14 @@ def load(folder: Path, config: HfFolder, name: str, precision: str, device: str)
             "copy the folder again, whole: config.json and the weights belong together",
         )
     return model.to(device).eval()
+
+
+def table_switch(config: Any) -> int | None:
+    """Tokens up to which the model rotates by its first table (longrope); `None` where it has but one."""
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    if rope.get("rope_type", rope.get("type")) != "longrope":
+        return None
+    return int(getattr(config, "original_max_position_embeddings", None) or rope["original_max_position_embeddings"])
 
 
 def _libraries() -> tuple[Any, Any]:

@@ -232,8 +232,15 @@ def reading_inputs(decoder: Decoder, ids: Array, start: int) -> dict[str, Array]
 
 
 def pieces(start: int, end: int, decoder: Decoder) -> list[tuple[int, int]]:
-    """Split a prompt so that no forward pass computes more than `LOGITS_BYTES` of logits."""
+    """Split a prompt so that no forward pass computes more than `LOGITS_BYTES` of logits.
+
+    Of a prompt beyond the switch of rotary tables the first piece reaches beyond it too: each is rotated by the table
+    of the tokens so far.
+    """
     size = end - start
     if not decoder.last_logits_only:
         size = max(1, LOGITS_BYTES // (decoder.vocabulary * np.dtype(decoder.logits_dtype).itemsize))
+    if decoder.table_switch is not None and start <= decoder.table_switch < end:
+        first = max(size, decoder.table_switch + 1 - start)
+        return [(start, min(start + first, end)), *pieces(start + first, end, decoder)]
     return [(begin, min(begin + size, end)) for begin in range(start, end, max(1, size))]

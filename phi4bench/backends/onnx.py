@@ -16,11 +16,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from phi4bench.artifacts.onnxfile import read_onnx
 from phi4bench.backends.base import Decoding, Reference
 from phi4bench.backends.forced import force_jobs
 from phi4bench.backends.genai_config import read_model_config
 from phi4bench.backends.kv import GrowingRow, PrefixStore, Rows, SharedRows
 from phi4bench.backends.lane import Job, OpenMask, decode_jobs, serve_jobs
+from phi4bench.backends.longrope import SwitchingRow, table_switch
 from phi4bench.backends.masks import Masks
 from phi4bench.backends.parallel import handing_out, side_by_side
 from phi4bench.backends.probe import CacheMode, open_probed
@@ -56,8 +58,8 @@ MOST_LANES = 8
 """More lanes than this wait for the interpreter more than they decode."""
 
 LONG_TOKENS = 4096
-"""A case that may grow beyond this runs alone: its cache is large, and models whose rotary table depends on the length
-(longrope; 4,096 is where Phi-4-mini changes tables) switch it for all rows of a step."""
+"""A case that may grow beyond this runs alone: its cache is large. A model with two rotary tables (longrope), which a
+step takes for all of its rows, has a limit of its own where it changes them, if that is lower."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,11 @@ class OnnxBackend:
         self._threads = threads or available_cores()
         self._plan = plan(self._threads, batch, weight_bytes)
 
+        self._switch = table_switch(read_onnx(model_file))
+        self._long = min(LONG_TOKENS, self._switch or LONG_TOKENS)
+
         def load(reuse_memory: bool) -> Decoder:
-            return open_decoder(
+            decoder = open_decoder(
                 model_file,
                 self._config.head_size,
                 intra_op=self._plan.intra_op,
@@ -115,6 +120,7 @@ class OnnxBackend:
                 provider=self._provider,
                 reuse_memory=reuse_memory,
             )
+            return replace(decoder, table_switch=self._switch)
 
         self._decoder: Decoder | None
         self._cache: CacheMode
@@ -136,7 +142,8 @@ class OnnxBackend:
             **asdict(self._plan),
             "cache": self._cache,
             "prefix": "not shared" if self._cache == "growing, prompts whole" else "computed apart from the rest",
-            "long_tokens": LONG_TOKENS,
+            "long_tokens": self._long,
+            **({"read_again_beyond": self._switch} if self._switch else {}),
             "cache_bytes": KV_BYTES,
             "machine": instruction_set(),
         }
@@ -145,7 +152,7 @@ class OnnxBackend:
         return self._reader.key(prompt)
 
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
-        """Cases that share a prefix run together; those that may grow beyond `LONG_TOKENS` run last, one at a time."""
+        """Cases that share a prefix run together; those that may grow too long run last, one at a time."""
         assert self._decoder is not None, "the backend is closed"
         jobs, decode = self._reader.jobs(prompts, decoding), self._tokenizer.decode
         mask = self._open_mask() if decoding.mode == "constrained" else None
@@ -181,8 +188,8 @@ class OnnxBackend:
         gc.collect()  # sessions sit in reference cycles of their bindings; the weights should go now
 
     def _run_all(self, jobs: Sequence[Job], work: Work[Done]) -> Iterator[tuple[int, Done]]:
-        short = [job for job in jobs if len(job.ids) + job.cap <= LONG_TOKENS]
-        long = [job for job in jobs if len(job.ids) + job.cap > LONG_TOKENS]
+        short = [job for job in jobs if len(job.ids) + job.cap <= self._long]
+        long = [job for job in jobs if len(job.ids) + job.cap > self._long]
         yield from self._run(short, self._plan, work)
         yield from self._run(long, replace(self._plan, lanes=1, rows=1), work)
 
@@ -195,6 +202,8 @@ class OnnxBackend:
         if jobs[0].forced:  # rows are stepped as long as the longest answer beside them
             tokens = max(len(job.ids) for job in jobs) + max(job.cap for job in jobs)
         plan = replace(plan, lanes=min(plan.lanes, len(jobs)))
+        if self._switch and tokens > self._switch:
+            plan = replace(plan, rows=1)
         affordable = KV_BYTES // (plan.lanes * tokens * self._token_bytes())
         plan = replace(plan, rows=max(1, min(plan.rows, -(-len(jobs) // plan.lanes), affordable)))
         prefixes: PrefixStore[list[Any]] = PrefixStore()
@@ -218,6 +227,9 @@ class OnnxBackend:
 
     def _rows(self, rows: int, tokens: int, prefixes: PrefixStore[list[Any]], together: int) -> Rows:
         assert self._decoder is not None
+        made: Rows
         if self._cache in ("growing", "growing, prompts whole"):
-            return GrowingRow(self._decoder, prefixes, whole=self._cache != "growing")
-        return SharedRows(self._decoder, rows, tokens, prefixes, together)
+            made = GrowingRow(self._decoder, prefixes, whole=self._cache != "growing")
+        else:
+            made = SharedRows(self._decoder, rows, tokens, prefixes, together)
+        return SwitchingRow(made, self._switch) if self._switch and tokens > self._switch else made

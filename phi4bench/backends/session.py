@@ -45,6 +45,7 @@ class Decoder:
     """A loaded decoder. `vocabulary`: width of the logits.
 
     `last_logits_only`: the file computes logits for the last position alone (the builder's `prune_lm_head`).
+    `table_switch`: tokens beyond which it takes its second rotary table; `None` where it has but one.
     `in_place_possible`: it runs where its arrays lie, on the CPU, and its attention counts positions by itself.
     """
 
@@ -55,6 +56,7 @@ class Decoder:
     vocabulary: int
     last_logits_only: bool
     in_place_possible: bool
+    table_switch: int | None = None
 
 
 def onnxruntime() -> Any:
