@@ -19,7 +19,7 @@ from phi4bench.dialects import dialect_named  # noqa: E402
 from phi4bench.phrasing import example  # noqa: E402
 from phi4bench.prompts import Segment  # noqa: E402
 from trainers.nano import tokenizer as tokenizers  # noqa: E402
-from trainers.nano.batches import IGNORED, Batch, Encoder, Mix, batches, fits  # noqa: E402
+from trainers.nano.batches import IGNORED, Batch, Encoder, Mix, batches, fits, six_tools  # noqa: E402
 from trainers.nano.muon import Muon, orthogonalized  # noqa: E402
 from trainers.nano.train import Hardest, Recipe, loss_of, new_model, rate, train  # noqa: E402
 from trainers.nano.workers import Crew  # noqa: E402
@@ -79,7 +79,7 @@ def test_a_value_is_the_same_tokens_in_request_and_call(encoder):
 
 def test_the_shared_system_turn_gives_the_loss_of_whole_rows(encoder, tools):
     model = new_model(TINY, encoder.end)
-    for batch in itertools.islice(batches(encoder, tools, Mix(), 3, pool=64, tokens=2048), 4):
+    for batch in itertools.islice(batches(encoder, six_tools(encoder, tools, Mix()), 3, pool=64, tokens=2048), 4):
         system = batch.system.expand(len(batch.ids), -1)
         ignored = torch.full(system.shape, IGNORED)
         labels = torch.cat([ignored, batch.labels], 1)
@@ -119,7 +119,7 @@ def test_what_tells_is_every_token_of_a_call_and_the_first_of_prose(encoder, too
 
 def test_the_hardest_rows_are_those_with_the_least_likely_answers(encoder, tools):
     model = new_model(TINY, encoder.end)
-    batch = next(batches(encoder, tools, Mix(echo_share=0), 3, pool=64, tokens=4096))
+    batch = next(batches(encoder, six_tools(encoder, tools, Mix(echo_share=0)), 3, pool=64, tokens=4096))
     hard = Hardest(0.25, torch.float32).rows(model, batch)
     kept = {tuple(row[row != 0].tolist()) for row in hard.ids}
     losses = {}
@@ -162,17 +162,17 @@ def test_a_run_may_start_from_a_finished_model(encoder, tools, tmp_path: Path):
     model.save_pretrained(tmp_path / "first")
     recipe = replace(TINY, start=str(tmp_path / "first"), minutes=0.01, matrix_lr=0.0, other_lr=0.0)
     (tmp_path / "run").mkdir()
-    went_on = train(recipe, encoder, tools, tmp_path / "run")
+    went_on = train(recipe, encoder, six_tools(encoder, tools, Mix()), tmp_path / "run")
     for (name, was), now in zip(model.state_dict().items(), went_on.state_dict().values(), strict=True):
         assert torch.allclose(was, now), name
 
 
 def test_a_killed_run_goes_on_from_its_checkpoint(encoder, tools, tmp_path: Path, capsys):
-    train(TINY, encoder, tools, tmp_path)
+    train(TINY, encoder, six_tools(encoder, tools, Mix()), tmp_path)
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert state["spent"] >= TINY.minutes * 60
     longer = replace(TINY, minutes=state["spent"] / 60 + 0.02)
-    train(longer, encoder, tools, tmp_path)
+    train(longer, encoder, six_tools(encoder, tools, Mix()), tmp_path)
     assert f"going on from step {state['step']}" in capsys.readouterr().out
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] > state["step"]
 

@@ -1,4 +1,7 @@
-"""`python -m trainers.nano all --out runs/nano`: tokenizer, training, export, checks. Resumable."""
+"""`python -m trainers.nano all --out runs/nano`: tokenizer, training, export, checks. Resumable.
+
+`base` trains nano-base instead, on general calls without the six tools, and `tables` fine-tunes that for them.
+"""
 
 from __future__ import annotations
 
@@ -12,36 +15,46 @@ from pathlib import Path
 
 from phi4bench.artifacts import open_artifact
 from phi4bench.backends.tokens import PromptTokenizer
+from phi4bench.datasets import fixtures_dir
 from phi4bench.datasets.toolsets import Toolsets
 from phi4bench.dialects import Dialect, dialect_named
 from phi4bench.errors import Phi4benchError
 from phi4bench.tools import Tool
 from trainers import export as exporter
 from trainers.faults import TrainingError
-from trainers.nano import card, workers
+from trainers.nano import card, tables, workers
 from trainers.nano import tokenizer as tokenizers
-from trainers.nano.batches import Encoder, Mix, batches
+from trainers.nano.batches import Encoder, Mix, Source, batches, general_calls, six_tools
 from trainers.nano.train import Recipe, train
+
+SHIPPED = fixtures_dir() / "models" / "nano-hf"
 
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainers.nano", description=__doc__)
-    parser.add_argument("step", choices=["tokenizer", "train", "export", "card", "all"])
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/nano"), help="the run's folder (checkpoints, logs, artifacts)"
-    )
-    parser.add_argument(
-        "--into", type=Path, help="also copy the artifacts here, as nano-hf, nano-fp32, nano-int8, nano-int4"
-    )
-    for field in fields(Recipe):
-        kind = type(field.default)
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    for name in ("tokenizer", "train", "export", "card", "all", "base"):
+        step = steps.add_parser(name)
+        step.add_argument(
+            "--out", type=Path, default=Path("runs/nano"), help="the run's folder (checkpoints, logs, artifacts)"
+        )
+        step.add_argument(
+            "--into", type=Path, help="also copy the artifacts here, as nano-hf, nano-fp32, nano-int8, nano-int4"
+        )
+        for field in fields(Recipe):
+            kind = type(field.default)
+            step.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
+    tables.options(steps.add_parser("tables", help="fine-tune nano-base for the six tools, and judge what comes out"))
     return parser
 
 
 def main() -> None:
     options = vars(arguments().parse_args())
-    step, out, into = options.pop("step"), options.pop("out"), options.pop("into")
+    step, out = options.pop("step"), options.pop("out")
+    if step == "tables":
+        tables.make(out=out, **options)
+        return
+    into = options.pop("into")
     recipe = Recipe(**options)
     dialect = dialect_named("tool_use")
     tools = Toolsets()("claude_code")
@@ -51,13 +64,15 @@ def main() -> None:
         recipe = Recipe(**json.loads(used.read_text(encoding="utf-8")))
     used.write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
     if not (out / "tokenizer" / "tokenizer.json").exists():
-        new_tokenizer(recipe, dialect, tools, out / "tokenizer")
+        new_tokenizer(recipe, dialect, tools, out / "tokenizer", SHIPPED if step == "base" else None)
     encoder = Encoder.of(dialect, PromptTokenizer.from_folder(out / "tokenizer"))
-    if step in ("train", "all"):
+    if step in ("train", "all", "base"):
         if recipe.workers > 1 and not workers.is_member():
-            workers.start(["train", *sys.argv[2:]], recipe.workers, out)
+            workers.start(["base" if step == "base" else "train", *sys.argv[2:]], recipe.workers, out)
+        elif step == "base":
+            train_here(recipe, encoder, general_calls(encoder, Mix()), out, "nano-base")
         else:
-            train_here(recipe, encoder, tools, out)
+            train_here(recipe, encoder, six_tools(encoder, tools, Mix()), out, "nano-hf")
     if step in ("export", "all"):
         export(out, recipe, encoder, tools)
         if into is not None:
@@ -67,25 +82,36 @@ def main() -> None:
         (into / "README.md").write_text(card.write(into, out), encoding="utf-8")
 
 
-def new_tokenizer(recipe: Recipe, dialect: Dialect, tools: tuple[Tool, ...], folder: Path) -> None:
-    """Built from generated text; of a run that goes on from a model, that model's."""
-    if recipe.start:
-        folder.mkdir()
+def new_tokenizer(
+    recipe: Recipe, dialect: Dialect, tools: tuple[Tool, ...], folder: Path, like: Path | None = None
+) -> None:
+    """Built from generated text; of a run that goes on from a model, that model's. `like`: whose to take else."""
+    if recipe.start or like:
+        folder.mkdir(exist_ok=True)
         for name in tokenizers.FILES:
-            shutil.copy(Path(recipe.start) / name, folder / name)
+            shutil.copy((Path(recipe.start) if recipe.start else like) / name, folder / name)
     else:
         tokenizers.save(tokenizers.build(dialect, tools, recipe.vocabulary, recipe.seed), folder)
 
 
-def train_here(recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...], out: Path) -> None:
-    """Train in this process, alone or as one of the workers; the first of them saves `out/nano-hf` in bf16."""
+def train_here(recipe: Recipe, encoder: Encoder, source: Source, out: Path, name: str) -> None:
+    """Train in this process, alone or as one of the workers; the first of them saves `out/NAME` in bf16."""
     import torch
 
-    model = train(recipe, encoder, tools, out)
+    model = train(recipe, encoder, source, out)
     if workers.is_first():
-        model.to(torch.bfloat16).save_pretrained(out / "nano-hf")
+        model.to(torch.bfloat16).save_pretrained(out / name)
         for file in (out / "tokenizer").iterdir():
-            shutil.copy(file, out / "nano-hf" / file.name)
+            shutil.copy(file, out / name / file.name)
+        exporter.write_manifest(out / name, name=name, format="hf", precision="bf16", **told(recipe, encoder))
+
+
+def told(recipe: Recipe, encoder: Encoder) -> dict[str, object]:
+    """What every manifest of a run says."""
+    return {
+        "dialect": encoder.dialect.name,
+        "recipe": {"command": "python -m trainers.nano", **asdict(recipe)},
+    }
 
 
 def export(out: Path, recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...]) -> None:
@@ -93,10 +119,10 @@ def export(out: Path, recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...])
     import torch
 
     hf = out / "nano-hf"
-    stream = batches(encoder, tools, Mix(echo_share=0.0), recipe.seed + 1, pool=64, tokens=1)
+    source = six_tools(encoder, tools, Mix(echo_share=0.0))
+    stream = batches(encoder, source, recipe.seed + 1, pool=64, tokens=1)
     prompts = [torch.cat([batch.system, batch.ids[0]]).tolist() for batch in itertools.islice(stream, 40)]
-    made_by = {"command": "python -m trainers.nano", **asdict(recipe)}
-    base = {"dialect": encoder.dialect.name, "recipe": made_by}
+    base = told(recipe, encoder)
     exporter.write_manifest(hf, name="nano-hf", format="hf", precision="bf16", **base)
     parent: dict[str, object] = {}
     results = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,6 +18,7 @@ from phi4bench.dialects import Dialect
 from phi4bench.phrasing import Example, echo, example
 from phi4bench.prompts import Prompt, Segment
 from phi4bench.tools import Tool
+from trainers.nano import general
 
 IGNORED = -100
 
@@ -128,10 +129,55 @@ class Batch:
         return Batch(self.pool, self.system, self.ids[kept, :width], labels[:, :width], self.telling[kept, :width])
 
 
+Group = tuple[list[int], list[Row]]
+"""Ids of a system turn, and the rows that begin with it."""
+Source = Callable[[random.Random, int, bool], list[Group]]
+"""What a pool is drawn from: randomness, how many rows, and whether they are all echoes, to the rows by system turn."""
+
+
+def six_tools(encoder: Encoder, tools: Sequence[Tool], mix: Mix) -> Source:
+    """Requests of the grammar's train split, to `tools` in three listings a pool."""
+
+    def source(rng: random.Random, size: int, echo_only: bool) -> list[Group]:
+        lists = listings(rng, tools)
+        systems = [[], *(encoder.system(shown) for shown in lists)]
+        rows: list[list[Row]] = [[] for _ in systems]
+        for _ in range(size):
+            if echo_only or rng.random() < mix.echo_share:
+                rows[0].append(Row(encoder.echo(echo(rng)), False))
+                continue
+            scenario = rng.choices(*zip(*mix.scenarios, strict=True))[0]
+            made, draw = example(rng, "train", tools, scenario), rng.random()
+            shown = 2 if draw < mix.shuffled_share else 3 if draw < mix.shuffled_share + mix.subset_share else 1
+            shown = shown if fits(made.case, lists[shown - 1]) else 1
+            ids = encoder.example(made, lists[shown - 1])[len(systems[shown]) :]
+            rows[shown].append(Row(ids, prose=not made.case.expects_call))
+        return list(zip(systems, rows, strict=True))
+
+    return source
+
+
+def general_calls(encoder: Encoder, mix: Mix, rows_a_set: int = 96) -> Source:
+    """Requests to tools other than the six, in sets that are new every time."""
+
+    def source(rng: random.Random, size: int, echo_only: bool) -> list[Group]:
+        echoes = size if echo_only else round(size * mix.echo_share)
+        groups: list[Group] = [([], [Row(encoder.echo(general.echo(rng)), False) for _ in range(echoes)])]
+        for _ in range((size - echoes) // rows_a_set):
+            offered = general.offers(rng)
+            tools = tuple(one.tool for one in offered)
+            system = encoder.system(tools)
+            made = [general.example(rng, offered) for _ in range(rows_a_set)]
+            rows = [Row(encoder.example(one, tools)[len(system) :], not one.case.expects_call) for one in made]
+            groups.append((system, rows))
+        return groups
+
+    return source
+
+
 def batches(
     encoder: Encoder,
-    tools: Sequence[Tool],
-    mix: Mix,
+    source: Source,
     seed: int,
     *,
     first_pool: int = 0,
@@ -147,23 +193,10 @@ def batches(
     """
     for number in itertools.count(first_pool):
         rng = random.Random(f"{seed}/{number}/{echo_only}")
-        lists = listings(rng, tools)
-        systems = [[], *(encoder.system(shown) for shown in lists)]
-        rows: list[list[Row]] = [[] for _ in systems]
-        for _ in range(pool):
-            if echo_only or rng.random() < mix.echo_share:
-                rows[0].append(Row(encoder.echo(echo(rng)), False))
-                continue
-            scenario = rng.choices(*zip(*mix.scenarios, strict=True))[0]
-            made, draw = example(rng, "train", tools, scenario), rng.random()
-            shown = 2 if draw < mix.shuffled_share else 3 if draw < mix.shuffled_share + mix.subset_share else 1
-            shown = shown if fits(made.case, lists[shown - 1]) else 1
-            ids = encoder.example(made, lists[shown - 1])[len(systems[shown]) :]
-            rows[shown].append(Row(ids, prose=not made.case.expects_call))
         cut = [
             (system, part)
-            for system, sequences in zip(systems, rows, strict=True)
-            for part in cuts([row for row in sequences if len(row.ids) <= longest], tokens)
+            for system, rows in source(rng, pool, echo_only)
+            for part in cuts([row for row in rows if len(row.ids) <= longest], tokens)
         ]
         rng.shuffle(cut)
         for system, part in cut:

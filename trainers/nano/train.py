@@ -20,12 +20,9 @@ from pathlib import Path
 import torch
 from transformers import DynamicCache, Phi3Config, Phi3ForCausalLM
 
-from phi4bench.tools import Tool
 from trainers.nano import workers
-from trainers.nano.batches import IGNORED, Batch, Encoder, Mix, batches
+from trainers.nano.batches import IGNORED, Batch, Encoder, Source, batches
 from trainers.nano.muon import Muon
-
-DEFAULT_MIX = Mix()
 
 
 @dataclass(frozen=True)
@@ -182,9 +179,7 @@ class Hardest:
         return batch.rows(kept) if kept.any() else None
 
 
-def train(
-    recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...], folder: Path, mix: Mix = DEFAULT_MIX
-) -> Phi3ForCausalLM:
+def train(recipe: Recipe, encoder: Encoder, source: Source, folder: Path) -> Phi3ForCausalLM:
     """Train, or go on from `folder/checkpoint.pt`; progress goes to `folder/log.jsonl` and the terminal."""
     keep_memory()
     crew = workers.join()
@@ -208,8 +203,7 @@ def train(
     def stream(first_pool: int, echo_only: bool) -> Iterator[Batch]:
         return batches(
             encoder,
-            tools,
-            mix,
+            source,
             recipe.seed + crew.rank,
             first_pool=first_pool,
             tokens=recipe.batch_tokens,
@@ -223,14 +217,14 @@ def train(
         return float(losses.sum().detach()), losses.numel()
 
     echoing = not recipe.start and spent < recipe.echo_seconds
-    source = stream(pool, echoing)
+    coming = stream(pool, echoing)
     budget = recipe.minutes * 60
     model.train()
     began, saved_at, shown = time.perf_counter() - spent, spent, 0.0
     while spent < budget:
         if echoing and spent >= recipe.echo_seconds:
-            echoing, source = False, stream(0, False)
-        batch = next(source)
+            echoing, coming = False, stream(0, False)
+        batch = next(coming)
         factor = rate(recipe, step, spent / budget)
         for stepper, base in zip(steppers, (recipe.matrix_lr, recipe.other_lr), strict=True):
             for group in stepper.param_groups:
@@ -243,7 +237,7 @@ def train(
                 loss, tokens = learn(part)
                 total, supervised, learned = total + loss, supervised + tokens, learned + part.ids.numel()
             if learned < recipe.batch_tokens / 2:
-                batch = next(source)
+                batch = next(coming)
         pool, loss = batch.pool, total / supervised
         if not math.isfinite(loss):
             raise SystemExit(f"loss={loss} at step {step}; the last good checkpoint is {checkpoint}")
@@ -256,7 +250,7 @@ def train(
             stepper.zero_grad(set_to_none=True)
         step, taught = step + 1, taught + learned * crew.size
         shown = loss if step == 1 else 0.95 * shown + 0.05 * loss
-        if crew.rank == 0 and step % 50 == 0:
+        if crew.rank == 0 and (step % 50 == 0 or spent >= budget):
             line = {
                 "step": step,
                 "minutes": round(spent / 60, 2),
