@@ -50,6 +50,10 @@ def open_base(spec: str, dialect: str | None = None, system_prompt: Path | None 
     may be ordinary text to it: a model can learn to spell them.
     """
     remote = not Path(spec).expanduser().exists() and _REPOSITORY.fullmatch(spec)
+    if not remote and not Path(spec.removeprefix("hf:").partition("@")[0]).expanduser().exists() and "/" not in spec:
+        raise UsageError(
+            f"--model={printable(spec, 200)!r} is not there", "name a Hugging Face folder, or organisation/name"
+        )
     artifact = open_artifact(f"hf:{spec}" if remote else spec, dialect)
     if artifact.format != "hf":
         raise UsageError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -53,13 +53,9 @@ def kinds_of(layers: Sequence[str]) -> dict[str, int]:
     return kinds
 
 
-def adapt(model: torch.nn.Module, training: Training) -> tuple[Any, Mapping[str, int]]:
-    """The model with LoRA layers, and how many of each kind. Raises `UsageError` where one asked for is not covered."""
+def with_peft(model: torch.nn.Module, training: Training, targets: list[str]) -> Any:
     from peft import LoraConfig, get_peft_model
 
-    layers = linear_layers(model)
-    targets = targets_of(layers, training.targets)
-    wanted = [name for name in layers if any(matches(name, target) for target in targets)]
     config = LoraConfig(
         r=training.rank,
         lora_alpha=training.lora_alpha,
@@ -68,7 +64,22 @@ def adapt(model: torch.nn.Module, training: Training) -> tuple[Any, Mapping[str,
         bias="none",
         task_type="CAUSAL_LM",
     )
-    adapted = get_peft_model(model, config)
+    return get_peft_model(model, config)
+
+
+def adapt(
+    model: torch.nn.Module,
+    training: Training,
+    wrap: Callable[[torch.nn.Module, Training, list[str]], Any] = with_peft,
+) -> tuple[Any, Mapping[str, int]]:
+    """The model with LoRA layers, and how many of each kind. Raises `UsageError` where one asked for is not covered.
+
+    `wrap`: puts adapters on the targets that it is given.
+    """
+    layers = linear_layers(model)
+    targets = targets_of(layers, training.targets)
+    wanted = [name for name in layers if any(matches(name, target) for target in targets)]
+    adapted = wrap(model, training, targets)
     uncovered = [name for name in wanted if name not in covered(adapted)]
     if uncovered:
         listed = ", ".join(uncovered[:8]) + (f" and {len(uncovered) - 8} more" if len(uncovered) > 8 else "")

@@ -52,6 +52,7 @@ class Training:
     packing: bool = setting(False, "several conversations in a row of up to length tokens, none reading another")
     attention: str = setting("auto", "how it is computed", "auto", "eager", "sdpa", "flash_attention_2")
     checkpointing: bool = setting(False, "recompute activations instead of keeping them")
+    engine: str = setting("auto", "auto: unsloth where it is installed and there is CUDA", "auto", "peft", "unsloth")
     device: str = setting("auto", "where to train", "auto", "cpu", "cuda")
     threads: int = setting(0, "CPU threads; 0: torch's default")
     seed: int = setting(20261121, "of the split, the order, the adapters and the dropout")

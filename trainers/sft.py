@@ -1,15 +1,16 @@
 """`python -m trainers sft`: fine-tunes LoRA adapters, resumable at any moment. Needs the `train` extra.
 
 The run folder explains itself: `settings.json` (what was asked, of which model, on which data), `checkpoints/`,
-`adapter/` (what is kept), `overfitting.json`, `learning_curves.json` and `.png`.
+`adapter/` (what is kept), `overfitting.json`, `learning_curves.json` and `.png`, and a `README.md` that tells of them.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,13 +20,16 @@ from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers import overfitting
 from trainers.base import Base, copy_tokenizer, open_base, read_json_file, speech, write_json, write_manifest
+from trainers.engines import adapted, engine_of
+from trainers.explain import write_readme
 from trainers.faults import SharedError, TrainingError
 from trainers.prepare import Prepared, prepare
 from trainers.ranks import is_first, local_rank, processes, say, share_of
 from trainers.settings import FIELDS, Chosen, Training
+from trainers.trackers import check_tracker, direct
 
 SETTINGS = "settings.json"
-PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes")
+PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "unsloth")
 
 
 def sft(
@@ -46,6 +50,7 @@ def sft(
     check_combination(training)
     check_installed(training, tracker)
     device = device_of(training)
+    engine, why = engine_of(training, device, begun_with(out))
     base = open_base(model, dialect, system_prompt)
     ready = prepare(
         base,
@@ -57,24 +62,26 @@ def sft(
         drop=drop,
         track=track,
     )
-    for line in (*base.artifact.dialect_inferred, *ready.told):
-        say(line)
+    for line in (*base.artifact.dialect_inferred, *ready.told, why, direct(tracker, out, os.environ)):
+        if line:
+            say(line)
     if is_first():
-        claim(out, base, ready, chosen, data)
+        claim(out, base, ready, chosen, data, engine)
     adapter = out / "adapter"
     if (adapter / "phi4bench.json").is_file():
         say(f"{adapter} is finished; nothing to do")
         return adapter
-    return _train(base, ready, training, out, device, tracker)
+    return _train(base, ready, replace(training, engine=engine), out, device, tracker)
 
 
 def check_installed(training: Training, tracker: str) -> None:
     needed = ["torch", "transformers", "peft", "accelerate", "matplotlib"]
     needed += ["bitsandbytes"] if training.quantize != "none" or "8bit" in training.optimizer else []
     needed += ["flash_attn"] if training.attention == "flash_attention_2" else []
-    missing = [name for name in [*needed, *([tracker] if tracker else [])] if find_spec(name) is None]
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise UsageError(f"training needs {', '.join(missing)}, not installed", "pip install 'phi4bench[train]'")
+    check_tracker(tracker)
 
 
 def device_of(training: Training) -> str:
@@ -108,7 +115,12 @@ def check_combination(training: Training) -> None:
         )
 
 
-def claim(out: Path, base: Base, ready: Prepared, chosen: Chosen, data: Sequence[str]) -> None:
+def begun_with(out: Path) -> str | None:
+    """The engine of the run that `out` holds; `None` where it holds none."""
+    return str(read_json_file(out / SETTINGS).get("engine", "peft")) if (out / SETTINGS).is_file() else None
+
+
+def claim(out: Path, base: Base, ready: Prepared, chosen: Chosen, data: Sequence[str], engine: str = "peft") -> None:
     """Write `settings.json`, or check that the run that `out` holds is this one; `UsageError` where it is another."""
     asked = {
         "settings": asdict(chosen.training),
@@ -139,6 +151,7 @@ def claim(out: Path, base: Base, ready: Prepared, chosen: Chosen, data: Sequence
             "schema": "phi4bench.training/1",
             "preset": chosen.preset,
             "sources": dict(chosen.sources),
+            "engine": engine,
             **asked,
             "model": {"spec": base.spec, "path": str(base.folder.resolve()), **asked["model"]},
             "data": {
@@ -153,6 +166,7 @@ def claim(out: Path, base: Base, ready: Prepared, chosen: Chosen, data: Sequence
             | {"python": sys.version.split()[0]},
         },
     )
+    write_readme(out)
 
 
 def _train(base: Base, ready: Prepared, training: Training, out: Path, device: str, tracker: str) -> Path:
@@ -255,6 +269,7 @@ def _finish(base: Base, training: Training, out: Path, last: Path | None) -> Pat
     overfitting.draw(points, out / "learning_curves.png")
     for line in report.lines():
         print(line)
+    write_readme(out)
     return _keep(best_of(last), base, training, out)
 
 
@@ -262,42 +277,6 @@ def _ended(checkpoint: Path, training: Training, since_best: int) -> bool:
     """Whether the run that saved this checkpoint was over: its last step, or an early stop."""
     state = read_json_file(checkpoint / "trainer_state.json")
     return state["global_step"] >= state["max_steps"] or bool(training.patience and since_best >= training.patience)
-
-
-def adapted(base: Base, training: Training, device: str, bf16: bool) -> tuple[Any, int]:
-    """The frozen base with fresh adapters, and the id that fills short rows."""
-    import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig, set_seed
-
-    from trainers.lora import adapt
-
-    dtype = torch.bfloat16 if bf16 else torch.float32
-    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
-    if training.attention != "auto":
-        options["attn_implementation"] = training.attention
-    if training.quantize != "none":
-        options["device_map"] = {"": device if device == "cpu" else local_rank()}
-        options["quantization_config"] = (
-            BitsAndBytesConfig(load_in_8bit=True)
-            if training.quantize == "int8"
-            else BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
-        )
-    model = AutoModelForCausalLM.from_pretrained(base.folder, **options)
-    model.config.use_cache = False
-    if training.quantize != "none":
-        from peft import prepare_model_for_kbit_training
-
-        model = prepare_model_for_kbit_training(
-            model,
-            use_gradient_checkpointing=training.checkpointing,
-            gradient_checkpointing_kwargs={"use_reentrant": False},
-        )
-    set_seed(training.seed)
-    made, kinds = adapt(model, training)
-    learned, frozen = made.get_nb_trainable_parameters()
-    layers = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    say(f"LoRA rank {training.rank} on {layers}: {learned:,} of {frozen:,} parameters learn")
-    return made, model.config.pad_token_id or 0
 
 
 def _keep(best: Path, base: Base, training: Training, out: Path) -> Path:
