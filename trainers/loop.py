@@ -60,6 +60,17 @@ class Pace(TrainerCallback):
             control.should_training_stop = True
 
 
+class Epochs(TrainerCallback):
+    """Tells the order of rows which epoch it is. accelerate's way to it ends at the batches that a resumed run of
+    several processes skips: it would go on in the first epoch's order.
+    """
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, train_dataloader: Any = None, **_: Any) -> None:
+        batches = train_dataloader.batch_sampler
+        order = getattr(batches, "batch_sampler", batches).sampler  # several processes have a share of the batches
+        order.set_epoch(int(state.epoch or 0))
+
+
 class Loop(Trainer):
     """`learned`: rows of the training set that are evaluated too, to see the gap to validation."""
 
@@ -69,6 +80,7 @@ class Loop(Trainer):
         self.learned, self.held, self.filler, self.training = learned, held, filler, training
         self.sick = 0.0
         super().__init__(**given)
+        self.add_callback(Epochs())
 
     def _get_train_sampler(self, train_dataset: Any = None) -> ByLength:
         lengths = [len(row) for row in self.train_dataset.rows]
