@@ -28,11 +28,11 @@ from phi4bench import machine
 from trainers.base import Base, open_base
 from trainers.batching import ByLength, padded
 from trainers.data import generated, write_examples
+from trainers.engines import adapted
 from trainers.loop import Loop, Pace, Rows, arguments
 from trainers.packing import pack, packed
 from trainers.prepare import Prepared, Row, prepare
 from trainers.settings import Training
-from trainers.sft import adapted
 
 WANTED_SHARE = 0.8
 WANTED_RATIO = 2.0

@@ -20,9 +20,10 @@ from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers import overfitting
 from trainers.base import Base, copy_tokenizer, open_base, read_json_file, speech, write_json, write_manifest
+from trainers.disk import room_for
 from trainers.engines import adapted, engine_of
 from trainers.explain import write_readme
-from trainers.faults import SharedError, TrainingError
+from trainers.faults import SharedError
 from trainers.prepare import Prepared, prepare
 from trainers.ranks import is_first, local_rank, processes, say, share_of
 from trainers.settings import FIELDS, Chosen, Training
@@ -66,7 +67,8 @@ def sft(
         if line:
             say(line)
     if is_first():
-        claim(out, base, ready, chosen, data, engine)
+        with room_for("the settings", lambda: None):
+            claim(out, base, ready, chosen, data, engine)
     adapter = out / "adapter"
     if (adapter / "phi4bench.json").is_file():
         say(f"{adapter} is finished; nothing to do")
@@ -207,18 +209,13 @@ def _train(base: Base, ready: Prepared, training: Training, out: Path, device: s
     if last is not None:
         say(f"going on from {last}" + _other_processes(last))
     if last is None or not _ended(last, training, overfitting.stale(history_of(last))):
-        try:
+        with room_for("a checkpoint", lambda: last_checkpoint(checkpoints)):
             loop.train(resume_from_checkpoint=str(last) if last else None)
-        except (OSError, RuntimeError) as error:
-            if not _disk_is_full(error):
-                raise
-            kept = last_checkpoint(checkpoints)
-            raise TrainingError(
-                f"the disk is full ({printable(str(error), 120)}); the last good checkpoint is {kept}",
-                "make room, and run the same command again",
-            ) from None
     loop.accelerator.wait_for_everyone()
-    return _finish(base, training, out, last_checkpoint(checkpoints)) if is_first() else out / "adapter"
+    if not is_first():
+        return out / "adapter"
+    with room_for("what is kept", lambda: last_checkpoint(checkpoints)):
+        return _finish(base, training, out, last_checkpoint(checkpoints))
 
 
 def batches_of(ready: Prepared, training: Training, filler: int) -> tuple[Sequence[Any], Callable[[Any], Any]]:
@@ -305,10 +302,3 @@ def _keep(best: Path, base: Base, training: Training, out: Path) -> Path:
     )
     print(f"adapter of step {best.name.rpartition('-')[2]} kept in {adapter}")
     return adapter
-
-
-def _disk_is_full(error: BaseException) -> bool:
-    """ENOSPC, or what torch and safetensors make of it."""
-    return getattr(error, "errno", None) in (28, 122) or any(
-        sign in str(error) for sign in ("No space left on device", "PytorchStreamWriter failed writing", "os error 28")
-    )
