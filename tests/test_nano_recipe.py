@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -192,3 +197,26 @@ def test_the_builders_file_has_pytorchs_logits(encoder, tools, tmp_path: Path):
     assert results["fp32"]["max_difference"] < 1e-3
     assert results["fp32"]["top1_agreement"] > 0.999
     assert set(results) == {"fp32", "int8", "int4"}
+
+
+def test_workers_end_with_the_process_that_started_them():
+    watched = "import os, time; from trainers.nano import workers; workers.watch(); print(os.getpid(), flush=True)"
+    watched += "; time.sleep(600)"
+    starter = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {watched!r}]).wait()"
+    with subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, text=True) as started:
+        number = int(started.stdout.readline())
+        started.kill()
+    for _ in range(600):
+        time.sleep(0.1)
+        if not alive(number):
+            return
+    os.kill(number, signal.SIGKILL)
+    pytest.fail("the worker went on alone")
+
+
+def alive(number):
+    """Whether a process of this id runs; one that has ended and waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -1,13 +1,15 @@
 """`python -m trainers.nano tables`: nano-base fine-tuned for the six tools at several ranks, and judged. Resumable.
 
-Every step is the ordinary chain's: `python -m trainers data|sft|merge|export|quantize` and `phi4bench judge`. What is
-finished is not done again.
+Every step is the ordinary chain's: `python -m trainers data|sft|merge|export|quantize`, and the suites that `guide`
+requires. What is finished is not done again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.artifacts import open_artifact
+from phi4bench.datasets.shipped import suites_dir
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers.base import read_json_file, write_json
 from trainers.faults import TrainingError
 from trainers.nano import lora_page
+from trainers.promote import GATE_EXITS
 
 RESULTS = "tables.json"
 
@@ -141,13 +145,10 @@ def tuned(study: Study, rank: int) -> float | None:
 
 def judged(study: Study, name: str, folder: Path) -> dict[str, Any]:
     """What the gate's report says of the artifact; judged now unless it was before."""
-    from trainers.promote import judge
-
     report = study.out / "reports" / name
     sha256 = open_artifact(str(folder)).sha256
     if not is_report_of(report / "report.json", sha256, study.limit):
-        limit = ("--limit", str(study.limit)) if study.limit else ()
-        judge([str(folder)], report, limit)
+        judge(folder, report, ("--limit", str(study.limit)) if study.limit else ())
     whole = read_json_file(report / "report.json")["artifacts"][0]
     counts = {level: {key: one[key] for key in ("passed", "total")} for level, one in whole["levels"].items()}
     return {
@@ -163,6 +164,15 @@ def judged(study: Study, name: str, folder: Path) -> dict[str, Any]:
         "verdict": whole["verdict"],
         "seconds": None,
     }
+
+
+def judge(folder: Path, report: Path, options: Sequence[str]) -> None:
+    """The suites that `guide` requires, in a process of their own. `TrainingError` where they broke."""
+    suites = [str(suites_dir() / name) for name in ("accuracy", "quantization")]
+    command = [sys.executable, "-m", "pytest", *suites, "--model", str(folder), "--report", str(report), *options, "-q"]
+    code = subprocess.run(command, check=False).returncode
+    if code not in GATE_EXITS:
+        raise TrainingError(f"judging {folder} gave no verdict (exit code {code})", "see above; then again")
 
 
 def is_report_of(path: Path, sha256: str, limit: int | None) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,12 +51,25 @@ def join() -> Crew:
     """The crew that this process was started for; a crew of one where it was started alone."""
     if RANK not in os.environ:
         return Crew()
+    watch()
     crew = Crew(int(os.environ[RANK]), int(os.environ[WORKERS]))
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{os.environ[MEETING]}", rank=crew.rank, world_size=crew.size
     )
     return crew
+
+
+def watch() -> None:
+    """End this process once its parent is gone: a killed one cannot end its workers, and a resumed run has its own."""
+    parent = os.getppid()
+
+    def wait() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def is_member() -> bool:
