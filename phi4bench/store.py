@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -45,18 +44,20 @@ class TranscriptStore:
     """The completions of one configuration. Several processes may hold the same store open.
 
     `skipped`: how many broken lines were passed over in reading. What another process appends is seen after `refresh`;
-    at worst a completion is made twice, and the later line counts.
+    at worst a completion is made twice, and the later line counts. `reads`: whether it knows what it holds; one that
+    is only written to takes no more memory the more it is given.
     """
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, descriptor: int, reads: bool = True) -> None:
         self.path = path
+        self._reads = reads
         self.skipped = 0
         self._descriptor = descriptor
         self._completions: dict[str, Completion] = {}
         self._read_bytes = 0
 
     @classmethod
-    def open(cls, cache_dir: Path | None, identity: Mapping[str, Any]) -> TranscriptStore:
+    def open(cls, cache_dir: Path | None, identity: Mapping[str, Any], reads: bool = True) -> TranscriptStore:
         """The store of this identity, made if it is new. `None`: the default cache. `StoreError` if it cannot be."""
         folder = (cache_dir or default_cache_dir()) / "completions"
         path = folder / f"{identity_key(identity)}.jsonl"
@@ -68,8 +69,9 @@ class TranscriptStore:
         try:
             with _Locked(descriptor):
                 _mend(descriptor, identity)
-            store = cls(path, descriptor)
-            store.refresh()
+            store = cls(path, descriptor, reads)
+            if reads:
+                store.refresh()
         except OSError as error:
             os.close(descriptor)
             raise _unusable(path, error) from None
@@ -109,7 +111,8 @@ class TranscriptStore:
                 f"{printable(str(self.path))} cannot be written: {error.strerror}",
                 "everything before is kept: free some space or use --cache-dir, and run again to go on",
             ) from None
-        self._completions[prompt_key] = completion
+        if self._reads:
+            self._completions[prompt_key] = completion
 
     def add(self, transcript: Transcript) -> None:
         """`put` of a whole transcript, under its own key."""
@@ -133,10 +136,16 @@ class TranscriptStore:
 
 
 def completion_to_json(completion: Completion) -> dict[str, Json]:
-    data = asdict(completion)
-    data["token_ids"] = list(completion.token_ids)
-    del data["token_at_ms"]
-    return data
+    """Every field that is stored; written out, since `asdict` copies each token by itself."""
+    return {
+        "text": completion.text,
+        "token_ids": list(completion.token_ids),
+        "finish": completion.finish,
+        "first_token_ms": completion.first_token_ms,
+        "token_ms": completion.token_ms,
+        "margin": completion.margin,
+        "prompt_tokens": completion.prompt_tokens,
+    }
 
 
 def completion_from_json(data: Mapping[str, Any]) -> Completion:

@@ -298,3 +298,13 @@ def test_a_saved_dataset_is_judged_as_the_file_was(tmp_path: Path) -> None:
     dataset = load_cases([str(path)])
     run = SavedRun({"id": "x"}, dialect_named("hermes"), dataset, (DONE,))
     assert read_run(write_run(tmp_path, run)).dataset == dataset
+
+
+def test_a_store_that_is_only_written_to_keeps_all_on_disk_and_nothing_in_memory(tmp_path: Path) -> None:
+    for _ in range(2):
+        with TranscriptStore.open(tmp_path, IDENTITY, reads=False) as store:
+            assert len(store) == 0
+            store.put("k", "case-1", DONE)
+            assert (len(store), store.get("k")) == (0, None)
+    with TranscriptStore.open(tmp_path, IDENTITY) as store:
+        assert store.get("k") == DONE

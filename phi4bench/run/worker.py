@@ -58,7 +58,7 @@ def _generate(order: dict[str, Any], say: Say) -> None:
         runtime = backend.identity()
         say({"event": "ready", "identity": runtime, "peak": peak_rss_bytes()})
         items = [item_from_json(item) for item in json.loads(sys.stdin.readline() or "[]")]
-        with TranscriptStore.open(setup.cache_dir, store_identity(setup, runtime)) as store:
+        with TranscriptStore.open(setup.cache_dir, store_identity(setup, runtime), reads=False) as store:
             for index, completion in _made(backend, items, setup.decoding, bool(order.get("in_order"))):
                 store.put(items[index].key, items[index].case_id, completion)
                 say({"event": "done", "index": index, "peak": peak_rss_bytes()})

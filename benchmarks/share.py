@@ -1,0 +1,181 @@
+"""How much of the time is ours and not the runtime's: `python -m benchmarks.share [--model FOLDER ...]`.
+
+Each model answers the shipped cases as a run's child does, with each completion stored. What its sessions computed,
+over the lanes, is the runtime's; everything else is our share: reading and writing text, choosing tokens, masks, the
+store, lanes that wait for each other. A second line is the whole of `pytest suites/accuracy --no-cache`, with its
+start, scoring and reports. A lane on one thread counts its own CPU seconds in the runtime, since it may wait there for
+the interpreter, which is ours; so the figures need a machine with nothing else on it. Our share of the CPU seconds
+stands beside: it counts no waiting, and is less upset by other work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.evaluator import process
+from benchmarks.readme import put_section
+from phi4bench.backends import Decoding
+from phi4bench.backends.onnx import OnnxBackend
+from phi4bench.backends.tokens import PromptTokenizer
+from phi4bench.cases import Case
+from phi4bench.datasets import load_cases, subset
+from phi4bench.dialects import dialect_named
+from phi4bench.machine import describe
+from phi4bench.store import TranscriptStore
+
+WANTED = 0.10
+PARTS = ("tokenizing", "text", "store")
+
+
+class Clock:
+    """Seconds of several threads in one place."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now, self._lock = now, threading.Lock()
+        self.seconds = 0.0
+
+    def timed(self, action: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any, **named: Any) -> Any:
+            started = self._now()
+            try:
+                return action(*arguments, **named)
+            finally:
+                spent = self._now() - started
+                with self._lock:
+                    self.seconds += spent
+
+        return run
+
+
+class Timed:
+    """An object whose methods of some names are timed; everything else is its own."""
+
+    def __init__(self, inner: Any, clocks: dict[str, Clock]) -> None:
+        self._inner = inner
+        for name, clock in clocks.items():
+            setattr(self, name, clock.timed(getattr(inner, name)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """One run. `runtime_s`: of all lanes together, as are the parts. `cpu_s`: of the whole process."""
+
+    wall_s: float
+    cpu_s: float
+    lanes: int
+    runtime_s: float
+    parts: dict[str, float]
+
+    @property
+    def ours(self) -> float:
+        """Of wall time over all lanes."""
+        return 1 - self.runtime_s / (self.wall_s * self.lanes)
+
+    @property
+    def ours_of_cpu(self) -> float:
+        return 1 - self.runtime_s / self.cpu_s
+
+    def part(self, name: str) -> float:
+        return self.parts[name] / (self.wall_s * self.lanes)
+
+
+def measure(folder: Path, cases: tuple[Case, ...], dialect: str, new: int) -> Shares:
+    """One run over the cases with a model opened for it; opening is not counted."""
+    clocks = {name: Clock(time.thread_time) for name in PARTS}
+    tokenizer: Any = Timed(
+        PromptTokenizer.from_folder(folder), {"encode": clocks["tokenizing"], "decode": clocks["text"]}
+    )
+    size = sum(path.stat().st_size for path in folder.glob("model.onnx*"))
+    backend = OnnxBackend(folder / "model.onnx", tokenizer, name=folder.name, weight_bytes=size)
+    plan = backend.identity()
+    runtime = Clock(time.thread_time if plan["intra_op"] == 1 else time.perf_counter)
+    assert backend._decoder is not None
+    session = Timed(backend._decoder.session, {"run_with_iobinding": runtime})
+    backend._decoder = replace(backend._decoder, session=session)
+    prompts = [dialect_named(dialect).render(case.question()) for case in cases]
+    with tempfile.TemporaryDirectory() as place, TranscriptStore.open(Path(place), plan, reads=False) as store:
+        put = clocks["store"].timed(store.put)
+        started, before = time.perf_counter(), time.process_time()
+        for index, completion in backend.generate(prompts, Decoding(new)):
+            put(str(index), cases[index].id, completion)
+        wall, cpu = time.perf_counter() - started, time.process_time() - before
+    backend.close()
+    lanes = min(int(plan["lanes"]), len(cases))  # type: ignore[call-overload]  # a number in JSON
+    parts = {name: clock.seconds for name, clock in clocks.items()}
+    return Shares(wall, cpu, lanes, runtime.seconds, parts)
+
+
+def whole_run(folder: Path, cases: int) -> float:
+    """Seconds of `pytest suites/accuracy` with nothing stored."""
+    with tempfile.TemporaryDirectory() as reports:
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "suites/accuracy", "--no-cache"]
+        command += [f"--model={folder}", f"--limit={cases}", f"--report={reports}"]
+        return process(command, dict(os.environ))[0]
+
+
+def row(name: str, ours: list[float], parts: list[str]) -> str:
+    """The median of the rounds beside what is wanted, and further cells."""
+    middle = statistics.median(ours)
+    held = "yes" if middle <= WANTED else "NO"
+    cells = [name, f"{middle:.1%}", f"{min(ours):.1%} to {max(ours):.1%}", f"≤ {WANTED:.0%}", held, *parts]
+    return f"| {' | '.join(cells)} |"
+
+
+def table(runs: Mapping[str, Sequence[Shares]], wholes: Mapping[str, Sequence[float]]) -> str:
+    """A row for each model, and one for the whole command where that was timed; keys are the models' names."""
+    head = ["run", "our share", "rounds", "wanted", "held", "of its CPU time", *PARTS]
+    lines = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
+    for name, made in runs.items():
+        parts = [statistics.median(run.part(part) for run in made) for part in PARTS]
+        cells = [f"{statistics.median(run.ours_of_cpu for run in made):.1%}", *(f"{part:.1%}" for part in parts)]
+        lines.append(row(f"{name}, generating, {made[0].lanes} lanes", [run.ours for run in made], cells))
+        if wholes.get(name):
+            pairs = zip(made, wholes[name], strict=True)
+            ours = [1 - run.runtime_s / (run.lanes * whole) for run, whole in pairs]
+            lines.append(row(f"{name}, `pytest suites/accuracy`", ours, [""] * (1 + len(PARTS))))
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.share", description=__doc__)
+    parser.add_argument("--model", type=Path, action="append", help="a folder; default: the nano in INT8 and fp32")
+    parser.add_argument("--dialect", default="tool_use")
+    parser.add_argument("--limit", type=int, help="a seeded sample of so many cases; default: all")
+    parser.add_argument("--new", type=int, default=256, help="cap on new tokens, which a shape always reaches")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no-whole", action="store_true", help="leave out the whole command")
+    parser.add_argument("--no-readme", action="store_true", help="leave benchmarks/README.md alone")
+    options = parser.parse_args()
+    folders = options.model or [Path("fixtures/models/nano-int8"), Path("fixtures/models/nano-fp32")]
+    dataset = load_cases(None)
+    cases = (dataset if options.limit is None else subset(dataset, options.limit, 0)).cases
+    runs: dict[str, list[Shares]] = {folder.name: [] for folder in folders}
+    wholes: dict[str, list[float]] = {folder.name: [] for folder in folders}
+    for _ in range(options.rounds):
+        for folder in folders:
+            runs[folder.name].append(measure(folder, cases, options.dialect, options.new))
+            if not options.no_whole:
+                wholes[folder.name].append(whole_run(folder, len(cases)))
+    here = describe()
+    text = "\n".join([table(runs, wholes), "", f"{len(cases):,} cases, on {here['cores']} cores of {here['cpu']}."])
+    print(text)
+    if not options.no_readme:
+        about = "What of the time is not the runtime's own computing, and the parts of it that can be told apart."
+        put_section("share", f"## Our share of the time: `python -m benchmarks.share`\n\n{about}\n\n{text}")
+
+
+if __name__ == "__main__":
+    main()

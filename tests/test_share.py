@@ -1,0 +1,50 @@
+"""The benchmarks of our share of the time and of many cases: their figures and tables, with nothing timed."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from benchmarks.many_cases import Cost
+from benchmarks.many_cases import table as cases_table
+from benchmarks.share import Clock, Shares, Timed, table
+
+NOTHING = {"tokenizing": 0.0, "text": 0.0, "store": 0.0}
+
+
+def cells(text: str, row: int) -> list[str]:
+    """Of the table's row, counted without its head."""
+    return [cell.strip() for cell in text.splitlines()[row + 2].strip("|").split("|")]
+
+
+def test_our_share_is_what_the_lanes_did_not_compute():
+    # two lanes for 10 s are 20 s; the runtime had 18 of them, tokenizing half a second
+    run = Shares(wall_s=10, cpu_s=19, lanes=2, runtime_s=18, parts={**NOTHING, "tokenizing": 0.5})
+    assert run.ours == pytest.approx(0.10)
+    assert run.ours_of_cpu == pytest.approx(1 / 19)
+    assert run.part("tokenizing") == pytest.approx(0.025)
+
+
+def test_a_share_over_what_is_wanted_is_told_as_it_is_and_the_whole_command_stands_below():
+    run = Shares(wall_s=10, cpu_s=19, lanes=2, runtime_s=17, parts=NOTHING)
+    text = table({"nano": [run]}, {"nano": [12.5]})
+    assert cells(text, 0)[:5] == ["nano, generating, 2 lanes", "15.0%", "15.0% to 15.0%", "≤ 10%", "NO"]
+    assert cells(text, 1)[1] == "32.0%"  # 17 of 2 × 12.5 seconds
+    assert cells(table({"nano": [Shares(10, 19, 2, 18.5, NOTHING)]}, {}), 0)[4] == "yes"
+
+
+def test_a_timed_object_counts_the_named_method_alone():
+    clock = Clock(itertools.count(0.0, 2.0).__next__)
+    timed = Timed([3, 1, 2], {"sort": clock})
+    timed.sort()
+    assert timed.index(2) == 1
+    assert clock.seconds == 2.0
+
+
+def test_memory_of_many_cases_is_told_by_what_a_further_thousand_takes():
+    costs = [Cost(1500, (1.0, 1.5, 9.0), 70.0, 50.0), Cost(5000, (2.5,), 105.0, 50.0)]
+    text = cases_table(costs)
+    assert cells(text, 0)[1:4] == ["1.50 s", "≤ 2 s", "yes"]
+    # 35 MiB over 3,500 further cases
+    assert cells(text, 1) == ["5,000", "2.50 s", "≤ 2 s", "NO", "105 MiB", "+10.0 MiB", "50 MiB", "+0.0 MiB"]
