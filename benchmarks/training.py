@@ -232,7 +232,7 @@ def main() -> None:
     parser.add_argument("--model", default="fixtures/models/nano-hf")
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--examples", type=int, default=48, help="conversations a round (default: 48)")
+    parser.add_argument("--examples", type=int, default=32, help="conversations a round (default: 32)")
     parser.add_argument(
         "--no-readme", action="store_true", help="print the tables, and leave benchmarks/README.md alone"
     )

@@ -137,6 +137,19 @@ def test_flash_attention_needs_cuda():
         device_of(replace(QUICK, attention="flash_attention_2"))
 
 
+def test_the_benchmark_asks_for_the_same_answers_in_every_way(rows):
+    from benchmarks.training import WAYS, batches_of
+
+    ways = batches_of(rows, filler=0, batch=4)
+    asked = {
+        way: sorted(int(label) for fed in ways[way] for label in fed["labels"][:, 1:].flatten() if label != IGNORED)
+        for way in WAYS
+    }
+    assert asked["padded to 1,024"] == asked["by length"] == asked["packed"]
+    assert {fed["input_ids"].shape[1] for fed in ways["padded to 1,024"]} == {1024}
+    assert sum(fed["input_ids"].numel() for fed in ways["by length"]) < 1024 * len(rows) / 4
+
+
 # A whole run
 
 
