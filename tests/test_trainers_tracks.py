@@ -128,16 +128,17 @@ def test_the_drivers_tool_is_asked_where_the_environment_is_silent(monkeypatch, 
 
 
 def ran(out: Path, at_once, devices, reason=lambda track: ""):
-    """The runs that were started: track, devices, and how many ran at the same time at most."""
+    """The runs that were started: track, devices, processes; and how many runs there were at the same time."""
     found, running, most, lock, met = [], [0], [0], threading.Lock(), threading.Barrier(2 if at_once else 1)
 
-    def run(folder, arguments, environment):
+    def run(folder, arguments, environment, processes):
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
         met.wait(10)
         track = arguments[arguments.index("--track") + 1]
-        found.append((track, environment.get("CUDA_VISIBLE_DEVICES"), folder == out / track))
+        assert folder == out / track
+        found.append((track, environment.get("CUDA_VISIBLE_DEVICES"), processes))
         with lock:
             running[0] -= 1
         return reason(track)
@@ -147,11 +148,15 @@ def ran(out: Path, at_once, devices, reason=lambda track: ""):
 
 
 def test_one_after_the_other_each_track_has_all_gpus(tmp_path: Path):
-    assert ran(tmp_path, False, ["0", "1"]) == ([("structured", "0,1", True), ("toolcall", "0,1", True)], 1)
+    assert ran(tmp_path, False, ["0", "1"]) == ([("structured", "0,1", 2), ("toolcall", "0,1", 2)], 1)
 
 
 def test_at_once_each_track_has_its_half(tmp_path: Path):
-    assert ran(tmp_path, True, ["4", "5", "6"]) == ([("structured", "4,5", True), ("toolcall", "6", True)], 2)
+    assert ran(tmp_path, True, ["4", "5", "6"]) == ([("structured", "4,5", 2), ("toolcall", "6", 1)], 2)
+
+
+def test_without_gpus_a_track_is_one_process(tmp_path: Path):
+    assert ran(tmp_path, False, []) == ([("structured", None, 1), ("toolcall", None, 1)], 1)
 
 
 def test_a_track_that_fails_does_not_stop_the_other_and_is_told(tmp_path: Path):
@@ -173,6 +178,7 @@ def test_at_once_is_for_both_tracks(capsys):
 
 def test_the_process_of_a_track_gets_every_setting(monkeypatch, tmp_path: Path):
     seen = []
+    monkeypatch.setattr("trainers.__main__._looked_at", lambda options, training, track: ())
     monkeypatch.setattr("trainers.tracks.both", lambda out, arguments, at_once: seen.append((arguments, at_once)))
     flags = ["--rank", "4", "--checkpointing", "--drop", "--tracker", "tensorboard", "--at-once"]
     assert main(["sft", "--model", "m", "--data", "d", "--out", str(tmp_path), "--track", "both", *flags]) == 0
@@ -187,3 +193,14 @@ def test_what_a_structured_example_teaches_is_what_the_suites_call_right(data):
     got = score(one.case, said, DIALECTS["tool_use"])
     assert got.structured
     assert got.level == Level.RIGHT_PARAMETERS, got.reason
+
+
+def test_a_run_tells_how_structured_cases_went_beside_the_calls(run_suites, make_fake, tmp_path: Path):
+    lines = [structured(number) for number in range(3)]
+    fake = make_fake()
+    with (fake / "answers.jsonl").open("a") as file:
+        for line in [*lines[:2], structured(2, {"city": "Bergen"})]:
+            file.write(json.dumps(line) + "\n")
+    done = run_suites("--model", fake, "--cases", write(tmp_path / "s.jsonl", lines), "-k", "accuracy")
+    told = "structured answers, without a target: 3/3 are JSON, 3/3 fit their schema, 2/3 are as expected"
+    assert told in " ".join(done.out.split())

@@ -203,12 +203,17 @@ def _data(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
+    for line in _looked_at(options, chosen(options).training, options.track):
+        print(printable(line))
+
+
+def _looked_at(options: argparse.Namespace, training: Any, track: str) -> tuple[str, ...]:
+    """What the checks say of the model and the data. Raises `UsageError` where nothing should be trained on them."""
     from trainers.base import open_base
     from trainers.prepare import prepare
 
-    training = chosen(options).training
     base = open_base(options.model, options.dialect, options.system_prompt)
-    told = prepare(
+    ready = prepare(
         base,
         options.data,
         length=training.length,
@@ -216,10 +221,9 @@ def _check(options: argparse.Namespace) -> None:
         seed=training.seed,
         test=options.test,
         drop=options.drop,
-        track=options.track,
-    ).told
-    for line in (*base.artifact.dialect_inferred, *told):
-        print(printable(line))
+        track=track,
+    )
+    return (*base.artifact.dialect_inferred, *ready.told)
 
 
 def _merge(options: argparse.Namespace) -> None:
@@ -291,6 +295,7 @@ def _sweep(options: argparse.Namespace) -> int:
     axes = {name: value for name, value in given.items() if isinstance(value, list)}
     single = {name: value for name, value in given.items() if name not in axes}
     trials = trials_of(choose(single, os.environ, options.config, options.preset), axes)
+    _looked_at(options, max((one.training for one in trials), key=lambda one: one.length), options.track)
     asked = Sweep(options.out, trials, tuple(_learning(options)), tuple(options.data), options.quality)
     results = sweep(asked, runner_of(asked, options.runner, options.parallel, options.address))
     sys.stdout.write(tables.FORMS[options.format](results, options.quality))
@@ -317,7 +322,10 @@ def _one_or_both(options: argparse.Namespace) -> None:
     from trainers.grid import Trial
     from trainers.tracks import both
 
-    settings = Trial("", {}, chosen(options).training).flags()
+    training = chosen(options).training
+    for track in _TRACKS:
+        _looked_at(options, training, track)
+    settings = Trial("", {}, training).flags()
     tracking = ["--tracker", options.tracker] if options.tracker else []
     both(options.out, [*_learning(options), *settings, *tracking], options.at_once)
 

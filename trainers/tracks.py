@@ -39,12 +39,13 @@ def both(
     arguments: Sequence[str],
     at_once: bool,
     devices: Sequence[str] | None = None,
-    run: Callable[[Path, Sequence[str], Mapping[str, str]], str] = run_trial,
+    run: Callable[[Path, Sequence[str], Mapping[str, str], int], str] = run_trial,
 ) -> list[Path]:
     """Train each track into a folder of its name in `out`; returns the folders. The same command goes on.
 
     `arguments`: of `sft`, without `--out` and `--track`. `devices`: as CUDA_VISIBLE_DEVICES takes them; `None`: those
-    of this machine. Raises `TrainingError` that names each track that failed; the other one is trained all the same.
+    of this machine; several share the batches of a step. Raises `TrainingError` that names each track that failed; the
+    other one is trained all the same.
     """
     some = there() if devices is None else tuple(devices)
     parts, told = shares(some, at_once)
@@ -53,7 +54,8 @@ def both(
     def one(at: int) -> str:
         folder = out / TRACKS[at]
         environment = visible(parts[at]) if parts[at] else {}
-        return run(folder, ["sft", *arguments, "--track", TRACKS[at], "--out", str(folder)], environment)
+        processes = 1 if "--device=cpu" in arguments else max(1, len(parts[at]))
+        return run(folder, ["sft", *arguments, "--track", TRACKS[at], "--out", str(folder)], environment, processes)
 
     with ThreadPoolExecutor(2 if at_once and len(some) > 1 else 1) as pool:
         reasons = list(pool.map(one, range(len(TRACKS))))

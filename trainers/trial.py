@@ -1,13 +1,15 @@
 """One trial of a sweep, or one track: a command of `python -m trainers` in a process that ends with its parent.
 
-`python -m trainers.trial PARENT LOCK COMMAND ...`. Two processes that write one run folder would spoil it, and a sweep
-that was killed leaves its trials behind: so each holds a lock on its folder, and gives up when its parent is gone.
+`python -m trainers.trial PARENT LOCK PROCESSES COMMAND ...`. Two processes that write one run would spoil it, and
+a sweep that was killed leaves its trials behind: so each holds a lock on its folder, and gives up when its parent is
+gone.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -22,14 +24,15 @@ from phi4bench.run.child import signal_name
 ROOT = Path(__file__).resolve().parent.parent
 LOG = "log.txt"
 TICK_S = 0.5
+_PATIENCE_S = 20.0
 _TOLD = re.compile(r"trainers [a-z]+: (.+)")
 _ORPHANED = 75  # EX_TEMPFAIL of sysexits.h: ask again
 
 
-def run_trial(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> str:
+def run_trial(folder: Path, arguments: Sequence[str], environment: Mapping[str, str], processes: int = 1) -> str:
     """Run one command of `python -m trainers`, its output added to `log.txt` in `folder`; what went wrong, in a line.
 
-    Empty where nothing did. `environment`: what differs from ours.
+    Empty where nothing did. `environment`: what differs from ours. `processes`: started by torchrun, where several.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +41,8 @@ def run_trial(folder: Path, arguments: Sequence[str], environment: Mapping[str, 
         return f"'{printable(str(folder), 200)}' cannot be written ({error.strerror})"
     with log:
         began = log.tell()
-        command = [sys.executable, "-m", "trainers.trial", str(os.getpid()), str(folder / ".lock"), *arguments]
+        told = [str(os.getpid()), str(folder / ".lock"), str(processes)]
+        command = [sys.executable, "-m", "trainers.trial", *told, *arguments]
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=Path.cwd(), env=_environment(environment)
         )
@@ -79,19 +83,38 @@ def _last_words(path: Path, start: int) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parent, lock, *command = arguments
+    parent, lock, processes, *command = arguments
     threading.Thread(target=_watch, args=(int(parent),), daemon=True).start()
     with open(lock, "ab") as held:  # noqa: PTH123 - a path that we were given as text
         _wait_for(held)
+        if int(processes) > 1:
+            return _launch(int(processes), command)
         from trainers.__main__ import main as trainers
 
         return trainers(command)
 
 
+def _launch(processes: int, command: Sequence[str]) -> int:
+    """One process a device, by torchrun in this one; its workers end with it."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import main as torchrun
+
+    try:
+        torchrun(["--standalone", f"--nproc_per_node={processes}", "-m", "trainers", *command])
+    except ChildFailedError as error:
+        return error.get_first_failure()[1].exitcode
+    return 0
+
+
 def _watch(parent: int) -> None:
-    """End this process, whatever it does, once it has another parent than the one that started it."""
+    """End this process, whatever it does, once it has another parent than the one that started it.
+
+    By SIGTERM first, upon which torchrun ends its workers.
+    """
     while os.getppid() == parent:
         time.sleep(TICK_S)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_PATIENCE_S)
     os._exit(_ORPHANED)
 
 

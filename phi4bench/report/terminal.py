@@ -80,6 +80,7 @@ def _levels(judgement: Judgement) -> Iterator[Line]:
     for name, gate in judgement.gates.items():
         if name in LEVELS or name == "abstention" or name in named:
             yield _level_row(name, gate)
+    yield from _structured(judgement)
     for other in judgement.required:
         apart = other.name.startswith("regression.") or other.name in {
             **judgement.fidelity_gates,
@@ -91,6 +92,15 @@ def _levels(judgement: Judgement) -> Iterator[Line]:
                 f"  {printable(other.name):<18}{'-':>13}{'-':>8}{'-':>15}{other.target:>9g}  {other.outcome}",
                 "yellow",
             )
+
+
+def _structured(judgement: Judgement) -> Iterator[Line]:
+    """The structured track, which counts in no rate of calls and has no target."""
+    words = {"parsing": "are JSON", "tool": "fit their schema", "parameter": "are as expected"}
+    found = {told: judgement.gates.get(f"structured.{level}") for level, told in words.items()}
+    rates = [f"{gate.passed:,}/{gate.total:,} {told}" for told, gate in found.items() if gate is not None]
+    if rates:
+        yield from ((part, "") for part in _wrapped(f"structured answers, without a target: {', '.join(rates)}"))
 
 
 def _level_row(name: str, gate: GateResult) -> Line:
