@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy.stats import mannwhitneyu
 
 BLOCKS = 10
 """Of a run; ten against ten can be told at p = 1 / 184,756."""
@@ -137,6 +136,8 @@ def _compare(
     needed = max(factor, math.exp(SPREADS * _spread([np.median(np.log(one.figures)) for one in before])))
     outcome = Outcome.SAME
     if not 1 / needed < ratio < needed:
+        from scipy.stats import mannwhitneyu  # a second to import, for what hardly ever is asked
+
         slower = ratio > 1
         test = mannwhitneyu(here, then, alternative="greater" if slower else "less", method="exact")
         outcome = (Outcome.SLOWER if slower else Outcome.FASTER) if test.pvalue < alpha / 2 else Outcome.UNCLEAR

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -54,8 +55,10 @@ def pytest_collection_modifyitems(config: pytest.Config) -> None:
         error = printable(str(fault))
     if error:
         raise pytest.UsageError(error)
-    timer = config._benchmarksession.options["timer"].target  # type: ignore[attr-defined]
-    if timer is not time.perf_counter:
+    benchmarks = getattr(config, "_benchmarksession", None)
+    if benchmarks is None:
+        raise pytest.UsageError("the benchmarks need pytest-benchmark, which this run does not load")
+    if benchmarks.options["timer"].target is not time.perf_counter:
         raise pytest.UsageError("--benchmark-timer, but should be time.perf_counter, which never jumps; leave it out")
 
 
@@ -66,18 +69,28 @@ def artifact(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
-def timed(benchmark: Any, request: pytest.FixtureRequest) -> Timed:
-    """Times an action, and records it under the test's name."""
+def timed(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """`Timed`, which records under the test's name; what stops it is told in one line."""
     name = request.node.nodeid.rpartition("/")[2].replace(".py::test_", "/").removeprefix("test_")
-    return Timed(benchmark, name, recording_of(request.config))
+    time_action = Timed(benchmark, name, recording_of(request.config))
+
+    def told(action: Callable[[], Any], **settings: Any) -> Any:
+        try:
+            return time_action(action, **settings)
+        except Phi4benchError as error:
+            pytest.fail(printable(str(error)), pytrace=False)
+
+    return told
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_generate_machine_info(config: pytest.Config) -> dict[str, Any]:
     """Instead of pytest-benchmark's own, which holds the host's name."""
     machine = recording_of(config).machine
     return {"key": machine.key, **machine.hardware, "software": dict(machine.software)}
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """`--benchmark-json` also tells what moved."""
     output_json["changes"] = changes_to_json(recording_of(config).compare())

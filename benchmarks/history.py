@@ -131,11 +131,14 @@ def main() -> int:
     parser.add_argument("--prove", action="store_true", help="run the benchmarks twice and once slowed, some 20 times")
     parser.add_argument("--repeats", type=int, default=20, help="of --prove (default: 20)")
     parser.add_argument("--slowdown", type=float, default=15.0, help="of --prove, in percent (default: 15)")
+    parser.add_argument("--no-readme", action="store_true", help="leave benchmarks/README.md alone after --prove")
     options = parser.parse_args()
     if options.prove:
         from benchmarks.prove import prove
 
-        return prove(options.repeats, options.slowdown / 100)
+        if options.repeats < 1 or not 0 < options.slowdown <= 1000:
+            parser.error("--repeats should be at least 1, and --slowdown a percentage from more than 0 to 1000")
+        return prove(options.repeats, options.slowdown / 100, not options.no_readme)
     try:
         lines = [told(path) for path in sorted(options.history.glob("machine-*.json"))]
     except UsageError as error:

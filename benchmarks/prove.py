@@ -9,6 +9,7 @@ third whose every call is made slower by spinning, which must be found. Exit 0 w
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.comparing import Outcome
+from benchmarks.readme import put_section
+from benchmarks.records import Machine
+from phi4bench import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 PROVEN = (
@@ -40,50 +44,72 @@ class Tally:
     unclear: int = 0
 
 
-def run(folder: Path, *options: str) -> dict[str, tuple[Outcome, float | None]]:
-    """Outcome and ratio of each benchmark of one pytest process; stops with its output where it fails."""
+@dataclass(frozen=True)
+class Proof:
+    """What a pytest process found: outcome and ratio of each benchmark, and the most that other work took meanwhile."""
+
+    changes: dict[str, tuple[Outcome, float | None]]
+    others: float
+
+
+def run(folder: Path, *options: str) -> Proof:
+    """One pytest process over what is proven; stops with its output where it fails."""
     written = folder / "changes.json"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--benchmark-only", "--benchmark-quiet"]
     command += [*PROVEN, f"--history={folder}", f"--benchmark-json={written}", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONHASHSEED": "0"}  # as tox.ini has it for benchmarks
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} exited {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    changes = json.loads(written.read_text())["changes"]
-    return {name: (Outcome(one["outcome"]), one["ratio"]) for name, one in changes.items()}
+    found = json.loads(written.read_text())
+    changes = {name: (Outcome(one["outcome"]), one["ratio"]) for name, one in found["changes"].items()}
+    return Proof(changes, max(one["extra_info"]["others"] for one in found["benchmarks"]))
 
 
-def prove(repeats: int, share: float) -> int:
+def prove(repeats: int, share: float, readme: bool) -> int:
+    """Prints what came of it, and with `readme` puts it into `benchmarks/README.md`; the exit code."""
     tallies: defaultdict[str, Tally] = defaultdict(Tally)
+    others = []
     for number in range(1, repeats + 1):
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
-            run(folder)
-            for name, (outcome, ratio) in run(folder).items():
+            first, second, slow = run(folder), run(folder), run(folder, f"--plant-slowdown={share}")
+            others += [first.others, second.others, slow.others]
+            for name, (outcome, ratio) in second.changes.items():
                 tally = tallies[name]
                 tally.same.append(ratio or 0.0)
                 tally.alarms += outcome in (Outcome.SLOWER, Outcome.FASTER)
                 tally.unclear += outcome is Outcome.UNCLEAR
-            for name, (outcome, ratio) in run(folder, f"--plant-slowdown={share}").items():
+            for name, (outcome, ratio) in slow.changes.items():
                 tallies[name].slowed.append(ratio or 0.0)
                 tallies[name].caught += outcome is Outcome.SLOWER
         alarms, caught = (sum(getattr(one, what) for one in tallies.values()) for what in ("alarms", "caught"))
         total = number * len(tallies)
         print(f"{number}/{repeats}: {alarms} false alarms, {caught}/{total} caught", file=sys.stderr, flush=True)
-    return show(tallies, repeats, share)
-
-
-def show(tallies: dict[str, Tally], repeats: int, share: float) -> int:
-    width = max(map(len, tallies))
-    print(f"{'':{width}} {'two runs of the same code':>33}   {f'slowed by {share:.0%}':>24}")
-    print(f"{'benchmark':{width}} {'alarms':>9} {'unclear':>9} {'ratios':>13}   {'caught':>9} {'ratios':>13}")
-    for name, one in tallies.items():
-        print(
-            f"{name:{width}} {f'{one.alarms}/{repeats}':>9} {f'{one.unclear}/{repeats}':>9} {_span(one.same):>13}"
-            f"   {f'{one.caught}/{repeats}':>9} {_span(one.slowed):>13}"
-        )
+    lines = table(tallies, repeats, share)
     held = all(one.alarms == 0 and one.caught == repeats for one in tallies.values())
-    print(f"none alarmed and all caught: {'yes' if held else 'NO'}")
+    lines.append(f"none alarmed and all caught: {'yes' if held else 'NO'}")
+    took = f"{min(others):.0%} to {max(others):.0%}"
+    about = f"{Machine.of(machine.describe())}; other work took {took} of the cores at the worst of each run."
+    print("\n".join([*lines, about]))
+    if readme:
+        text = "\n".join(["```text", *lines, "```", about])
+        put_section("history", f"## Is that noise? `python -m benchmarks.history --prove`\n\n{text}")
     return 0 if held else 1
+
+
+def table(tallies: dict[str, Tally], repeats: int, share: float) -> list[str]:
+    width = max(map(len, tallies))
+    lines = [
+        f"{'':{width}} {'two runs of the same code':>33}   {f'slowed by {share:.0%}':>24}",
+        f"{'benchmark':{width}} {'alarms':>9} {'unclear':>9} {'ratios':>13}   {'caught':>9} {'ratios':>13}",
+    ]
+    lines += [
+        f"{name:{width}} {f'{one.alarms}/{repeats}':>9} {f'{one.unclear}/{repeats}':>9} {_span(one.same):>13}"
+        f"   {f'{one.caught}/{repeats}':>9} {_span(one.slowed):>13}"
+        for name, one in tallies.items()
+    ]
+    return lines
 
 
 def _span(ratios: list[float]) -> str:

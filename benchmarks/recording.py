@@ -6,7 +6,7 @@ Everything that a user can get wrong is known before the first round, in `error`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,10 +86,9 @@ class Recording:
         """Compares what was measured, and keeps it. `whole`: every benchmark came to its end."""
         if self._history is None or not self.compare():
             return
-        runs = self._history.runs
         self.notes += self._history.others()
-        if runs:
-            self.notes += _new_software(runs[-1].software, self.machine.software)
+        if self._history.runs:
+            self.notes += changed_since(self._history.runs[-1], self.run)
         if self.settings.planted:
             self.notes.append(f"every call was slowed by {self.settings.planted:.0%}: nothing was kept")
         elif not whole:
@@ -97,20 +96,26 @@ class Recording:
         else:
             self._keep(self._history)
 
-    def _keep(self, history: History) -> None:
+    @property
+    def run(self) -> Run:
         revision = suite_revision()["sha256"][:12]
+        return Run(now(), revision, self.machine.software, tuple(self.samples.values()))
+
+    def _keep(self, history: History) -> None:
         try:
-            history.keep(Run(now(), revision, self.machine.software, tuple(self.samples.values())))
+            history.keep(self.run)
             self.notes.append(f"kept as the {ordinal(len(history.runs))} run of this machine: {history.path}")
         except UsageError as error:
             self.notes.append(f"not kept: {error}")
 
 
-def _new_software(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def changed_since(last: Run, run: Run) -> list[str]:
+    """A line of what is other software now, phi4bench's own included; none where all is the same."""
+    before, here = ({"phi4bench": one.revision, **one.software} for one in (last, run))
     changed = [
-        f"{name} {before.get(name, 'none')}, now {now.get(name, 'none')}"
-        for name in sorted({*before, *now})
-        if before.get(name) != now.get(name)
+        f"{name} {before.get(name, 'none')}, now {here.get(name, 'none')}"
+        for name in sorted({*before, *here})
+        if before.get(name) != here.get(name)
     ]
     return [printable(f"since the last run: {'; '.join(changed)}", 300)] if changed else []
 

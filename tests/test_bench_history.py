@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.comparing import BLOCKS, Blocks, Sample
 from benchmarks.history import KEPT_RUNS, KEPT_SAMPLES, History, bounded
-from benchmarks.recording import Recording, Settings, changes_to_json, ordinal, settings_from, table
+from benchmarks.recording import Recording, Settings, changed_since, changes_to_json, ordinal, settings_from, table
 from benchmarks.records import Machine, Run
 from phi4bench.errors import UsageError
 
@@ -198,6 +198,12 @@ def test_new_software_is_told(tmp_path):
     made.machine = replace(MACHINE, software=MACHINE.software | {"numpy": "2.4.0", "torch": "2.13"})
     made.finish(whole=True)
     assert "since the last run: numpy 2.1.0, now 2.4.0; torch none, now 2.13" in made.notes
+
+
+def test_a_new_revision_of_ours_is_told():
+    [line] = changed_since(run(), replace(run(), revision="beef"))
+    assert line == "since the last run: phi4bench cafe, now beef"
+    assert changed_since(run(), run()) == []
 
 
 def test_without_history_nothing_is_compared_or_kept():

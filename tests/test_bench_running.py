@@ -8,11 +8,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kit import ROOT
 
 from benchmarks.comparing import BLOCKS
+from benchmarks.recording import Recording, Settings, Timed
 from benchmarks.reference import PIECES, piece_named
 from benchmarks.rounds import MOST_ROUNDS, REFERENCE_S, ROUND_S, Between, blocks, lay_out, slowed
 from phi4bench.errors import BackendError
@@ -85,6 +87,51 @@ def test_reference_work_takes_as_many_cores_as_the_work():
     assert piece_named("arrays", 2)[1]() == 2 * piece_named("arrays", 1)[1]()
 
 
+class FakeBenchmark:
+    """pytest-benchmark's fixture, whose clock says that every round took `round_s`."""
+
+    disabled = False
+
+    def __init__(self, round_s: float) -> None:
+        self.round_s, self.extra_info = round_s, {}
+
+    def pedantic(self, action, rounds, iterations, teardown):
+        self.stats = SimpleNamespace(stats=SimpleNamespace(data=[self.round_s] * rounds))
+        for _ in range(rounds * iterations):
+            result = action()
+        for _ in range(rounds):
+            teardown()
+        return result
+
+
+def recording() -> Recording:
+    return Recording(Settings((), None, False, 0.0))
+
+
+def test_what_was_timed_is_recorded_with_what_it_did():
+    made, benchmark = recording(), FakeBenchmark(0.25)
+    assert Timed(benchmark, "x", made)(lambda: "answer", cases=3, tokens=40, seconds=0.1) == "answer"
+    [sample] = made.samples.values()
+    assert (sample.name, sample.artifact, sample.reference) == ("x", "", "interpreter/1")
+    assert sample.work == (("cases", 3), ("tokens", 40))
+    assert sample.wall.work_s == (0.25,) * BLOCKS
+    assert {"cases": 3, "tokens": 40, "machine": made.machine.key}.items() <= benchmark.extra_info.items()
+    assert made.notes == []
+
+
+def test_a_call_that_takes_longer_than_wanted_is_told():
+    made = recording()
+    Timed(FakeBenchmark(0.25), "x", made)(lambda: None, seconds=0.1, wanted_s=0.2)
+    assert made.notes == ["x: 250.0 ms a call, but wanted are at most 0.2 s"]
+
+
+def test_a_round_that_took_no_time_is_no_round():
+    made = recording()
+    with pytest.raises(BackendError, match="x: a round took no time"):
+        Timed(FakeBenchmark(0.0), "x", made)(lambda: None, seconds=0.1)
+    assert made.samples == {}
+
+
 def bench(*arguments: object) -> subprocess.CompletedProcess[str]:
     plugins = ["-p", "phi4bench.plugin", "-p", "pytest_benchmark.plugin", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", "-q", *plugins, *map(str, arguments)]
@@ -148,8 +195,8 @@ def test_a_broken_history_ends_the_run_before_it_begins(tmp_path):
     [
         pytest.param(["-p", "xdist", "-n", "2", "--benchmark-only"], "without -n: what is timed beside", id="xdist"),
         pytest.param(["--benchmark-timer=time.time"], "should be time.perf_counter, which never jumps", id="timer"),
+        pytest.param(["-p", "no:pytest_benchmark.plugin"], "need pytest-benchmark, which", id="no-pytest-benchmark"),
         pytest.param(["--model", "no/such/model.onnx"], "no/such/model.onnx", id="no-such-model"),
-        pytest.param(["--plant-slowdown=much"], "but should be a share", id="share"),
     ],
 )
 def test_what_cannot_be_timed_is_a_usage_error(arguments, says, tmp_path):
@@ -159,16 +206,11 @@ def test_what_cannot_be_timed_is_a_usage_error(arguments, says, tmp_path):
     assert "Traceback" not in done.stdout
 
 
-def test_every_model_is_timed_under_its_name(tmp_path):
+def test_every_model_is_timed_under_its_name_and_suites_of_the_same_run_judge_it(tmp_path):
     models = [f"--model=fixtures/models/nano-{precision}/model.onnx" for precision in ("int8", "int4")]
-    done = bench("benchmarks/test_generation.py", "--collect-only", "--history", tmp_path, *models)
+    places = ["benchmarks/test_generation.py", "suites/accuracy"]
+    done = bench(*places, "--collect-only", "--history", tmp_path, *models)
     assert done.returncode == 0, done.stdout
-    assert "::test_one_call[nano-int8]" in done.stdout
-    assert "::test_one_call[nano-int4]" in done.stdout
-
-
-def test_suites_and_benchmarks_of_one_run_share_the_option(tmp_path):
-    model = "--model=fixtures/models/nano-int8/model.onnx"
-    done = bench("benchmarks/test_generation.py", "suites/accuracy", "--collect-only", "--history", tmp_path, model)
-    assert done.returncode == 0, done.stdout
-    assert "::test_tool[nano-int8]" in done.stdout
+    for name in ("nano-int8", "nano-int4"):
+        assert f"::test_one_call[{name}]" in done.stdout
+        assert f"::test_tool[{name}]" in done.stdout
