@@ -1,4 +1,4 @@
-"""What an NVIDIA GPU holds and how busy it is while something runs, as NVML tells it. Needs `nvidia-ml-py`, if at all.
+"""What an NVIDIA GPU holds, has free, and how busy it is, as NVML tells it. Needs `nvidia-ml-py`, if at all.
 
 Without the package, without a device, or where NVML fails, there are simply no figures.
 """
@@ -11,6 +11,29 @@ from contextlib import suppress
 from typing import Any
 
 EVERY_S = 0.05
+
+
+def free_bytes(device: int, nvml: Any = None, visible: str | None = None) -> int | None:
+    """Memory that nobody holds of the device that CUDA counts as `device`; `None` where NVML does not say.
+
+    `visible`: `CUDA_VISIBLE_DEVICES`, by which CUDA counts other devices than NVML does.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") if visible is None else visible
+    try:
+        if nvml is None:
+            import pynvml
+
+            nvml = pynvml
+        nvml.nvmlInit()
+        try:
+            name = visible.split(",")[device].strip() if visible else str(device)
+            by_number = name.isdecimal()
+            handle = nvml.nvmlDeviceGetHandleByIndex(int(name)) if by_number else nvml.nvmlDeviceGetHandleByUUID(name)
+            return int(nvml.nvmlDeviceGetMemoryInfo(handle).free)
+        finally:
+            nvml.nvmlShutdown()
+    except Exception:  # not installed, no driver, no such device
+        return None
 
 
 class GpuWatch:

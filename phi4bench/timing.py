@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from phi4bench.backends import Backend, Decoding
+from phi4bench.backends.providers import PROVIDERS
 from phi4bench.calls import Json
 from phi4bench.dialects import Dialect
 from phi4bench.errors import BackendError
@@ -59,7 +60,11 @@ class Timing:
 def device_of(runtime: Mapping[str, Json]) -> str:
     """`gpu` or `cpu`, by what a backend says of itself."""
     where = str(runtime.get("provider") or runtime.get("device") or "cpu")
-    return "cpu" if where in ("cpu", "CPUExecutionProvider") else "gpu"
+    options = runtime.get("provider_options")
+    if where == PROVIDERS["openvino"]:  # runs where it is told to, and on the processor unless it is told
+        kind = options.get("device_type") if isinstance(options, dict) else None
+        return "gpu" if str(kind).startswith("GPU") else "cpu"
+    return "cpu" if where in ("cpu", PROVIDERS["cpu"]) else "gpu"
 
 
 def since(began: float, clock: Clock) -> float:

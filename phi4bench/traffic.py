@@ -48,8 +48,9 @@ class Traffic:
         self._free = deque([0.0] * clients)  # since when each waiting client has its answer
         self._changed = threading.Condition()
         self._next = 0
+        self._again: deque[int] = deque()  # handed out once, and dropped by a backend that lacked the memory
         self._arrived: dict[int, float] = {}
-        self._began = clock()
+        self._began, self._latest = clock(), 0.0
         self.served: list[Served] = []
         self.stopped_s: float | None = None
         """When the last request was handed out or the time was over; then the rest is only finished."""
@@ -58,12 +59,14 @@ class Traffic:
     def left(self) -> bool:
         """Whether any further request will be handed out."""
         with self._changed:
-            return self._more()
+            return bool(self._again) or self._more()
 
     def take(self) -> int | None:
         """The next request, if it is there by now."""
         with self._changed:
             now = self._now()
+            if self._again:
+                return self._again.popleft()
             if not self._more() or (due := self._due()) is None or due > now:
                 return None
             index = self._next
@@ -80,6 +83,11 @@ class Traffic:
             self._free.append(now)
             self.served.append(Served(index, self._arrived.pop(index), now))
             self._changed.notify_all()
+
+    def put_back(self) -> None:
+        """Whatever is under way is handed out again, even once the time is over; its wait goes on."""
+        with self._changed:
+            self._again = deque(sorted(self._arrived))
 
     def wait(self) -> None:
         """Sleep a little, until a request may have come."""
@@ -108,8 +116,10 @@ class Traffic:
 
     def _now(self) -> float:
         now = self._clock() - self._began
-        if now < 0.0:
-            raise BackendError(f"the clock moved by {now:g} s, but should only go forward", "run it again")
+        if now < self._latest:
+            moved = now - self._latest
+            raise BackendError(f"the clock moved by {moved:g} s, but should only go forward", "run it again")
+        self._latest = now
         return now
 
 

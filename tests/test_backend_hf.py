@@ -18,14 +18,14 @@ transformers = pytest.importorskip("transformers", reason="needs phi4bench[hf]")
 from phi4bench.artifacts import hf as folders  # noqa: E402
 from phi4bench.artifacts import open_artifact  # noqa: E402
 from phi4bench.artifacts.safetensors import elements_by_type  # noqa: E402
-from phi4bench.backends import hf, open_backend  # noqa: E402
+from phi4bench.backends import Provider, hf, open_backend  # noqa: E402
 from phi4bench.backends.tokens import PromptTokenizer  # noqa: E402
 from phi4bench.errors import ArtifactError, BackendError, UsageError  # noqa: E402
 
 
 def opened(folder, **options):
     artifact = open_artifact(str(folder), dialect="tool_use")
-    return open_backend(artifact, **{"threads": 1, "provider": "cpu"} | options)
+    return open_backend(artifact, **{"threads": 1, "provider": Provider("cpu")} | options)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_a_bf16_folder_runs_in_bf16(folder):
     assert artifact.precision == "bf16"
     assert not artifact.quantized
     assert elements_by_type(folder / "model.safetensors").keys() == {"bf16"}
-    backend = open_backend(artifact, threads=1, provider="cpu")
+    backend = open_backend(artifact, threads=1, provider=Provider("cpu"))
     assert backend.identity()["precision"] == "bf16"
     assert {parameter.dtype for parameter in backend._model.parameters()} == {torch.bfloat16}
     with torch.inference_mode():

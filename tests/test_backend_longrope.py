@@ -14,7 +14,7 @@ pytest.importorskip("transformers", reason="needs the `train` extra")
 from tiny import END, SWITCH, tiny_models  # noqa: E402, F401
 
 from phi4bench.artifacts.onnxfile import Node, OnnxFile, read_onnx  # noqa: E402
-from phi4bench.backends import Decoding  # noqa: E402
+from phi4bench.backends import Decoding, Provider  # noqa: E402
 from phi4bench.backends.hf import HfBackend  # noqa: E402
 from phi4bench.backends.longrope import table_switch  # noqa: E402
 from phi4bench.backends.onnx import OnnxBackend  # noqa: E402
@@ -70,7 +70,7 @@ def test_answers_that_grow_over_the_switch_are_those_of_generate(kind, model, ti
         size = sum(path.stat().st_size for path in folder.glob("model.onnx*"))
         backend = OnnxBackend(folder / "model.onnx", tokenizer, name="tiny", weight_bytes=size, threads=1)
     else:
-        backend = HfBackend(folder, tokenizer, name="tiny", precision="fp32", threads=1, device="cpu")
+        backend = HfBackend(folder, tokenizer, name="tiny", precision="fp32", threads=1, provider=Provider("cpu"))
     prompts = [prompt_of(tokens) for tokens in (20, 56, SWITCH, SWITCH + 6, 3 * SWITCH)]
     told = dict(backend.generate(prompts, Decoding(max_new_tokens=NEW_TOKENS)))
     assert backend.identity()["long_tokens"] == SWITCH

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from tiny import CONTEXT, END, tiny_models  # noqa: F401  (a fixture)
 
+from phi4bench.backends import Provider
 from phi4bench.backends.base import Decoding, NotFiniteError, PromptTooLongError
 from phi4bench.errors import ArtifactError, UsageError
 from phi4bench.prompts import Prompt, Segment
@@ -434,7 +435,7 @@ def test_a_provider_that_is_not_installed_lists_those_that_are(provider, tiny_mo
     if provider == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("CUDA is installed here")
     with pytest.raises(UsageError) as error:
-        opened(tiny_models / "fp32", provider=provider)
+        opened(tiny_models / "fp32", provider=Provider(provider))
     assert "(cpu)" in message(error)
 
 

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="builds a tiny model: needs phi4benc
 import numpy as np  # noqa: E402
 
 from phi4bench.artifacts import open_artifact  # noqa: E402
-from phi4bench.backends import Decoding, NotFiniteError, PromptTooLongError, Reference, open_backend  # noqa: E402
+from phi4bench.backends import Decoding, NotFiniteError, PromptTooLongError, Provider, Reference, open_backend  # noqa: E402
 from phi4bench.backends import forced as forcing  # noqa: E402
 from phi4bench.backends.tokens import PromptTokenizer  # noqa: E402
 from phi4bench.calls import Call  # noqa: E402
@@ -75,7 +75,7 @@ def test_log_probabilities_are_pytorchs(layout, tiny_models, torchs):  # noqa: F
 
 def test_transformers_gives_them_too(tiny_models, torchs):  # noqa: F811
     artifact = open_artifact(str(tiny_models / "hf"), dialect="tool_use")
-    check(scores(open_backend(artifact, threads=1, provider="cpu", batch=4)), torchs)
+    check(scores(open_backend(artifact, threads=1, provider=Provider("cpu"), batch=4)), torchs)
 
 
 def check(found, torchs):

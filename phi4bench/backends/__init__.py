@@ -14,17 +14,20 @@ from phi4bench.backends.base import (
     Reference,
     Scorer,
 )
+from phi4bench.backends.providers import BEST, Provider
 
 if TYPE_CHECKING:
     from phi4bench.artifacts import Artifact
 
 __all__ = [
+    "BEST",
     "Backend",
     "CaseError",
     "Decoding",
     "Mode",
     "NotFiniteError",
     "PromptTooLongError",
+    "Provider",
     "Reference",
     "Scorer",
     "open_backend",
@@ -35,7 +38,7 @@ def open_backend(
     artifact: Artifact,
     *,
     threads: int | None = None,
-    provider: str | None = None,
+    provider: Provider = BEST,
     batch: int | None = None,
     spin: bool | None = None,
 ) -> Backend:
@@ -44,7 +47,8 @@ def open_backend(
     `threads`: cores to use in all, `None` for those that this process may use. `batch`: cases at once in all; `None`
     suits throughput, 1 is one case at a time on all threads, the way to measure latencies. `spin`: threads that share
     a step wait busily for each other, faster on a machine of one's own, far slower on a busy one; `None`: with batch 1.
-    `provider`: `cpu` or `cuda`; `None`: the CPU for a file, and a GPU where there is one for a Hugging Face folder.
+    `provider`: by name, or the first of several that is installed and can be used; a backend's `notes`, where it has
+    any, say which were left and why.
     Raises `ArtifactError` for a file that cannot be loaded, `UsageError` for a runtime or provider not installed.
     """
     if artifact.format == "fake":
@@ -62,7 +66,7 @@ def open_backend(
             name=artifact.id,
             precision=artifact.precision,
             threads=threads,
-            device=provider,
+            provider=provider,
             batch=batch,
         )
     from phi4bench.backends.onnx import OnnxBackend
@@ -73,7 +77,7 @@ def open_backend(
         name=artifact.id,
         weight_bytes=artifact.bytes,
         threads=threads,
-        provider=provider or "cpu",
+        provider=provider,
         batch=batch,
         spin=spin,
     )

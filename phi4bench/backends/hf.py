@@ -24,10 +24,13 @@ from phi4bench.backends.kv import Array, PrefixStore, Rows
 from phi4bench.backends.lane import Job, OpenMask, decode_jobs, serve_jobs
 from phi4bench.backends.longrope import SwitchingRow
 from phi4bench.backends.masks import Masks
+from phi4bench.backends.memory import with_fewer_rows
 from phi4bench.backends.parallel import handing_out
+from phi4bench.backends.providers import AUTO, BEST, OF_TORCH, Provider
 from phi4bench.backends.reader import PromptReader, Tokenizer
 from phi4bench.backends.session import available_cores, instruction_set, one_line
 from phi4bench.calls import Json
+from phi4bench.counting import counted
 from phi4bench.errors import ArtifactError, BackendError, UsageError
 from phi4bench.fidelity import Position
 from phi4bench.prompts import Prompt
@@ -35,6 +38,8 @@ from phi4bench.traffic import Traffic
 from phi4bench.transcripts import Completion
 
 Done = TypeVar("Done")
+Work = Callable[[Rows, int, Callable[[], Job | None]], Iterator[tuple[int, Done]]]
+"""What is done over rows, so many at once, with the jobs that are handed out."""
 ROWS = 16
 LONG_TOKENS = 4096
 """A case that may grow beyond this, or over the switch of rotary tables, runs alone, as in the ONNX backend."""
@@ -42,7 +47,7 @@ DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 class HfBackend:
-    """A loaded model. `device`: `cpu`, `cuda`, or `None` for CUDA where there is one."""
+    """A loaded model. `notes`: what people should know of how it was opened and run, each a line."""
 
     def __init__(
         self,
@@ -52,7 +57,7 @@ class HfBackend:
         name: str,
         precision: str,
         threads: int | None = None,
-        device: str | None = None,
+        provider: Provider = BEST,
         batch: int | None = None,
     ) -> None:
         for option, value in (("threads", threads), ("batch", batch)):
@@ -61,7 +66,8 @@ class HfBackend:
         self._torch, _ = _libraries()
         self._name, self._tokenizer, self._precision = name, tokenizer, precision
         self._masks: Masks | None = None
-        self._device = self._chosen(device)
+        self.notes: list[str] = []
+        self._device = self._chosen(provider)
         self._threads, self._rows = threads or available_cores(), batch or ROWS
         self._torch.set_num_threads(self._threads)
         config = read_hf(folder)
@@ -75,7 +81,7 @@ class HfBackend:
             "runtime": "transformers",
             "version": version("transformers"),
             "torch": str(self._torch.__version__),
-            "device": self._torch.cuda.get_device_name() if self._device == "cuda" else "cpu",
+            "device": "cpu" if self._device == "cpu" else self._torch.cuda.get_device_name(self._device),
             "precision": self._precision,
             "attention": str(getattr(self._model.config, "_attn_implementation", "")),
             "threads": self._threads,
@@ -101,11 +107,14 @@ class HfBackend:
         self, prompts: Sequence[Prompt], decoding: Decoding, traffic: Traffic
     ) -> Iterator[tuple[int, Completion]]:
         """As `generate`, but each prompt only once `traffic` hands it out."""
-        jobs = {job.index: job for job in self._reader.jobs(prompts, decoding)}
+        jobs = {job.index: job for job in sorted(self._reader.jobs(prompts, decoding), key=lambda job: job.index)}
         decode, name = self._tokenizer.decode, self._name
         mask = self._open_mask() if decoding.mode == "constrained" else None
-        yield from self._run_all(
-            list(jobs.values()), lambda rows, n, _: serve_jobs(rows, n, jobs, traffic, decode, name, mask)
+        yield from self._run(
+            list(jobs.values()),
+            self._rows,
+            lambda rows, n, _: serve_jobs(rows, n, jobs, traffic, decode, name, mask),
+            traffic.put_back,
         )
 
     def score(self, references: Sequence[Reference]) -> Iterator[tuple[int, tuple[Position, ...]]]:
@@ -122,26 +131,49 @@ class HfBackend:
         self._model = None
         gc.collect()
 
-    def _chosen(self, device: str | None) -> str:
-        there = bool(self._torch.cuda.is_available())
-        if device == "cuda" and not there:
-            raise UsageError("provider='cuda', but torch sees no CUDA device", "name cpu, or install torch for CUDA")
-        return device or ("cuda" if there else "cpu")
+    def _chosen(self, provider: Provider) -> str:
+        """torch's name of the device."""
+        if provider.name not in OF_TORCH:
+            raise UsageError(
+                f"{self._name}: provider={provider.name!r}, but a Hugging Face folder is run by one of"
+                f" {', '.join(OF_TORCH)}",
+                "name one of those, or judge an ONNX export of it",
+            )
+        count = int(self._torch.cuda.device_count()) if self._torch.cuda.is_available() else 0
+        ignored = [key for key, _ in provider.options if key != "device_id"]
+        if ignored:
+            self.notes.append(f"{', '.join(ignored)}: onnxruntime's own, and nothing to transformers")
+        if provider.name == "cpu" or (provider.name == AUTO and not count):
+            return "cpu"
+        if provider.device_id >= count:
+            raise UsageError(
+                f"provider={provider.name!r}, device {provider.device_id}, but torch sees"
+                f" {counted(count, 'CUDA device')}",
+                "name cpu, or install torch for CUDA",
+            )
+        return f"cuda:{provider.device_id}"
 
-    def _run_all(
-        self,
-        jobs: Sequence[Job],
-        work: Callable[[Rows, int, Callable[[], Job | None]], Iterator[tuple[int, Done]]],
-    ) -> Iterator[tuple[int, Done]]:
-        assert self._model is not None, "the backend is closed"
+    def _run_all(self, jobs: Sequence[Job], work: Work[Done]) -> Iterator[tuple[int, Done]]:
         reach = max((job.cap for job in jobs if job.forced), default=0)  # all are stepped as long as the longest
         short = [job for job in jobs if len(job.ids) + max(job.cap, reach) <= self._long]
         long = [job for job in jobs if len(job.ids) + max(job.cap, reach) > self._long]
+        yield from self._run(short, self._rows, work)
+        yield from self._run(long, 1, work)
+
+    def _run(
+        self, jobs: Sequence[Job], rows: int, work: Work[Done], again: Callable[[], None] = lambda: None
+    ) -> Iterator[tuple[int, Done]]:
+        assert self._model is not None, "the backend is closed"
+
+        def run(some: Sequence[Job], _: int, rows: int) -> Iterator[tuple[int, Done]]:
+            made: Rows = PaddedRows(self._model)
+            made = SwitchingRow(made, self._switch) if self._switch and rows == 1 else made
+            return work(made, rows, handing_out(some))
+
+        if self._switch and any(len(job.ids) + job.cap > self._switch for job in jobs):
+            rows = 1
         try:
-            for some, capacity in ((short, self._rows), (long, 1)):
-                rows: Rows = PaddedRows(self._model)
-                rows = SwitchingRow(rows, self._switch) if self._switch and capacity == 1 else rows
-                yield from work(rows, capacity, handing_out(some))
+            yield from with_fewer_rows(jobs, 1, rows, run, self.notes.append, again, self._name)
         except BackendError:
             raise
         except Exception as error:  # of torch, of transformers, of a model's own code in it

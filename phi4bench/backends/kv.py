@@ -61,9 +61,9 @@ class PrefixStore(Generic[Kept]):
 class SharedRows:
     """Rows that decode together, all of at most `tokens` tokens, written in place.
 
-    For `Decoder.in_place_possible`: on the CPU, and without position_ids, which attention of this kind does not need.
-    `together`: rows are stepped in multiples of it, empty ones filling up, for kernels that round a row by itself
-    otherwise than a row of several.
+    For `Decoder.in_place_possible`: on the CPU (`device_rows` has those of a device), and without position_ids, which
+    attention of this kind does not need. `together`: rows are stepped in multiples of it, empty ones filling up, for
+    kernels that round a row by itself otherwise than a row of several.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class SharedRows:
         self._decoder = decoder
         self._value = onnxruntime().OrtValue.ortvalue_from_numpy  # on CPU it aliases the array
         self._prefixes = prefixes
-        self._kv: list[Array] = [np.zeros((rows, c.heads, tokens, c.head_size), c.dtype) for c in decoder.cache]
+        self._kv: list[Any] = self._new_cache(rows, tokens)
         self._held = [b""] * rows  # the prefix that lies at the start of each row
         self._lengths = np.zeros((rows, 1), np.int64)
         self._counting = np.arange(tokens, dtype=np.int64)[None]
@@ -84,6 +84,9 @@ class SharedRows:
         self._reading: dict[int, Any] = {}  # slot -> binding that reads a prompt into it
         self._stepping: dict[int, Any] = {}  # number of rows -> binding that steps them
         self._count = 0
+
+    def _new_cache(self, rows: int, tokens: int) -> list[Any]:
+        return [np.zeros((rows, c.heads, tokens, c.head_size), c.dtype) for c in self._decoder.cache]
 
     def enter(self, slot: int, ids: Array, shared: int) -> Array:
         key = ids[:shared].tobytes()
@@ -101,17 +104,21 @@ class SharedRows:
     def step(self, tokens: Sequence[int]) -> Array:
         taken = len(tokens)
         count = -(-taken // self._together) * self._together
-        binding = self._stepping.get(count) or self._bind_step(count)
         self._tokens[:taken, 0] = tokens
         self._lengths[:taken] += 1
         for empty in range(taken, count):  # it writes over the start of its row, where a prefix may lie
             self._lengths[empty], self._held[empty] = 1, b""
-        total = int(self._lengths[:count].max())
+        return self._stepped(self._lengths[:count])[:taken]
+
+    def _stepped(self, lengths: Array) -> Array:
+        """Logits of the first rows, whose tokens are in place. `lengths` (rows, 1): with those tokens."""
+        count, total = len(lengths), int(lengths.max())
+        binding = self._stepping.get(count) or self._bind_step(count)
         mask = self._mask[: count * total].reshape(count, total)
-        np.less(self._counting[:, :total], self._lengths[:count], out=mask)
+        np.less(self._counting[:, :total], lengths, out=mask)
         binding.bind_ortvalue_input("attention_mask", self._value(mask))
         self._decoder.session.run_with_iobinding(binding)
-        return self._logits[:taken, 0]
+        return self._logits[:count, 0]
 
     def leave(self, slot: int) -> None:
         self._count -= 1
@@ -165,6 +172,8 @@ class SharedRows:
 class GrowingRow:
     """One case whose cache is each step's output: for decoders whose attention does not update it in place.
 
+    The cache stays on the decoder's device; only the logits come to main memory.
+
     `whole`: prompts are read in one pass with no prefix shared, for those that take several tokens only without a past.
     """
 
@@ -214,7 +223,7 @@ class GrowingRow:
             binding.bind_cpu_input(name, array)
         for tensor, value in zip(self._decoder.cache, past, strict=True):
             binding.bind_ortvalue_input(tensor.past, value)
-            binding.bind_output(tensor.present, "cpu")
+            binding.bind_output(tensor.present, self._decoder.device, self._decoder.device_id)
         binding.bind_output("logits", "cpu")
         self._decoder.session.run_with_iobinding(binding)
         *self._past, logits = binding.get_outputs()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,27 +19,31 @@ import numpy as np
 
 from phi4bench.artifacts.onnxfile import read_onnx
 from phi4bench.backends.base import Decoding, Reference
+from phi4bench.backends.device_rows import rows_in_place
 from phi4bench.backends.forced import force_jobs
 from phi4bench.backends.genai_config import read_model_config
-from phi4bench.backends.kv import GrowingRow, PrefixStore, Rows, SharedRows
+from phi4bench.backends.kv import GrowingRow, PrefixStore, Rows
 from phi4bench.backends.lane import Job, OpenMask, decode_jobs, serve_jobs
 from phi4bench.backends.longrope import SwitchingRow, table_switch
 from phi4bench.backends.masks import Masks
+from phi4bench.backends.memory import with_fewer_rows
 from phi4bench.backends.parallel import handing_out, side_by_side
-from phi4bench.backends.probe import CacheMode, open_probed
+from phi4bench.backends.probe import TOGETHER, CacheMode, open_probed
+from phi4bench.backends.providers import BEST, PROVIDERS, Provider, candidates
 from phi4bench.backends.reader import PromptReader, Tokenizer
 from phi4bench.backends.session import (
     Decoder,
     available_cores,
+    installed_providers,
     instruction_set,
     one_line,
     onnxruntime,
     open_decoder,
-    provider_named,
 )
 from phi4bench.calls import Json
-from phi4bench.errors import BackendError, UsageError
+from phi4bench.errors import BackendError, Phi4benchError, UsageError
 from phi4bench.fidelity import Position
+from phi4bench.nvidia import free_bytes
 from phi4bench.prompts import Prompt
 from phi4bench.traffic import Traffic
 from phi4bench.transcripts import Completion
@@ -52,8 +57,11 @@ SMALL_MODEL_BYTES = 64 << 20
 
 ROWS_PER_LANE = 8
 ROWS_OF_A_LARGE_MODEL = 16
+ROWS_ON_A_DEVICE = 64
 KV_BYTES = 2 << 30
-"""Rows are fewer where the caches of all would be larger than this."""
+"""Rows are fewer where the caches of all would be larger than this,"""
+FREE_SHARE = 0.8
+"""or on a device than this share of its free memory; the rest is for what the layers hold in between."""
 MOST_LANES = 8
 """More lanes than this wait for the interpreter more than they decode."""
 
@@ -85,7 +93,10 @@ def plan(threads: int, batch: int | None, weight_bytes: int) -> Plan:
 
 
 class OnnxBackend:
-    """A loaded artifact. `name` stands for it in errors; `weight_bytes`: of its files, external data included."""
+    """A loaded artifact. `name` stands for it in errors; `weight_bytes`: of its files, external data included.
+
+    `notes`: what people should know of how it was opened and run, each a line.
+    """
 
     def __init__(
         self,
@@ -95,7 +106,7 @@ class OnnxBackend:
         name: str,
         weight_bytes: int,
         threads: int | None = None,
-        provider: str = "cpu",
+        provider: Provider = BEST,
         batch: int | None = None,
         spin: bool | None = None,
     ) -> None:
@@ -103,7 +114,7 @@ class OnnxBackend:
             if value is not None and value < 1:
                 raise UsageError(f"{option}={value}, but should be at least 1")
         self._name = name
-        self._provider = provider_named(provider)
+        self.notes: list[str] = []
         self._config = read_model_config(model_file.parent / "genai_config.json")
         self._threads = threads or available_cores()
         self._plan = plan(self._threads, batch, weight_bytes)
@@ -111,40 +122,59 @@ class OnnxBackend:
         self._switch = table_switch(read_onnx(model_file))
         self._long = min(LONG_TOKENS, self._switch or LONG_TOKENS)
 
-        def load(reuse_memory: bool) -> Decoder:
+        def load(one: Provider, reuse_memory: bool) -> Decoder:
             decoder = open_decoder(
                 model_file,
                 self._config.head_size,
                 intra_op=self._plan.intra_op,
                 spin=batch == 1 if spin is None else spin,
-                provider=self._provider,
+                provider=one,
                 reuse_memory=reuse_memory,
             )
             return replace(decoder, table_switch=self._switch)
 
         self._decoder: Decoder | None
         self._cache: CacheMode
-        self._decoder, self._cache = open_probed(model_file, load)
-        if self._cache not in ("in place, rows together", "in place, rows in pairs"):
+        self._decoder, self._cache, self._provider = self._first_usable(model_file, provider, load)
+        if self._decoder.device != "cpu":
+            self._plan = replace(self._plan, lanes=1, rows=batch or ROWS_ON_A_DEVICE)
+        if self._cache not in TOGETHER:
             self._plan = replace(self._plan, rows=1)
+        self._weight_bytes = weight_bytes
         self._tokenizer = tokenizer
         self._masks: Masks | None = None
         self._reader = PromptReader(name, tokenizer, self._config.context, self._config.eos, self._decoder.vocabulary)
+
+    def _first_usable(
+        self, model_file: Path, asked: Provider, load: Callable[[Provider, bool], Decoder]
+    ) -> tuple[Decoder, CacheMode, Provider]:
+        """Opened by the first provider that runs it; those before it are in the notes with their reasons."""
+        *better, last = candidates(asked, installed_providers())
+        for name in better:
+            one = replace(asked, name=name)
+            try:
+                return *open_probed(model_file, partial(load, one)), one
+            except Phi4benchError as error:
+                reason = error.what.removeprefix(f"{model_file}: ")
+                self.notes.append(f"--provider {asked.name}: {name} was tried and left: {reason}")
+        one = replace(asked, name=last)
+        return *open_probed(model_file, partial(load, one)), one
 
     def identity(self) -> dict[str, Json]:
         ort = onnxruntime()
         return {
             "runtime": "onnxruntime",
             "version": ort.__version__,
-            "provider": self._provider,
-            "graph_optimization": "all",
+            "provider": PROVIDERS[self._provider.name],
+            "provider_options": dict(self._provider.options),
+            "graph_optimization": self._provider.graph_optimization,
             "threads": self._threads,
             **asdict(self._plan),
             "cache": self._cache,
             "prefix": "not shared" if self._cache == "growing, prompts whole" else "computed apart from the rest",
             "long_tokens": self._long,
             **({"read_again_beyond": self._switch} if self._switch else {}),
-            "cache_bytes": KV_BYTES,
+            "cache_bytes": KV_BYTES if self._decoder is None or self._decoder.device == "cpu" else "what is free",
             "machine": instruction_set(),
         }
 
@@ -165,11 +195,14 @@ class OnnxBackend:
     ) -> Iterator[tuple[int, Completion]]:
         """As `generate`, but each prompt only once `traffic` hands it out."""
         assert self._decoder is not None, "the backend is closed"
-        jobs = {job.index: job for job in self._reader.jobs(prompts, decoding)}
+        jobs = {job.index: job for job in sorted(self._reader.jobs(prompts, decoding), key=lambda job: job.index)}
         decode, name = self._tokenizer.decode, self._name
         mask = self._open_mask() if decoding.mode == "constrained" else None
         yield from self._run(
-            list(jobs.values()), self._plan, lambda rows, n, _: serve_jobs(rows, n, jobs, traffic, decode, name, mask)
+            list(jobs.values()),
+            self._plan,
+            lambda rows, n, _: serve_jobs(rows, n, jobs, traffic, decode, name, mask),
+            traffic.put_back,
         )
 
     def score(self, references: Sequence[Reference]) -> Iterator[tuple[int, tuple[Position, ...]]]:
@@ -193,7 +226,9 @@ class OnnxBackend:
         yield from self._run(short, self._plan, work)
         yield from self._run(long, replace(self._plan, lanes=1, rows=1), work)
 
-    def _run(self, jobs: Sequence[Job], plan: Plan, work: Work[Done]) -> Iterator[tuple[int, Done]]:
+    def _run(
+        self, jobs: Sequence[Job], plan: Plan, work: Work[Done], again: Callable[[], None] = lambda: None
+    ) -> Iterator[tuple[int, Done]]:
         if not jobs:
             return
         # By the layout and not by the jobs that are left, so that no answer depends on how many those are.
@@ -204,14 +239,17 @@ class OnnxBackend:
         plan = replace(plan, lanes=min(plan.lanes, len(jobs)))
         if self._switch and tokens > self._switch:
             plan = replace(plan, rows=1)
-        affordable = KV_BYTES // (plan.lanes * tokens * self._token_bytes())
+        affordable = self._cache_bytes() // (plan.lanes * tokens * self._token_bytes())
         plan = replace(plan, rows=max(1, min(plan.rows, -(-len(jobs) // plan.lanes), affordable)))
-        prefixes: PrefixStore[list[Any]] = PrefixStore()
-        next_job = handing_out(jobs)
-        all_rows = [self._rows(plan.rows, tokens, prefixes, together) for _ in range(plan.lanes)]
-        lanes = [work(rows, plan.rows, next_job) for rows in all_rows]
+
+        def run(some: Sequence[Job], lanes: int, rows: int) -> Iterator[tuple[int, Done]]:
+            prefixes: PrefixStore[list[Any]] = PrefixStore()
+            next_job = handing_out(some)
+            running = [work(self._rows(rows, tokens, prefixes, together), rows, next_job) for _ in range(lanes)]
+            yield from running[0] if lanes == 1 else side_by_side(running)
+
         try:
-            yield from lanes[0] if len(lanes) == 1 else side_by_side(lanes)
+            yield from with_fewer_rows(jobs, plan.lanes, plan.rows, run, self.notes.append, again, self._name)
         except BackendError:
             raise
         except Exception as error:  # onnxruntime's exceptions share no base class but this one
@@ -219,6 +257,16 @@ class OnnxBackend:
                 f"{self._name}: onnxruntime failed while running it ({type(error).__name__}: {one_line(error)})",
                 "see whether the file runs with one case (--limit 1), and export it again if it does not",
             ) from error
+
+    def _cache_bytes(self) -> int:
+        """What the caches of all rows may take together: on a device most of what is free there beside the weights."""
+        assert self._decoder is not None
+        if self._decoder.device == "cpu":
+            return KV_BYTES
+        free = free_bytes(self._decoder.device_id)
+        room = KV_BYTES if free is None else int(FREE_SHARE * free)
+        limit = dict(self._provider.options).get("gpu_mem_limit", "")
+        return min(room, max(0, int(limit) - self._weight_bytes)) if limit.isdecimal() else room
 
     def _token_bytes(self) -> int:
         """Of the cache, for each token of a row."""
@@ -231,5 +279,5 @@ class OnnxBackend:
         if self._cache in ("growing", "growing, prompts whole"):
             made = GrowingRow(self._decoder, prefixes, whole=self._cache != "growing")
         else:
-            made = SharedRows(self._decoder, rows, tokens, prefixes, together)
+            made = rows_in_place(self._decoder, rows, tokens, prefixes, together)
         return SwitchingRow(made, self._switch) if self._switch and tokens > self._switch else made

@@ -8,13 +8,25 @@ from typing import Literal
 
 import numpy as np
 
-from phi4bench.backends.kv import Array, GrowingRow, PrefixStore, Rows, SharedRows
+from phi4bench.backends.device_rows import rows_in_place
+from phi4bench.backends.kv import Array, GrowingRow, PrefixStore, Rows
+from phi4bench.backends.memory import is_out_of_memory
 from phi4bench.backends.session import Decoder, one_line
-from phi4bench.errors import ArtifactError
+from phi4bench.errors import ArtifactError, BackendError
 
 CacheMode = Literal[
-    "in place, rows together", "in place, rows in pairs", "in place, one row", "growing", "growing, prompts whole"
+    "in place, rows together",
+    "in place, rows together up to rounding",
+    "in place, rows in pairs",
+    "in place, one row",
+    "growing",
+    "growing, prompts whole",
 ]
+TOGETHER: tuple[CacheMode, ...] = (
+    "in place, rows together",
+    "in place, rows together up to rounding",
+    "in place, rows in pairs",
+)
 
 
 def open_probed(model_file: Path, open_with: Callable[[bool], Decoder]) -> tuple[Decoder, CacheMode]:
@@ -28,6 +40,8 @@ def open_probed(model_file: Path, open_with: Callable[[bool], Decoder]) -> tuple
         try:
             return decoder, probe(decoder)
         except Exception as error:  # onnxruntime's exceptions share no base class but this one
+            if is_out_of_memory(error):
+                raise BackendError(f"{model_file}: there is no memory to run it ({one_line(error)})") from error
             reason = one_line(error)
     raise ArtifactError(
         f"{model_file}: onnxruntime loads it, but cannot read four tokens and add two ({reason})",
@@ -42,7 +56,8 @@ def probe(decoder: Decoder) -> CacheMode:
     together must agree with one row to the last bit, so that no case's answer depends on its neighbours in a batch.
     In pairs: an even number of rows gives each what any other even number gives, and one row alone something else in
     the last bits. onnxruntime's MatMulNBits on AVX-512 is so at accuracy level 4 with blocks over 32 in int4, over 64
-    in int8, where kernels for two rows share the work and another one takes the odd row.
+    in int8, where kernels for two rows share the work and another one takes the odd row. On a device, whose kernels
+    differ by the number of rows anyway, they must agree up to rounding, which the mode then says.
     """
     first, *others = (np.arange(start, start + 6, dtype=np.int64) % decoder.vocabulary for start in (3, 11, 19, 27))
     first = first[:4]
@@ -53,17 +68,20 @@ def probe(decoder: Decoder) -> CacheMode:
             logits = _logits(make_rows(), [first])
         except Exception:  # onnxruntime refuses shapes and buffers; its exceptions share no base class but this one
             return False
-        return np.allclose(logits, plainest, rtol=1e-2, atol=1e-2 * _scale(plainest), equal_nan=True)
+        return _close(logits, plainest)
 
-    if decoder.in_place_possible and agrees(lambda: SharedRows(decoder, 1, 16, PrefixStore())):
+    if decoder.in_place_possible and agrees(lambda: rows_in_place(decoder, 1, 16, PrefixStore())):
 
         def last_of(count: int, together: int = 1) -> Array:
-            rows = SharedRows(decoder, count, 16, PrefixStore(), together)
+            rows = rows_in_place(decoder, count, 16, PrefixStore(), together)
             return _logits(rows, [*others[: count - 1], first])
 
         alone = last_of(1)
         if all(np.array_equal(last_of(count), alone, equal_nan=True) for count in (2, 3)):
             return "in place, rows together"
+        if decoder.device != "cpu":
+            close = all(_close(last_of(count), alone) for count in (2, 3))
+            return "in place, rows together up to rounding" if close else "in place, one row"
         pair = last_of(1, together=2)
         several = (last_of(count, together=2) for count in (2, 3, 4))
         same = all(np.array_equal(some, pair, equal_nan=True) for some in several)
@@ -76,6 +94,10 @@ def _logits(rows: Rows, prompts: list[Array]) -> Array:
     entered = [rows.enter(slot, ids, 2) for slot, ids in enumerate(prompts)][-1].copy()
     token = int(prompts[-1][-1])
     return np.stack([entered, *(rows.step([token] * len(prompts))[-1].copy() for _ in range(2))])
+
+
+def _close(logits: Array, others: Array) -> bool:
+    return np.allclose(logits, others, rtol=1e-2, atol=1e-2 * _scale(others), equal_nan=True)
 
 
 def _scale(logits: Array) -> float:

@@ -5,18 +5,25 @@ The one place that imports onnxruntime, always with its telemetry off.
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from phi4bench.errors import ArtifactError, UsageError
+from phi4bench.backends.memory import is_out_of_memory
+from phi4bench.backends.providers import DEVICES, GRAPH_LEVELS, PROVIDERS, Provider, chain
+from phi4bench.errors import ArtifactError, BackendError, UsageError
+from phi4bench.printable import printable
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 KV_INPUT = re.compile(r"past_key_values\.(\d+)\.(key|value)")
 DTYPES: dict[str, type[np.generic]] = {
     "tensor(float)": np.float32,
@@ -24,8 +31,10 @@ DTYPES: dict[str, type[np.generic]] = {
     "tensor(int8)": np.int8,
     "tensor(uint8)": np.uint8,
 }
-QUIET = 4
-"""onnxruntime's log severity "fatal": its errors reach us as exceptions, and its lines would tear the progress bar."""
+QUIET, ERRORS = 4, 3
+"""onnxruntime's log severity "fatal": its errors reach us as exceptions, and its lines would tear the progress bar.
+While a provider is loaded "error" is heard: why it failed is told there and nowhere else."""
+REMEDY = "install what the provider needs, correct its --provider-option, or give --provider cpu"
 NOT_A_DECODER = "should be a decoder with a KV cache as `onnxruntime_genai.models.builder` writes it"
 
 
@@ -46,7 +55,8 @@ class Decoder:
 
     `last_logits_only`: the file computes logits for the last position alone (the builder's `prune_lm_head`).
     `table_switch`: tokens beyond which it takes its second rotary table; `None` where it has but one.
-    `in_place_possible`: it runs where its arrays lie, on the CPU, and its attention counts positions by itself.
+    `in_place_possible`: it runs where its arrays lie, and its attention counts positions by itself. `device`: where
+    they lie, in onnxruntime's words.
     """
 
     session: Any
@@ -57,6 +67,8 @@ class Decoder:
     last_logits_only: bool
     in_place_possible: bool
     table_switch: int | None = None
+    device: str = "cpu"
+    device_id: int = 0
 
 
 def onnxruntime() -> Any:
@@ -72,14 +84,9 @@ def onnxruntime() -> Any:
     return ort
 
 
-def provider_named(name: str) -> str:
-    """onnxruntime's name of an execution provider. Raises `UsageError` where it is unknown or not installed."""
-    available = onnxruntime().get_available_providers()
-    if PROVIDERS.get(name) not in available:
-        have = ", ".join(short for short, long in PROVIDERS.items() if long in available)
-        hint = "install 'phi4bench[gpu]' in place of 'phi4bench[cpu]'" if name == "cuda" else "name one of those"
-        raise UsageError(f"provider={name!r}, but should be one that is installed here ({have})", hint)
-    return PROVIDERS[name]
+def installed_providers() -> list[str]:
+    """What this onnxruntime was built with, in its own words; whether it can be loaded shows only with a session."""
+    return list(onnxruntime().get_available_providers())
 
 
 def available_cores() -> int:
@@ -102,31 +109,74 @@ def instruction_set() -> str:
 
 
 def open_decoder(
-    model_file: Path, head_size: int, *, intra_op: int, spin: bool, provider: str, reuse_memory: bool = True
+    model_file: Path, head_size: int, *, intra_op: int, spin: bool, provider: Provider, reuse_memory: bool = True
 ) -> Decoder:
     """Load a decoder file. `intra_op`: threads that work on one step together; `spin`: they wait busily for work.
 
     `head_size`: of its cache, where the file itself leaves it open. `reuse_memory`: intermediate results share buffers
-    as the shapes that the file declares allow; not for files that declare wrong ones.
+    as the shapes that the file declares allow; not for files that declare wrong ones. `provider`: one by name.
 
-    Raises `ArtifactError`, one line, for a file that onnxruntime cannot load or that is not such a decoder.
+    Raises, in one line, `ArtifactError` for a file that onnxruntime cannot load or that is not such a decoder,
+    `UsageError` for a provider that is installed and cannot be loaded, `BackendError` where there is no memory for it.
     """
     ort = onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = intra_op
     options.inter_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, GRAPH_LEVELS[provider.graph_optimization])
     options.enable_mem_reuse = reuse_memory
-    options.log_severity_level = QUIET
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
+    own = provider.name == "cpu"
+    heard: Callable[[], str] = str  # nothing
     try:
-        session = ort.InferenceSession(str(model_file), options, providers=[provider])
+        with nullcontext(heard) if own else _heard(ort) as heard:
+            options.log_severity_level = QUIET if own else ERRORS
+            # Without its fallback: a session that went back to the CPU by itself would be judged for another.
+            links = chain(provider.name, provider.options)
+            session = ort.InferenceSession(str(model_file), options, providers=links, enable_fallback=0)
     except Exception as error:  # onnxruntime's exceptions share no base class but this one
+        if is_out_of_memory(error):
+            raise BackendError(f"{model_file}: there is no memory to load it ({one_line(error)})") from error
+        by = "" if own else f" with provider={provider.name!r}"
         raise ArtifactError(
-            f"{model_file}: onnxruntime cannot load it ({one_line(error)})",
-            "export it again, or copy it again with its external data (model.onnx.data)",
+            f"{model_file}: onnxruntime cannot load it{by} ({reason_in(heard()) or one_line(error)})",
+            "export it again, or copy it again with its external data (model.onnx.data)" if own else REMEDY,
         ) from error
-    return _described(session, model_file, head_size)
+    if PROVIDERS[provider.name] not in session.get_providers():
+        raise UsageError(
+            f"provider={provider.name!r} is installed, but onnxruntime cannot use it here"
+            f" ({reason_in(heard()) or 'it went back to the CPU without a word'})",
+            REMEDY,
+        )
+    return _described(session, model_file, head_size, provider)
+
+
+def reason_in(heard: str) -> str:
+    """The last reason in what onnxruntime logged, without its places in the source; empty where there is none."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", heard)
+    found = re.findall(r"(?:with error|FAIL|EXCEPTION|EP_FAIL)\s*:\s*(?!.*with error)(.+)", plain)
+    return printable(" ".join(found[-1].split()), 200) if found else ""
+
+
+@contextmanager
+def _heard(ort: Any) -> Iterator[Callable[[], str]]:
+    """What onnxruntime logs inside the block, which it writes straight to descriptor 2; kept from the terminal."""
+    said = ""
+    with tempfile.TemporaryFile() as file:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        ort.set_default_logger_severity(ERRORS)
+        try:
+            with suppress(Exception), redirect_stdout(io.StringIO()):  # it prints what it does not find
+                ort.preload_dlls()  # CUDA's libraries out of their own wheels, where those are installed
+            yield lambda: said
+        finally:
+            ort.set_default_logger_severity(QUIET)
+            os.dup2(kept, 2)
+            os.close(kept)
+            file.seek(0)
+            said = file.read().decode("utf-8", "replace")
 
 
 def one_line(error: BaseException, limit: int = 300) -> str:
@@ -134,7 +184,7 @@ def one_line(error: BaseException, limit: int = 300) -> str:
     return text if len(text) <= limit else text[:limit] + "…"
 
 
-def _described(session: Any, model_file: Path, head_size: int) -> Decoder:
+def _described(session: Any, model_file: Path, head_size: int, provider: Provider) -> Decoder:
     inputs = {node.name: node for node in session.get_inputs()}
     outputs = {node.name: node for node in session.get_outputs()}
     missing = [f"input {name!r}" for name in ("input_ids", "attention_mask") if name not in inputs]
@@ -157,7 +207,9 @@ def _described(session: Any, model_file: Path, head_size: int) -> Decoder:
         logits_dtype=_dtype(logits, model_file),
         vocabulary=logits.shape[-1],
         last_logits_only=logits.shape[1] == 1,
-        in_place_possible="position_ids" not in inputs and session.get_providers()[0] == PROVIDERS["cpu"],
+        in_place_possible="position_ids" not in inputs and provider.name in ("cpu", *DEVICES),
+        device=DEVICES.get(provider.name, "cpu"),
+        device_id=provider.device_id if provider.name in DEVICES else 0,
     )
 
 

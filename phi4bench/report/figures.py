@@ -109,9 +109,27 @@ def artifact_figures(judgement: Judgement, conclusion: Conclusion) -> dict[str, 
         "untrained": judgement.untrained or None,
         "early_rejection": _early_rejection(judgement.rejection),
         "generation": dict(run.facts.get("generation") or {}),
+        "provider": provider_figures(run.facts),
         "seed": run.facts.get("seed"),
         "machine": dict(run.machine),
         "versions": dict(run.versions),
+    }
+
+
+def provider_figures(facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What was asked to run the artifact, what ran it, and what went otherwise; `None` for a run of an older version.
+
+    `used`: for the completions, or else for the timings.
+    """
+    asked = facts.get("asked")
+    if asked is None:
+        return None
+    generation, speed = facts.get("generation") or {}, facts.get("slo") or {}
+    runtime = generation.get("runtime") or speed.get("runtime") or speed.get("load_runtime") or {}
+    return {
+        **asked,
+        "used": runtime.get("provider") or runtime.get("device"),
+        "notes": list(dict.fromkeys([*generation.get("notes", ()), *speed.get("notes", ())])),
     }
 
 

@@ -15,6 +15,7 @@ from phi4bench.levels import LEVELS
 from phi4bench.printable import printable
 from phi4bench.report.deciding import to_decide
 from phi4bench.report.examples import Example, all_failing, flip_example, flips
+from phi4bench.report.figures import provider_figures
 from phi4bench.report.known import known_figures, known_line, known_title
 from phi4bench.report.levels import level_figures, level_lines
 from phi4bench.report.sidebyside import mode, side_by_side, side_notes
@@ -265,10 +266,19 @@ def _facts(judgement: Judgement) -> list[tuple[str, str]]:
             f"{generation.get('from_cache', 0):,} from cache, {generation.get('generated', 0):,} generated",
         ),
         ("peak memory", size(peak) if peak else "nothing was generated"),
+        ("provider", _provider(run.facts)),
         ("runtime", _pairs(generation.get("runtime") or {})),
         ("machine", _pairs({key: value for key, value in run.machine.items() if key != "packages"})),
         ("versions", _pairs(run.versions)),
     ]
+
+
+def _provider(facts: Mapping[str, Any]) -> str:
+    figures = provider_figures(facts)
+    if figures is None:
+        return ""
+    told = {"asked for": figures["provider"], **figures["provider_options"], "used": figures["used"]}
+    return "; ".join([_pairs(told), *figures["notes"]])
 
 
 def _pairs(values: Mapping[str, Any]) -> str:

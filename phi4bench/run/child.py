@@ -37,13 +37,17 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Ran:
-    """What a child did. `complete`: it made everything; else the time was up. `peak_rss_bytes` is the child's own."""
+    """What a child did. `complete`: it made everything; else the time was up. `peak_rss_bytes` is the child's own.
+
+    `notes`: what its backend has to say of how it ran.
+    """
 
     done: int
     complete: bool
     seconds: float
     peak_rss_bytes: int
     runtime: dict[str, Json]
+    notes: tuple[str, ...] = ()
 
 
 def run_child(
@@ -85,6 +89,8 @@ def run_child(
                         if enough is not None and enough(ran.items[event["index"]]):
                             progress.update(len(ran.done))
                             return ran.result(clock() - began)
+                    case "note":
+                        ran.notes.append(printable(event["text"], 400))
                     case "error":
                         raise ran.told(event)
                 ran.peak = max(ran.peak, event.get("peak", 0))
@@ -114,13 +120,14 @@ class _Run:
         self.items: Sequence[Item] = ()
         self.done: set[int] = set()
         self.peak = 0
+        self.notes: list[str] = []
 
     @property
     def complete(self) -> bool:
         return bool(self.runtime) and len(self.done) == len(self.items)
 
     def result(self, seconds: float) -> Ran:
-        return Ran(len(self.done), self.complete, seconds, self.peak, self.runtime)
+        return Ran(len(self.done), self.complete, seconds, self.peak, self.runtime, tuple(self.notes))
 
     def interrupted(self) -> Interrupted:
         stored = self.total - len(self.items) + len(self.done) if self.runtime else 0

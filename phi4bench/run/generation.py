@@ -9,13 +9,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from phi4bench import __version__
 from phi4bench.artifacts import Artifact
-from phi4bench.backends import Decoding, Mode
+from phi4bench.backends import BEST, Decoding, Mode, Provider
 from phi4bench.calls import Json
 from phi4bench.cases import Case
 from phi4bench.prompts import Grammar, Prompt
@@ -41,13 +41,19 @@ class Settings:
     machine: Mapping[str, Json]
     keeps: bool = True
     batch: int | None = None
+    provider: Provider = BEST
+
+    def setup(self, artifact: Artifact) -> Setup:
+        """What a child is to open."""
+        return Setup(artifact, self.decoding, self.threads, self.cache_dir, self.batch, self.provider)
 
 
 @dataclass(frozen=True)
 class Generation:
     """The completions of one artifact, in the cases' order; cases that the time limit left out are missing.
 
-    `seconds` and `peak_rss_bytes` are the child's; `None` where nothing had to be generated.
+    `seconds` and `peak_rss_bytes` are the child's; `None` where nothing had to be generated. `notes`: what its backend
+    has to say of how it ran.
     """
 
     transcripts: Mapping[str, Transcript]
@@ -56,6 +62,7 @@ class Generation:
     seconds: float | None = None
     peak_rss_bytes: int | None = None
     runtime: Mapping[str, Json] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def missing(self) -> int:
@@ -95,7 +102,7 @@ def generate(
 
     With a `lookout`, in its order and until it has seen enough; where everything is stored, there is nothing to stop.
     """
-    setup = Setup(artifact, settings.decoding, settings.threads, settings.cache_dir, settings.batch)
+    setup = settings.setup(artifact)
     memory = _runtime_memory(setup, settings)
     runtime = _recall(memory)
     if runtime is not None:
@@ -133,17 +140,19 @@ def generate(
             order={"in_order": True} if lookout else None,
             enough=enough if lookout else None,
         )
-    if ran.runtime:
+    if ran.runtime and not ran.notes:  # what went otherwise than asked may go as asked next time
         with suppress(OSError):
             write_text(memory, json.dumps(ran.runtime))
     found = _stored(setup, ran.runtime, items) if ran.runtime else {}
     # The child may have stored more than it was heard of before it was stopped.
-    return Generation(found, len(items), len(found) - stored_before, ran.seconds, ran.peak_rss_bytes, ran.runtime)
+    return Generation(
+        found, len(items), len(found) - stored_before, ran.seconds, ran.peak_rss_bytes, ran.runtime, ran.notes
+    )
 
 
 def stored(artifact: Artifact, items: Sequence[Item], settings: Settings) -> Mapping[str, Transcript]:
     """What the store has of them, without a child; nothing where the runtime is not known."""
-    setup = Setup(artifact, settings.decoding, settings.threads, settings.cache_dir, settings.batch)
+    setup = settings.setup(artifact)
     runtime = _recall(_runtime_memory(setup, settings))
     return _stored(setup, runtime, items) if runtime is not None else {}
 
@@ -168,6 +177,7 @@ def _runtime_memory(setup: Setup, settings: Settings) -> Path:
         artifact.format,
         setup.threads,
         setup.batch,
+        asdict(setup.provider),
         dict(settings.machine),
     ]
     key = hashlib.sha256(json.dumps(follows_from, sort_keys=True).encode()).hexdigest()

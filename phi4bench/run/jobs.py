@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from phi4bench.artifacts import Artifact
-from phi4bench.backends import Decoding
+from phi4bench.backends import BEST, Backend, Decoding, Provider, open_backend
 from phi4bench.backends.masks import mask_version
 from phi4bench.calls import Json
 from phi4bench.dialects import Dialect
@@ -56,6 +56,11 @@ class Setup:
     threads: int | None
     cache_dir: Path | None
     batch: int | None = None
+    provider: Provider = BEST
+
+    def open(self) -> Backend:
+        """The artifact, loaded. Raises what `open_backend` raises."""
+        return open_backend(self.artifact, threads=self.threads, batch=self.batch, provider=self.provider)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -65,6 +70,7 @@ class Setup:
             "threads": self.threads,
             "cache_dir": str(self.cache_dir) if self.cache_dir else None,
             "batch": self.batch,
+            "provider": asdict(self.provider),
         }
 
     @classmethod
@@ -72,7 +78,10 @@ class Setup:
         folder = data["cache_dir"]
         decoding = Decoding(data["max_new_tokens"], data["mode"])
         place = Path(folder) if folder else None
-        return cls(artifact_from_json(data["artifact"]), decoding, data["threads"], place, data["batch"])
+        named = data["provider"]
+        options = tuple((key, value) for key, value in named["options"])
+        provider = Provider(named["name"], options, named["graph_optimization"])
+        return cls(artifact_from_json(data["artifact"]), decoding, data["threads"], place, data["batch"], provider)
 
 
 def store_identity(setup: Setup, runtime: Mapping[str, Json]) -> dict[str, Json]:

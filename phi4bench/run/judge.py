@@ -12,6 +12,7 @@ from phi4bench import __version__
 from phi4bench.artifacts import Artifact
 from phi4bench.artifacts.parts import weigh
 from phi4bench.backends import Decoding
+from phi4bench.backends.providers import AUTO
 from phi4bench.calls import Json
 from phi4bench.counting import counted
 from phi4bench.datasets import sample
@@ -33,6 +34,7 @@ from phi4bench.run.sequential import Lookout
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Size, size_to_json
 from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, TIMED_GATES
+from phi4bench.timing import device_of
 from phi4bench.transcripts import Completion, Transcript
 
 SLO_SECONDS = 60.0
@@ -116,6 +118,8 @@ class Judge:
                 with self._settings() as settings:
                     made = generate(artifact, items, settings, self.progress, self.deadline, lookout)
                 self._tell(_made(made))
+                for line in (_run_by(made.runtime), *made.notes):
+                    self._tell(line)
             run = self._saved(artifact, made, facts, needed)
             if not needed or (lookout and made.missing):
                 return run
@@ -171,6 +175,11 @@ class Judge:
         lookout = early.over_baseline(run) if early else None
         before = self._run(baseline, {"role": "baseline"}, True, lookout)
         run = replace(run, facts={**run.facts, "baseline": before.artifact["id"]})
+        note = _apart(run, before)
+        if note:
+            self._tell(note)
+            made = run.facts["generation"]
+            run = replace(run, facts={**run.facts, "generation": {**made, "notes": [*made["notes"], note]}})
         return (early.ended(run) if early is not None and early.over else run), before
 
     def _stored_baseline(self, subject: Subject, paired: bool) -> Mapping[str, Transcript]:
@@ -236,6 +245,8 @@ class Judge:
                 self.deadline,
             )
             found = stopwatch.measure(gates)
+        for note in found.get("notes", ()):
+            self._tell(f"speed         {note}")
         return {**found, "parameters": _parameters(subject)}
 
     def _tell(self, text: str) -> None:
@@ -247,10 +258,10 @@ class Judge:
         options = self.plan.options
         decoding = Decoding(options.max_new_tokens, options.decode)
         if options.cache:
-            yield Settings(decoding, options.threads, options.cache_dir, self.machine)
+            yield Settings(decoding, options.threads, options.cache_dir, self.machine, provider=options.provider)
             return
         with scratch_folder(options.report_dir, "generations") as folder:
-            yield Settings(decoding, options.threads, folder, self.machine, keeps=False)
+            yield Settings(decoding, options.threads, folder, self.machine, False, provider=options.provider)
 
 
 def _parameters(subject: Subject) -> int | None:
@@ -293,12 +304,24 @@ def header(artifact: Artifact, plan: Plan, prompt: Prompt, baseline: bool = Fals
         *(f"  {printable(line, 200)}" for line in dataset.notes),
         f"  targets {', '.join(plan.targets.names)}",
         *(["  decode  constrained: what the mask lets through is judged"] if plan.options.decode != "free" else []),
+        *_asked(plan.options),
         *_left_out(plan),
     ]
     return [
         *(part for line in lines for part in wrapped(line)),
         *wrapped(f"first prompt  {printable(prompt.text, 400)}", "  ", break_words=True),
     ]
+
+
+def _asked(options: RunOptions) -> list[str]:
+    """How it is to be run, as far as that was said."""
+    provider = options.provider
+    parts = [f"--provider {provider.name}"] if provider.name != AUTO else []
+    parts += [f"{key}={printable(value, 100)}" for key, value in provider.options]
+    if provider.graph_optimization != "all":
+        parts.append(f"graph optimization {provider.graph_optimization}")
+    parts += [f"{options.threads} threads"] if options.threads else []
+    return [f"  run by  {', '.join(parts)}"] if parts else []
 
 
 def _left_out(plan: Plan) -> list[str]:
@@ -336,6 +359,12 @@ def _facts(subject: Subject, plan: Plan) -> dict[str, Any]:
         "no_baseline_given": plan.options.no_baseline,
         "targets": [list(text) for text in plan.target_texts],
         "seed": plan.options.seed,
+        "asked": {
+            "provider": plan.options.provider.name,
+            "provider_options": dict(plan.options.provider.options),
+            "graph_optimization": plan.options.provider.graph_optimization,
+            "threads": plan.options.threads,
+        },
         "sources": list(plan.options.cases),
         "limit": plan.options.limit,
         "xfails": plan.xfails,
@@ -350,6 +379,7 @@ def _generation_facts(made: Generation) -> dict[str, Any]:
         "seconds": made.seconds,
         "peak_rss_bytes": made.peak_rss_bytes,
         "runtime": dict(made.runtime),
+        "notes": list(made.notes),
     }
 
 
@@ -364,6 +394,31 @@ def _made(made: Generation) -> str:
     if made.peak_rss_bytes:
         line += f", {made.peak_rss_bytes / 2**20:,.0f} MiB at most"
     return line + (f", {made.missing:,} missing" if made.missing else "")
+
+
+def _apart(run: SavedRun, baseline: SavedRun) -> str:
+    """That the two were run on different kinds of device, where they were: part of a difference may be the devices'."""
+    runtimes = [one.facts["generation"]["runtime"] for one in (run, baseline)]
+    devices = [device_of(runtime) for runtime in runtimes]
+    if not all(runtimes) or devices[0] == devices[1]:
+        return ""
+    return (
+        f"{run.artifact['id']} was run on the {devices[0]} and its baseline on the {devices[1]}: part of what differs"
+        " may be theirs; give the --provider that both can be run by"
+    )
+
+
+def _run_by(runtime: Mapping[str, Json]) -> str:
+    """What made the completions; a fake says little of itself."""
+    options, graph, threads = (runtime.get(key) for key in ("provider_options", "graph_optimization", "threads"))
+    parts = [
+        " ".join(str(runtime[key]) for key in ("runtime", "version") if runtime.get(key)),
+        str(runtime.get("provider") or runtime.get("device") or ""),
+        *(f"{key}={value}" for key, value in (options.items() if isinstance(options, dict) else ())),
+        f"{threads} threads" if threads else "",
+        f"graph optimization {graph}" if graph else "",
+    ]
+    return "run by        " + printable(", ".join(filter(None, parts)), 300)
 
 
 def _packages(machine: Mapping[str, Json]) -> dict[str, Any]:

@@ -9,10 +9,11 @@ import os
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from phi4bench.artifacts import Artifact
+from phi4bench.backends.providers import AUTO
 from phi4bench.cases import Case
 from phi4bench.datasets.sampling import sample
 from phi4bench.errors import ArtifactError, BackendError
@@ -81,7 +82,10 @@ class Stopwatch:
                 try:
                     facts |= part(child) if asked else {}
                 except (BackendError, ArtifactError) as error:
+                    if isinstance(error, ArtifactError) and self.settings.provider.name != AUTO:
+                        raise  # what was asked for by name and cannot be had is no figure left open
                     facts["missing"] |= dict.fromkeys(asked, printable(str(error), 300))
+            facts["notes"] = list(child.notes)
         return facts
 
     @property
@@ -89,7 +93,7 @@ class Stopwatch:
         return self.subject.artifact
 
     def _setup(self, artifact: Artifact) -> Setup:
-        return Setup(artifact, self.settings.decoding, self.settings.threads, None)
+        return replace(self.settings, cache_dir=None, batch=None).setup(artifact)
 
     @property
     def _calling(self) -> list[Case]:
@@ -138,6 +142,12 @@ class Stopwatch:
         prompts = self._prompts(self.wanted.pairs)
         with TimedChild(self._setup(baseline), self.deadline) as other:
             opened = [one.ask("open", batch=1)["identity"] for one in (child, other)]
+            here, there = map(device_of, opened)
+            if here != there:
+                raise BackendError(
+                    f"{self.artifact.id} ran on the {here}, {baseline.id} on the {there}: a ratio would tell of those",
+                    "give the --provider that both can be run by",
+                )
             for one in (child, other):
                 one.ask("latency", prompts=prompts[:WARM_UP], seconds=self.wanted.seconds, warm_up=0)
             self.progress.start(f"{self.artifact.id} against {baseline.id}", len(prompts), 0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from phi4bench.backends.providers import AUTO, BEST, GRAPH_LEVELS, PROVIDERS, Provider, parse_provider
 from phi4bench.errors import UsageError
 
 N = TypeVar("N", int, float)
@@ -32,6 +33,7 @@ class RunOptions:
     repair: bool = False
     time_limit_s: float | None = None
     threads: int | None = None
+    provider: Provider = BEST
     max_new_tokens: int = 256
     seed: int = 0
     slo_calls: int = 300
@@ -93,6 +95,18 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {"metavar": "SECONDS", "help": "stop generating then; what is missing is INCONCLUSIVE"},
     ),
     "threads": ("--threads", {"metavar": "N", "help": "threads of the runtime (default: its own choice)"}),
+    "provider": (
+        "--provider",
+        {"metavar": "NAME", "default": AUTO, "help": f"what runs the model: {', '.join((AUTO, *PROVIDERS))}"},
+    ),
+    "provider_option": (
+        "--provider-option",
+        {"action": "append", "metavar": "KEY=VALUE", "help": "of the provider, such as device_id=1; may repeat"},
+    ),
+    "graph_optimization": (
+        "--graph-optimization",
+        {"metavar": "LEVEL", "default": "all", "help": f"of an ONNX file: {', '.join(GRAPH_LEVELS)} (default: all)"},
+    ),
     "max_new_tokens": (
         "--max-new-tokens",
         {"metavar": "N", "default": "256", "help": "cap on a completion's length (default: 256)"},
@@ -179,6 +193,9 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
         decode=get("decode"),
         repair=bool(get("repair")),
         time_limit_s=_number("time_limit", get("time_limit"), float, 0),
+        provider=parse_provider(
+            get("provider") or AUTO, get("provider_option") or (), get("graph_optimization") or "all"
+        ),
         threads=_number("threads", get("threads"), int, 1),
         max_new_tokens=_number("max_new_tokens", get("max_new_tokens"), int, 1) or 256,
         seed=_number("seed", get("seed"), int, 0) or 0,

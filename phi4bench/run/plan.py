@@ -14,6 +14,7 @@ from typing import Any
 from phi4bench.artifacts import Artifact, open_artifact, unique_ids
 from phi4bench.backends.masks import EXTRA as MASKS_EXTRA
 from phi4bench.backends.masks import mask_version
+from phi4bench.backends.providers import AUTO, OF_TORCH, Provider, candidates
 from phi4bench.cases import Case
 from phi4bench.datasets import Dataset, fixtures_dir, load_cases, subset
 from phi4bench.errors import ArtifactError, TargetsError, UsageError
@@ -67,6 +68,7 @@ def make_plan(options: RunOptions) -> Plan:
     subjects = _with_distinct_ids([_with_baseline(_open(model, options), options) for model in options.models])
     if options.decode == "constrained":
         _check_logits(subjects)
+    _check_provider(subjects, options.provider)
     dataset = load_cases(options.cases or None)
     if not dataset.cases:
         raise UsageError(f"{dataset.path}: no cases", "name a case file that holds some")
@@ -196,6 +198,21 @@ def _check_logits(subjects: Sequence[Subject]) -> None:
             raise UsageError(
                 f"--decode=constrained, but {artifact.id} is a fake and has no logits to mask", "use --decode free"
             )
+
+
+def _check_provider(subjects: Sequence[Subject], provider: Provider) -> None:
+    """A provider asked for by name is there at all; whether it can be used shows when an artifact is opened."""
+    for artifact in (one for subject in subjects for one in (subject.artifact, subject.baseline) if one):
+        if artifact.format == "hf" and provider.name not in OF_TORCH:
+            raise UsageError(
+                f"--provider={provider.name}, but {artifact.id} is a Hugging Face folder, run by one of"
+                f" {', '.join(OF_TORCH)}",
+                "name one of those, or judge an ONNX export of it",
+            )
+        if artifact.format == "onnx" and provider.name not in (AUTO, "cpu"):
+            from phi4bench.backends.session import installed_providers
+
+            candidates(provider, installed_providers())
 
 
 def _read_text(path: Path, option: str) -> str:

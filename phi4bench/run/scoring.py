@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def _read(
     deadline: float | None,
 ) -> Path:
     """The file of what `artifact` thinks of the answers: the one that lies in the cache, or a new one."""
-    setup = Setup(artifact, settings.decoding, settings.threads, settings.cache_dir)
+    setup = replace(settings, batch=None).setup(artifact)
     folder = (settings.cache_dir or default_cache_dir()) / "fidelity"
     path = folder / f"{_key(setup, items, against, settings)}.jsonl"
     if path.is_file():
@@ -127,7 +128,8 @@ def _key(setup: Setup, items: Sequence[Item], against: Path | None, settings: Se
     """Over all that the file follows from."""
     artifact = setup.artifact
     parts = [__version__, FORMAT, code_sha256(), artifact.sha256, artifact.format, setup.threads]
-    rest = [dict(settings.machine), [item_to_json(item) for item in items], against.stem if against else None]
+    runs_on = [asdict(setup.provider), dict(settings.machine)]
+    rest = [*runs_on, [item_to_json(item) for item in items], against.stem if against else None]
     return hashlib.sha256(json.dumps([*parts, *rest], sort_keys=True).encode()).hexdigest()
 
 

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from phi4bench.backends import Reference, open_backend
+from phi4bench.backends import Reference
 from phi4bench.errors import BackendError
 from phi4bench.fidelity import Head, Position
 from phi4bench.run.jobs import Item, Setup, item_from_json
@@ -29,7 +29,7 @@ CHUNK = 256
 def score(order: dict[str, Any], say: Say) -> None:
     setup = Setup.from_json(order["setup"])
     out, against = Path(order["out"]), order["against"]
-    with contextlib.closing(open_backend(setup.artifact, threads=setup.threads)) as backend:
+    with contextlib.closing(setup.open()) as backend:
         scorer: Any = backend
         if not hasattr(scorer, "score"):
             raise BackendError(f"{setup.artifact.id}: its backend shows no logits")

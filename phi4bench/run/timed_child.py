@@ -25,6 +25,8 @@ class TimedChild:
     ) -> None:
         self._setup, self._deadline, self._clock = setup, deadline, clock
         self._name = setup.artifact.id
+        self.notes: list[str] = []
+        """What its backend had to say of how it was opened and ran, each once."""
 
     def __enter__(self) -> TimedChild:
         with ExitStack() as stack:
@@ -52,6 +54,8 @@ class TimedChild:
                 match event.get("event"):
                     case "result":
                         return event
+                    case "note":
+                        self._note(printable(event["text"], 400))
                     case "timed":
                         tell(event["done"])
                     case "error":
@@ -62,6 +66,10 @@ class TimedChild:
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted while {self._name} was timed; timings are not kept") from None
         raise self._died()
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
 
     def _late(self) -> BackendError:
         return BackendError(f"{self._name}: the time limit was reached before its speed was measured")

@@ -11,14 +11,14 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
-from phi4bench.backends import open_backend
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.dialects import Dialect
 from phi4bench.nvidia import GpuWatch
 from phi4bench.run.jobs import Setup, prompt_from_json
-from phi4bench.run.worker import Say, main, peak_rss_bytes
+from phi4bench.run.worker import Say, main, notes_teller, peak_rss_bytes
 from phi4bench.timing import Clock, TextOf, Timing, device_of, serve_load, time_calls, tokens_to_first_call
 from phi4bench.traffic import Traffic, poisson
 
@@ -37,7 +37,9 @@ class Bench:
     def open(self, batch: int | None) -> dict[str, Any]:
         """Load the artifact to run so many calls at once; whatever was open before is closed."""
         self.close()
-        self._backend = open_backend(self._setup.artifact, threads=self._setup.threads, batch=batch)
+        self._backend = replace(self._setup, batch=batch).open()
+        self._tell_notes = notes_teller(self._backend, self._say)
+        self._tell_notes()
         return {"identity": self._backend.identity(), "peak": peak_rss_bytes()}
 
     def latency(self, prompts: list[Any], seconds: float, warm_up: int) -> dict[str, Any]:
@@ -101,6 +103,7 @@ class Bench:
         told = time.monotonic()
         for done, timing in enumerate(timings, 1):
             yield timing
+            self._tell_notes()
             if time.monotonic() - told >= TELL_S:
                 self._say({"event": "timed", "done": done})
                 told = time.monotonic()

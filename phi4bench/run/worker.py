@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from phi4bench.backends import Backend, CaseError, Decoding, open_backend
+from phi4bench.backends import Backend, CaseError, Decoding
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.run.jobs import Item, Setup, item_from_json, portions, store_identity
 from phi4bench.store import TranscriptStore
@@ -54,15 +54,31 @@ def main(work: Callable[[dict[str, Any], Say], None] | None = None) -> int:
 
 def _generate(order: dict[str, Any], say: Say) -> None:
     setup = Setup.from_json(order["setup"])
-    with contextlib.closing(open_backend(setup.artifact, threads=setup.threads, batch=setup.batch)) as backend:
-        runtime = backend.identity()
+    with contextlib.closing(setup.open()) as backend:
+        runtime, tell = backend.identity(), notes_teller(backend, say)
+        tell()
         say({"event": "ready", "identity": runtime, "peak": peak_rss_bytes()})
         items = [item_from_json(item) for item in json.loads(sys.stdin.readline() or "[]")]
         with TranscriptStore.open(setup.cache_dir, store_identity(setup, runtime), reads=False) as store:
             for index, completion in _made(backend, items, setup.decoding, bool(order.get("in_order"))):
                 store.put(items[index].key, items[index].case_id, completion)
+                tell()
                 say({"event": "done", "index": index, "peak": peak_rss_bytes()})
     say({"event": "end", "peak": peak_rss_bytes()})
+
+
+def notes_teller(backend: Backend, say: Say) -> Callable[[], None]:
+    """A function that tells what the backend has noted since it was last called."""
+    told = 0
+
+    def tell() -> None:
+        nonlocal told
+        notes: Sequence[str] = getattr(backend, "notes", ())
+        for text in notes[told:]:
+            say({"event": "note", "text": text})
+        told = len(notes)
+
+    return tell
 
 
 def _made(

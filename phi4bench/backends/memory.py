@@ -1,0 +1,77 @@
+"""Out of memory: told apart from other faults, and answered with fewer rows until it fits. Knows no runtime.
+
+What was yielded stays; cases that were in flight are run again from their prompts, so that nothing is lost.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from phi4bench.backends.base import CaseError
+
+if TYPE_CHECKING:
+    from phi4bench.backends.lane import Job
+
+Done = TypeVar("Done")
+
+SIGNS = re.compile(
+    r"out of memory|failed to allocate memory|bad[_ ]alloc|can't allocate memory|not enough memory"
+    r"|cannot allocate memory|available memory of \d+ is smaller than requested|CUBLAS_STATUS_ALLOC_FAILED",
+    re.IGNORECASE,
+)
+"""How runtimes say it that have no exception of its own for it: onnxruntime's arena (`Failed to allocate memory for
+requested buffer`, `Available memory of ... is smaller than requested`), its `bad_alloc`, CUDA, cuBLAS, torch."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or bool(SIGNS.search(str(error)))
+
+
+def halved(lanes: int, rows: int) -> tuple[int, int]:
+    """Fewer cases at once: rows first, whose caches are what grows."""
+    return (lanes, rows // 2) if rows > 1 else (lanes // 2, 1)
+
+
+def with_fewer_rows(
+    jobs: Sequence[Job],
+    lanes: int,
+    rows: int,
+    run: Callable[[Sequence[Job], int, int], Iterator[tuple[int, Done]]],
+    tell: Callable[[str], None],
+    again: Callable[[], None],
+    name: str,
+) -> Iterator[tuple[int, Done]]:
+    """What `run(jobs, lanes, rows)` yields, and where it runs out of memory, the rest with half as many at once.
+
+    `tell`: is told each time. `again`: is called before the rest is run. `name`: of the artifact. Raises `CaseError`,
+    which names the case, where one alone does not fit.
+    """
+    if not jobs:
+        return
+    left = {job.index: job for job in jobs}
+    while True:
+        try:
+            for index, done in run(list(left.values()), lanes, rows):
+                del left[index]
+                yield index, done
+            return
+        except Exception as error:  # runtimes' exceptions share no base class but this one
+            if not is_out_of_memory(error):
+                raise
+            if lanes * rows == 1:
+                case = next(iter(left.values()))
+                raise CaseError(
+                    case.index,
+                    f"{name}: out of memory with one case at once, of {len(case.ids):,} tokens and up to {case.cap:,}"
+                    f" new ones ({' '.join(str(error).split())[:200]})",
+                    "give it more memory, a lower --max-new-tokens, or leave the case out",
+                ) from error
+        # Only here is what the exception held let go: the frames with the rows' caches.
+        before = lanes * rows
+        lanes, rows = halved(lanes, rows)
+        gc.collect()
+        again()
+        tell(f"out of memory with {before:,} cases at once: went on with {lanes * rows:,}")

@@ -1,0 +1,152 @@
+"""Out of memory: the batch shrinks and goes on, nothing is lost or told twice, and what cannot fit at all is named."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+from kit import ROOT
+
+from phi4bench.backends.base import CaseError
+from phi4bench.backends.lane import Job
+from phi4bench.backends.memory import halved, is_out_of_memory, with_fewer_rows
+from phi4bench.traffic import Traffic
+
+
+@pytest.mark.parametrize(
+    ("error", "memory"),
+    [
+        pytest.param(MemoryError(), True, id="python"),
+        pytest.param(
+            RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer"),
+            True,
+            id="onnxruntime-arena",
+        ),
+        pytest.param(
+            RuntimeError("Available memory of 1024 is smaller than requested bytes of 4096"), True, id="arena-limit"
+        ),
+        pytest.param(RuntimeError("std::bad_alloc"), True, id="c++"),
+        pytest.param(RuntimeError("CUDA failure 2: out of memory ; GPU=0"), True, id="cuda"),
+        pytest.param(RuntimeError("CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED"), True, id="cublas"),
+        pytest.param(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True, id="torch"),
+        pytest.param(RuntimeError("INVALID_ARGUMENT : Got invalid dimensions for input"), False, id="a-shape"),
+        pytest.param(ValueError("memory_pattern is not known"), False, id="an-option"),
+    ],
+)
+def test_out_of_memory_is_told_from_other_faults(error: Exception, memory: bool) -> None:
+    assert is_out_of_memory(error) is memory
+
+
+def test_rows_go_before_lanes() -> None:
+    found = [(4, 8)]
+    while found[-1] != (1, 1):
+        found.append(halved(*found[-1]))
+    assert found == [(4, 8), (4, 4), (4, 2), (4, 1), (2, 1), (1, 1)]
+
+
+def job(index: int) -> Job:
+    return Job(index, np.arange(3), 0, 5, frozenset())
+
+
+class Machine:
+    """Holds `fits` cases at once; some come back before it notices."""
+
+    def __init__(self, fits: int, fails: Exception) -> None:
+        self.fits, self.fails, self.tried, self.again = fits, fails, list[tuple[int, int]](), 0
+
+    def run(self, jobs: Sequence[Job], lanes: int, rows: int) -> Iterator[tuple[int, str]]:
+        self.tried.append((len(jobs), lanes * rows))
+        for number, one in enumerate(jobs):
+            if number == 2 and lanes * rows > self.fits:
+                raise self.fails
+            if not self.fits:
+                raise self.fails
+            yield one.index, f"answer {one.index}"
+
+    def all(self, count: int, lanes: int, rows: int) -> tuple[list[tuple[int, str]], list[str]]:
+        notes: list[str] = []
+
+        def again() -> None:
+            self.again += 1
+
+        jobs = [job(index) for index in reversed(range(count))]
+        return list(with_fewer_rows(jobs, lanes, rows, self.run, notes.append, again, "m")), notes
+
+
+def test_the_batch_shrinks_until_it_fits_and_every_case_is_told_once() -> None:
+    machine = Machine(3, MemoryError())
+    found, notes = machine.all(10, 2, 4)
+    assert sorted(found) == [(index, f"answer {index}") for index in range(10)]
+    assert machine.tried == [(10, 8), (8, 4), (6, 2)]
+    assert machine.again == 2
+    assert notes == [
+        "out of memory with 8 cases at once: went on with 4",
+        "out of memory with 4 cases at once: went on with 2",
+    ]
+
+
+def test_one_case_that_does_not_fit_is_named() -> None:
+    with pytest.raises(CaseError) as caught:
+        Machine(0, RuntimeError("bad allocation: std::bad_alloc")).all(3, 1, 2)
+    assert caught.value.index == 2  # the first that was left
+    assert "out of memory with one case at once, of 3 tokens and up to 5 new ones" in str(caught.value)
+
+
+def test_another_fault_is_not_tried_again() -> None:
+    machine = Machine(1, RuntimeError("invalid dimensions"))
+    with pytest.raises(RuntimeError, match="invalid dimensions"):
+        machine.all(10, 1, 8)
+    assert machine.tried == [(10, 8)]
+
+
+def test_requests_that_were_dropped_are_handed_out_again_with_their_wait() -> None:
+    now = [0.0]
+    traffic = Traffic(3, lambda: now[0], seconds=10.0, clients=2)
+    assert (traffic.take(), traffic.take(), traffic.take()) == (0, 1, None)
+    now[0] = 1.0
+    traffic.done(1)
+    now[0] = 11.0  # the time is over, but what was begun is finished
+    traffic.put_back()
+    assert traffic.left
+    assert (traffic.take(), traffic.take()) == (0, None)
+    now[0] = 12.0
+    traffic.done(0)
+    assert not traffic.left
+    assert [(one.index, one.arrived_s, one.finished_s) for one in traffic.served] == [(1, 0.0, 1.0), (0, 0.0, 12.0)]
+
+
+CHILD = """
+import json, resource, sys
+from pathlib import Path
+from phi4bench.artifacts import open_artifact
+from phi4bench.backends import BEST, Decoding, open_backend
+from phi4bench.cases import Message, Question
+
+artifact = open_artifact(sys.argv[1])
+prompts = [artifact.dialect.render(Question("", (), (Message("user", "Read " + "x/" * n),))) for n in range(1, 17)]
+backend = open_backend(artifact, threads=1, batch=16)
+def made():
+    found = dict(backend.generate(prompts, Decoding(200)))
+    return [found[index].token_ids for index in range(len(prompts))]
+whole = made()
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + int(float(sys.argv[2]) * 2**20),) * 2)
+print(json.dumps([made() == whole, backend.notes]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits its own address space, as Linux lets it")
+def test_a_process_that_may_hold_little_more_answers_all_the_same() -> None:
+    pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
+    model = ROOT / "fixtures" / "models" / "nano-int8" / "model.onnx"
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(model), "6"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    same, notes = json.loads(done.stdout)
+    assert same
+    assert notes[0].startswith("out of memory with 16 cases at once")

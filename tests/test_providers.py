@@ -1,0 +1,270 @@
+"""What runs a model: names, options and order; a provider that is installed and does not work is never silent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from kit import ROOT, MakeFake, RunSuites
+
+pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
+
+from phi4bench.artifacts import open_artifact
+from phi4bench.backends import BEST, Decoding, Provider, device_rows, onnx, open_backend, probe, session
+from phi4bench.backends.providers import PROVIDERS, candidates, chain, parse_provider
+from phi4bench.cases import Message, Question
+from phi4bench.errors import ArtifactError, UsageError
+from phi4bench.prompts import Prompt
+from phi4bench.run.generation import Settings, _runtime_memory
+from phi4bench.run.jobs import Setup, artifact_to_json
+from phi4bench.timing import device_of
+
+NANO = ROOT / "fixtures" / "models" / "nano-int8" / "model.onnx"
+CPU, CUDA, TENSORRT = PROVIDERS["cpu"], PROVIDERS["cuda"], PROVIDERS["tensorrt"]
+
+
+# What may be asked
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "level", "says"),
+    [
+        pytest.param("tpu", [], "all", "--provider='tpu', but should be one of auto, tensorrt, cuda", id="unknown"),
+        pytest.param("cuda", [], "most", "--graph-optimization='most', but should be one of disabled", id="no-level"),
+        pytest.param("cuda", ["device_id"], "all", "should be KEY=VALUE", id="no-value"),
+        pytest.param("cuda", ["=1"], "all", "should be KEY=VALUE", id="no-key"),
+        pytest.param("cuda", ["a=1", "a=2"], "all", "contradicts a=1", id="two-values"),
+        pytest.param("cuda", ["device_id=-1"], "all", "should be 0 or more", id="negative-device"),
+        pytest.param("cpu", ["device_id=1"], "all", "the CPU has none", id="options-of-the-cpu"),
+        pytest.param("auto", ["device_id=1"], "all", "name its provider", id="options-of-nobody"),
+    ],
+)
+def test_a_request_that_means_nothing_is_refused(name: str, options: list[str], level: str, says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_provider(name, options, level)
+    assert says in str(caught.value)
+
+
+def test_auto_takes_the_fastest_that_is_installed_and_openvino_only_by_name() -> None:
+    assert candidates(BEST, [CPU, CUDA, TENSORRT]) == ("tensorrt", "cuda", "cpu")
+    assert candidates(BEST, [PROVIDERS["openvino"], CPU]) == ("cpu",)
+    assert candidates(Provider("openvino"), [PROVIDERS["openvino"], CPU]) == ("openvino",)
+
+
+def test_what_tensorrt_leaves_goes_to_cuda_each_with_its_own_options() -> None:
+    given = (("device_id", "1"), ("gpu_mem_limit", "1000"), ("trt_engine_cache_path", "engines"))
+    assert chain("tensorrt", given) == [
+        (TENSORRT, {"device_id": "1", "trt_engine_cache_path": "engines", "trt_engine_cache_enable": "1"}),
+        (CUDA, {"device_id": "1", "gpu_mem_limit": "1000"}),
+        (CPU, {}),
+    ]
+    assert chain("cpu", ()) == [(CPU, {})]
+
+
+# What becomes of it
+
+
+class Silent:
+    """onnxruntime as built with CUDA and TensorRT on a machine that lacks their libraries."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import onnxruntime as ort
+
+        self.asked: list[str] = []
+        real = ort.InferenceSession
+
+        def session_of(path: str, options: Any, providers: list[tuple[str, Any]], **_: Any) -> Any:
+            self.asked.append(providers[0][0])
+            if providers[0][0] == TENSORRT:
+                raise RuntimeError("FAIL : Please install TensorRT libraries")
+            return real(path, options, providers=[CPU])  # the CPU, and not a word
+
+        monkeypatch.setattr(ort, "InferenceSession", session_of)
+        monkeypatch.setattr(ort, "get_available_providers", lambda: [TENSORRT, CUDA, CPU])
+
+
+def test_auto_falls_back_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = Silent(monkeypatch)
+    backend: Any = open_backend(open_artifact(str(NANO)), threads=1, batch=1)
+    assert runtime.asked[-3:] == [TENSORRT, CUDA, CPU]
+    assert backend.identity()["provider"] == CPU
+    tensorrt, cuda = backend.notes
+    assert "tensorrt was tried and left" in tensorrt
+    assert "Please install TensorRT" in tensorrt
+    assert "went back to the CPU without a word" in cuda
+
+
+@pytest.mark.parametrize("name", ["cuda", "tensorrt"])
+def test_a_provider_asked_for_by_name_never_becomes_another(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Silent(monkeypatch)
+    with pytest.raises(UsageError, match="--provider cpu"):
+        open_backend(open_artifact(str(NANO)), threads=1, provider=Provider(name))
+
+
+def test_what_onnxruntime_logs_of_a_provider_becomes_one_short_reason() -> None:
+    logged = (
+        "\x1b[1;31m2026-11-25 [E:onnxruntime:Default, provider_bridge_ort.cc:2458] [ONNXRuntimeError] : 1 : FAIL :"
+        " Failed to load library /x/libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open"
+        " shared object file: No such file or directory\n\x1b[m\n"
+    )
+    assert session.reason_in(logged) == "libcublasLt.so.13: cannot open shared object file: No such file or directory"
+    assert session.reason_in("nothing of the kind") == ""
+
+
+def test_a_file_that_no_provider_can_load_is_the_files_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    Silent(monkeypatch)
+    artifact = open_artifact(str(NANO))
+    broken = tmp_path / "model.onnx"
+    broken.write_bytes(NANO.read_bytes()[:1000])
+    (tmp_path / "genai_config.json").write_bytes((NANO.parent / "genai_config.json").read_bytes())
+    with pytest.raises(ArtifactError, match="export it again, or copy it again"):
+        open_backend(replace(artifact, model_file=broken), threads=1)
+
+
+def test_the_level_of_graph_optimization_reaches_the_session_and_the_identity() -> None:
+    seen = []
+    for level in ("disabled", "all"):
+        backend: Any = open_backend(open_artifact(str(NANO)), threads=1, provider=Provider("cpu", (), level))
+        seen.append(str(backend._decoder.session.get_session_options().graph_optimization_level).rpartition(".")[2])
+        assert backend.identity()["graph_optimization"] == level
+    assert seen == ["ORT_DISABLE_ALL", "ORT_ENABLE_ALL"]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "device"),
+    [
+        pytest.param({"provider": CPU}, "cpu", id="cpu"),
+        pytest.param({"provider": CUDA}, "gpu", id="cuda"),
+        pytest.param({"provider": PROVIDERS["openvino"], "provider_options": {}}, "cpu", id="openvino"),
+        pytest.param(
+            {"provider": PROVIDERS["openvino"], "provider_options": {"device_type": "GPU.0"}}, "gpu", id="openvino-gpu"
+        ),
+        pytest.param({"device": "NVIDIA H100"}, "gpu", id="torch"),
+    ],
+)
+def test_targets_by_device_go_by_what_ran_it(runtime: dict[str, Any], device: str) -> None:
+    assert device_of(runtime) == device
+
+
+# What a run makes of it
+
+
+def test_completions_are_looked_up_under_what_was_asked(tmp_path: Path, make_fake: MakeFake) -> None:
+    artifact = open_artifact(str(make_fake()))
+    asked = [BEST, Provider("cpu"), Provider("cuda", (("device_id", "1"),)), Provider("cpu", (), "basic")]
+    settings = Settings(Decoding(), None, tmp_path, {})
+    places = {_runtime_memory(replace(settings, provider=one).setup(artifact), settings) for one in asked}
+    assert len(places) == len(asked)
+
+
+def test_a_child_opens_what_its_parent_was_asked(make_fake: MakeFake) -> None:
+    artifact = open_artifact(str(make_fake()))
+    setup = Setup(artifact, Decoding(), 2, None, 4, Provider("cuda", (("device_id", "1"),), "basic"))
+    again = Setup.from_json(json.loads(json.dumps(setup.to_json())))
+    assert again.provider == setup.provider
+    assert artifact_to_json(again.artifact) == artifact_to_json(artifact)
+
+
+def test_a_provider_that_is_not_there_ends_the_run_before_it_begins(run_suites: RunSuites) -> None:
+    done = run_suites("--model", NANO, "--provider", "coreml", "--collect-only")
+    assert done.code == 4
+    [line] = [line for line in done.lines if line.startswith("ERROR")]
+    assert "provider='coreml', but should be one that is installed here (" in line
+    assert not (done.report_dir / "report.json").exists()
+
+
+def test_reports_say_what_was_asked_and_what_ran(run_suites: RunSuites, make_fake: MakeFake) -> None:
+    done = run_suites("--model", make_fake(), "--provider", "cpu", "--graph-optimization", "basic", "--threads", "2")
+    assert "  run by  --provider cpu, graph optimization basic, 2 threads" in done.lines
+    figures = done.artifact()["provider"]
+    assert (figures["provider"], figures["graph_optimization"], figures["threads"]) == ("cpu", "basic", 2)
+    assert figures["notes"] == []
+    assert "asked for cpu" in (done.report_dir / "report.html").read_text()
+
+
+# Where the cache lies
+
+
+def prompts(count: int) -> list[Prompt]:
+    dialect = open_artifact(str(NANO)).dialect
+    said = ["Read main.py", "Find TODO in src", "What is a monad?", "Run the tests", "List all Python files in lib"]
+    return [dialect.render(Question("", (), (Message("user", said[at % 5] + "!" * (at // 5)),))) for at in range(count)]
+
+
+def tokens(backend: Any, asked: list[Prompt]) -> list[tuple[int, ...]]:
+    made = dict(backend.generate(asked, Decoding(12)))
+    backend.close()
+    return [made[at].token_ids for at in range(len(asked))]
+
+
+def test_a_cache_that_never_moves_gives_the_tokens_of_one_that_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device's rows, with the CPU for a device: addresses, idle places and prefixes are the same there."""
+    asked = [prompt if at % 3 else replace(prompt, shared=0) for at, prompt in enumerate(prompts(11))]
+    expected = tokens(open_backend(open_artifact(str(NANO)), threads=1, batch=4), asked)
+    assert len(set(expected)) > 3, "much the same is said to all; this would prove little"
+    opened = []
+
+    def on_device(decoder: Any, rows: int, length: int, *_: Any) -> Any:
+        opened.append(device_rows.DeviceRows(decoder, rows, length))
+        return opened[-1]
+
+    for module in (onnx, probe):
+        monkeypatch.setattr(module, "rows_in_place", on_device)
+    assert tokens(open_backend(open_artifact(str(NANO)), threads=1, batch=4), asked) == expected
+    assert opened[-1]._fresh == 4
+
+
+class Binding:
+    """Notes where outputs are bound."""
+
+    def __init__(self, said: list[tuple[str, Any]]) -> None:
+        self._said = said
+
+    def bind_cpu_input(self, name: str, array: Any) -> None: ...
+
+    def bind_ortvalue_input(self, name: str, value: Any) -> None: ...
+
+    def bind_output(self, name: str, device: str = "cpu", device_id: int = 0) -> None:
+        self._said.append((name, (device, device_id)))
+
+    def get_outputs(self) -> list[Any]:
+        logits = type("Value", (), {"numpy": lambda self: np.zeros((1, 1, 8), np.float32)})
+        return ["present", logits()]
+
+
+def test_a_growing_cache_stays_on_the_device_and_only_logits_leave_it() -> None:
+    from phi4bench.backends.kv import GrowingRow, PrefixStore
+
+    bound: list[tuple[str, Any]] = []
+    fake = type("Session", (), {"io_binding": lambda _: Binding(bound), "run_with_iobinding": lambda *_: None})()
+    cache = (session.CacheTensor("past_key_values.0.key", "present.0.key", 1, 2, np.float32),)
+    decoder = session.Decoder(fake, cache, False, np.float32, 8, False, False, device="cuda", device_id=1)
+    row = GrowingRow(decoder, PrefixStore())
+    row.enter(0, np.arange(4), 0)
+    row.step([1])
+    assert dict(bound) == {"present.0.key": ("cuda", 1), "logits": ("cpu", 0)}
+
+
+@pytest.mark.parametrize(
+    ("free", "limit", "bytes_"),
+    [
+        pytest.param(10_000_000_000, "", 8_000_000_000, id="most-of-what-is-free"),
+        pytest.param(10_000_000_000, "5000000000", 4_000_000_000, id="within-the-limit-less-the-weights"),
+        pytest.param(10_000_000_000, "500000000", 0, id="a-limit-that-the-weights-fill"),
+        pytest.param(None, "", onnx.KV_BYTES, id="nobody-says-what-is-free"),
+    ],
+)
+def test_caches_take_what_is_free_on_the_device(
+    free: int | None, limit: str, bytes_: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend: Any = open_backend(open_artifact(str(NANO)), threads=1)
+    assert backend._cache_bytes() == onnx.KV_BYTES
+    monkeypatch.setattr(onnx, "free_bytes", lambda device: free if device == 1 else -1)
+    backend._decoder = replace(backend._decoder, device="cuda", device_id=1)
+    backend._provider = Provider("cuda", (("gpu_mem_limit", limit),) if limit else ())
+    backend._weight_bytes = 1_000_000_000
+    assert backend._cache_bytes() == bytes_
