@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from phi4bench.nvidia import GpuWatch
+from phi4bench.nvidia import GpuWatch, free_bytes
 
 
 class Nvml:
@@ -29,8 +29,12 @@ class Nvml:
     def nvmlDeviceGetHandleByIndex(self, at: int) -> int:
         return at
 
+    def nvmlDeviceGetHandleByUUID(self, name: str) -> int:
+        return ["GPU-a", "GPU-b"].index(name)
+
     def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:
-        return SimpleNamespace(used=self.looks[self.at][handle][0])
+        used = self.looks[self.at][handle][0]
+        return SimpleNamespace(used=used, free=1000 - used)
 
     def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:
         return SimpleNamespace(gpu=self.looks[self.at][handle][1])
@@ -81,3 +85,25 @@ def test_it_looks_while_something_runs_and_lets_go_after() -> None:
         pass  # the first look is not waited for, but it is always made
     assert watch.peak_bytes == 100
     assert nvml.closed
+
+
+@pytest.mark.parametrize(
+    ("device", "visible", "free"),
+    [
+        pytest.param(0, "", 100, id="as-nvml-counts"),
+        pytest.param(1, "", 500, id="the-second"),
+        pytest.param(0, "1", 500, id="cuda-sees-only-the-second"),
+        pytest.param(1, "1,0", 100, id="cuda-counts-otherwise"),
+        pytest.param(0, "GPU-b", 500, id="by-name"),
+        pytest.param(1, "1", None, id="not-visible"),
+        pytest.param(7, "", None, id="not-there"),
+    ],
+)
+def test_what_is_free_is_that_of_the_device_as_cuda_counts(device: int, visible: str, free: int | None) -> None:
+    nvml = Nvml([[(900, 0, {}), (500, 0, {})]])
+    assert free_bytes(device, nvml, visible) == free
+    assert nvml.closed
+
+
+def test_without_a_driver_nobody_says_what_is_free() -> None:
+    assert free_bytes(0, Nvml([[(1, 1, {})]], fails="init"), "") is None

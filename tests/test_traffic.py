@@ -50,6 +50,17 @@ def test_requests_of_their_own_come_at_their_times_whatever_is_answered() -> Non
     assert traffic.idle_until_s() == 4.0
 
 
+def test_a_clock_that_goes_back_a_little_ends_the_run() -> None:
+    """Not before the beginning, but behind what it said last: an answer would be older than its request."""
+    clock = Clock()
+    traffic = Traffic(4, clock, seconds=60, clients=1)
+    clock.now += 10
+    traffic.take()
+    clock.now -= 3
+    with pytest.raises(BackendError, match="the clock moved by -3 s"):
+        traffic.done(0)
+
+
 def test_no_request_is_handed_out_once_the_time_is_over() -> None:
     clock = Clock()
     traffic = Traffic(9, clock, seconds=5, clients=1)

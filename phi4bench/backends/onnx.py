@@ -119,9 +119,6 @@ class OnnxBackend:
         self._threads = threads or available_cores()
         self._plan = plan(self._threads, batch, weight_bytes)
 
-        self._switch = table_switch(read_onnx(model_file))
-        self._long = min(LONG_TOKENS, self._switch or LONG_TOKENS)
-
         def load(one: Provider, reuse_memory: bool) -> Decoder:
             decoder = open_decoder(
                 model_file,
@@ -131,11 +128,13 @@ class OnnxBackend:
                 provider=one,
                 reuse_memory=reuse_memory,
             )
-            return replace(decoder, table_switch=self._switch)
+            return replace(decoder, table_switch=table_switch(read_onnx(model_file)))  # a file that loads can be read
 
         self._decoder: Decoder | None
         self._cache: CacheMode
         self._decoder, self._cache, self._provider = self._first_usable(model_file, provider, load)
+        self._switch = self._decoder.table_switch
+        self._long = min(LONG_TOKENS, self._switch or LONG_TOKENS)
         if self._decoder.device != "cpu":
             self._plan = replace(self._plan, lanes=1, rows=batch or ROWS_ON_A_DEVICE)
         if self._cache not in TOGETHER:
