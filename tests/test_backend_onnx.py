@@ -163,8 +163,8 @@ def test_prompts_read_in_pieces_give_the_same_tokens(tiny_models, monkeypatch): 
 
 def test_rows_are_fewer_where_their_caches_would_be_too_large(tiny_models, monkeypatch):  # noqa: F811
     made = []
-    original = onnx.SharedRows
-    monkeypatch.setattr(onnx, "SharedRows", lambda *given: (made.append(given[1:3]), original(*given))[1])
+    original = onnx.rows_in_place
+    monkeypatch.setattr(onnx, "rows_in_place", lambda *given: (made.append(given[1:3]), original(*given))[1])
     roomy = opened(tiny_models / "int8", batch=16).identity()
     # 2 layers, keys and values, 2 heads of 16 numbers of 4 bytes: 512 bytes a token
     monkeypatch.setattr(onnx, "KV_BYTES", 512 * 600)
