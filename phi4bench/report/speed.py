@@ -171,6 +171,9 @@ def _notes(figures: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator[s
     where += [str(gpu) for gpu in machine.get("gpus") or []]
     run_by = " ".join(str(runtime[key]) for key in ("runtime", "version", "provider", "device") if runtime.get(key))
     where += [part for part in (run_by, f"{runtime['threads']} threads" if runtime.get("threads") else "") if part]
+    where += [f"{key}={value}" for key, value in (runtime.get("provider_options") or {}).items()]
+    level = runtime.get("graph_optimization") or "all"
+    where += [f"graph optimization {level}"] if level != "all" else []
     timed = any(figures.get(name) for name in ("latency", "speedup", "loads"))
     if timed:
         yield f"these figures hold on: {', '.join(where)}"
