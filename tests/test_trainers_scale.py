@@ -27,7 +27,7 @@ from trainers.packing import Pack  # noqa: E402
 from trainers.prepare import Row  # noqa: E402
 from trainers.ranks import share_of  # noqa: E402
 from trainers.settings import Chosen  # noqa: E402
-from trainers.sft import sft  # noqa: E402
+from trainers.sft import device_of, sft  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers, PEFT and torch
 
@@ -174,6 +174,14 @@ def test_only_sft_is_launched_with_several_processes(monkeypatch, capsys):
     monkeypatch.setenv("RANK", "0")
     assert main(["data", "--out", "unwritten.jsonl"]) == 4
     assert capsys.readouterr().err == "trainers data: data is work for one process, not 2; launch sft alone\n"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here")
+@pytest.mark.parametrize(("key", "name"), [("DEEPSPEED", "DeepSpeed"), ("FSDP", "FSDP")])
+def test_a_launch_that_would_not_shard_on_cpu_is_refused(key, name, monkeypatch):
+    monkeypatch.setenv(f"ACCELERATE_USE_{key}", "true")
+    with pytest.raises(UsageError, match=f"the launch asks for {name}, which needs CUDA"):
+        device_of(QUICK)
 
 
 # Configurations

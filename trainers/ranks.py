@@ -26,6 +26,12 @@ def local_rank(environment: Mapping[str, str] = os.environ) -> int:
     return _number(environment, "LOCAL_RANK", 0)
 
 
+def sharding(environment: Mapping[str, str] = os.environ) -> str:
+    """What `accelerate launch` was configured to share the weights or the optimizer's state out with; or nothing."""
+    asked = {"DeepSpeed": "ACCELERATE_USE_DEEPSPEED", "FSDP": "ACCELERATE_USE_FSDP"}
+    return next((name for name, key in asked.items() if environment.get(key, "").lower() in ("true", "1")), "")
+
+
 def is_first() -> bool:
     """Whether this process writes and speaks for all."""
     return rank() == 0

@@ -25,7 +25,7 @@ from trainers.engines import adapted, engine_of
 from trainers.explain import write_readme
 from trainers.faults import SharedError
 from trainers.prepare import Prepared, prepare
-from trainers.ranks import is_first, local_rank, processes, say, share_of
+from trainers.ranks import is_first, local_rank, processes, say, sharding, share_of
 from trainers.settings import FIELDS, Chosen, Training
 from trainers.trackers import check_tracker, direct
 
@@ -98,6 +98,11 @@ def device_of(training: Training) -> str:
         raise UsageError(f"optimizer={training.optimizer!r} needs CUDA", "use --optimizer adamw")
     if device == "cpu" and training.attention == "flash_attention_2":
         raise UsageError(f"attention={training.attention!r} needs CUDA", "use --attention sdpa")
+    if device == "cpu" and (engine := sharding()):
+        raise UsageError(
+            f"the launch asks for {engine}, which needs CUDA: on CPU accelerate would leave it out in silence",
+            "use torchrun alone",
+        )
     if device == "cuda" and local_rank() >= torch.cuda.device_count():
         raise UsageError(
             f"process {local_rank()} of this machine has no CUDA device: there are {torch.cuda.device_count()}",
