@@ -77,7 +77,15 @@ def build() -> argparse.ArgumentParser:
     merge.set_defaults(carry_out=_merge)
 
     export = commands.add_parser("export", help="ONNX files by onnxruntime-genai's builder, checked", epilog=_EPILOG)
-    export.add_argument("model", metavar="MODEL", help="a merged folder, or any Hugging Face folder")
+    export.add_argument("model", nargs="?", metavar="MODEL", help="a merged folder, or any Hugging Face folder")
+    export.add_argument("--adapter", type=Path, metavar="RUN", help="a run's adapter, beside its base and not merged")
+    export.add_argument("--base", metavar="SPEC", help="what it was trained on (default: what the adapter names)")
+    export.add_argument(
+        "--route",
+        default="builder",
+        choices=["builder", "olive"],
+        help="the builder alone, or in Olive",
+    )
     export.add_argument("--precision", nargs="+", choices=["fp32", "int8", "int4"], default=["fp32"])
     _file_options(export)
     export.set_defaults(carry_out=_export)
@@ -236,9 +244,16 @@ def _export(options: argparse.Namespace) -> None:
     from trainers.export import export
     from trainers.promote import prompts_from
 
+    if (options.model is None) == (options.adapter is None):
+        raise UsageError("export takes MODEL or --adapter RUN, one of them", "--base names an adapter's base")
+    prompts, numbers = prompts_from(options.data), (options.block_size, options.accuracy_level)
+    if options.adapter is not None:
+        from trainers.adapters import export_adapter
+
+        export_adapter(options.adapter, options.precision, options.out, prompts, options.base, *numbers)
+        return
     out = options.out or Path(options.model).parent
-    prompts = prompts_from(options.data)
-    export(options.model, options.precision, out, prompts, options.block_size, options.accuracy_level)
+    export(options.model, options.precision, out, prompts, *numbers, options.route)
 
 
 def _quantize(options: argparse.Namespace) -> None:
@@ -256,13 +271,22 @@ def _quantize(options: argparse.Namespace) -> None:
     if not options.search:
         quantize(options.source, plans, options.out, options.data, options.samples)
         return
+    from trainers.advice import advice
     from trainers.promote import judge
     from trainers.search import search
 
     source = open_source(options.source, options.data, options.samples)
     out = options.out or source.artifact.path.parent
     judging = [part for name in options.gate or () for part in ("--targets", name)]
-    search(source, plans[-1], out, lambda folder: judge([str(folder)], out / f"reports-{folder.name}", judging))
+
+    def judged(folder: Path) -> int:
+        report = out / f"reports-{folder.name}"
+        code = judge([str(folder)], report, judging)
+        for line in advice(report / "report.json"):
+            print(line, flush=True)
+        return code
+
+    search(source, plans[-1], out, judged)
 
 
 def _shape(options: argparse.Namespace) -> None:

@@ -15,48 +15,35 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from phi4bench.artifacts import open_artifact
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
-from trainers.base import manifest_of, open_base, read_json_file, speech, write_json, write_manifest
+from trainers.agreement import Agreement, compare, feeds_of, on_both_sides, reader, rotary_switch
+from trainers.base import Base, manifest_of, open_base, read_json_file, speech, write_json, write_manifest
 from trainers.faults import TrainingError
 
-__all__ = ["PRECISIONS", "Agreement", "compare", "export", "reader", "run_builder", "write_manifest"]
+__all__ = ["PRECISIONS", "Agreement", "compare", "export", "feeds_of", "reader", "run_builder", "write_manifest"]
 
 PRECISIONS = ("fp32", "int8", "int4")
-MOST_DIFFERENCE = 1e-2
-"""An fp32 file whose logits differ by more is another model."""
-LEAST_AGREEMENT = 0.99
 RESULTS = "export.json"
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """How an exported file's logits compare with PyTorch's. `max_difference`: absolute, over `positions` positions."""
+class Source:
+    """What is exported. `recipe`: of every file made of it. `adapter`: PEFT's folder, where one stays beside it.
 
-    precision: str
-    positions: int
-    max_difference: float
-    top1_agreement: float
+    `packed`: the same model with its matrices in few bits as they were trained, `bits` of them.
+    """
 
-    @property
-    def is_the_same_model(self) -> bool:
-        return self.max_difference <= MOST_DIFFERENCE and self.top1_agreement >= LEAST_AGREEMENT
-
-    def told(self) -> str:
-        return (
-            f"logits differ from PyTorch's by at most {self.max_difference:.2g},"
-            f" same top token at {100 * self.top1_agreement:.1f}% of {self.positions:,} positions"
-        )
+    base: Base
+    recipe: Mapping[str, Any]
+    adapter: Path | None = None
+    packed: Path | None = None
+    bits: int = 0
 
 
 def run_builder(source: Path, target: Path, precision: str, block_size: int = 32, accuracy_level: int = 4) -> None:
-    """Build `target/model.onnx`. Raises `TrainingError` with the builder's last lines where it fails.
-
-    The head is pruned to the last position: a prompt's other logits are never read.
-    """
+    """Build `target/model.onnx`. Raises `TrainingError` with the builder's last lines where it fails."""
     command = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-m", str(source), "-i", str(source)]
     command += ["-o", str(target), "-p", precision, "-e", "cpu", "-c", str(target.parent / "builder-cache")]
     options = ["hf_token=false"]
@@ -71,49 +58,6 @@ def run_builder(source: Path, target: Path, precision: str, block_size: int = 32
         raise TrainingError(f"the model builder failed for {precision}:\n{said}")
 
 
-def reader(model_file: Path) -> Callable[[Sequence[int]], np.ndarray]:
-    """Logits of shape (positions, vocabulary) of one prompt, read in one go without a past."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(model_file), providers=["CPUExecutionProvider"])
-    return lambda ids: np.asarray(session.run(["logits"], feeds_of(session, model_file.parent, ids))[0])[0]
-
-
-def feeds_of(session: Any, folder: Path, ids: Sequence[int]) -> dict[str, np.ndarray]:
-    """What a decoder is fed to read `ids` without a past. `folder`: has its genai_config.json."""
-    head_size = read_json_file(folder / "genai_config.json")["model"]["decoder"]["head_size"]
-    feeds: dict[str, np.ndarray] = {}
-    for node in session.get_inputs():
-        if node.name == "input_ids":
-            feeds[node.name] = np.asarray([ids], np.int64)
-        elif node.name == "attention_mask":
-            feeds[node.name] = np.ones((1, len(ids)), np.int64)
-        elif node.name == "position_ids":
-            feeds[node.name] = np.arange(len(ids), dtype=np.int64)[None]
-        else:
-            feeds[node.name] = np.zeros((1, node.shape[1], 0, head_size), np.float32)
-    return feeds
-
-
-def compare(model_folder: Path, model_file: Path, precision: str, prompts: Sequence[Sequence[int]]) -> Agreement:
-    """Compare with PyTorch in fp32 on `prompts` (token ids), every position."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32).eval()
-    read, worst, same, positions = reader(model_file), 0.0, 0, 0
-    for ids in prompts:
-        with torch.inference_mode():
-            wanted = model(input_ids=torch.tensor([list(ids)])).logits[0].numpy()
-        got = read(ids)
-        wanted = wanted[-len(got) :]
-        worst = max(worst, float(np.abs(got - wanted).max()))
-        same += int((got.argmax(-1) == wanted.argmax(-1)).sum())
-        positions += len(got)
-    return Agreement(precision, positions, worst, same / positions)
-
-
 def export(
     model: str,
     precisions: Sequence[str],
@@ -121,55 +65,126 @@ def export(
     prompts: Callable[[Path], Sequence[Sequence[int]]],
     block_size: int = 32,
     accuracy_level: int = 4,
+    route: str = "builder",
 ) -> list[Path]:
     """`out/PRECISION` for each of them, fp32 first; results go to `out/export.json`. What is there already is kept.
 
     `prompts`: token ids of conversations to compare on, for the model's folder. A folder appears when its file is
     checked, so a killed export leaves nothing that looks finished. Raises `UsageError`, `TrainingError`.
     """
-    base = open_base(model)
-    recipe = {"command": "python -m trainers export", "source": model, "source_sha256": base.artifact.weights_sha256}
+    source = open_source(model, out, precisions)
+    if route == "olive":
+        from trainers.olive_route import check_olive
+
+        check_olive()
     made, conversations = [], None
     for precision in sorted(set(precisions), key=PRECISIONS.index):
         target = out / precision
         made.append(target)
-        if (target / "phi4bench.json").is_file():
-            if manifest_of(target).recipe.get("source_sha256") != base.artifact.weights_sha256:
-                raise UsageError(f"'{printable(str(target), 200)}' was made from another model", "remove it first")
-            print(f"{target} is finished; nothing to do")
+        if is_finished(target, source.recipe):
             continue
         draft = out / f".{precision}.part"
-        for leftover in (draft, target):
-            shutil.rmtree(leftover, ignore_errors=True)
-        conversations = prompts(base.folder) if conversations is None else conversations
+        shutil.rmtree(draft, ignore_errors=True)
+        conversations = prompts(source.base.folder) if conversations is None else conversations
         out.mkdir(parents=True, exist_ok=True)
-        run_builder(base.folder, draft, precision, block_size, accuracy_level)
-        agreement = compare(base.folder, draft / "model.onnx", precision, conversations)
-        record(out / RESULTS, asdict(agreement))
-        print(f"{target}: {agreement.told()}", flush=True)
-        if precision == "fp32" and not agreement.is_the_same_model:
-            shutil.rmtree(draft)
-            raise TrainingError(
-                f"the fp32 file is not the model: {agreement.told()}",
-                "the builder takes any linear layer as wide as the vocabulary for the head; nothing was kept",
-            )
-        if base.dialect_file is None and (base.folder / "dialect.toml").is_file():
-            shutil.copy(base.folder / "dialect.toml", draft / "dialect.toml")
-        spoken = manifest_of(base.folder)
-        told = {"dialect": spoken.dialect, "turns": spoken.turns} if spoken.dialect else speech(base)
+        build(source, draft, precision, block_size, accuracy_level, route)
         settings = {} if precision == "fp32" else {"block_size": block_size, "accuracy_level": accuracy_level}
-        parent = {} if precision == "fp32" else parent_of(out / "fp32")
-        write_manifest(
-            draft,
-            name=f"{out.name}-{precision}",
-            format="onnx",
-            precision=precision,
-            **parent,
-            **{key: value for key, value in told.items() if value},
-            recipe=recipe | settings,
-        )
-        draft.rename(target)
+        if precision != "fp32" and source.packed is not None:
+            settings = {"accuracy_level": accuracy_level}  # the blocks are the checkpoint's own
+        check_and_finish(source, draft, target, precision, conversations, {}, settings | {"route": route})
     return made
+
+
+def open_source(model: str, out: Path, precisions: Sequence[str]) -> Source:
+    """The model, and what the builder is known to get wrong refused. A checkpoint in GPTQ's packing is unpacked."""
+    from trainers.gptq import is_gptq, open_gptq
+
+    recipe = {"command": "python -m trainers export", "source": model}
+    if is_gptq(Path(model).expanduser()):
+        checkpoint = open_gptq(Path(model).expanduser(), out / ".unpacked", precisions)
+        base = open_base(str(checkpoint.unpacked))
+        source = Source(base, recipe | checkpoint.recipe, packed=checkpoint.packed, bits=checkpoint.bits)
+    else:
+        base = open_base(model)
+        source = Source(base, recipe | {"source_sha256": base.artifact.weights_sha256})
+    check_config(base.folder)
+    return source
+
+
+def check_config(folder: Path) -> None:
+    """`UsageError` for what the builder's own error does not explain: it takes two lengths that differ for longrope."""
+    config = read_json_file(folder / "config.json")
+    longest, original = config.get("max_position_embeddings"), config.get("original_max_position_embeddings")
+    if original is not None and original != longest and rotary_switch(folder) is None:
+        raise UsageError(
+            f"'{printable(str(folder / 'config.json'), 200)}': original_max_position_embeddings={original}, but should"
+            f" be max_position_embeddings ({longest}) without longrope, or the builder fails",
+            "set them equal",
+        )
+
+
+def build(source: Source, draft: Path, precision: str, block_size: int, accuracy_level: int, route: str) -> None:
+    """Write `draft/model.onnx` and what goes with it."""
+    folder = source.base.folder
+    if precision != "fp32" and source.packed is not None:
+        folder = source.packed
+    if route == "olive":
+        from trainers.olive_route import run_olive
+
+        run_olive(folder, draft, precision, block_size, accuracy_level)
+    else:
+        run_builder(folder, draft, precision, block_size, accuracy_level)
+
+
+def is_finished(target: Path, recipe: Mapping[str, Any]) -> bool:
+    """Whether the folder holds what this recipe makes; `UsageError` where it was made of something else."""
+    if not (target / "phi4bench.json").is_file():
+        return False
+    made = manifest_of(target).recipe
+    if any(made.get(key) != recipe.get(key) for key in ("source_sha256", "adapter_sha256")):
+        raise UsageError(f"'{printable(str(target), 200)}' was made from another model", "remove it first")
+    print(f"{target} is finished; nothing to do")
+    return True
+
+
+def check_and_finish(
+    source: Source,
+    draft: Path,
+    target: Path,
+    precision: str,
+    conversations: Sequence[Sequence[int]],
+    fields: Mapping[str, object],
+    settings: Mapping[str, object] | None = None,
+) -> None:
+    """Compare the draft with PyTorch, give it its manifest and its place. `fields`: what else the manifest says."""
+    base, out = source.base, target.parent
+    prompts = on_both_sides(conversations, rotary_switch(base.folder))
+    beside = (source.adapter, draft / str(fields["adapter"])) if source.adapter else None
+    agreement = compare(base.folder, draft / "model.onnx", precision, prompts, beside)
+    record(out / RESULTS, asdict(agreement))
+    print(f"{target}: {agreement.told()}", flush=True)
+    if precision == "fp32" and not agreement.is_the_same_model:
+        shutil.rmtree(draft)
+        raise TrainingError(
+            f"the fp32 file is not the model: {agreement.told()}",
+            "the builder takes any linear layer as wide as the vocabulary for the head; nothing was kept",
+        )
+    if base.dialect_file is None and (base.folder / "dialect.toml").is_file():
+        shutil.copy(base.folder / "dialect.toml", draft / "dialect.toml")
+    spoken = manifest_of(source.adapter or base.folder)
+    told = {"dialect": spoken.dialect, "turns": spoken.turns} if spoken.dialect else speech(base)
+    write_manifest(
+        draft,
+        name=f"{out.name}-{precision}",
+        format="onnx",
+        precision=precision,
+        **({} if precision == "fp32" else parent_of(out / "fp32")),
+        **{key: value for key, value in told.items() if value},
+        **fields,
+        recipe={**source.recipe, **(settings or {}), "agreement": asdict(agreement)},
+    )
+    shutil.rmtree(target, ignore_errors=True)
+    draft.rename(target)
 
 
 def parent_of(fp32: Path) -> dict[str, object]:

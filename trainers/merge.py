@@ -124,10 +124,12 @@ def check_base(adapter: Path, base: Base, digest: str) -> None:
             f"'{printable(str(base.folder), 200)}' has this adapter in it already, and would get it twice",
             "name the base that it was trained on",
         )
-    wanted = manifest_of(adapter).recipe.get("base_weights_sha256")
+    recipe = manifest_of(adapter).recipe
+    wanted = recipe.get("base_weights_sha256")
     if wanted is not None and wanted != base.artifact.weights_sha256:
         raise UsageError(
-            f"the adapter was trained on another base (weights {str(wanted)[:12]}) than"
+            f"the adapter was trained on another base ('{printable(str(recipe.get('base', '')), 200)}', weights"
+            f" {str(wanted)[:12]}) than"
             f" '{printable(str(base.folder), 200)}' (weights {base.artifact.weights_sha256[:12]})",
             "name the one that it was trained on with --base",
         )

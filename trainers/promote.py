@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.printable import printable
+from trainers.advice import advice
 from trainers.base import write_json
 from trainers.faults import TrainingError
 
@@ -61,7 +62,10 @@ def promote(
     models = [str(out / precision) for precision in precisions]
     code = judge(models, out / "reports", judging)
     done.append({"step": "judge", "seconds": round(time.perf_counter() - began, 1), "exit_code": code})
-    write_json(out / "promote.json", {"steps": done})
+    said = advice(out / "reports" / "report.json")
+    write_json(out / "promote.json", {"steps": done, "advice": said})
+    for line in said:
+        print(line, flush=True)
     return code
 
 

@@ -24,6 +24,7 @@ class Artifact:
     `parent`: the SPEC of the artifact that it was made from, as its manifest says, whether or not it is there.
     `dialect_inferred`: what was inferred, from what, one printable line each (dialect and precision).
     `behaviour` and `answers` belong to fakes. `random_weights`: a shape, fit for speed and memory alone.
+    `adapter`: a file of values for inputs that the model file leaves empty.
     """
 
     spec: str
@@ -44,6 +45,7 @@ class Artifact:
     answers: Path | None = None
     logits_size: int | None = None
     random_weights: bool = False
+    adapter: Path | None = None
 
     @property
     def quantized(self) -> bool:

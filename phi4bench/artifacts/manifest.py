@@ -16,7 +16,7 @@ SCHEMA = "phi4bench.artifact/1"
 PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4")
 RANDOM = "random"
 """Of `weights`: those of a shape, which say nothing."""
-_TEXTS = ("name", "format", "precision", "weights", "dialect", "turns", "behaviour", "answers")
+_TEXTS = ("name", "format", "precision", "weights", "dialect", "turns", "behaviour", "answers", "adapter")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Manifest:
 
     `parent`: the artifact that this one was made from, relative to the manifest's folder. `recipe`: how, for people.
     `weights`: `random` where they were drawn and not trained: speed and memory are real, accuracy is not.
-    `behaviour` and `answers` belong to fakes.
+    `adapter`: an .onnx_adapter file in the folder. `behaviour` and `answers` belong to fakes.
     """
 
     name: str = ""
@@ -36,6 +36,7 @@ class Manifest:
     turns: str = ""
     behaviour: str = ""
     answers: str = ""
+    adapter: str = ""
     parent: str = ""
     parent_sha256: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict)

@@ -101,6 +101,7 @@ def _open_onnx(
     onnx = _read(model_file)
     _check_decoder(model_file, onnx)
     external = _external_files(model_file, onnx)
+    adapter = _adapter(folder, manifest)
     for name, what in (("genai_config.json", "the model builder writes it"), ("tokenizer.json", "the model's own")):
         if not (folder / name).is_file():
             raise ArtifactError(f"{_quoted(folder)} has no {name}", f"copy it next to {model_file.name}; {what}")
@@ -114,7 +115,7 @@ def _open_onnx(
     configuration = [folder / name for name in CONFIGURATION if (folder / name).is_file()]
     files = tuple(
         (part.relative_to(folder).as_posix(), _sha256(part, cache_dir), part.stat().st_size)
-        for part in (model_file, *external, *configuration)
+        for part in (model_file, *external, *([adapter] if adapter else []), *configuration)
     )
     return Artifact(
         spec=spec,
@@ -132,6 +133,7 @@ def _open_onnx(
         model_file=model_file,
         tokenizer_dir=folder,
         logits_size=onnx.logits_size,
+        adapter=adapter,
         random_weights=manifest.weights == RANDOM,
     )
 
@@ -255,6 +257,20 @@ def _external_files(model_file: Path, onnx: OnnxFile) -> list[Path]:
             )
         found.append(path)
     return found
+
+
+def _adapter(folder: Path, manifest: Manifest) -> Path | None:
+    """The adapter that the manifest names, in the model's own folder."""
+    if not manifest.adapter:
+        return None
+    path = folder / manifest.adapter
+    if Path(manifest.adapter).name != manifest.adapter or not path.is_file():
+        raise ArtifactError(
+            f"{_quoted(folder / MANIFEST)}: adapter={printable(manifest.adapter, 60)!r}, but should be a file in the"
+            " folder",
+            "copy it there, or export it again",
+        )
+    return path
 
 
 def infer_precision(onnx: OnnxFile) -> tuple[str, str]:

@@ -76,6 +76,7 @@ def open_backend(
         PromptTokenizer.from_folder(artifact.tokenizer_dir),
         name=artifact.id,
         weight_bytes=artifact.bytes,
+        adapter=artifact.adapter,
         threads=threads,
         provider=provider,
         batch=batch,

@@ -155,6 +155,8 @@ class SharedRows:
             value = self._value(array[first:end])
             binding.bind_ortvalue_input(tensor.past, value)
             binding.bind_ortvalue_output(tensor.present, value)
+        for name, weights in self._decoder.adapter.items():
+            binding.bind_ortvalue_input(name, self._value(weights))
         return binding
 
     def _bind_read(self, slot: int) -> Any:
@@ -221,6 +223,8 @@ class GrowingRow:
         inputs = reading_inputs(self._decoder, ids, start)
         for name, array in inputs.items():
             binding.bind_cpu_input(name, array)
+        for name, weights in self._decoder.adapter.items():
+            binding.bind_ortvalue_input(name, self._value(weights))
         for tensor, value in zip(self._decoder.cache, past, strict=True):
             binding.bind_ortvalue_input(tensor.past, value)
             binding.bind_output(tensor.present, self._decoder.device, self._decoder.device_id)

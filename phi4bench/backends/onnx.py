@@ -25,6 +25,7 @@ from phi4bench.backends.genai_config import read_model_config
 from phi4bench.backends.kv import GrowingRow, PrefixStore, Rows
 from phi4bench.backends.lane import Job, OpenMask, decode_jobs, serve_jobs
 from phi4bench.backends.longrope import SwitchingRow, table_switch
+from phi4bench.backends.lora import read_adapter
 from phi4bench.backends.masks import Masks
 from phi4bench.backends.memory import with_fewer_rows
 from phi4bench.backends.parallel import handing_out, side_by_side
@@ -95,6 +96,7 @@ def plan(threads: int, batch: int | None, weight_bytes: int) -> Plan:
 class OnnxBackend:
     """A loaded artifact. `name` stands for it in errors; `weight_bytes`: of its files, external data included.
 
+    `adapter`: an .onnx_adapter file with values for inputs that the model file leaves empty.
     `notes`: what people should know of how it was opened and run, each a line.
     """
 
@@ -105,6 +107,7 @@ class OnnxBackend:
         *,
         name: str,
         weight_bytes: int,
+        adapter: Path | None = None,
         threads: int | None = None,
         provider: Provider = BEST,
         batch: int | None = None,
@@ -128,7 +131,8 @@ class OnnxBackend:
                 provider=one,
                 reuse_memory=reuse_memory,
             )
-            return replace(decoder, table_switch=table_switch(read_onnx(model_file)))  # a file that loads can be read
+            switch = table_switch(read_onnx(model_file))  # a file that loads can be read
+            return replace(decoder, table_switch=switch, adapter=read_adapter(adapter, decoder))
 
         self._decoder: Decoder | None
         self._cache: CacheMode

@@ -11,13 +11,14 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from phi4bench.backends.memory import is_out_of_memory
 from phi4bench.backends.providers import DEVICES, GRAPH_LEVELS, PROVIDERS, Provider, chain
@@ -55,6 +56,7 @@ class Decoder:
 
     `last_logits_only`: the file computes logits for the last position alone (the builder's `prune_lm_head`).
     `table_switch`: tokens beyond which it takes its second rotary table; `None` where it has but one.
+    `adapter`: values of inputs that are empty by default.
     `in_place_possible`: it runs where its arrays lie, and its attention counts positions by itself. `device`: where
     they lie, in onnxruntime's words.
     """
@@ -69,6 +71,7 @@ class Decoder:
     table_switch: int | None = None
     device: str = "cpu"
     device_id: int = 0
+    adapter: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
 
 def onnxruntime() -> Any:

@@ -140,7 +140,7 @@ def artifact_to_json(artifact: Artifact) -> dict[str, Any]:
 
 def artifact_from_json(data: Mapping[str, Any]) -> Artifact:
     values = dict(data)
-    for name in ("path", "model_file", "tokenizer_dir", "answers"):
+    for name in ("path", "model_file", "tokenizer_dir", "answers", "adapter"):
         values[name] = Path(values[name]) if values[name] is not None else None
     values["files"] = tuple((name, sha256, size) for name, sha256, size in values["files"])
     values["dialect"] = Dialect.from_json(values["dialect"])

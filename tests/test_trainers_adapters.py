@@ -1,0 +1,276 @@
+"""Adapters that stay beside their base, and checkpoints in GPTQ's packing: the same logits and tokens as PyTorch's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small import small_model
+from tiny import run_builder as run_builder_here
+
+torch = pytest.importorskip("torch", reason="needs the `train` extra")
+for module in ("transformers", "peft", "onnx", "onnx_ir", "onnxruntime_genai"):
+    pytest.importorskip(module, reason="needs the `train` extra")
+
+from phi4bench.artifacts import open_artifact  # noqa: E402
+from phi4bench.backends import Decoding, open_backend  # noqa: E402
+from phi4bench.errors import ArtifactError  # noqa: E402
+from phi4bench.prompts import Prompt, Segment  # noqa: E402
+from trainers.__main__ import main  # noqa: E402
+from trainers.adapters import ADAPTER, Lora, export_adapter, placed  # noqa: E402
+from trainers.agreement import on_both_sides, reader  # noqa: E402
+from trainers.base import open_base, write_manifest  # noqa: E402
+from trainers.export import check_config, export  # noqa: E402
+from trainers.gptq import unpacked  # noqa: E402
+from trainers.merge import merge  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers and PEFT
+IDS = [[1, 300, 301, 302, 5, 2, 400, 401, 5, 3], [7, 8, 9]]
+SHAPE = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2}
+TARGETS = ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_process():
+    """The builder without a new process for each file, which would import torch again."""
+
+    def build(source, target, precision, block_size=32, accuracy_level=4):
+        options = [] if precision == "fp32" else [f"block_size={block_size}", f"accuracy_level={accuracy_level}"]
+        run_builder_here(source, target, ["-p", precision, "--extra_options", "hf_token=false", *options])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainers.export.run_builder", build)
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run with an adapter of random weights on every linear layer, as sft leaves one."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    folder = tmp_path_factory.mktemp("beside")
+    base = small_model(folder / "model", **SHAPE)
+    torch.manual_seed(7)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    adapted = get_peft_model(model, LoraConfig(r=4, lora_alpha=12, target_modules=TARGETS, task_type="CAUSAL_LM"))
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.1)
+    adapted.save_pretrained(folder / "run" / "adapter")
+    digest = open_base(str(base)).artifact.weights_sha256
+    recipe = {"base": str(base), "base_path": str(base), "base_weights_sha256": digest}
+    write_manifest(folder / "run" / "adapter", name="a", format="peft", dialect="tool_use", recipe=recipe)
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def beside(run):
+    export_adapter(run, ["fp32", "int8"], None, lambda folder: IDS)
+    return run / "with-adapter"
+
+
+def answers(spec: Path) -> list[tuple[int, ...]]:
+    backend = open_backend(open_artifact(str(spec)), threads=1)
+    prompts = [Prompt((Segment(text),)) for text in ("Read package.json", "Find auth in src", "go")]
+    told = dict(backend.generate(prompts, Decoding(max_new_tokens=8)))
+    return [tuple(told[index].token_ids) for index in range(len(prompts))]
+
+
+# Adapters
+
+
+def test_base_and_adapter_give_pefts_logits(beside):
+    told = {one["precision"]: one for one in json.loads((beside / "export.json").read_text())["results"]}
+    assert told["fp32"]["max_difference"] < 1e-3
+    assert told["fp32"]["top1_agreement"] == 1.0
+
+
+def test_the_file_alone_is_the_base(run, beside):
+    alone, base = reader(beside / "fp32" / "model.onnx"), reader(run / "base" / "fp32" / "model.onnx")
+    together = reader(beside / "fp32" / "model.onnx", beside / "fp32" / ADAPTER)
+    np.testing.assert_allclose(alone(IDS[0]), base(IDS[0]), atol=1e-6)
+    assert np.abs(together(IDS[0]) - base(IDS[0])).max() > 0.01
+
+
+def test_greedy_tokens_are_those_of_the_merged_model(run, beside, tmp_path: Path):
+    merged = merge(run, out=tmp_path / "merged")
+    export(str(merged), ["fp32"], tmp_path, lambda folder: IDS)
+    assert answers(beside / "fp32") == answers(tmp_path / "fp32")
+    assert answers(beside / "fp32") != answers(run / "base" / "fp32")
+
+
+def test_the_hash_covers_the_adapter(beside, tmp_path: Path):
+    folder = shutil.copytree(beside / "fp32", tmp_path / "copy")
+    before = open_artifact(str(folder))
+    other = bytearray((folder / ADAPTER).read_bytes())
+    other[-1] ^= 1
+    (folder / ADAPTER).write_bytes(bytes(other))
+    after = open_artifact(str(folder))
+    assert before.adapter == folder / ADAPTER
+    assert before.weights_sha256 != after.weights_sha256
+    (folder / ADAPTER).unlink()
+    with pytest.raises(ArtifactError, match=r"adapter='adapter.onnx_adapter', but should be a file in the folder"):
+        open_artifact(str(folder))
+
+
+def test_an_adapter_for_another_model_is_a_clear_line(beside, run, tmp_path: Path):
+    folder = shutil.copytree(run / "base" / "fp32", tmp_path / "copy")
+    shutil.copy(beside / "fp32" / ADAPTER, folder / ADAPTER)
+    manifest = json.loads((folder / "phi4bench.json").read_text())
+    (folder / "phi4bench.json").write_text(json.dumps(manifest | {"adapter": ADAPTER}))
+    with pytest.raises(ArtifactError, match=r"another model's adapter: it has .*, the model no such input"):
+        open_backend(open_artifact(str(folder)), threads=1)
+
+
+def test_a_quantized_base_keeps_the_adapter_and_has_its_parent(beside):
+    int8 = open_artifact(str(beside / "int8"))
+    assert (int8.precision, int8.parent_sha256) == ("int8", open_artifact(str(beside / "fp32")).weights_sha256)
+    assert answers(beside / "int8")
+
+
+def test_an_adapter_of_another_base_names_both(run, tmp_path: Path, capsys):
+    other = small_model(tmp_path / "other", seed=1, **SHAPE)
+    assert main(["export", "--adapter", str(run), "--base", str(other), "--out", str(tmp_path / "out")]) == 4
+    said = capsys.readouterr().err
+    assert "the adapter was trained on another base" in said
+    assert f"base ('{run.parent / 'model'}'" in said
+    assert str(tmp_path / "other") in said
+
+
+def test_parts_of_a_joint_product_are_put_side_by_side():
+    one, none = np.ones((3, 2), np.float32), np.zeros((3, 0), np.float32)
+    loras = {
+        "0.self_attn.q_proj": (Lora(one, np.full((2, 4), 5, np.float32)), 4),
+        "0.self_attn.k_proj": (Lora(none, np.zeros((0, 2), np.float32)), 2),
+        "0.self_attn.v_proj": (Lora(2 * one, np.full((2, 2), 7, np.float32)), 2),
+    }
+    made = placed(loras, {"attn/qkv_proj"})["0.attn/qkv_proj"]
+    x = np.array([[1.0, 2.0, 3.0]])
+    # q: 6 in each of two ranks, by 5; v: 12 in each, by 7; k has no adapter.
+    assert (x @ made.a @ made.b).tolist() == [[60, 60, 60, 60, 0, 0, 168, 168]]
+
+
+@pytest.mark.parametrize(("told", "says"), [({"use_dora": True}, "use_dora=True"), ({"bias": "all"}, "bias=all")])
+def test_what_an_onnx_adapter_cannot_carry_is_a_clear_line(told, says, run, tmp_path: Path, capsys):
+    folder = shutil.copytree(run / "adapter", tmp_path / "adapter")
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | told))
+    assert main(["export", "--adapter", str(folder), "--out", str(tmp_path / "out")]) == 4
+    assert f"has {says}, which an ONNX adapter cannot carry" in capsys.readouterr().err
+
+
+# Checkpoints in GPTQ's packing
+
+
+def packed_by_hand(weight: torch.Tensor, group: int) -> dict[str, torch.Tensor]:
+    """A layer (outputs, inputs) in 4 bits as GPTQ tools store it, symmetric: zero point 8, stored as 7."""
+    outputs, inputs = weight.shape
+    blocks = weight.T.reshape(inputs // group, group, outputs)
+    scales = (blocks.abs().amax(1) / 7).half()
+    values = (torch.round(blocks / scales.float()[:, None]) + 8).clamp(0, 15).to(torch.int64).reshape(inputs, outputs)
+    rows = values.reshape(inputs // 8, 8, outputs)
+    packed = sum(rows[:, at] << (4 * at) for at in range(8))
+    zeros = torch.full((inputs // group, outputs // 8), 0x77777777, dtype=torch.int64)
+    as_int32 = [torch.from_numpy(one.numpy().astype(np.uint32).view(np.int32)).contiguous() for one in (packed, zeros)]
+    return {"qweight": as_int32[0], "qzeros": as_int32[1], "scales": scales}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """As AutoRound saves one: its own method's name, GPTQ's packing, and no `g_idx`."""
+    from safetensors.torch import load_file, save_file
+
+    folder = small_model(tmp_path_factory.mktemp("gptq") / "model", **SHAPE)
+    tensors = load_file(folder / "model.safetensors")
+    for name in [name for name in tensors if name.endswith("_proj.weight")]:
+        parts = packed_by_hand(tensors.pop(name), 32)
+        tensors |= {f"{name.removesuffix('weight')}{part}": value for part, value in parts.items()}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    told = {
+        "quant_method": "auto-round",
+        "packing_format": "auto_round:auto_gptq",
+        "bits": 4,
+        "group_size": 32,
+        "sym": True,
+    }
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": told}))
+    return folder
+
+
+def test_unpacking_follows_the_format():
+    parts = {
+        "qweight": torch.tensor([[0x76543210], [-0x01234568]], dtype=torch.int32),  # the second: 0xFEDCBA98
+        "qzeros": torch.tensor([[0x7], [0x7]], dtype=torch.int32),
+        "scales": torch.tensor([[0.5], [2.0]]),
+    }
+    assert unpacked(parts, 4, 8).tolist() == [[(value - 8) * 0.5 for value in range(8)] + [2.0 * v for v in range(8)]]
+
+
+def test_a_checkpoint_in_gptqs_packing_becomes_int4_as_it_is(checkpoint, tmp_path: Path):
+    export(str(checkpoint), ["int4", "fp32"], tmp_path, lambda folder: IDS, accuracy_level=1)
+    told = {one["precision"]: one for one in json.loads((tmp_path / "export.json").read_text())["results"]}
+    assert told["fp32"]["max_difference"] < 1e-3
+    # The reference is what the integers stand for, so only the head and the rounding to fp16 on the way are left.
+    assert told["int4"]["top1_agreement"] > 0.5
+    artifact = open_artifact(str(tmp_path / "int4"))
+    assert artifact.precision == "int4"
+    assert artifact.parent_sha256 == open_artifact(str(tmp_path / "fp32")).weights_sha256
+
+
+@pytest.mark.parametrize(
+    ("told", "precision", "says"),
+    [
+        ({}, "int8", "has matrices of 4 bits, but int8 was asked for"),
+        ({"bits": 3}, "int4", "bits=3, but should be 4 or 8"),
+        ({"desc_act": True}, "int4", "desc_act=true"),
+        ({"packing_format": "auto_round:auto_awq"}, "int4", "packing_format='auto_round:auto_awq', but should be"),
+        ({"checkpoint_format": "gptq_v2"}, "int4", "checkpoint_format='gptq_v2', but should be gptq"),
+    ],
+    ids=["other-bits", "three-bits", "order", "awq", "other-zeros"],
+)
+def test_a_checkpoint_that_cannot_be_kept_is_a_clear_line(told, precision, says, checkpoint, tmp_path: Path, capsys):
+    folder = shutil.copytree(checkpoint, tmp_path / "other")
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] |= told
+    (folder / "config.json").write_text(json.dumps(config))
+    assert main(["export", str(folder), "--precision", precision, "--out", str(tmp_path / "out")]) == 4
+    assert says in capsys.readouterr().err
+
+
+# What the builder gets wrong
+
+
+def test_prompts_stand_on_both_sides_of_the_switch():
+    made = on_both_sides([[1, 2, 3], [4] * 9], 8)
+    assert [len(ids) for ids in made] == [3, 8, 8, 72]
+    assert made[-1][:12] == [1, 2, 3] + [4] * 9
+    assert on_both_sides([[1, 2, 3]], None) == [[1, 2, 3]]
+
+
+def test_two_lengths_without_longrope_are_a_clear_line(tmp_path: Path):
+    (tmp_path / "config.json").write_text('{"max_position_embeddings": 512, "original_max_position_embeddings": 4096}')
+    with pytest.raises(Exception, match="original_max_position_embeddings=4096, but should be max_position_embeddings"):
+        check_config(tmp_path)
+
+
+def test_olive_that_is_not_installed_is_a_clear_line(run, tmp_path: Path, capsys, monkeypatch):
+    from importlib.metadata import PackageNotFoundError
+
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("trainers.olive_route.version", missing)
+    base = run.parent / "model"
+    assert main(["export", str(base), "--route", "olive", "--out", str(tmp_path / "out")]) == 4
+    assert "--route olive needs olive-ai, not installed" in capsys.readouterr().err
+
+
+def test_export_takes_a_model_or_an_adapter(capsys):
+    assert main(["export"]) == 4
+    assert "export takes MODEL or --adapter RUN, one of them" in capsys.readouterr().err

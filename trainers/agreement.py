@@ -1,0 +1,150 @@
+"""How close an ONNX file's logits are to PyTorch's, on prompts read whole. Needs onnxruntime; torch only to compare."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainers.base import read_json_file
+from trainers.faults import TrainingError
+
+MOST_DIFFERENCE = 1e-2
+"""An fp32 file whose logits differ by more is another model."""
+LEAST_AGREEMENT = 0.99
+BEYOND = 64
+"""Tokens by which a long prompt goes beyond the switch of rotary tables."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How an exported file's logits compare with PyTorch's. `max_difference`: absolute, over `positions` positions.
+
+    `rotary_switch`: tokens beyond which the model takes its second rotary table, `None` where it has but one;
+    `beyond`: positions of prompts that are longer than that.
+    """
+
+    precision: str
+    positions: int
+    max_difference: float
+    top1_agreement: float
+    rotary_switch: int | None = None
+    beyond: int = 0
+
+    @property
+    def is_the_same_model(self) -> bool:
+        return self.max_difference <= MOST_DIFFERENCE and self.top1_agreement >= LEAST_AGREEMENT
+
+    def told(self) -> str:
+        switch = f", {self.beyond:,} of them in prompts beyond the switch of rotary tables at {self.rotary_switch}"
+        return (
+            f"logits differ from PyTorch's by at most {self.max_difference:.2g},"
+            f" same top token at {100 * self.top1_agreement:.1f}% of {self.positions:,} positions"
+            f"{switch if self.rotary_switch else ''}"
+        )
+
+
+def rotary_switch(folder: Path) -> int | None:
+    """Of a Hugging Face folder, what its config.json says; `None` without longrope."""
+    config = read_json_file(folder / "config.json")
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if not isinstance(rope, dict) or rope.get("rope_type", rope.get("type")) != "longrope":
+        return None
+    told = config.get("original_max_position_embeddings") or rope.get("original_max_position_embeddings")
+    return int(told) if told else None
+
+
+def on_both_sides(prompts: Sequence[Sequence[int]], switch: int | None) -> list[Sequence[int]]:
+    """The prompts, and where the model switches rotary tables: some no longer than that, one of just that length, and
+    one beyond it, joined of as many as it takes."""
+    if switch is None or not prompts:
+        return list(prompts)
+    joined = [token for ids in prompts for token in ids]
+    joined *= -(-(switch + BEYOND) // len(joined))
+    short = [ids[:switch] for ids in prompts]
+    return [*short, joined[:switch], joined[: switch + BEYOND]]
+
+
+def reader(model_file: Path, adapter: Path | None = None) -> Callable[[Sequence[int]], np.ndarray]:
+    """Logits of shape (positions, vocabulary) of one prompt, read in one go without a past.
+
+    `adapter`: an .onnx_adapter file, which onnxruntime puts to the file's own inputs.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(model_file), providers=["CPUExecutionProvider"])
+    options = onnxruntime.RunOptions()
+    loaded = onnxruntime.LoraAdapter()
+    if adapter is not None:
+        loaded.Load(str(adapter))
+        options.add_active_adapter(loaded)
+
+    def read(ids: Sequence[int]) -> np.ndarray:
+        feeds = feeds_of(session, model_file.parent, ids)
+        try:
+            return np.asarray(session.run(["logits"], feeds, options)[0])[0]
+        except Exception as error:  # onnxruntime's exceptions share no base class but this one
+            said = " ".join(str(error).split())[-200:]
+            raise TrainingError(
+                f"onnxruntime cannot run '{model_file}' ({said})", "the export made a graph that its kernels refuse"
+            ) from None
+
+    read.adapter = loaded  # type: ignore[attr-defined]  # which the options do not keep alive
+    return read
+
+
+def feeds_of(session: Any, folder: Path, ids: Sequence[int]) -> dict[str, np.ndarray]:
+    """What a decoder is fed to read `ids` without a past. `folder`: has its genai_config.json."""
+    head_size = read_json_file(folder / "genai_config.json")["model"]["decoder"]["head_size"]
+    feeds: dict[str, np.ndarray] = {}
+    for node in session.get_inputs():
+        if node.name == "input_ids":
+            feeds[node.name] = np.asarray([ids], np.int64)
+        elif node.name == "attention_mask":
+            feeds[node.name] = np.ones((1, len(ids)), np.int64)
+        elif node.name == "position_ids":
+            feeds[node.name] = np.arange(len(ids), dtype=np.int64)[None]
+        else:
+            feeds[node.name] = np.zeros((1, node.shape[1], 0, head_size), np.float32)
+    return feeds
+
+
+def compare(
+    model_folder: Path,
+    model_file: Path,
+    precision: str,
+    prompts: Sequence[Sequence[int]],
+    adapter: tuple[Path, Path] | None = None,
+) -> Agreement:
+    """Compare with PyTorch in fp32 on `prompts` (token ids), every position.
+
+    `adapter`: PEFT's folder, and the .onnx_adapter file made of it.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        model_folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+    )
+    if adapter is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, adapter[0])
+    model.eval()
+    switch = rotary_switch(model_folder)
+    read, worst, same, positions, beyond = reader(model_file, adapter[1] if adapter else None), 0.0, 0, 0, 0
+    for ids in prompts:
+        with torch.inference_mode():
+            wanted = model(input_ids=torch.tensor([list(ids)])).logits[0].numpy()
+        got = read(ids)
+        wanted = wanted[-len(got) :]
+        worst = max(worst, float(np.abs(got - wanted).max()))
+        same += int((got.argmax(-1) == wanted.argmax(-1)).sum())
+        positions += len(got)
+        beyond += len(got) if switch is not None and len(ids) > switch else 0
+    return Agreement(precision, positions, worst, same / positions, switch, beyond)
