@@ -98,10 +98,9 @@ class PromptReader:
                 f"{self._name}: a prompt of {len(ids)} tokens, but the model's context is {self._context}",
                 "offer fewer tools, shorten the conversation, or leave the case out",
             )
-        if max(*ids, *(answer or ())) >= self.vocabulary:
+        if (highest := max((*ids, *(answer or ())))) >= self.vocabulary:
             raise ArtifactError(
-                f"{self._name}: the tokenizer gives id {max(*ids, *(answer or ()))}, but there are"
-                f" {self.vocabulary} logits",
+                f"{self._name}: the tokenizer gives id {highest}, but there are {self.vocabulary} logits",
                 "the tokenizer is another model's; copy the right tokenizer.json next to the model",
             )
         stops = [id_ for id_ in map(self._tokenizer.id_of, prompt.stop) if id_ is not None]
