@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from phi4bench.backends.kv import Array, PrefixStore, Rows, SharedRows
-from phi4bench.backends.session import Decoder
+from phi4bench.backends.session import Decoder, onnxruntime
 
 
 def rows_in_place(
