@@ -80,6 +80,7 @@ def test_a_run_folder_explains_itself(undisturbed):
     assert settings["data"]["train"] + settings["data"]["validation"] == 24
     report = json.loads((undisturbed / "overfitting.json").read_text())
     assert report["kept"]["validation_loss"] <= report["last"]["validation_loss"]
+    assert f"Step {report['kept']['step']} was kept" in (undisturbed / "README.md").read_text()
     assert (undisturbed / "learning_curves.png").read_bytes().startswith(b"\x89PNG")
     steps = [line["step"] for line in json.loads((undisturbed / "learning_curves.json").read_text())["log"]]
     assert steps == sorted(steps)

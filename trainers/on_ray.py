@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
+from trainers.faults import TrainingError
 from trainers.grid import Trial
 from trainers.trial import ROOT, run_trial
 
@@ -50,9 +51,13 @@ def _start(address: str | None) -> None:
             ray.init(include_dashboard=False, log_to_driver=False, **options)
         else:
             ray.init(address=address, log_to_driver=False, **options)
-    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-        where = f"--address={printable(address, 100)!r}" if address else "a Ray of this machine"
-        raise UsageError(f"{where} cannot be reached ({printable(str(error), 200)})") from None
+    except Exception as error:  # a bare Exception is what Ray raises where its own processes do not come up in time
+        why = printable(str(error), 200)
+        if address is not None:
+            raise UsageError(f"--address={printable(address, 100)!r} cannot be reached ({why})") from None
+        raise TrainingError(
+            f"Ray did not start on this machine ({why})", "run the same command again, or with --runner local"
+        ) from None
 
 
 def _tune(asked: Sweep, trials: Mapping[str, Trial], over: Over, parallel: int) -> None:
