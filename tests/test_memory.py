@@ -6,15 +6,22 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pytest
 from kit import ROOT
 
+from phi4bench.artifacts import open_artifact
+from phi4bench.backends import Decoding, open_backend
 from phi4bench.backends.base import CaseError
 from phi4bench.backends.lane import Job
 from phi4bench.backends.memory import halved, is_out_of_memory, with_fewer_rows
+from phi4bench.cases import Message, Question
 from phi4bench.traffic import Traffic
+
+MODEL = ROOT / "fixtures" / "models" / "nano-int8" / "model.onnx"
 
 
 @pytest.mark.parametrize(
@@ -119,6 +126,30 @@ def test_requests_that_were_dropped_are_handed_out_again_with_their_wait() -> No
     assert [(one.index, one.arrived_s, one.finished_s) for one in traffic.served] == [(1, 0.0, 1.0), (0, 0.0, 12.0)]
 
 
+def test_a_server_that_runs_out_of_memory_answers_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
+    from phi4bench.backends.kv import SharedRows
+
+    artifact = open_artifact(str(MODEL))
+    said = [(Message("user", "Read main.py" + "!" * number),) for number in range(6)]
+    prompts = [artifact.dialect.render(Question("", (), one)) for one in said]
+    backend: Any = open_backend(artifact, threads=1, batch=4)
+    step = SharedRows.step
+
+    def step_of_two(self: SharedRows, tokens: Sequence[int]) -> Any:
+        if len(tokens) > 2:
+            raise MemoryError
+        return step(self, tokens)
+
+    monkeypatch.setattr(SharedRows, "step", step_of_two)
+    traffic = Traffic(len(prompts), perf_counter, seconds=600.0, clients=4)
+    served = dict(backend.serve(prompts, Decoding(6), traffic))
+    assert sorted(served) == sorted(one.index for one in traffic.served) == list(range(6))
+    assert backend.notes == ["out of memory with 4 cases at once: went on with 2"]
+    alone = dict(backend.generate(prompts, Decoding(6)))
+    assert {index: one.token_ids for index, one in served.items()} == {i: one.token_ids for i, one in alone.items()}
+
+
 CHILD = """
 import json, resource, sys
 from pathlib import Path
@@ -142,9 +173,8 @@ print(json.dumps([made() == whole, backend.notes]))
 @pytest.mark.skipif(sys.platform != "linux", reason="limits its own address space, as Linux lets it")
 def test_a_process_that_may_hold_little_more_answers_all_the_same() -> None:
     pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
-    model = ROOT / "fixtures" / "models" / "nano-int8" / "model.onnx"
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(model), "6"], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", CHILD, str(MODEL), "6"], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
     same, notes = json.loads(done.stdout)
