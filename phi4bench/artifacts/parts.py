@@ -88,6 +88,28 @@ def parts_of(onnx: OnnxFile) -> tuple[list[Part], bool]:
     return parts, tied
 
 
+def read_a_token(onnx: OnnxFile) -> tuple[int, int]:
+    """Bytes of the weights that one new token reads, and how many weights it is multiplied by.
+
+    Of a table that is looked up in, a token reads a row: it counts as nothing, and so do the position tables. Where the
+    table is the LM head's too, the head reads all of it.
+    """
+    uses = _uses(onnx)
+    read: dict[object, tuple[int, int]] = {}
+    for tensor in onnx.tensors:
+        own = [(node, index) for node, index in uses[tensor.name] if not _looked_up(node, index)]
+        if own:
+            multiplies = any("MatMul" in node.operator and index == 1 for node, index in own)
+            read[tensor.place or tensor.name] = tensor.bytes, _weights(tensor, own) if multiplies else 0
+    return sum(size for size, _ in read.values()), sum(weights for _, weights in read.values())
+
+
+def _looked_up(node: Node, index: int) -> bool:
+    """Whether a node reads single rows of this input, or only gives it another shape."""
+    rows = {"Gather": (0,), "GatherBlockQuantized": (0, 2, 3), "GroupQueryAttention": (7, 8)}.get(node.operator, ())
+    return index in rows or node.operator in ("Transpose", "Reshape", "Identity", "Squeeze", "Unsqueeze")
+
+
 def _uses(onnx: OnnxFile) -> Uses:
     """Of each initializer, the nodes that read it or a view of it, and as which input."""
     uses: dict[str, list[tuple[Node, int]]] = {tensor.name: [] for tensor in onnx.tensors}
