@@ -275,7 +275,7 @@ def _quantize(options: argparse.Namespace) -> None:
     from trainers.promote import judge
     from trainers.search import search
 
-    source = open_source(options.source, options.data, options.samples)
+    source = open_source(options.source, options.data, options.samples, options.out)
     out = options.out or source.artifact.path.parent
     judging = [part for name in options.gate or () for part in ("--targets", name)]
 

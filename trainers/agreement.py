@@ -69,15 +69,20 @@ def on_both_sides(prompts: Sequence[Sequence[int]], switch: int | None) -> list[
     return [*short, joined[:switch], joined[: switch + BEYOND]]
 
 
-def reader(model_file: Path, adapter: Path | None = None) -> Callable[[Sequence[int]], np.ndarray]:
+def reader(
+    model_file: Path, adapter: Path | None = None, mapped: bool = False
+) -> Callable[[Sequence[int]], np.ndarray]:
     """Logits of shape (positions, vocabulary) of one prompt, read in one go without a past.
 
-    `adapter`: an .onnx_adapter file, which onnxruntime puts to the file's own inputs.
+    `adapter`: an .onnx_adapter file, which onnxruntime puts to the file's own inputs. `mapped`: weights
+    are used where they lie in the file, which the system may drop from memory, and no copy is packed for speed.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(model_file), providers=["CPUExecutionProvider"])
+    settings = onnxruntime.SessionOptions()
+    settings.add_session_config_entry("session.disable_prepacking", "1" if mapped else "0")
+    session = onnxruntime.InferenceSession(str(model_file), settings, providers=["CPUExecutionProvider"])
     options = onnxruntime.RunOptions()
     loaded = onnxruntime.LoraAdapter()
     if adapter is not None:

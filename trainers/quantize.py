@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,15 +24,20 @@ from phi4bench.artifacts.artifact import Artifact
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
+from trainers.agreement import feeds_of, reader
 from trainers.base import copy_tokenizer, manifest_of, write_manifest
 from trainers.data import generated, load_examples
 from trainers.encoding import Encoder, conversations
-from trainers.export import feeds_of, reader, record
+from trainers.export import record
 from trainers.matrices import METHODS, Packed, quantized
 from trainers.rewriting import Graph, Matrix, open_graph, rewrite
 
 RESULTS = "quantization_results.json"
 DYNAMIC = "dynamic"
+MAPPED_BYTES = 2 << 30
+"""Of larger fp32 files no second copy is packed in memory to read faster."""
+POSITIONS = 32
+"""Whose logits are compared at a time."""
 _SEED = 20261121
 
 
@@ -81,15 +89,37 @@ class Closeness:
 
 @dataclass(frozen=True)
 class Source:
-    """An fp32 file, its graph, and the conversations that what is made of it is compared and calibrated on."""
+    """An fp32 file, its graph, and the conversations that what is made of it is compared and calibrated on.
+
+    `scratch`: a folder on a disk, for its logits.
+    """
 
     artifact: Artifact
     graph: Graph
     prompts: Sequence[Sequence[int]]
+    scratch: Path
+
+    @cached_property
+    def logits(self) -> Sequence[Path]:
+        """Those of each conversation, read once and kept on disk, so that no two models are in memory at a time."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".logits-", dir=self.scratch))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        read = reader(self.artifact.model_file, mapped=self.artifact.bytes > MAPPED_BYTES)
+        found = []
+        for number, ids in enumerate(self.prompts):
+            np.save(folder / f"{number}.npy", read(ids))
+            found.append(folder / f"{number}.npy")
+        return found
 
 
-def open_source(folder: Path, data: Sequence[str] | None = None, samples: int = 16) -> Source:
-    """`data`: files with examples; `None`: generated ones of the train split. Raises `UsageError`."""
+def open_source(
+    folder: Path, data: Sequence[str] | None = None, samples: int = 16, scratch: Path | None = None
+) -> Source:
+    """`data`: files with examples; `None`: generated ones of the train split. `scratch`: by default beside the file.
+
+    Raises `UsageError`.
+    """
     artifact = open_artifact(str(folder))
     if artifact.format != "onnx" or artifact.precision != "fp32":
         raise UsageError(
@@ -98,14 +128,15 @@ def open_source(folder: Path, data: Sequence[str] | None = None, samples: int = 
         )
     encoder = Encoder(artifact.dialect, PromptTokenizer.from_folder(artifact.tokenizer_dir))
     examples = load_examples(data).examples if data else generated(4 * samples, _SEED)
-    return Source(artifact, open_graph(artifact.model_file), conversations(encoder, examples, samples))
+    prompts = conversations(encoder, examples, samples)
+    return Source(artifact, open_graph(artifact.model_file), prompts, scratch or artifact.path.parent)
 
 
 def quantize(
     source: Path, plans: Sequence[Plan], out: Path | None = None, data: Sequence[str] | None = None, samples: int = 16
 ) -> list[Path]:
     """A folder for each plan beside `source` (or in `out`), `int8`, `int4`; raises `UsageError`."""
-    opened = open_source(source, data, samples)
+    opened = open_source(source, data, samples, out)
     into = out or opened.artifact.path.parent
     return [make(opened, plan, into / f"int{plan.bits}", into / RESULTS) for plan in plans]
 
@@ -122,7 +153,7 @@ def make(source: Source, plan: Plan, target: Path, results: Path) -> Path:
     told = _dynamic(artifact, draft) if plan.method == DYNAMIC else blockwise(source, draft, plan)
     seconds = time.perf_counter() - began
     shutil.copy(artifact.path / "genai_config.json", draft / "genai_config.json")
-    close = compare(draft / "model.onnx", artifact.model_file, source.prompts)
+    close = compare(draft / "model.onnx", source)
     size, whole = _bytes(draft), artifact.bytes
     _finish(draft, target.name, artifact, plan, close)
     shutil.rmtree(target, ignore_errors=True)
@@ -224,17 +255,20 @@ def _dynamic(artifact: Artifact, target: Path) -> dict[str, Any]:
     return {"methods": [DYNAMIC]}
 
 
-def compare(model_file: Path, reference: Path, prompts: Sequence[Sequence[int]]) -> Closeness:
-    """The file's logits against the fp32 file's, at every position of the prompts."""
-    read, read_reference = reader(model_file), reader(reference)
+def compare(model_file: Path, source: Source) -> Closeness:
+    """The file's logits against the fp32 file's, at every position of the conversations."""
+    wanted_logits = source.logits  # before the other model is loaded
+    read = reader(model_file)
     worst, same, divergence, positions = 0.0, 0, 0.0, 0
-    for ids in prompts:
-        got, wanted = read(ids), read_reference(ids)
-        worst = max(worst, float(np.abs(got - wanted).max()))
-        same += int((got.argmax(-1) == wanted.argmax(-1)).sum())
-        p, q = _log_softmax(wanted), _log_softmax(got)
-        divergence += float((np.exp(p) * (p - q)).sum())
-        positions += len(got)
+    for ids, path in zip(source.prompts, wanted_logits, strict=True):
+        whole, reference = read(ids), np.load(path, mmap_mode="r")
+        for first in range(0, len(whole), POSITIONS):
+            got, wanted = whole[first : first + POSITIONS], np.asarray(reference[first : first + POSITIONS])
+            worst = max(worst, float(np.abs(got - wanted).max()))
+            same += int((got.argmax(-1) == wanted.argmax(-1)).sum())
+            p, q = _log_softmax(wanted), _log_softmax(got)
+            divergence += float((np.exp(p) * (p - q)).sum())
+        positions += len(whole)
     return Closeness(positions, worst, same / positions, divergence / positions)
 
 

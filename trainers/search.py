@@ -37,7 +37,7 @@ def sensitivities(source: Source, plan: Plan, scratch: Path) -> list[Sensitivity
         others = tuple(other for other in names if other != name)
         blockwise(source, scratch, replace(plan, bits=4, wide=others))
         shutil.copy(source.artifact.path / "genai_config.json", scratch / "genai_config.json")
-        close = compare(scratch / "model.onnx", source.artifact.model_file, source.prompts)
+        close = compare(scratch / "model.onnx", source)
         found.append(Sensitivity(name, close.kl, 1 - close.top1_agreement))
         print(f"{name} in 4 bits: KL {close.kl:.5f}, {100 * (1 - close.top1_agreement):.1f}% flips", flush=True)
     shutil.rmtree(scratch, ignore_errors=True)
