@@ -15,6 +15,7 @@ from phi4bench.dialects import dialect_named
 from phi4bench.phrasing import words
 from phi4bench.phrasing.requests import FAMILIES
 from trainers.faults import TrainingError
+from trainers.merge import adapter_sha256
 from trainers.nano import general, lora_page, tables
 
 SIX = Toolsets()("claude_code")
@@ -154,7 +155,6 @@ def test_a_page_without_markers_is_left_alone():
 @pytest.fixture
 def chain(monkeypatch):
     """A chain whose steps leave the files that tell that they are done; `broken`: a step that fails, and where."""
-    pytest.importorskip("torch", reason="trainers.merge's folder is read by the `train` extra")
     done, broken = [], []
 
     def main(command):
@@ -177,8 +177,6 @@ def chain(monkeypatch):
             told = {"schema": "phi4bench.artifact/1", "recipe": {"adapter_sha256": adapter_sha256(place / "adapter")}}
             (place / "merged" / "phi4bench.json").write_text(json.dumps(told))
         return 0
-
-    from trainers.merge import adapter_sha256
 
     monkeypatch.setattr("trainers.__main__.main", main)
     monkeypatch.setattr(tables, "judged", lambda study, name, folder: {**row(name, 50, 50), "seconds": None})
