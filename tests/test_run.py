@@ -32,6 +32,8 @@ from phi4bench.run.jobs import (
     artifact_to_json,
     item_from_json,
     item_to_json,
+    items_from_line,
+    items_to_line,
     prompt_key,
     store_identity,
 )
@@ -133,6 +135,17 @@ class TestJobs:
         artifact = open_artifact(str(make_fake()))
         (item, *_) = render(artifact, load_cases([str(case_file)]).cases, "be brief \ud800")
         assert item_from_json(json.loads(json.dumps(item_to_json(item)))) == item
+
+    def test_a_list_of_them_survives_it_and_shares_what_all_begin_with(
+        self, make_fake: MakeFake, case_file: Path
+    ) -> None:
+        artifact = open_artifact(str(make_fake()))
+        items = render(artifact, load_cases([str(case_file)]).cases, "be brief, ] \ud800")
+        assert json.loads(items_to_line(items)) == [item_to_json(item) for item in items]
+        found = items_from_line(items_to_line(items) + "\n")
+        assert found == items
+        assert found[0].prompt.segments[0] is found[-1].prompt.segments[0]
+        assert items_from_line("") == items_from_line("[]\n") == []
 
     def test_text_that_imitates_a_control_token_has_another_key(self) -> None:
         dialect = dialect_named("tool_use")

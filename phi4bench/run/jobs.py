@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,22 @@ def prompt_to_json(prompt: Prompt) -> list[Any]:
 def prompt_from_json(data: list[Any]) -> Prompt:
     segments, shared, stop, opener, *rest = data
     grammar = Grammar(rest[0][0], tuple(rest[0][1])) if rest else None
-    return Prompt(tuple(Segment(text, control) for text, control in segments), shared, tuple(stop), opener, grammar)
+    kept = [
+        _same(text, control) if at < shared or control else Segment(text, control)
+        for at, (text, control) in enumerate(segments)
+    ]
+    return Prompt(tuple(kept), shared, _texts(tuple(stop)), opener, grammar)
+
+
+@lru_cache(maxsize=1024)
+def _same(text: str, control: bool) -> Segment:
+    """One object for a beginning or a marker that thousands of prompts have: a child holds all of its prompts."""
+    return Segment(text, control)
+
+
+@lru_cache(maxsize=64)
+def _texts(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return texts
 
 
 def item_to_json(item: Item) -> list[Any]:
@@ -126,6 +142,22 @@ def item_to_json(item: Item) -> list[Any]:
 def item_from_json(data: list[Any]) -> Item:
     answer = tuple(Segment(text, control) for text, control in data[3]) if len(data) > 3 else ()
     return Item(data[0], data[1], prompt_from_json(data[2]), answer)
+
+
+def items_to_line(items: Iterable[Item]) -> str:
+    """All of them as one JSON list, without a second copy of them on the way."""
+    return f"[{', '.join(json.dumps(item_to_json(item)) for item in items)}]"
+
+
+def items_from_line(line: str) -> list[Item]:
+    """What `items_to_line` wrote, item by item, so that what JSON makes of all is never in memory at once."""
+    items: list[Item] = []
+    at, decoder = 1, json.JSONDecoder()
+    while at < len(line) and line[at] != "]":
+        data, at = decoder.raw_decode(line, at)
+        items.append(item_from_json(data))
+        at += 2 if line.startswith(", ", at) else 0
+    return items
 
 
 def artifact_to_json(artifact: Artifact) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any
 
 from phi4bench.backends import Backend, CaseError, Decoding
 from phi4bench.errors import Phi4benchError, UsageError
-from phi4bench.run.jobs import Item, Setup, item_from_json, portions, store_identity
+from phi4bench.run.jobs import Item, Setup, items_from_line, portions, store_identity
 from phi4bench.store import TranscriptStore
 from phi4bench.transcripts import Completion
 
@@ -58,7 +58,7 @@ def _generate(order: dict[str, Any], say: Say) -> None:
         runtime, tell = backend.identity(), notes_teller(backend, say)
         tell()
         say({"event": "ready", "identity": runtime, "peak": peak_rss_bytes()})
-        items = [item_from_json(item) for item in json.loads(sys.stdin.readline() or "[]")]
+        items = items_from_line(sys.stdin.readline())
         with TranscriptStore.open(setup.cache_dir, store_identity(setup, runtime), reads=False) as store:
             for index, completion in _made(backend, items, setup.decoding, bool(order.get("in_order"))):
                 store.put(items[index].key, items[index].case_id, completion)
