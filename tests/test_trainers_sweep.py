@@ -324,9 +324,14 @@ def test_without_ray_the_trials_run_here_and_naming_it_is_told(asked, monkeypatc
             runner_of(asked, name, 1, address)
 
 
-def test_a_ray_that_is_not_there_is_told_in_a_line(asked):
-    pytest.importorskip("ray", reason="needs the `sweep` extra: ray[tune]")
-    with pytest.raises(UsageError, match=r"--address='127.0.0.1:1' cannot be reached"):
+def test_a_cluster_that_is_not_there_is_told_in_a_line(asked, monkeypatch):
+    ray = pytest.importorskip("ray", reason="needs the `sweep` extra: ray[tune]")
+
+    def refuses(**options):  # the real one takes minutes to give up
+        raise ConnectionError("no GCS")
+
+    monkeypatch.setattr(ray, "init", refuses)
+    with pytest.raises(UsageError, match=r"--address='127.0.0.1:1' cannot be reached \(no GCS\)"):
         runner_of(asked, "ray", 1, "127.0.0.1:1")(asked.trials, lambda trial, reason: None)
 
 
