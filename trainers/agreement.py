@@ -81,6 +81,7 @@ def reader(
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3  # it warns of each input that has a default
     settings.add_session_config_entry("session.disable_prepacking", "1" if mapped else "0")
     session = onnxruntime.InferenceSession(str(model_file), settings, providers=["CPUExecutionProvider"])
     options = onnxruntime.RunOptions()
