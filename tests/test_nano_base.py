@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from phi4bench.datasets import load_cases
 from phi4bench.datasets.toolsets import Toolsets
 from phi4bench.dialects import dialect_named
 from phi4bench.phrasing import words
@@ -163,7 +164,7 @@ def chain(monkeypatch):
         done.append(command)
         place = Path(command[command.index("--out") + 1]) if "--out" in command else Path(command[1])
         if command[0] == "data":
-            place.write_text("{}")
+            place.write_text("{}\n" * int(command[command.index("--count") + 1]))
         elif command[0] == "sft":
             (place / "adapter").mkdir(parents=True, exist_ok=True)
             for name in ("adapter_config.json", "adapter_model.safetensors", "phi4bench.json"):
@@ -207,3 +208,16 @@ def test_tables_go_on_where_a_step_failed(chain, tmp_path):
     rows = json.loads(page.with_suffix(".json").read_text())["rows"]
     assert [one["name"] for one in rows] == ["base", "r8", "r16", "r8-int8", "r8-int4"]
     assert rows[1]["seconds"] == seconds
+    (out / "train.jsonl").write_text("{}\n")  # as a kill leaves it
+    tables.make(**given)
+    assert (out / "train.jsonl").read_text() == "{}\n" * 2
+
+
+def test_a_report_on_a_sample_is_none_on_all_cases(tmp_path):
+    every = len(load_cases().cases)
+    report = tmp_path / "report.json"
+    for cases, limit, right in ((40, 40, True), (40, None, False), (every, None, True), (every, every + 1, True)):
+        one = {"artifact": {"sha256": "a"}, "dataset": {"cases": cases}}
+        report.write_text(json.dumps({"artifacts": [one]}))
+        assert tables.is_report_of(report, "a", limit) is right
+        assert not tables.is_report_of(report, "b", limit)

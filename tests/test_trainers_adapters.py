@@ -17,13 +17,13 @@ for module in ("transformers", "peft", "onnx", "onnx_ir", "onnxruntime_genai"):
 
 from phi4bench.artifacts import open_artifact  # noqa: E402
 from phi4bench.backends import Decoding, open_backend  # noqa: E402
-from phi4bench.errors import ArtifactError  # noqa: E402
+from phi4bench.errors import ArtifactError, UsageError  # noqa: E402
 from phi4bench.prompts import Prompt, Segment  # noqa: E402
 from trainers.__main__ import main  # noqa: E402
 from trainers.adapters import ADAPTER, Lora, export_adapter, placed  # noqa: E402
 from trainers.agreement import on_both_sides, reader  # noqa: E402
 from trainers.base import open_base, write_manifest  # noqa: E402
-from trainers.export import check_config, export  # noqa: E402
+from trainers.export import check_config, export, is_finished, parent_of  # noqa: E402
 from trainers.gptq import unpacked  # noqa: E402
 from trainers.merge import merge  # noqa: E402
 
@@ -241,6 +241,44 @@ def test_a_checkpoint_that_cannot_be_kept_is_a_clear_line(told, precision, says,
     (folder / "config.json").write_text(json.dumps(config))
     assert main(["export", str(folder), "--precision", precision, "--out", str(tmp_path / "out")]) == 4
     assert says in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_lacks_a_part_is_a_clear_line(checkpoint, tmp_path: Path, capsys):
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(checkpoint, tmp_path / "other")
+    tensors = load_file(folder / "model.safetensors")
+    lost = next(name for name in tensors if name.endswith(".scales"))
+    del tensors[lost]
+    save_file(tensors, folder / "model.safetensors")
+    command = ["export", str(folder), "--precision", "int4", "--out", str(tmp_path / "out")]
+    assert main(command) == 4
+    assert f"{lost.removesuffix('scales')}qweight cannot be unpacked" in capsys.readouterr().err
+    (folder / "model.safetensors").write_bytes(b"nothing")
+    assert main(command) == 4
+    assert "the weights cannot be read" in capsys.readouterr().err
+
+
+# What is there already
+
+
+def finished(folder: Path, **recipe):
+    folder.mkdir(parents=True)
+    told = {"schema": "phi4bench.artifact/1", "recipe": recipe}
+    (folder / "phi4bench.json").write_text(json.dumps(told))
+    return folder
+
+
+def test_a_file_of_other_settings_is_not_taken_for_the_one_that_is_asked_for(tmp_path: Path):
+    made = finished(tmp_path / "int4", source_sha256="a", block_size=32)
+    assert is_finished(made, {"source_sha256": "a"}, {"block_size": 32, "route": "builder"})
+    with pytest.raises(UsageError, match=r"int4' was made with block_size=32; name another folder"):
+        is_finished(made, {"source_sha256": "a"}, {"block_size": 128})
+
+
+def test_a_file_of_another_model_is_no_parent(tmp_path: Path):
+    other = finished(tmp_path / "fp32", source_sha256="a")
+    assert parent_of(other, {"source_sha256": "b"}) == {}
 
 
 # What the builder gets wrong

@@ -14,6 +14,7 @@ from phi4bench.errors import UsageError
 from trainers.engines import adapted, engine_of
 from trainers.explain import write_readme
 from trainers.settings import Training
+from trainers.sft import options_of
 from trainers.trackers import check_tracker, direct
 
 AUTO = Training()
@@ -175,12 +176,13 @@ def test_a_run_says_what_it_is_before_and_after(tmp_path: Path):
         "settings": {"rank": 16, "lr": 5e-5, "checkpointing": True},
         "model": {"spec": "models/a b"},
         "data": {"files": ["train.jsonl"], "train": 80, "validation": 20},
+        "options": options_of(None, None, None, True, "", "toolcall"),
     }
     (tmp_path / "settings.json").write_text(json.dumps(settings))
     write_readme(tmp_path)
     page = (tmp_path / "README.md").read_text()
     assert "Not finished: the same command goes on" in page
-    assert "sft --model 'models/a b' --data train.jsonl --rank 16 --checkpointing --out" in page
+    assert "sft --model 'models/a b' --data train.jsonl --track toolcall --drop --rank 16 --checkpointing --out" in page
     kept = {"step": 40, "validation_loss": 0.31, "validation_accuracy": 0.912}
     report = {"kept": kept, "perplexity": 1.363, "band": "excellent", "verdict": "overfitting", "advice": ["more data"]}
     (tmp_path / "overfitting.json").write_text(json.dumps(report))

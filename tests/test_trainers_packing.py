@@ -160,3 +160,7 @@ def test_a_packed_run_learns_and_says_what_it_packed(model_folder, data, tmp_pat
     log = json.loads((tmp_path / "run" / "learning_curves.json").read_text())["log"]
     found = [line["eval_train_loss"] for line in log if "eval_train_loss" in line]
     assert found[-1] < found[0]
+
+
+def test_a_single_conversation_is_proved_behind_itself(model_folder, rows):
+    prove_apart(load(model_folder, "sdpa"), rows[:1], 0)

@@ -62,6 +62,13 @@ def test_the_gate_gets_the_quantized_file_and_its_options(promoted, command, jud
     assert judged[0] == ([str(out / "int8")], out / "reports", ["--targets", "smoke", "--limit", "40"])
 
 
+def test_the_gate_asks_with_the_system_prompt_of_the_training(monkeypatch):
+    seen = []
+    monkeypatch.setattr(chain, "promote", lambda out, train, precisions, data, judging: seen.append(judging) or 0)
+    assert main(["promote", "--model", "m", "--data", "d", "--out", "o", "--system-prompt", "s.txt"]) == 0
+    assert seen == [["--system-prompt", "s.txt"]]
+
+
 def test_every_step_left_an_artifact(promoted, command):
     out = out_of(command)
     assert [open_artifact(str(out / name)).precision for name in ("merged", "fp32", "int8")] == ["fp32", "fp32", "int8"]

@@ -176,6 +176,16 @@ def test_only_sft_is_launched_with_several_processes(monkeypatch, capsys):
     assert capsys.readouterr().err == "trainers data: data is work for one process, not 2; launch sft alone\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [("RANK", "x", "RANK='x', but should be a number"), ("WORLD_SIZE", "0", "WORLD_SIZE=0, but should be at least 1")],
+)
+def test_a_launch_that_makes_no_sense_is_told_in_a_line(name, value, says, monkeypatch, capsys):
+    monkeypatch.setenv(name, value)
+    assert main(["data", "--out", "unwritten.jsonl"]) == 4
+    assert capsys.readouterr().err.startswith(f"trainers data: {says}")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here")
 @pytest.mark.parametrize(("key", "name"), [("DEEPSPEED", "DeepSpeed"), ("FSDP", "FSDP")])
 def test_a_launch_that_would_not_shard_on_cpu_is_refused(key, name, monkeypatch):

@@ -85,3 +85,13 @@ def test_the_command_exits_4_with_one_line(flags, says, capsys, monkeypatch):
     said = capsys.readouterr().err
     assert says in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), Exception("I/O error: (os error 28)")])
+def test_a_full_disk_is_told_in_a_line_by_every_command(error, monkeypatch, capsys):
+    def fills(path, examples):
+        raise error
+
+    monkeypatch.setattr("trainers.data.write_examples", fills)
+    assert main(["data", "--count", "2", "--out", "x.jsonl"]) == 3
+    assert capsys.readouterr().err.startswith("trainers data: the disk is full (")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -97,6 +98,11 @@ def test_a_name_that_comes_from_a_text_cannot_leave_the_folder():
 def test_a_wrong_value_in_the_grid_is_refused():
     with pytest.raises(UsageError, match="rank=0, but should be at least 1"):
         trials_of(choose({}, {}), {"rank": [8, 0]})
+
+
+def test_values_that_are_close_are_trials_apart():
+    made = trials_of(choose({}, {}), {"lr": [1e-4, 1.0000001e-4]})
+    assert [one.name for one in made] == ["lr_0.0001", "lr_0.00010000001"]
 
 
 # Which trials no other beats
@@ -205,6 +211,30 @@ def test_so_many_trials_run_at_a_time(asked, parallel, monkeypatch):
     monkeypatch.setattr("trainers.sweep.run_trial", counts)
     sweep(asked, one_by_one(asked, parallel))
     assert min(parallel, 2) <= most <= parallel
+
+
+def test_an_interrupt_begins_no_further_trial(asked, monkeypatch):
+    ran, gone, shutdown = [], threading.Event(), ThreadPoolExecutor.shutdown
+
+    def second_waits(folder, arguments, environment):
+        ran.append(folder.name)
+        if len(ran) == 2:
+            gone.wait(60)
+        return ""
+
+    def told(pool, wait=True, **named):
+        shutdown(pool, wait=False, **named)
+        gone.set()
+        shutdown(pool, wait=wait)
+
+    def interrupted(trial, reason):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trainers.sweep.run_trial", second_waits)
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", told)
+    with pytest.raises(KeyboardInterrupt):
+        one_by_one(asked, 1)(asked.trials, interrupted)
+    assert len(ran) <= 2, "the one that was over, and the one that had begun"
 
 
 def test_gpus_are_dealt_out_to_trials_that_run_at_the_same_time(asked, monkeypatch):

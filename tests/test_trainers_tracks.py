@@ -176,6 +176,14 @@ def test_at_once_is_for_both_tracks(capsys):
     assert "--at-once is for --track both" in capsys.readouterr().err
 
 
+def test_both_tracks_are_not_launched_by_torchrun(monkeypatch, capsys):
+    """The processes of each rank would wait for those of the other."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    assert main(["sft", "--model", "m", "--data", "d", "--out", "o", "--track", "both"]) == 4
+    assert "--track both starts the processes of each track itself" in capsys.readouterr().err
+
+
 def test_the_process_of_a_track_gets_every_setting(monkeypatch, tmp_path: Path):
     seen = []
     monkeypatch.setattr("trainers.__main__._looked_at", lambda options, training, track: ())

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
+from trainers.disk import is_full
 from trainers.faults import SharedError
 from trainers.ranks import is_first, processes
 
@@ -31,7 +32,9 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. A fault of the user's is told in a line, without a traceback."""
     options = build().parse_args(arguments)
+    first = True
     try:
+        first = is_first()
         if processes() > 1 and options.command != "sft":
             raise UsageError(f"{options.command} is work for one process, not {processes()}", "launch sft alone")
         carry_out: Callable[[argparse.Namespace], object] = options.carry_out
@@ -39,9 +42,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code if isinstance(code, int) else 0
     except Phi4benchError as error:
         lines = "\n".join(printable(line) for line in str(error).split("\n"))
-        if is_first() or not isinstance(error, (UsageError, SharedError)):
+        if first or not isinstance(error, (UsageError, SharedError)):
             sys.stderr.write(f"trainers {options.command}: {lines}\n")
         return USAGE_EXIT if isinstance(error, UsageError) else BROKE_EXIT
+    except Exception as error:  # safetensors has an error of its own for a full disk
+        full = is_full(error)
+        if full is None:
+            raise
+        told = f"{full} ({printable(str(error), 120)}); make room, and run the same command again"
+        sys.stderr.write(f"trainers {options.command}: {told}\n")
+        return BROKE_EXIT
 
 
 def build() -> argparse.ArgumentParser:
@@ -303,6 +313,7 @@ def _promote(options: argparse.Namespace) -> int:
     precisions = ["int8"] if options.skip_int4 else ["int8", "int4"]
     judging = [part for name in options.gate or () for part in ("--targets", name)]
     judging += ["--limit", str(options.limit)] if options.limit else []
+    judging += ["--system-prompt", str(options.system_prompt)] if options.system_prompt else []
     for path in options.test or ():
         judging += ["--cases", path]
     return promote(options.out, lambda: _sft(options), precisions, options.data, judging)
@@ -328,12 +339,11 @@ def _sweep(options: argparse.Namespace) -> int:
 
 def _learning(options: argparse.Namespace) -> list[str]:
     """The options of `sft` that say which model learns from what, as they were given."""
-    flags = ["--model", options.model, "--data", *options.data]
-    flags += ["--test", *options.test] if options.test else []
-    flags += ["--dialect", options.dialect] if options.dialect else []
-    flags += ["--system-prompt", str(options.system_prompt)] if options.system_prompt else []
-    flags += ["--track", options.track] if options.track in _TRACKS else []
-    return flags + (["--drop"] if options.drop else [])
+    from trainers.sft import options_of
+
+    track = options.track if options.track in _TRACKS else ""
+    beside = options_of(options.test, options.dialect, options.system_prompt, options.drop, "", track)
+    return ["--model", options.model, "--data", *options.data, *beside]
 
 
 def _one_or_both(options: argparse.Namespace) -> None:
@@ -343,6 +353,11 @@ def _one_or_both(options: argparse.Namespace) -> None:
             raise UsageError("--at-once is for --track both", "leave it out")
         _sft(options)
         return
+    if processes() > 1:
+        raise UsageError(
+            f"--track both starts the processes of each track itself, but it was launched as {processes()}",
+            "run it without a launcher, or launch one --track",
+        )
     from trainers.grid import Trial
     from trainers.tracks import both
 

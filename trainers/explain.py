@@ -65,13 +65,16 @@ def _result(report: Mapping[str, Any] | None) -> list[str]:
 
 
 def _commands(out: Path, settings: Mapping[str, Any], finished: bool) -> list[str]:
-    """What makes this run, and what comes after it. A data file or a model may have moved since."""
+    """What makes this run, and what comes after it. `options`: of the command, besides the settings.
+
+    A data file or a model may have moved since.
+    """
     flags = []
     for name, value in settings["settings"].items():
         if name in FIELDS and value != FIELDS[name].default:
             flag = f"--{name.replace('_', '-')}"
             flags += [flag] if value is True else [flag, str(value)]
-    files = settings["data"]["files"]
+    files = [*settings["data"]["files"], *settings.get("options", ())]
     made = ["python", "-m", "trainers", "sft", "--model", settings["model"]["spec"], "--data", *files, *flags]
     lines = ["$ " + printable(shlex.join([*made, "--out", str(out)]))]
     if finished:

@@ -81,17 +81,19 @@ def export(
     for precision in sorted(set(precisions), key=PRECISIONS.index):
         target = out / precision
         made.append(target)
-        if is_finished(target, source.recipe):
+        settings: dict[str, object] = {"route": route}
+        if precision != "fp32":
+            settings["accuracy_level"] = accuracy_level
+            if source.packed is None:  # else the blocks are the checkpoint's own
+                settings["block_size"] = block_size
+        if is_finished(target, source.recipe, settings):
             continue
         draft = out / f".{precision}.part"
         shutil.rmtree(draft, ignore_errors=True)
         conversations = prompts(source.base.folder) if conversations is None else conversations
         out.mkdir(parents=True, exist_ok=True)
         build(source, draft, precision, block_size, accuracy_level, route)
-        settings = {} if precision == "fp32" else {"block_size": block_size, "accuracy_level": accuracy_level}
-        if precision != "fp32" and source.packed is not None:
-            settings = {"accuracy_level": accuracy_level}  # the blocks are the checkpoint's own
-        check_and_finish(source, draft, target, precision, conversations, {}, settings | {"route": route})
+        check_and_finish(source, draft, target, precision, conversations, {}, settings)
     return made
 
 
@@ -136,15 +138,27 @@ def build(source: Source, draft: Path, precision: str, block_size: int, accuracy
         run_builder(folder, draft, precision, block_size, accuracy_level)
 
 
-def is_finished(target: Path, recipe: Mapping[str, Any]) -> bool:
-    """Whether the folder holds what this recipe makes; `UsageError` where it was made of something else."""
+def is_finished(target: Path, recipe: Mapping[str, Any], settings: Mapping[str, object] | None = None) -> bool:
+    """Whether the folder holds what this recipe makes; `UsageError` where it was made of something else, or with other
+    `settings`. One that is younger than the file says nothing of it."""
     if not (target / "phi4bench.json").is_file():
         return False
     made = manifest_of(target).recipe
-    if any(made.get(key) != recipe.get(key) for key in ("source_sha256", "adapter_sha256")):
+    if not is_same_source(made, recipe):
         raise UsageError(f"'{printable(str(target), 200)}' was made from another model", "remove it first")
+    differs = [f"{name}={made[name]}" for name, value in (settings or {}).items() if made.get(name, value) != value]
+    if differs:
+        raise UsageError(
+            f"'{printable(str(target), 200)}' was made with {printable(', '.join(differs), 120)}",
+            "name another folder with --out, or remove it first",
+        )
     print(f"{target} is finished; nothing to do")
     return True
+
+
+def is_same_source(made: Mapping[str, Any], recipe: Mapping[str, Any]) -> bool:
+    """Whether two recipes begin with the same weights."""
+    return all(made.get(key) == recipe.get(key) for key in ("source_sha256", "adapter_sha256"))
 
 
 def check_and_finish(
@@ -178,7 +192,7 @@ def check_and_finish(
         name=f"{out.name}-{precision}",
         format="onnx",
         precision=precision,
-        **({} if precision == "fp32" else parent_of(out / "fp32")),
+        **({} if precision == "fp32" else parent_of(out / "fp32", source.recipe)),
         **{key: value for key, value in told.items() if value},
         **fields,
         recipe={**source.recipe, **(settings or {}), "agreement": asdict(agreement)},
@@ -187,9 +201,9 @@ def check_and_finish(
     draft.rename(target)
 
 
-def parent_of(fp32: Path) -> dict[str, object]:
-    """What a manifest says of its parent, where there is one beside it."""
-    if not (fp32 / "phi4bench.json").is_file():
+def parent_of(fp32: Path, recipe: Mapping[str, Any]) -> dict[str, object]:
+    """What a manifest says of its parent, where there is one of the same source beside it."""
+    if not (fp32 / "phi4bench.json").is_file() or not is_same_source(manifest_of(fp32).recipe, recipe):
         return {}
     return {"parent": {"path": f"../{fp32.name}", "sha256": open_artifact(str(fp32)).weights_sha256}}
 

@@ -108,20 +108,28 @@ def _unpack(
     weights: Sequence[Path], folder: Path, target: Path, config: Mapping[str, Any], bits: int, group: int,
     recipe: Mapping[str, Any],
 ) -> None:  # fmt: skip
+    from safetensors import SafetensorError
     from safetensors.torch import load_file, save_file
 
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     tensors: dict[str, Any] = {}
-    for path in weights:
-        tensors |= load_file(path)
     whole: dict[str, Any] = {}
-    for name, tensor in tensors.items():
-        layer, _, part = name.rpartition(".")
-        if part == "qweight":
-            whole[f"{layer}.weight"] = unpacked({one: tensors.get(f"{layer}.{one}") for one in PARTS}, bits, group)
-        elif part not in PARTS:
-            whole[name] = tensor.float().contiguous()
+    name = ""
+    try:
+        for path in weights:
+            tensors |= load_file(path)
+        for name, tensor in tensors.items():
+            layer, _, part = name.rpartition(".")
+            if part == "qweight":
+                parts = {one: tensors[f"{layer}.{one}"] for one in PARTS if one != "g_idx"}
+                whole[f"{layer}.weight"] = unpacked(parts, bits, group)
+            elif part not in PARTS:
+                whole[name] = tensor.float().contiguous()
+    except (SafetensorError, LookupError, RuntimeError, TypeError) as error:
+        what = f"{printable(name, 120)} cannot be unpacked" if name else "the weights cannot be read"
+        raise UsageError(f"'{printable(str(folder), 200)}': {what} ({printable(str(error), 200)})",
+                         "save it again in GPTQ's packing") from None  # fmt: skip
     bare = sorted(name for name in whole if name.endswith("_proj.weight") and name in tensors)
     if bare:
         raise UsageError(f"'{printable(str(folder), 200)}': {printable(bare[0], 120)} is not quantized",

@@ -51,6 +51,7 @@ def trials_of(chosen: Chosen, axes: Mapping[str, Sequence[Any]]) -> tuple[Trial,
 
 
 def _short(value: Any) -> str:
-    """`5e-05` as `5e-05`, `3.0` as `3`; letters, digits and a few marks alone, since it names a folder."""
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    """`5e-05` as `5e-05`, `3.0` as `3`, more digits where they count; letters, digits and a few marks alone, since it
+    names a folder."""
+    text = f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
     return re.sub(r"[^\w.+-]+", "+", text)

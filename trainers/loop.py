@@ -158,7 +158,8 @@ def measure(
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that is whole, `None` without one. A run that was killed while saving leaves half a one."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+    named = [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
+    found = sorted(named, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
     return next((path for path in found if is_whole(path)), None)
 
 

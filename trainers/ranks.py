@@ -14,7 +14,10 @@ from phi4bench.printable import printable
 
 def processes(environment: Mapping[str, str] = os.environ) -> int:
     """How many processes train together; 1 without a launcher. Raises `UsageError`."""
-    return _number(environment, "WORLD_SIZE", 1)
+    world = _number(environment, "WORLD_SIZE", 1)
+    if world < 1:
+        raise UsageError(f"WORLD_SIZE={world}, but should be at least 1")
+    return world
 
 
 def rank(environment: Mapping[str, str] = os.environ) -> int:

@@ -68,7 +68,8 @@ def sft(
             say(line)
     if is_first():
         with room_for("the settings", lambda: None):
-            claim(out, base, ready, chosen, data, engine)
+            beside = options_of(test, dialect, system_prompt, drop, tracker, track)
+            claim(out, base, ready, chosen, data, engine, beside)
     adapter = out / "adapter"
     if (adapter / "phi4bench.json").is_file():
         say(f"{adapter} is finished; nothing to do")
@@ -127,7 +128,27 @@ def begun_with(out: Path) -> str | None:
     return str(read_json_file(out / SETTINGS).get("engine", "peft")) if (out / SETTINGS).is_file() else None
 
 
-def claim(out: Path, base: Base, ready: Prepared, chosen: Chosen, data: Sequence[str], engine: str = "peft") -> None:
+def options_of(
+    test: Sequence[str] | None, dialect: str | None, system_prompt: Path | None, drop: bool, tracker: str, track: str
+) -> list[str]:
+    """The command's options that are no settings, as one writes them."""
+    given: list[tuple[str, Sequence[str]]] = [
+        ("--test", test or ()), ("--dialect", [dialect] if dialect else ()),
+        ("--system-prompt", [str(system_prompt)] if system_prompt else ()),
+        ("--tracker", [tracker] if tracker else ()), ("--track", [track] if track else ()),
+    ]  # fmt: skip
+    return [word for name, values in given if values for word in (name, *values)] + (["--drop"] if drop else [])
+
+
+def claim(
+    out: Path,
+    base: Base,
+    ready: Prepared,
+    chosen: Chosen,
+    data: Sequence[str],
+    engine: str = "peft",
+    options: Sequence[str] = (),
+) -> None:
     """Write `settings.json`, or check that the run that `out` holds is this one; `UsageError` where it is another."""
     asked = {
         "settings": asdict(chosen.training),
@@ -159,6 +180,7 @@ def claim(out: Path, base: Base, ready: Prepared, chosen: Chosen, data: Sequence
             "preset": chosen.preset,
             "sources": dict(chosen.sources),
             "engine": engine,
+            "options": list(options),
             **asked,
             "model": {"spec": base.spec, "path": str(base.folder.resolve()), **asked["model"]},
             "data": {

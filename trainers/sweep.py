@@ -89,8 +89,12 @@ def one_by_one(asked: Sweep, parallel: int) -> Runner:
                 lanes.put(lane)
 
         with ThreadPoolExecutor(parallel) as pool:
-            for waiting in as_completed([pool.submit(one, trial) for trial in trials]):
-                over(*waiting.result())
+            try:
+                for waiting in as_completed([pool.submit(one, trial) for trial in trials]):
+                    over(*waiting.result())
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)  # else an interrupt would begin the next trial
+                raise
 
     return run
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.artifacts import open_artifact
+from phi4bench.datasets import load_cases
 from phi4bench.datasets.shipped import suites_dir
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
@@ -80,6 +81,9 @@ def make(
     model = base / "nano-base" if (base / "nano-base").is_dir() else base
     if not (model / "model.safetensors").is_file():
         raise UsageError(f"--base='{printable(str(base), 200)}' holds no finished model", "run `base` to its end")
+    marks = (lora_page.BEGIN, lora_page.END)
+    if into is not None and not (into.is_file() and all(mark in into.read_text(encoding="utf-8") for mark in marks)):
+        raise UsageError(f"--into='{printable(str(into), 200)}' has no place for the tables", f"write {marks} into it")
     settings = ("--lr", lr, "--epochs", epochs, "--threads", threads, "--patience", "0")
     study = Study(model, out, tuple(dict.fromkeys(ranks)), examples, settings, limit)
     found = read_json_file(out / RESULTS) if (out / RESULTS).is_file() else {}
@@ -101,7 +105,7 @@ def make(
             into.write_text(lora_page.put(into.read_text(encoding="utf-8"), results), encoding="utf-8")
             write_json(into.with_suffix(".json"), results)
 
-    if not study.data.is_file():
+    if not holds(study.data, examples):
         step("data", "--count", str(examples), "--out", str(study.data))
     step("export", str(model), "--out", str(out / "base"), "--data", str(study.data))
     keep(judged(study, "base", out / "base" / "fp32"))
@@ -116,6 +120,14 @@ def make(
         step("quantize", str(folder / "fp32"), "--data", str(study.data))
     for name in ("int8", "int4"):
         keep(judged(study, f"{best['name']}-{name}", folder / name))
+
+
+def holds(data: Path, examples: int) -> bool:
+    """Whether the file has so many lines: a killed step leaves fewer, and another study may have asked for others."""
+    try:
+        return data.read_bytes().count(b"\n") == examples
+    except FileNotFoundError:
+        return False
 
 
 def step(*command: str) -> None:
@@ -176,13 +188,14 @@ def judge(folder: Path, report: Path, options: Sequence[str]) -> None:
 
 
 def is_report_of(path: Path, sha256: str, limit: int | None) -> bool:
-    """Whether the report is of these bytes, on as many cases as are asked for."""
+    """Whether the report is of these bytes, on as many cases as are asked for; `None`: all of the test split."""
     try:
         whole = json.loads(path.read_text(encoding="utf-8"))["artifacts"][0]
         cases = whole["dataset"]["cases"]
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return False
-    return whole["artifact"]["sha256"] == sha256 and (limit is None or cases == limit)
+    every = len(load_cases().cases)
+    return whole["artifact"]["sha256"] == sha256 and bool(cases == min(limit or every, every))
 
 
 def learned(run: Path) -> dict[str, Any]:
