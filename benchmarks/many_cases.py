@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.commands import at_least_one
 from benchmarks.evaluator import process
 from benchmarks.readme import put_section
 from phi4bench.generating import write_generated
@@ -90,8 +91,8 @@ def text_of(costs: Sequence[Cost], here: Mapping[str, object]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.many_cases", description=__doc__)
-    parser.add_argument("--counts", type=int, nargs="+", default=list(COUNTS))
-    parser.add_argument("--rounds", type=int, default=3, help="of collection")
+    parser.add_argument("--counts", type=at_least_one, nargs="+", default=list(COUNTS))
+    parser.add_argument("--rounds", type=at_least_one, default=3, help="of collection")
     parser.add_argument("--no-readme", action="store_true", help="leave benchmarks/README.md alone")
     options = parser.parse_args()
     costs = []

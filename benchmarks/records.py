@@ -76,7 +76,7 @@ def read(path: Path) -> tuple[dict[str, Any], tuple[Run, ...]]:
         why = "no UTF-8"
     except KeyError as error:
         why = f"{error.args[0]!r} is missing"
-    except (FormError, ValueError, TypeError, AttributeError) as error:
+    except (FormError, ValueError, TypeError, AttributeError, OverflowError) as error:
         why = str(error)
     raise UsageError(
         f"{shown(path)} is no history of benchmarks: {printable(why, 160)}",

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.commands import at_least_one, told
 from benchmarks.readme import put_section
 from phi4bench.artifacts import open_artifact
 from phi4bench.artifacts.artifact import Artifact
@@ -207,12 +208,13 @@ def section(title: str, command: str, lines: Sequence[str]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.roofline", description=__doc__)
     parser.add_argument("--model", action="append", type=Path, metavar="PATH", help="repeatable (default: the nanos)")
-    parser.add_argument("--threads", type=int, default=available_cores(), metavar="N")
-    parser.add_argument("--rounds", type=int, default=7, metavar="N")
+    parser.add_argument("--threads", type=at_least_one, default=available_cores(), metavar="N")
+    parser.add_argument("--rounds", type=at_least_one, default=7, metavar="N")
     parser.add_argument("--write", action="store_true", help="into benchmarks/README.md too")
     options = parser.parse_args(arguments)
-    subjects = [Subject(open_artifact(str(path)), options.threads) for path in options.model or NANO]
-    lines = table(subjects, measure(subjects, options.threads, options.rounds), options.threads)
+    with told(parser):
+        subjects = [Subject(open_artifact(str(path)), options.threads) for path in options.model or NANO]
+        lines = table(subjects, measure(subjects, options.threads, options.rounds), options.threads)
     print("\n".join(lines))
     if options.write:
         put_section(

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.commands import at_least_one, told
 from benchmarks.readme import put_section
 from benchmarks.roofline import NEW, PROMPT, Round, Subject, bandwidth_share, measure, section, table
 from phi4bench.artifacts import open_artifact
@@ -177,20 +178,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--blocks", type=int, nargs="+", default=[128, 32], help="block sizes; the first is judged whole"
     )
-    parser.add_argument("--threads", type=int, default=available_cores(), metavar="N")
+    parser.add_argument("--threads", type=at_least_one, default=available_cores(), metavar="N")
     parser.add_argument(
         "--busy", action="store_true", help="threads do not spin: for a try on a machine with other work"
     )
-    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="of decode; of sharing, two")
+    parser.add_argument("--rounds", type=at_least_one, default=7, metavar="N", help="of decode; of sharing, two")
     parser.add_argument("--write", action="store_true", help="into benchmarks/README.md too")
     options = parser.parse_args(arguments)
     from trainers.shape import Packing, make, shape_named
 
-    shape = shape_named(options.preset, layers=options.layers)
-    root = options.folder or Path("runs") / f"shapes-{options.preset}"
-    folders = {block: root / f"blocks-{block}" for block in options.blocks}
-    for block, folder in folders.items():
-        make(shape, PRECISIONS if block == options.blocks[0] else PRECISIONS[1:], folder, Packing(block))
+    with told(parser):
+        shape = shape_named(options.preset, layers=options.layers)
+        root = options.folder or Path("runs") / f"shapes-{options.preset}"
+        folders = {block: root / f"blocks-{block}" for block in options.blocks}
+        for block, folder in folders.items():
+            make(shape, PRECISIONS if block == options.blocks[0] else PRECISIONS[1:], folder, Packing(block))
     first = folders[options.blocks[0]]
     spin = not options.busy
     subjects = [Subject(open_artifact(str(first / "fp32")), options.threads, "fp32", spin)]

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.commands import at_least_one, told
 from benchmarks.evaluator import process
 from benchmarks.readme import put_section
 from phi4bench.backends import Decoding
@@ -153,9 +154,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.share", description=__doc__)
     parser.add_argument("--model", type=Path, action="append", help="a folder; default: the nano in INT8 and fp32")
     parser.add_argument("--dialect", default="tool_use")
-    parser.add_argument("--limit", type=int, help="a seeded sample of so many cases; default: all")
-    parser.add_argument("--new", type=int, default=256, help="cap on new tokens, which a shape always reaches")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--limit", type=at_least_one, help="a seeded sample of so many cases; default: all")
+    parser.add_argument("--new", type=at_least_one, default=256, help="cap on new tokens, which a shape always reaches")
+    parser.add_argument("--rounds", type=at_least_one, default=3)
     parser.add_argument("--no-whole", action="store_true", help="leave out the whole command")
     parser.add_argument("--no-readme", action="store_true", help="leave benchmarks/README.md alone")
     options = parser.parse_args()
@@ -164,11 +165,12 @@ def main() -> None:
     cases = (dataset if options.limit is None else subset(dataset, options.limit, 0)).cases
     runs: dict[str, list[Shares]] = {folder.name: [] for folder in folders}
     wholes: dict[str, list[float]] = {folder.name: [] for folder in folders}
-    for _ in range(options.rounds):
-        for folder in folders:
-            runs[folder.name].append(measure(folder, cases, options.dialect, options.new))
-            if not options.no_whole:
-                wholes[folder.name].append(whole_run(folder, len(cases)))
+    with told(parser):
+        for _ in range(options.rounds):
+            for folder in folders:
+                runs[folder.name].append(measure(folder, cases, options.dialect, options.new))
+                if not options.no_whole:
+                    wholes[folder.name].append(whole_run(folder, len(cases)))
     here = describe()
     text = "\n".join([table(runs, wholes), "", f"{len(cases):,} cases, on {here['cores']} cores of {here['cpu']}."])
     print(text)

@@ -49,6 +49,7 @@ class Traffic:
         self._changed = threading.Condition()
         self._next = 0
         self._again: deque[int] = deque()  # handed out once, and dropped by a backend that lacked the memory
+        self._held = False
         self._arrived: dict[int, float] = {}
         self._began, self._latest = clock(), 0.0
         self.served: list[Served] = []
@@ -59,12 +60,14 @@ class Traffic:
     def left(self) -> bool:
         """Whether any further request will be handed out."""
         with self._changed:
-            return bool(self._again) or self._more()
+            return not self._held and (bool(self._again) or self._more())
 
     def take(self) -> int | None:
         """The next request, if it is there by now."""
         with self._changed:
             now = self._now()
+            if self._held:
+                return None
             if self._again:
                 return self._again.popleft()
             if not self._more() or (due := self._due()) is None or due > now:
@@ -84,15 +87,22 @@ class Traffic:
             self.served.append(Served(index, self._arrived.pop(index), now))
             self._changed.notify_all()
 
+    def hold(self) -> None:
+        """Nothing is handed out until `put_back`: a lane has failed, and the others end with what they have."""
+        with self._changed:
+            self._held = True
+            self._changed.notify_all()
+
     def put_back(self) -> None:
         """Whatever is under way is handed out again, even once the time is over; its wait goes on."""
         with self._changed:
+            self._held = False
             self._again = deque(sorted(self._arrived))
 
     def wait(self) -> None:
         """Sleep a little, until a request may have come."""
         with self._changed:
-            if not self._more():
+            if self._held or not self._more():
                 return
             due = self._due()
             wait = MOST_WAIT_S if due is None else min(MOST_WAIT_S, due - self._now())

@@ -130,6 +130,7 @@ def spoil(path: Path, *place: str | int, value: object) -> None:
         pytest.param(lambda p: spoil(p, "machine", "cores", value="2"), "should be a count", id="text-for-count"),
         pytest.param(lambda p: spoil(p, "runs", value=7), "not iterable", id="runs"),
         pytest.param(lambda p: spoil(p, "runs", 0, "samples", 0, "others", value=-1), "at least 0", id="negative"),
+        pytest.param(lambda p: spoil(p, "runs", 0, "samples", 0, "idle", value=10**400), "too large", id="huge"),
         pytest.param(
             lambda p: spoil(p, "runs", 0, "samples", 0, "wall", "work_s", 3, value=0), "at least 1e-12", id="no-time"
         ),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from time import perf_counter
 from typing import Any
@@ -18,6 +20,7 @@ from phi4bench.backends import Decoding, open_backend
 from phi4bench.backends.base import CaseError
 from phi4bench.backends.lane import Job
 from phi4bench.backends.memory import halved, is_out_of_memory, with_fewer_rows
+from phi4bench.backends.parallel import side_by_side
 from phi4bench.cases import Message, Question
 from phi4bench.traffic import Traffic
 
@@ -148,6 +151,56 @@ def test_a_server_that_runs_out_of_memory_answers_every_request(monkeypatch: pyt
     assert backend.notes == ["out of memory with 4 cases at once: went on with 2"]
     alone = dict(backend.generate(prompts, Decoding(6)))
     assert {index: one.token_ids for index, one in served.items()} == {i: one.token_ids for i, one in alone.items()}
+
+
+def test_what_other_lanes_make_while_one_fails_is_yielded_before_the_failure() -> None:
+    failed = threading.Event()
+
+    def failing() -> Iterator[str]:
+        yield "first"
+        failed.set()
+        raise MemoryError
+
+    def finishing() -> Iterator[str]:
+        failed.wait(30)
+        time.sleep(0.05)  # so that the failure is heard of first; in the other order there is nothing to lose
+        yield "late"
+        yield "not asked for any more"
+
+    found: list[str] = []
+    with pytest.raises(MemoryError):
+        found.extend(side_by_side([failing(), finishing()]))  # `extend` keeps what came before the error
+    assert found == ["first", "late"]
+
+
+@pytest.mark.parametrize("clients", [1, 4])
+def test_a_lane_that_runs_out_of_memory_holds_no_client_up(clients: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other lane must not wait for a client whose answer the failed one owes: that would be until time is over."""
+    pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
+    from phi4bench.backends.kv import SharedRows
+
+    artifact = open_artifact(str(MODEL))
+    said = [(Message("user", "Read main.py" + "!" * number),) for number in range(6)]
+    prompts = [artifact.dialect.render(Question("", (), one)) for one in said]
+    backend: Any = open_backend(artifact, threads=2, batch=2)
+    assert backend.identity()["lanes"] == 2
+    step, fail = SharedRows.step, [True]
+
+    def step_but_once(self: SharedRows, tokens: Sequence[int]) -> Any:
+        if fail:
+            fail.clear()
+            raise MemoryError
+        return step(self, tokens)
+
+    monkeypatch.setattr(SharedRows, "step", step_but_once)
+    now = [0.0]
+    traffic = Traffic(len(prompts), lambda: now[0], seconds=30.0, clients=clients)
+    watch = threading.Timer(20.0, now.__setitem__, (0, 31.0))  # ends the traffic of a backend that hangs
+    watch.start()
+    served = dict(backend.serve(prompts, Decoding(6), traffic))
+    watch.cancel()
+    assert sorted(served) == sorted(one.index for one in traffic.served) == list(range(6))
+    assert backend.notes == ["out of memory with 2 cases at once: went on with 1"]
 
 
 CHILD = """

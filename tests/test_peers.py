@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from benchmarks.peers.environments import PeerError, environment
 from benchmarks.peers.inputs import Inputs, plain_markers, task_config
 from benchmarks.peers.rivals import PEERS, chosen
 from benchmarks.peers.running import Pair, completions, judged, parting
@@ -102,6 +103,12 @@ def test_markers_survive_a_tool_that_drops_special_tokens_and_ends_of_turns_do_n
     plain_markers(source, tmp_path / "plain", ("<tool_use>", "</tool_use>"))
     found = json.loads((tmp_path / "plain" / "tokenizer.json").read_text())["added_tokens"]
     assert [token["special"] for token in found] == [True, False, False]
+
+
+def test_constraints_that_are_not_there_are_a_peers_reason(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "none.txt"))
+    with pytest.raises(PeerError, match=r"none\.txt: No such file or directory"):
+        environment(tmp_path, "genai")
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from kit import ROOT
 pytest.importorskip("onnx", reason="needs the `train` extra")
 pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
 
+from benchmarks import roofline, shapes
 from benchmarks.shapes import PREFIX, REQUEST, prompts
 from phi4bench.artifacts.onnxfile import read_onnx
 from phi4bench.artifacts.parts import read_a_token
@@ -39,3 +40,18 @@ def test_prompts_are_as_long_as_the_benchmark_says():
             ids, common = tokenizer.encode(one)
             assert len(ids) == PREFIX + REQUEST
             assert common == (PREFIX if shared else 0)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "code", "says"),
+    [
+        pytest.param(roofline, ["--model", "no/such"], 4, "'no/such' is not there", id="no-such-model"),
+        pytest.param(shapes, ["--preset", "phi-9"], 4, "preset='phi-9', but should be one of", id="no-such-preset"),
+        pytest.param(roofline, ["--rounds", "0"], 2, "'0', but should be at least 1", id="no-rounds"),
+    ],
+)
+def test_what_stops_a_command_is_told_in_a_line(command, arguments, code, says, capsys):
+    with pytest.raises(SystemExit) as caught:
+        command.main(arguments)
+    assert caught.value.code == code
+    assert says in capsys.readouterr().err

@@ -25,7 +25,10 @@ def environment(folder: Path, name: str) -> Path:
     """
     requirements = HERE / "requirements" / f"{name}.txt"
     constraints = os.environ.get("PIP_CONSTRAINT") or str(CONSTRAINTS)
-    wanted = hashlib.sha256(requirements.read_bytes() + Path(constraints).read_bytes()).hexdigest()
+    try:
+        wanted = hashlib.sha256(requirements.read_bytes() + Path(constraints).read_bytes()).hexdigest()
+    except OSError as error:
+        raise PeerError(f"PIP_CONSTRAINT={constraints}: {error.strerror}, but should be one file") from None
     python, stamp = folder / name / "bin" / "python", folder / name / "made-from"
     if stamp.is_file() and stamp.read_text() == wanted:
         return python

@@ -135,11 +135,15 @@ def serve_jobs(
         index = traffic.take()
         return None if index is None else jobs[index]
 
-    while traffic.left:
-        for index, completion in decode_jobs(rows, capacity, next_job, decode, name, open_mask):
-            traffic.done(index)
-            yield index, completion
-        traffic.wait()
+    try:
+        while traffic.left:
+            for index, completion in decode_jobs(rows, capacity, next_job, decode, name, open_mask):
+                traffic.done(index)
+                yield index, completion
+            traffic.wait()
+    except Exception:  # whatever it was: other lanes would wait for clients whose answers never come
+        traffic.hold()
+        raise
 
 
 def _greedy(logits: Array, job: Job, name: str, position: int) -> int:

@@ -26,7 +26,11 @@ def handing_out(items: Sequence[Item]) -> Callable[[], Item | None]:
 
 
 def side_by_side(lanes: Sequence[Iterator[Item]]) -> Iterator[Item]:
-    """Run each iterator in a thread of its own and yield what any of them yields; the first exception ends all."""
+    """Run each iterator in a thread of its own and yield what any of them yields.
+
+    The first exception ends all. It is raised once everything is yielded that the others had made by then: they may
+    have told of it elsewhere.
+    """
     results: queue.Queue[Item | BaseException | None] = queue.Queue(maxsize=64)  # None: a lane is through
     stopping = threading.Event()
 
@@ -35,7 +39,7 @@ def side_by_side(lanes: Sequence[Iterator[Item]]) -> Iterator[Item]:
             for item in lane:
                 results.put(item)
                 if stopping.is_set():
-                    return
+                    break
             results.put(None)
         except BaseException as error:  # raised again in the caller's thread
             results.put(error)
@@ -44,15 +48,19 @@ def side_by_side(lanes: Sequence[Iterator[Item]]) -> Iterator[Item]:
     for thread in threads:
         thread.start()
     running = len(threads)
+    failure: BaseException | None = None
     try:
         while running:
             item = results.get()
             if isinstance(item, BaseException):
-                raise item
-            if item is None:
+                failure = failure or item
+                stopping.set()
+            if item is None or isinstance(item, BaseException):
                 running -= 1
             else:
                 yield item
+        if failure is not None:
+            raise failure
     finally:
         stopping.set()
         for thread in threads:

@@ -118,7 +118,7 @@ class Judge:
                 with self._settings() as settings:
                     made = generate(artifact, items, settings, self.progress, self.deadline, lookout)
                 self._tell(_made(made))
-                for line in (_run_by(made.runtime), *made.notes):
+                for line in (*([_run_by(made.runtime)] if made.runtime else []), *made.notes):
                     self._tell(line)
             run = self._saved(artifact, made, facts, needed)
             if not needed or (lookout and made.missing):
