@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -480,3 +480,28 @@ def test_the_published_schema_accepts_a_manifest(tmp_path: Path) -> None:
     manifest = json.loads((fake(tmp_path) / "phi4bench.json").read_text())
     Draft202012Validator(schema).validate(manifest)
     assert not Draft202012Validator(schema).is_valid(manifest | {"precision": "int3"})
+
+
+def test_a_constant_is_told_where_it_is_one_number_and_many_are_not_even_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from phi4bench.artifacts import onnxfile
+
+    helper, kinds = onnx.helper, onnx.TensorProto
+    raw = onnx.numpy_helper.from_array(np.array([4096], np.int64))
+    spelt = helper.make_tensor("", kinds.INT64, [1], [4096])
+    many = helper.make_tensor("", kinds.INT64, [300], [4096] * 300)
+    held = {"raw": raw, "spelt": spelt, "many": many}
+    nodes = [helper.make_node("Constant", [], [name], value=tensor) for name, tensor in held.items()]
+    (tmp_path / "model.onnx").write_bytes(helper.make_model(helper.make_graph(nodes, "g", [], [])).SerializeToString())
+    longest = 0
+
+    def measured(value: int | memoryview) -> Iterator[int]:
+        nonlocal longest
+        longest = max(longest, 0 if isinstance(value, int) else len(value))
+        return packed(value)
+
+    packed = onnxfile.packed
+    monkeypatch.setattr(onnxfile, "packed", measured)
+    assert onnxfile.read_onnx(tmp_path / "model.onnx").constants == {"raw": 4096, "spelt": 4096}
+    assert longest <= 10

@@ -17,6 +17,8 @@ _DEEPEST = 16
 _TYPES = {1: "fp32", 2: "uint8", 3: "int8", 10: "fp16", 16: "bf16", 21: "uint4", 22: "int4"}
 """TensorProto.DataType, those that weights come in."""
 _INT64 = 7
+_LONGEST_VARINT = 10
+"""Bytes of a 64-bit integer in protobuf, at most."""
 _BITS = {"fp32": 32, "fp16": 16, "bf16": 16, "uint8": 8, "int8": 8, "uint4": 4, "int4": 4}
 CONSTANT = "value"
 """The attribute of a Constant that holds its tensor."""
@@ -229,6 +231,8 @@ def _single(data: memoryview) -> int | None:
         elif number == 2 and isinstance(value, int):
             kind = value
         elif number == 7:  # int64_data
+            if not isinstance(value, int) and len(value) > _LONGEST_VARINT:
+                return None  # several, and there may be millions
             values += packed(value)
         elif number == 9 and not isinstance(value, int):  # raw_data
             values += [int.from_bytes(value, "little", signed=True)] if len(value) == 8 else []
