@@ -21,6 +21,8 @@ TASK = "phi4bench_calls"
 MAX_NEW_TOKENS = 256
 """Our own cap, `--max-new-tokens`."""
 MODELS = fixtures_dir() / "models"
+HERE = Path(__file__).resolve().parent
+OURS = HERE.parent.parent / "phi4bench"
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,10 @@ class Inputs:
 
     @cached_property
     def digest(self) -> str:
-        """Of the prompts and of all weights: figures of another digest are of other work."""
+        """Of the prompts, all weights, our code and the peers' pins: figures of another digest are of other work."""
         digest = hashlib.sha256(self.prompts_file.read_bytes())
-        for file in sorted(MODELS.rglob("model*")):
+        code = [*OURS.rglob("*.py"), *(HERE / "runners").glob("*.py"), *(HERE / "requirements").glob("*.txt")]
+        for file in sorted([*MODELS.rglob("model*"), *code]):
             digest.update(file.name.encode() + file.read_bytes())
         return digest.hexdigest()[:12]
 
