@@ -21,7 +21,7 @@ from phi4bench.errors import ArtifactError, UsageError  # noqa: E402
 from phi4bench.prompts import Prompt, Segment  # noqa: E402
 from trainers.__main__ import main  # noqa: E402
 from trainers.adapters import ADAPTER, Lora, export_adapter, placed  # noqa: E402
-from trainers.agreement import on_both_sides, reader  # noqa: E402
+from trainers.agreement import on_both_sides, reader, rotary_switch  # noqa: E402
 from trainers.base import open_base, write_manifest  # noqa: E402
 from trainers.export import check_config, export, is_finished, parent_of  # noqa: E402
 from trainers.gptq import unpacked  # noqa: E402
@@ -289,6 +289,14 @@ def test_prompts_stand_on_both_sides_of_the_switch():
     assert [len(ids) for ids in made] == [3, 8, 8, 72]
     assert made[-1][:12] == [1, 2, 3] + [4] * 9
     assert on_both_sides([[1, 2, 3]], None) == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize("told", ["many", 0, -4, True, 2.5])
+def test_a_switch_that_is_no_number_is_a_clear_line(told, tmp_path: Path):
+    config = {"rope_scaling": {"rope_type": "longrope"}, "original_max_position_embeddings": told}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UsageError, match="but should be a whole number above 0"):
+        rotary_switch(tmp_path)
 
 
 def test_two_lengths_without_longrope_are_a_clear_line(tmp_path: Path):

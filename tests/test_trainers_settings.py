@@ -95,3 +95,16 @@ def test_a_full_disk_is_told_in_a_line_by_every_command(error, monkeypatch, caps
     monkeypatch.setattr("trainers.data.write_examples", fills)
     assert main(["data", "--count", "2", "--out", "x.jsonl"]) == 3
     assert capsys.readouterr().err.startswith("trainers data: the disk is full (")
+
+
+def test_a_file_where_a_folder_should_be_is_told_in_a_line(tmp_path: Path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["data", "--count", "2", "--out", str(tmp_path / "file" / "x.jsonl")]) == 4
+    err = capsys.readouterr().err
+    assert err.startswith(f"trainers data: '{tmp_path / 'file'}")
+    assert err.count("\n") == 1
+
+
+def test_nothing_left_to_quantize_is_told(capsys):
+    assert main(["quantize", "fp32", "--bits", "4", "--skip-int4"]) == 4
+    assert "--skip-int4 with --bits 4 leaves nothing to make" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from errno import EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +18,8 @@ from trainers.ranks import is_first, processes
 
 USAGE_EXIT = 4
 BROKE_EXIT = 3
+_PLACES = (EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS)
+"""Errors of a path that the user named."""
 _TRACKS = ("structured", "toolcall")
 SHAPE_NUMBERS = ("hidden", "ffn", "layers", "heads", "kv_heads", "vocabulary", "context")
 _EPILOG = "exit codes: 0 done, 3 the run broke, 4 wrong usage or data; of promote, those of the gate (0, 1, 10)"
@@ -47,11 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE_EXIT if isinstance(error, UsageError) else BROKE_EXIT
     except Exception as error:  # safetensors has an error of its own for a full disk
         full = is_full(error)
-        if full is None:
-            raise
-        told = f"{full} ({printable(str(error), 120)}); make room, and run the same command again"
-        sys.stderr.write(f"trainers {options.command}: {told}\n")
-        return BROKE_EXIT
+        if full is not None:
+            told = f"{full} ({printable(str(error), 120)}); make room, and run the same command again"
+            sys.stderr.write(f"trainers {options.command}: {told}\n")
+            return BROKE_EXIT
+        if isinstance(error, OSError) and error.errno in _PLACES:
+            told = f"'{printable(str(error.filename), 200)}' cannot be used ({error.strerror})"
+            sys.stderr.write(f"trainers {options.command}: {told}\n")
+            return USAGE_EXIT
+        raise
 
 
 def build() -> argparse.ArgumentParser:
@@ -278,6 +285,8 @@ def _quantize(options: argparse.Namespace) -> None:
         )
         for bits in dict.fromkeys(options.bits) if not (bits == 4 and options.skip_int4)
     ]  # fmt: skip
+    if not plans:
+        raise UsageError("--skip-int4 with --bits 4 leaves nothing to make", "leave one of them out")
     if not options.search:
         quantize(options.source, plans, options.out, options.data, options.samples)
         return

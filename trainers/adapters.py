@@ -119,6 +119,7 @@ def lora_of(base: Path, adapter: Path) -> Mapping[str, tuple[Lora, int]]:
     import torch
     from peft import PeftModel
     from peft.tuners.lora import LoraLayer
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(
@@ -126,7 +127,7 @@ def lora_of(base: Path, adapter: Path) -> Mapping[str, tuple[Lora, int]]:
     )
     try:
         adapted = PeftModel.from_pretrained(model, adapter)
-    except (RuntimeError, ValueError, KeyError) as error:
+    except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise UsageError(
             f"the adapter does not fit '{printable(str(base), 200)}' ({printable(str(error), 200)})",
             "name the base that it was trained on with --base",

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from phi4bench.errors import UsageError
+from phi4bench.printable import printable
 from trainers.base import read_json_file
 from trainers.faults import TrainingError
 
@@ -54,8 +56,13 @@ def rotary_switch(folder: Path) -> int | None:
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     if not isinstance(rope, dict) or rope.get("rope_type", rope.get("type")) != "longrope":
         return None
-    told = config.get("original_max_position_embeddings") or rope.get("original_max_position_embeddings")
-    return int(told) if told else None
+    told = config.get("original_max_position_embeddings", rope.get("original_max_position_embeddings"))
+    if told is not None and (type(told) is not int or told < 1):
+        raise UsageError(
+            f"'{printable(str(folder / 'config.json'), 200)}': original_max_position_embeddings="
+            f"{printable(repr(told), 40)}, but should be a whole number above 0"
+        )
+    return told
 
 
 def on_both_sides(prompts: Sequence[Sequence[int]], switch: int | None) -> list[Sequence[int]]:

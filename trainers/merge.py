@@ -139,6 +139,7 @@ def _merge(base: Base, adapter: Path, target: Path, precision: str) -> Rounding:
     import torch
     from peft import PeftModel
     from peft.tuners.lora import LoraLayer
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     dtype = getattr(torch, DTYPES[precision])
@@ -147,7 +148,7 @@ def _merge(base: Base, adapter: Path, target: Path, precision: str) -> Rounding:
     )
     try:
         adapted = PeftModel.from_pretrained(model, adapter)
-    except (RuntimeError, ValueError, KeyError) as error:
+    except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise UsageError(
             f"the adapter does not fit '{printable(str(base.folder), 200)}' ({printable(str(error), 200)})",
             "name the base that it was trained on with --base",
