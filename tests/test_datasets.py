@@ -222,7 +222,7 @@ def test_a_toolset_of_ones_own_lies_next_to_the_case_file(tmp_path: Path) -> Non
 
 def test_a_broken_toolset_names_its_file(tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text('[{"name": "a"}]')
-    with pytest.raises(CaseFileError, match=r"c\.jsonl:1: tool set '.*': tool 'a' has no 'inputSchema'"):
+    with pytest.raises(CaseFileError, match=r"c\.jsonl:1: tool set '.*: tool 'a' has no 'inputSchema'"):
         load_cases([write(tmp_path / "c.jsonl", line(tools="mine"))])
 
 

@@ -70,7 +70,7 @@ def test_markdown_has_fidelity_and_what_nobody_measured(tmp_path: Path, capsys: 
     out = capsys.readouterr().out
     assert "| perplexity_ratio | 60 answers | 1.0305 | 1.0305 to 1.0305 | 1.02 | FAIL |" in out
     assert "| top1_agreement | 60 answers | 0.9000 | - | - | measured |" in out
-    assert "| kl_mean | 60 answers | 0.01 | - | - | measured |" in out
+    assert "| kl_mean | 60 answers | 0.01 | at most 0.01 | - | measured |" in out
     assert "| speedup.decode | - | - | - | 2 | INCONCLUSIVE |" in out
     assert "- FAIL perplexity\\_ratio: 1.03 (1.03 to 1.03), but should be at most 1.02" in out
 
