@@ -68,7 +68,7 @@ def test_rows_that_run_together_give_the_tokens_of_one_case_at_a_time(name):
 def test_nano_int8_is_judged_from_a_fresh_start(tmp_path: Path):
     """The real path: a child process, onnxruntime, the store, the report; and the card's figures hold on a sample."""
     command = [sys.executable, "-m", "pytest", "-v", "suites", "--model", str(MODELS / "nano-int8" / "model.onnx")]
-    command += ["--limit", "240", "--slo-seconds", "1"]
+    command += ["--limit", "240", "--slo-seconds", "0.2"]
     command += ["--report", str(tmp_path / "reports"), "--cache-dir", str(tmp_path / "cache")]
     root = fixtures_dir().parent
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)

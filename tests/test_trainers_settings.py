@@ -106,5 +106,7 @@ def test_a_file_where_a_folder_should_be_is_told_in_a_line(tmp_path: Path, capsy
 
 
 def test_nothing_left_to_quantize_is_told(capsys):
+    for module in ("onnx", "onnx_ir"):
+        pytest.importorskip(module, reason="needs the `train` extra")
     assert main(["quantize", "fp32", "--bits", "4", "--skip-int4"]) == 4
     assert "--skip-int4 with --bits 4 leaves nothing to make" in capsys.readouterr().err
