@@ -24,7 +24,7 @@ from trainers.adapters import ADAPTER, Lora, export_adapter, placed  # noqa: E40
 from trainers.agreement import on_both_sides, reader, rotary_switch  # noqa: E402
 from trainers.base import open_base, write_manifest  # noqa: E402
 from trainers.export import check_config, export, is_finished, parent_of  # noqa: E402
-from trainers.gptq import unpacked  # noqa: E402
+from trainers.gptq import open_gptq, unpack, unpacked  # noqa: E402
 from trainers.merge import merge  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers and PEFT
@@ -212,7 +212,12 @@ def test_unpacking_follows_the_format():
     assert unpacked(parts, 4, 8).tolist() == [[(value - 8) * 0.5 for value in range(8)] + [2.0 * v for v in range(8)]]
 
 
-def test_a_checkpoint_in_gptqs_packing_becomes_int4_as_it_is(checkpoint, tmp_path: Path):
+def test_a_checkpoint_in_gptqs_packing_becomes_int4_as_it_is(checkpoint, tmp_path: Path, monkeypatch, capsys):
+    # As a killed run leaves it: the whole model in fp32 already, and half of what goes to the builder.
+    scratch = tmp_path / ".unpacked"
+    _, packed = unpack(open_gptq(checkpoint, ["int4"]), scratch)
+    (packed / "config.json").unlink()
+    monkeypatch.setattr("trainers.gptq._unpack", lambda *given: pytest.fail("unpacked twice"))
     export(str(checkpoint), ["int4", "fp32"], tmp_path, lambda folder: IDS, accuracy_level=1)
     told = {one["precision"]: one for one in json.loads((tmp_path / "export.json").read_text())["results"]}
     assert told["fp32"]["max_difference"] < 1e-3
@@ -221,6 +226,12 @@ def test_a_checkpoint_in_gptqs_packing_becomes_int4_as_it_is(checkpoint, tmp_pat
     artifact = open_artifact(str(tmp_path / "int4"))
     assert artifact.precision == "int4"
     assert artifact.parent_sha256 == open_artifact(str(tmp_path / "fp32")).weights_sha256
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export.json", "fp32", "int4"]
+    # A finished export unpacks nothing, and removes what a run left that was killed at its very end.
+    scratch.mkdir()
+    export(str(checkpoint), ["int4", "fp32"], tmp_path, lambda folder: pytest.fail("asked"), accuracy_level=1)
+    assert capsys.readouterr().out.count("is finished; nothing to do") == 2
+    assert not scratch.exists()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -176,7 +178,41 @@ def test_calibration_sums_the_products_of_what_a_matrix_reads(tmp_path: Path):
     assert hessian.shape == (256, 256)
     np.testing.assert_allclose(hessian, hessian.T)
     assert np.linalg.matrix_rank(hessian, tol=1e-6) == 3  # three tokens
-    assert not list(FP32.glob(".calibration*"))
+
+
+KILLED_AT = """
+import os, signal, sys
+from trainers import quantize
+from trainers.__main__ import main
+reader, sums, read = quantize.reader, quantize._inputs_of, []
+
+def second(*given, **named):
+    read.append(given)
+    if len(read) == 2:  # the fp32 file's logits are written, and the int4 draft
+        os.kill(os.getpid(), signal.SIGKILL)
+    return reader(*given, **named)
+
+def summing(*given):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(quantize, *{"comparing": ("reader", second), "calibrating": ("_inputs_of", summing)}[sys.argv[1]])
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("doing", ["comparing", "calibrating"])
+def test_a_kill_leaves_nothing_that_the_same_command_does_not_use_or_remove(doing, tmp_path: Path):
+    source, out = tmp_path / "fp32", tmp_path / "out"
+    shutil.copytree(FP32, source)
+    command = ["quantize", str(source), "--out", str(out), "--bits", "4", "--samples", "1"]
+    command += ["--method", "gptq", "--keep", "layers", "--no-embeddings"]  # the head alone is quick
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", KILLED_AT, doing, *command], env=environment, timeout=120, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [path.name for path in out.iterdir()] == [".int4.part"]
+    assert sorted(path.name for path in source.iterdir()) == sorted(path.name for path in FP32.iterdir())
+    assert main(command) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["int4", "quantization_results.json"]
 
 
 def test_no_torch_is_needed(tmp_path: Path):

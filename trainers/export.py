@@ -21,25 +21,27 @@ from phi4bench.printable import printable
 from trainers.agreement import Agreement, compare, feeds_of, on_both_sides, reader, rotary_switch
 from trainers.base import Base, manifest_of, open_base, read_json_file, speech, write_json, write_manifest
 from trainers.faults import TrainingError
+from trainers.gptq import Checkpoint, is_gptq, open_gptq, unpack
 
 __all__ = ["PRECISIONS", "Agreement", "compare", "export", "feeds_of", "reader", "run_builder", "write_manifest"]
 
 PRECISIONS = ("fp32", "int8", "int4")
 RESULTS = "export.json"
+UNPACKED = ".unpacked"
+"""Of a checkpoint in GPTQ's packing, while it is exported."""
 
 
 @dataclass(frozen=True)
 class Source:
     """What is exported. `recipe`: of every file made of it. `adapter`: PEFT's folder, where one stays beside it.
 
-    `packed`: the same model with its matrices in few bits as they were trained, `bits` of them.
+    `packed`: the same model with its matrices in few bits as they were trained.
     """
 
     base: Base
     recipe: Mapping[str, Any]
     adapter: Path | None = None
     packed: Path | None = None
-    bits: int = 0
 
 
 def run_builder(source: Path, target: Path, precision: str, block_size: int = 32, accuracy_level: int = 4) -> None:
@@ -72,45 +74,47 @@ def export(
     `prompts`: token ids of conversations to compare on, for the model's folder. A folder appears when its file is
     checked, so a killed export leaves nothing that looks finished. Raises `UsageError`, `TrainingError`.
     """
-    source = open_source(model, out, precisions)
+    folder = Path(model).expanduser()
+    opened = open_gptq(folder, precisions) if is_gptq(folder) else open_base(model)
+    check_config(opened.folder)
     if route == "olive":
         from trainers.olive_route import check_olive
 
         check_olive()
-    made, conversations = [], None
+    recipe = {"command": "python -m trainers export", "source": model, **recipe_of(opened)}
+    settings: dict[str, dict[str, object]] = {}
     for precision in sorted(set(precisions), key=PRECISIONS.index):
-        target = out / precision
-        made.append(target)
-        settings: dict[str, object] = {"route": route}
+        settings[precision] = {"route": route}
         if precision != "fp32":
-            settings["accuracy_level"] = accuracy_level
-            if source.packed is None:  # else the blocks are the checkpoint's own
-                settings["block_size"] = block_size
-        if is_finished(target, source.recipe, settings):
-            continue
-        draft = out / f".{precision}.part"
-        shutil.rmtree(draft, ignore_errors=True)
-        conversations = prompts(source.base.folder) if conversations is None else conversations
-        out.mkdir(parents=True, exist_ok=True)
-        build(source, draft, precision, block_size, accuracy_level, route)
-        check_and_finish(source, draft, target, precision, conversations, {}, settings)
-    return made
+            settings[precision]["accuracy_level"] = accuracy_level
+            if isinstance(opened, Base):  # else the blocks are the checkpoint's own
+                settings[precision]["block_size"] = block_size
+    try:
+        left = [precision for precision, some in settings.items() if not is_finished(out / precision, recipe, some)]
+        source = source_of(opened, recipe, out / UNPACKED) if left else None
+        conversations = prompts(source.base.folder) if source else ()
+        for precision in left:
+            draft = out / f".{precision}.part"
+            shutil.rmtree(draft, ignore_errors=True)
+            out.mkdir(parents=True, exist_ok=True)
+            build(source, draft, precision, block_size, accuracy_level, route)
+            check_and_finish(source, draft, out / precision, precision, conversations, {}, settings[precision])
+    finally:
+        shutil.rmtree(out / UNPACKED, ignore_errors=True)  # a killed run's too
+    return [out / precision for precision in settings]
 
 
-def open_source(model: str, out: Path, precisions: Sequence[str]) -> Source:
-    """The model, and what the builder is known to get wrong refused. A checkpoint in GPTQ's packing is unpacked."""
-    from trainers.gptq import is_gptq, open_gptq
+def recipe_of(opened: Base | Checkpoint) -> Mapping[str, Any]:
+    """Which weights they are."""
+    return {"source_sha256": opened.artifact.weights_sha256} if isinstance(opened, Base) else opened.recipe
 
-    recipe = {"command": "python -m trainers export", "source": model}
-    if is_gptq(Path(model).expanduser()):
-        checkpoint = open_gptq(Path(model).expanduser(), out / ".unpacked", precisions)
-        base = open_base(str(checkpoint.unpacked))
-        source = Source(base, recipe | checkpoint.recipe, packed=checkpoint.packed, bits=checkpoint.bits)
-    else:
-        base = open_base(model)
-        source = Source(base, recipe | {"source_sha256": base.artifact.weights_sha256})
-    check_config(base.folder)
-    return source
+
+def source_of(opened: Base | Checkpoint, recipe: Mapping[str, Any], scratch: Path) -> Source:
+    """What the builder reads and PyTorch compares; a checkpoint in GPTQ's packing is unpacked into `scratch`."""
+    if isinstance(opened, Base):
+        return Source(opened, recipe)
+    whole, packed = unpack(opened, scratch)
+    return Source(open_base(str(whole)), recipe, packed=packed)
 
 
 def check_config(folder: Path) -> None:

@@ -26,11 +26,15 @@ PARTS = ("qweight", "qzeros", "scales", "g_idx")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """`unpacked`: the same model in fp32. `packed`: the folder as the builder reads it."""
+    """A folder that the export can keep. `weights`: its files. `group`: inputs that share a scale (-1: all).
 
-    unpacked: Path
-    packed: Path
+    `recipe`: what is written down of it, `source_sha256` above all.
+    """
+
+    folder: Path
+    weights: tuple[Path, ...]
     bits: int
+    group: int
     recipe: Mapping[str, Any]
 
 
@@ -41,10 +45,9 @@ def is_gptq(folder: Path) -> bool:
     return isinstance(told, dict) and told.get("quant_method") in METHODS
 
 
-def open_gptq(folder: Path, scratch: Path, precisions: Sequence[str]) -> Checkpoint:
-    """Unpack it into `scratch`, unless it is there. Raises `UsageError` for settings that the export cannot keep."""
-    config = read_json_file(folder / "config.json")
-    told = dict(config["quantization_config"])
+def open_gptq(folder: Path, precisions: Sequence[str]) -> Checkpoint:
+    """Its settings and files, and no weight read yet. Raises `UsageError` for what the export cannot keep."""
+    told = dict(read_json_file(folder / "config.json")["quantization_config"])
     shown = printable(str(folder), 200)
     bits, group = check_settings(told, shown)
     others = sorted(set(precisions) - {"fp32", f"int{bits}"})
@@ -61,11 +64,17 @@ def open_gptq(folder: Path, scratch: Path, precisions: Sequence[str]) -> Checkpo
     listing = [file_sha256(path) for path in (*weights, folder / "config.json")]
     digest = hashlib.sha256(json.dumps(listing).encode()).hexdigest()
     recipe = {"source_sha256": digest, "quantization": {"bits": bits, "group_size": group, **_plain(told)}}
-    if manifest_of(scratch).recipe.get("source_sha256") != digest:
-        _unpack(weights, folder, scratch, config, bits, group, recipe)
-    packed = scratch.with_name(".packed")
-    _stage(weights, folder, packed, config | {"quantization_config": told | {"quant_method": "gptq"}})
-    return Checkpoint(scratch, packed, bits, recipe)
+    return Checkpoint(folder, tuple(weights), bits, group, recipe)
+
+
+def unpack(checkpoint: Checkpoint, scratch: Path) -> tuple[Path, Path]:
+    """Two folders in `scratch`: the same model in fp32, kept where it is there whole, and the one that the builder
+    reads. Raises `UsageError` where the weights are not what they should be."""
+    whole, packed = scratch / "fp32", scratch / "packed"
+    if manifest_of(whole).recipe.get("source_sha256") != checkpoint.recipe["source_sha256"]:
+        _unpack(checkpoint, whole)
+    _stage(checkpoint, packed)
+    return whole, packed
 
 
 def check_settings(told: Mapping[str, Any], shown: str) -> tuple[int, int]:
@@ -104,26 +113,24 @@ def unpacked(parts: Mapping[str, Any], bits: int, group: int) -> Any:
     return ((values - zeros[groups]) * parts["scales"].float()[groups]).T.contiguous()
 
 
-def _unpack(
-    weights: Sequence[Path], folder: Path, target: Path, config: Mapping[str, Any], bits: int, group: int,
-    recipe: Mapping[str, Any],
-) -> None:  # fmt: skip
+def _unpack(checkpoint: Checkpoint, target: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file, save_file
 
+    folder = checkpoint.folder
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     tensors: dict[str, Any] = {}
     whole: dict[str, Any] = {}
     name = ""
     try:
-        for path in weights:
+        for path in checkpoint.weights:
             tensors |= load_file(path)
         for name, tensor in tensors.items():
             layer, _, part = name.rpartition(".")
             if part == "qweight":
                 parts = {one: tensors[f"{layer}.{one}"] for one in PARTS if one != "g_idx"}
-                whole[f"{layer}.weight"] = unpacked(parts, bits, group)
+                whole[f"{layer}.weight"] = unpacked(parts, checkpoint.bits, checkpoint.group)
             elif part not in PARTS:
                 whole[name] = tensor.float().contiguous()
     except (SafetensorError, LookupError, RuntimeError, TypeError) as error:
@@ -135,6 +142,7 @@ def _unpack(
         raise UsageError(f"'{printable(str(folder), 200)}': {printable(bare[0], 120)} is not quantized",
                          "the builder takes checkpoints with all linear layers of the decoder quantized")  # fmt: skip
     save_file(whole, target / "model.safetensors", metadata={"format": "pt"})
+    config = read_json_file(folder / "config.json")
     plain = {key: value for key, value in config.items() if key not in ("quantization_config", "dtype", "torch_dtype")}
     write_json(target / "config.json", plain | {"dtype": "float32"})
     for name in ("generation_config.json",):
@@ -143,10 +151,11 @@ def _unpack(
     copy_tokenizer(folder, target)
     own = manifest_of(folder)
     spoken = {key: value for key, value in (("dialect", own.dialect), ("turns", own.turns)) if value}
-    write_manifest(target, name=target.parent.name, format="hf", precision="fp32", **spoken, recipe=dict(recipe))
+    recipe = dict(checkpoint.recipe)
+    write_manifest(target, name=folder.name, format="hf", precision="fp32", **spoken, recipe=recipe)
 
 
-def _stage(weights: Sequence[Path], folder: Path, target: Path, config: Mapping[str, Any]) -> None:
+def _stage(checkpoint: Checkpoint, target: Path) -> None:
     """The folder with a configuration that the builder knows, and the inputs' groups (`g_idx`) where left out."""
     import torch
     from safetensors import safe_open
@@ -154,22 +163,23 @@ def _stage(weights: Sequence[Path], folder: Path, target: Path, config: Mapping[
 
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    told = config["quantization_config"]
+    folder, group = checkpoint.folder, checkpoint.group
     orders: dict[str, Any] = {}
     names: set[str] = set()
-    for path in weights:
+    for path in checkpoint.weights:
         (target / path.name).symlink_to(path.resolve())
         with safe_open(path, "pt") as file:
             for name in file.keys():  # noqa: SIM118  (no mapping)
                 names.add(name)
                 if name.endswith(".qweight"):
-                    inputs = file.get_slice(name).get_shape()[0] * 32 // told["bits"]
-                    group = told.get("group_size", -1)
+                    inputs = file.get_slice(name).get_shape()[0] * 32 // checkpoint.bits
                     order = torch.arange(inputs, dtype=torch.int32) // (inputs if group == -1 else group)
                     orders[name.removesuffix("qweight") + "g_idx"] = order
     missing = {name: order for name, order in orders.items() if name not in names}
     if missing:
         save_file(missing, target / "order.safetensors")
+    config = dict(read_json_file(folder / "config.json"))
+    config["quantization_config"] |= {"quant_method": "gptq"}
     write_json(target / "config.json", config)
     for name in ("generation_config.json",):
         if (folder / name).is_file():

@@ -11,11 +11,12 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -36,6 +37,8 @@ RESULTS = "quantization_results.json"
 DYNAMIC = "dynamic"
 MAPPED_BYTES = 2 << 30
 """Of larger fp32 files no second copy is packed in memory to read faster."""
+WEIGHTS = "session.model_external_initializers_file_folder_path"
+"""onnxruntime's setting: where the weights lie of a graph that has no file."""
 POSITIONS = 32
 """Whose logits are compared at a time."""
 _SEED = 20261121
@@ -100,16 +103,20 @@ class Source:
     scratch: Path
 
     @cached_property
-    def logits(self) -> Sequence[Path]:
-        """Those of each conversation, read once and kept on disk, so that no two models are in memory at a time."""
+    def logits(self) -> Sequence[IO[bytes]]:
+        """Those of each conversation, read once and kept on disk, so that no two models are in memory at a time.
+
+        The files have no name, so that a kill leaves none behind.
+        """
         self.scratch.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".logits-", dir=self.scratch))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         read = reader(self.artifact.model_file, mapped=self.artifact.bytes > MAPPED_BYTES)
-        found = []
-        for number, ids in enumerate(self.prompts):
-            np.save(folder / f"{number}.npy", read(ids))
-            found.append(folder / f"{number}.npy")
+        files, found = ExitStack(), []
+        weakref.finalize(self, files.close)
+        for ids in self.prompts:
+            file = files.enter_context(tempfile.TemporaryFile(dir=self.scratch))  # noqa: SIM115  (`files` closes it)
+            file.write(np.ascontiguousarray(read(ids), np.float32))
+            file.flush()
+            found.append(file)
         return found
 
 
@@ -217,15 +224,14 @@ def calibrate(graph: Graph, prompts: Sequence[Sequence[int]]) -> Callable[[Matri
             seen = onnx.ModelProto()
             seen.CopyFrom(graph.model)
             seen.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
-            draft = graph.folder / f".calibration.{os.getpid()}.onnx"  # beside its weights, which it names relatively
-            draft.write_bytes(seen.SerializeToString())
-            try:
-                session = onnxruntime.InferenceSession(str(draft), providers=["CPUExecutionProvider"])
-                total = np.zeros((matrix.shape[0], matrix.shape[0]))
-                for x in _inputs_of(session, name, prompts, graph.folder):
-                    total += x.T.astype(np.float64) @ x
-            finally:
-                draft.unlink()
+            settings = onnxruntime.SessionOptions()
+            settings.add_session_config_entry(WEIGHTS, str(graph.folder))
+            session = onnxruntime.InferenceSession(
+                seen.SerializeToString(), settings, providers=["CPUExecutionProvider"]
+            )
+            total = np.zeros((matrix.shape[0], matrix.shape[0]))
+            for x in _inputs_of(session, name, prompts, graph.folder):
+                total += x.T.astype(np.float64) @ x
             kept[name] = total
         return kept[name]
 
@@ -260,8 +266,9 @@ def compare(model_file: Path, source: Source) -> Closeness:
     wanted_logits = source.logits  # before the other model is loaded
     read = reader(model_file)
     worst, same, divergence, positions = 0.0, 0, 0.0, 0
-    for ids, path in zip(source.prompts, wanted_logits, strict=True):
-        whole, reference = read(ids), np.load(path, mmap_mode="r")
+    for ids, file in zip(source.prompts, wanted_logits, strict=True):
+        whole, reference = read(ids), np.memmap(file, np.float32, "r")
+        reference = reference.reshape(whole.shape)
         for first in range(0, len(whole), POSITIONS):
             got, wanted = whole[first : first + POSITIONS], np.asarray(reference[first : first + POSITIONS])
             worst = max(worst, float(np.abs(got - wanted).max()))
