@@ -26,7 +26,7 @@ from phi4bench.errors import UsageError  # noqa: E402
 from trainers.__main__ import main  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
 from trainers.matrices import packed, quantized, unpacked  # noqa: E402
-from trainers.quantize import Plan, calibrate, open_source, quantize  # noqa: E402
+from trainers.quantize import Plan, calibrate, compare, open_source, quantize  # noqa: E402
 from trainers.rewriting import open_graph  # noqa: E402
 from trainers.search import Sensitivity, search, sensitivities, smallest  # noqa: E402
 
@@ -276,10 +276,33 @@ def test_sensitivities_are_sorted_and_of_every_matrix(tmp_path: Path, monkeypatc
     source = open_source(FP32, samples=1)
     few = source.graph.matrices()[:2]
     monkeypatch.setattr(type(source.graph), "matrices", lambda graph: few)
-    found = sensitivities(source, Plan(4), tmp_path / "scratch")
-    assert {one.name for one in found} == {matrix.name for matrix in few}
+    kept: list[Sensitivity] = []
+    found = sensitivities(source, Plan(4), tmp_path / "scratch", (), kept.append)
+    assert {one.name for one in found} == {one.name for one in kept} == {matrix.name for matrix in few}
     assert found[0].kl >= found[1].kl > 0
     assert not (tmp_path / "scratch").exists()
+
+
+def test_a_search_that_was_stopped_measures_no_sensitivity_twice(tmp_path: Path, monkeypatch):
+    source = open_source(FP32, samples=1)
+    few = source.graph.matrices()[:2]
+    monkeypatch.setattr(type(source.graph), "matrices", lambda graph: few)
+    monkeypatch.setattr("trainers.search.make", lambda source, plan, folder, journal: folder)
+    compared = []
+
+    def stopped_at_the_second(model_file, source):
+        compared.append(model_file)
+        if len(compared) == 2:
+            raise KeyboardInterrupt
+        return compare(model_file, source)
+
+    monkeypatch.setattr("trainers.search.compare", stopped_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        search(source, Plan(4), tmp_path, lambda folder: 0)
+    search(source, Plan(4), tmp_path, lambda folder: 0)
+    assert len(compared) == 3  # the first, the second that was stopped, and that once more
+    held = json.loads((tmp_path / "search.json").read_text())
+    assert {one["name"] for one in held["sensitivities"]} == {matrix.name for matrix in few}
 
 
 # Refusals

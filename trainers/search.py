@@ -7,7 +7,7 @@ The most sensitive ones then stay in 8 bits, as few as the gate allows.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -28,17 +28,20 @@ class Sensitivity:
     flips: float
 
 
-def sensitivities(source: Source, plan: Plan, scratch: Path) -> list[Sensitivity]:
-    """Of every matrix, the most sensitive first."""
+def sensitivities(
+    source: Source, plan: Plan, scratch: Path, known: Sequence[Sensitivity], keep: Callable[[Sensitivity], None]
+) -> list[Sensitivity]:
+    """Of every matrix, the most sensitive first. Those `known` are not measured again; `keep` is told each new one."""
     names = [matrix.name for matrix in source.graph.matrices()]
-    found = []
-    for name in names:
+    found = [one for one in known if one.name in names]
+    for name in sorted(set(names) - {one.name for one in found}, key=names.index):
         shutil.rmtree(scratch, ignore_errors=True)
         others = tuple(other for other in names if other != name)
         blockwise(source, scratch, replace(plan, bits=4, wide=others))
         shutil.copy(source.artifact.path / "genai_config.json", scratch / "genai_config.json")
         close = compare(scratch / "model.onnx", source)
         found.append(Sensitivity(name, close.kl, 1 - close.top1_agreement))
+        keep(found[-1])
         print(f"{name} in 4 bits: KL {close.kl:.5f}, {100 * (1 - close.top1_agreement):.1f}% flips", flush=True)
     shutil.rmtree(scratch, ignore_errors=True)
     return sorted(found, key=lambda one: (-one.kl, one.name))
@@ -48,18 +51,21 @@ def search(source: Source, plan: Plan, out: Path, judge: Callable[[Path], int]) 
     """`out/mixed-N`: the first file that the gate promotes, from the smallest up, halving what is left at each trial.
 
     That more matrices in 8 bits never turn a promotion into none is taken for granted; the file that is returned was
-    itself promoted. `judge`: gives the gate's exit code. Trials are kept in `out/search.json`, so a killed search goes
-    on. Raises `TrainingError` where not even all in 8 bits is promoted.
+    itself promoted. `judge`: gives the gate's exit code. Sensitivities and trials are kept in `out/search.json`, so a
+    killed search goes on. Raises `TrainingError` where not even all in 8 bits is promoted.
     """
     journal = out / RESULTS
     key = {"source": source.artifact.weights_sha256, "plan": asdict(plan) | {"wide": [], "keep": list(plan.keep)}}
     held = dict(read_json_file(journal)) if journal.is_file() else {}
     if any(held.get(name) != value for name, value in key.items()):
         held = key | {"sensitivities": [], "trials": {}}
-    if not held["sensitivities"]:
-        held["sensitivities"] = [asdict(one) for one in sensitivities(source, plan, out / ".sensitivity")]
+
+    def measured(one: Sensitivity) -> None:
+        held["sensitivities"].append(asdict(one))
         write_json(journal, held)
-    order = [one["name"] for one in held["sensitivities"]]
+
+    known = [Sensitivity(**one) for one in held["sensitivities"]]
+    order = [one.name for one in sensitivities(source, plan, out / ".sensitivity", known, measured)]
 
     def mixed(wide: int) -> Path:
         some = replace(plan, bits=4, wide=tuple(order[:wide]))
