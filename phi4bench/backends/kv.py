@@ -28,7 +28,8 @@ class Rows(Protocol):
     """Cases in flight, in slots 0..n-1 without gaps."""
 
     def enter(self, slot: int, ids: Array, shared: int) -> Array:
-        """Read a prompt (int64, at least one token more than `shared`) into a slot; logits (vocabulary,) at its end.
+        """Read a prompt (int64, at least one token more than `shared`) into a slot; logits (vocabulary,) at its end,
+        valid until the next call.
 
         `slot` is taken or the next free one. The first `shared` tokens are computed once for all that begin so.
         """
@@ -81,6 +82,7 @@ class SharedRows:
         self._mask = np.zeros(rows * tokens, np.int64)
         self._tokens = np.zeros((rows, 1), np.int64)
         self._logits = np.zeros((rows, 1, decoder.vocabulary), decoder.logits_dtype)
+        self._read_logits = np.empty(0, decoder.logits_dtype)
         self._reading: dict[int, Any] = {}  # slot -> binding that reads a prompt into it
         self._stepping: dict[int, Any] = {}  # number of rows -> binding that steps them
         self._count = 0
@@ -143,11 +145,19 @@ class SharedRows:
             inputs = reading_inputs(self._decoder, ids[None, begin:end], begin)
             for name, array in inputs.items():
                 binding.bind_ortvalue_input(name, self._value(array))
-            binding.bind_output("logits", "cpu")
+            read = self._room(1 if self._decoder.last_logits_only else end - begin)
+            binding.bind_ortvalue_output("logits", self._value(read))
             self._decoder.session.run_with_iobinding(binding)
-            logits = binding.get_outputs()[-1].numpy()[0, -1]
+            logits = read[0, -1]
         self._lengths[slot] = len(ids)
         return logits
+
+    def _room(self, tokens: int) -> Array:
+        """Where the logits of a piece go, (1, tokens, vocabulary); the next one writes over them."""
+        size = tokens * self._decoder.vocabulary
+        if len(self._read_logits) < size:
+            self._read_logits = np.empty(size, self._decoder.logits_dtype)
+        return self._read_logits[:size].reshape(1, tokens, -1)
 
     def _bind_cache(self, first: int, end: int) -> Any:
         binding = self._decoder.session.io_binding()
