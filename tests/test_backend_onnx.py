@@ -421,7 +421,7 @@ def test_a_file_that_cannot_be_run_is_one_line_that_says_what_to_do(fault, tiny_
 def test_a_foreign_tokenizer_is_an_error_and_no_answer(tiny_models):  # noqa: F811
     backend = opened(tiny_models / "fp32")
     backend._reader._tokenizer = type(
-        "Foreign", (), {"encode": lambda self, prompt: ([1, 5000], 0), "id_of": lambda *_: None}
+        "Foreign", (), {"encode_all": lambda self, prompts: [([1, 5000], 0)], "id_of": lambda *_: None}
     )()
     with pytest.raises(ArtifactError) as error:
         list(backend.generate(PROMPTS[:1], Decoding(NEW)))

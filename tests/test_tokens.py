@@ -125,9 +125,9 @@ def test_the_shared_beginning_is_encoded_once_and_alike(tokens):
         def __setattr__(self, name, value):
             setattr(inner, name, value)
 
-        def encode(self, text, **how):
-            calls.append(text)
-            return inner.encode(text, **how)
+        def encode_batch_fast(self, texts, **how):
+            calls.extend(texts)
+            return inner.encode_batch_fast(texts, **how)
 
     counted._tokenizer = Counting()
     tools = (Tool("t", "d", {"type": "object", "properties": {"long_name": {"type": "string"}}}),)
@@ -139,6 +139,16 @@ def test_the_shared_beginning_is_encoded_once_and_alike(tokens):
         assert ids == tokens.encode_segments(prompt.segments)
         assert ids[:shared] == tokens.encode_segments(prompt.segments[: prompt.shared])
     assert calls.count("t(long_name?)") == 1
+
+
+def test_prompts_read_together_are_what_each_is_alone(tokens, monkeypatch):
+    monkeypatch.setattr("phi4bench.backends.tokens.TEXTS_AT_ONCE", 7)
+    texts = [f"wish {i} {'<tool_call>' * (i % 3)}" for i in range(20)]
+    prompts = [dialect_named("tool_use").render(Question("q", (), (Message("user", text),))) for text in texts]
+    together = tokens.encode_all([Prompt(()), *prompts])
+    assert together == [([], 0), *(tokens.encode(prompt) for prompt in prompts)]
+    assert len({tuple(ids) for ids, _ in together}) == 21
+    assert all(tokens.id_of("<tool_call>") not in ids for ids, _ in together)
 
 
 @settings(max_examples=300, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))

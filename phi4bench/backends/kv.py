@@ -118,7 +118,7 @@ class SharedRows:
         binding = self._stepping.get(count) or self._bind_step(count)
         mask = self._mask[: count * total].reshape(count, total)
         np.less(self._counting[:, :total], lengths, out=mask)
-        binding.bind_ortvalue_input("attention_mask", self._value(mask))
+        binding.bind_cpu_input("attention_mask", mask)
         self._decoder.session.run_with_iobinding(binding)
         return self._logits[:count, 0]
 
@@ -144,7 +144,7 @@ class SharedRows:
             # Held until the pass is over: a binding does not keep arrays alive in every version.
             inputs = reading_inputs(self._decoder, ids[None, begin:end], begin)
             for name, array in inputs.items():
-                binding.bind_ortvalue_input(name, self._value(array))
+                binding.bind_cpu_input(name, array)
             read = self._room(1 if self._decoder.last_logits_only else end - begin)
             binding.bind_ortvalue_output("logits", self._value(read))
             self._decoder.session.run_with_iobinding(binding)

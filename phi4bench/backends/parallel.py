@@ -8,7 +8,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -31,7 +30,7 @@ def side_by_side(lanes: Sequence[Iterator[Item]]) -> Iterator[Item]:
     The first exception ends all. It is raised once everything is yielded that the others had made by then: they may
     have told of it elsewhere.
     """
-    results: queue.Queue[Item | BaseException | None] = queue.Queue(maxsize=64)  # None: a lane is through
+    results: queue.SimpleQueue[Item | BaseException | None] = queue.SimpleQueue()  # None: a lane is through
     stopping = threading.Event()
 
     def run(lane: Iterator[Item]) -> None:
@@ -64,7 +63,4 @@ def side_by_side(lanes: Sequence[Iterator[Item]]) -> Iterator[Item]:
     finally:
         stopping.set()
         for thread in threads:
-            while thread.is_alive():
-                with suppress(queue.Empty):  # a lane that waits to put its last result must get rid of it
-                    results.get_nowait()
-                thread.join(0.01)
+            thread.join()

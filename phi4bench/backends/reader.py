@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +19,7 @@ from phi4bench.prompts import Prompt, Segment
 class Tokenizer(Protocol):
     """What is needed of `PromptTokenizer`."""
 
-    def encode(self, prompt: Prompt) -> tuple[Sequence[int], int]: ...
+    def encode_all(self, prompts: Sequence[Prompt]) -> Sequence[tuple[Sequence[int], int]]: ...
 
     def encode_segments(self, segments: Sequence[Segment]) -> Sequence[int]: ...
 
@@ -42,17 +41,19 @@ class PromptReader:
     def __init__(self, name: str, tokenizer: Tokenizer, context: int, eos: frozenset[int], vocabulary: int) -> None:
         self._name, self._tokenizer = name, tokenizer
         self._context, self._eos, self.vocabulary = context, eos, vocabulary
-        self._encode = lru_cache(maxsize=4096)(self._encoded)
 
     def key(self, prompt: Prompt) -> str:
         """sha256 (hex) over all of the prompt that a completion depends on."""
-        ids, shared = self._encode(prompt)
+        ids, shared = self._encoded([prompt])[0]
         rest = json.dumps([shared, prompt.stop, prompt.call_opener], ensure_ascii=False)
         return hashlib.sha256(np.asarray(ids, "<i8").tobytes() + rest.encode()).hexdigest()
 
     def jobs(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Job]:
         """Those that share a prefix stand together. Raises `CaseError`, `ArtifactError` for another's tokenizer."""
-        jobs = [self._job(index, prompt, decoding.max_new_tokens) for index, prompt in enumerate(prompts)]
+        jobs = [
+            self._job(index, prompt, encoded, decoding.max_new_tokens)
+            for index, (prompt, encoded) in enumerate(zip(prompts, self._encoded(prompts), strict=True))
+        ]
         if decoding.mode == "constrained":
             jobs = [self._constrained(job, prompts[job.index]) for job in jobs]
         return _together(jobs)
@@ -60,9 +61,10 @@ class PromptReader:
     def forced_jobs(self, references: Sequence[Reference]) -> list[Job]:
         """The same for answers to be forced, each with its end of turn."""
         jobs = []
+        encoded = self._encoded([reference.prompt for reference in references])
         for index, reference in enumerate(references):
             answer = list(self._tokenizer.encode_segments(reference.answer))
-            job = self._job(index, reference.prompt, len(answer) + 1, tuple(answer))
+            job = self._job(index, reference.prompt, encoded[index], len(answer) + 1, tuple(answer))
             if job.cap <= len(answer):
                 raise PromptTooLongError(
                     index,
@@ -83,12 +85,19 @@ class PromptReader:
             )
         return replace(job, stop_texts=(), grammar=prompt.grammar)
 
-    def _encoded(self, prompt: Prompt) -> tuple[tuple[int, ...], int]:
-        ids, shared = self._tokenizer.encode(prompt)
-        return tuple(ids), min(shared, max(0, len(ids) - 1))  # at least one token is left to read
+    def _encoded(self, prompts: Sequence[Prompt]) -> list[tuple[Sequence[int], int]]:
+        """The ids of each, and how many of them are shared: at least one token is left to read."""
+        return [(ids, min(shared, max(0, len(ids) - 1))) for ids, shared in self._tokenizer.encode_all(prompts)]
 
-    def _job(self, index: int, prompt: Prompt, wanted: int, answer: tuple[int, ...] | None = None) -> Job:
-        ids, shared = self._encode(prompt)
+    def _job(
+        self,
+        index: int,
+        prompt: Prompt,
+        encoded: tuple[Sequence[int], int],
+        wanted: int,
+        answer: tuple[int, ...] | None = None,
+    ) -> Job:
+        ids, shared = encoded
         room = self._context - len(ids)
         if not ids:
             raise CaseError(index, f"{self._name}: a prompt of no tokens", "give the dialect a chat template")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 SHARED_KEPT = 64
 """How many shared beginnings (a system turn with its tools) keep their ids."""
+
+TEXTS_AT_ONCE = 512
+"""What the library makes of a text is many times as large as its ids, so not all texts are given to it together."""
 
 _PROBE = "Grep 'def.*auth' in \"src/ä.py\",\n\tplease: 日本 🙂 {} \\d+"
 
@@ -43,8 +46,9 @@ class PromptTokenizer:
         self._forbidden = frozenset(n for n, text in self._added.items() if text.strip() and text != unknown)
         self.byte_level = "ByteLevel" in repr(tokenizer.decoder)
         self._control = lru_cache(maxsize=1024)(self._encode_control)
-        self._shared = lru_cache(maxsize=SHARED_KEPT)(self._encode_all)
-        if self.byte_level and self.decode(self._encode_text(_PROBE)) != _PROBE:
+        self._shared = lru_cache(maxsize=SHARED_KEPT)(self.encode_segments)
+        self._id_of = lru_cache(maxsize=1024)(self._only_id)
+        if self.byte_level and self.decode(self.encode_segments([Segment(_PROBE)])) != _PROBE:
             raise ArtifactError(
                 f"{where}: decoding what it encoded gives another text, but a byte-level tokenizer should lose nothing",
                 "use the tokenizer.json that came with the model",
@@ -69,12 +73,17 @@ class PromptTokenizer:
 
     def encode(self, prompt: Prompt) -> tuple[list[int], int]:
         """The prompt's token ids, and how many of them its shared segments make."""
-        shared = self._shared(prompt.segments[: prompt.shared])
-        return [*shared, *self._encode_all(prompt.segments[prompt.shared :])], len(shared)
+        return self.encode_all([prompt])[0]
+
+    def encode_all(self, prompts: Sequence[Prompt]) -> list[tuple[list[int], int]]:
+        """`encode` of each, faster than one by one: all cores work on them."""
+        beginnings = [self._shared(prompt.segments[: prompt.shared]) for prompt in prompts]
+        rests = self._encode_each([prompt.segments[prompt.shared :] for prompt in prompts])
+        return [([*shared, *rest], len(shared)) for shared, rest in zip(beginnings, rests, strict=True)]
 
     def encode_segments(self, segments: Sequence[Segment]) -> list[int]:
         """Ids of any segments, such as `Dialect.call_segments`; segment by segment, as `encode` does it."""
-        return list(self._encode_all(tuple(segments)))
+        return self._encode_each([segments])[0]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text, control tokens kept."""
@@ -82,8 +91,7 @@ class PromptTokenizer:
 
     def id_of(self, control: str) -> int | None:
         """The id of a control text that is one token; `None` where it is several, or unknown."""
-        ids = self._control(control) if control else ()
-        return ids[0] if len(ids) == 1 and self.decode(ids) == control else None
+        return self._id_of(control)
 
     def known_markers(self) -> frozenset[str]:
         """The texts of all added tokens."""
@@ -111,11 +119,21 @@ class PromptTokenizer:
         """One more than the highest id that has a text."""
         return max(self._tokenizer.get_vocab().values(), default=-1) + 1
 
-    def _encode_all(self, segments: tuple[Segment, ...]) -> tuple[int, ...]:
-        ids: list[int] = []
-        for segment in segments:
-            ids += self._control(segment.text) if segment.control else self._encode_text(segment.text)
-        return tuple(ids)
+    def _only_id(self, control: str) -> int | None:
+        ids = self._control(control) if control else ()
+        return ids[0] if len(ids) == 1 and self.decode(ids) == control else None
+
+    def _encode_each(self, stretches: Sequence[Sequence[Segment]]) -> list[list[int]]:
+        """The ids of each stretch of segments."""
+        texts = [segment.text for stretch in stretches for segment in stretch if not segment.control]
+        encoded = iter(self._encode_texts(texts))
+        found: list[list[int]] = []
+        for stretch in stretches:
+            ids: list[int] = []
+            for segment in stretch:
+                ids += self._control(segment.text) if segment.control else next(encoded)
+            found.append(ids)
+        return found
 
     def _encode_control(self, text: str) -> tuple[int, ...]:
         with self._lock:
@@ -125,10 +143,19 @@ class PromptTokenizer:
             finally:
                 self._tokenizer.encode_special_tokens = True
 
-    def _encode_text(self, text: str) -> list[int]:
-        """Ids with no control token among them, whatever the text says."""
+    def _encode_texts(self, texts: Sequence[str]) -> Iterator[list[int]]:
+        """Each text's ids with no control token among them, whatever it says."""
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            some = [_whole_characters(text) for text in texts[start : start + TEXTS_AT_ONCE]]
+            with self._lock:
+                encodings = self._tokenizer.encode_batch_fast(some, add_special_tokens=False)
+            for text, ids in zip(some, [encoding.ids for encoding in encodings], strict=True):
+                yield ids if self._forbidden.isdisjoint(ids) else self._encode_in_pieces(text)
+
+    def _encode_in_pieces(self, text: str) -> list[int]:
+        """The ids of a text in which the library finds a control token."""
         ids: list[int] = []
-        waiting = [_whole_characters(text)]
+        waiting = [text]
         while waiting:
             piece = waiting.pop()
             with self._lock:

@@ -26,6 +26,9 @@ from phi4bench.transcripts import Completion
 
 Say = Callable[[dict[str, Any]], None]
 
+PEAK_EVERY = 32
+"""Completions between two looks at the peak of memory, each of which takes longer than storing a completion."""
+
 
 def main(work: Callable[[dict[str, Any], Say], None] | None = None) -> int:
     """`work`: what to do with the order; `None`: generate."""
@@ -60,10 +63,12 @@ def _generate(order: dict[str, Any], say: Say) -> None:
         say({"event": "ready", "identity": runtime, "peak": peak_rss_bytes()})
         items = items_from_line(sys.stdin.readline())
         with TranscriptStore.open(setup.cache_dir, store_identity(setup, runtime), reads=False) as store:
-            for index, completion in _made(backend, items, setup.decoding, bool(order.get("in_order"))):
+            made = _made(backend, items, setup.decoding, bool(order.get("in_order")))
+            for count, (index, completion) in enumerate(made):
                 store.put(items[index].key, items[index].case_id, completion)
                 tell()
-                say({"event": "done", "index": index, "peak": peak_rss_bytes()})
+                peak = {} if count % PEAK_EVERY else {"peak": peak_rss_bytes()}
+                say({"event": "done", "index": index, **peak})
     say({"event": "end", "peak": peak_rss_bytes()})
 
 
