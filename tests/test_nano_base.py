@@ -18,6 +18,7 @@ from phi4bench.phrasing.requests import FAMILIES
 from trainers.faults import TrainingError
 from trainers.merge import adapter_sha256
 from trainers.nano import general, lora_page, tables
+from trainers.nano import tokenizer as tokenizers
 
 SIX = Toolsets()("claude_code")
 QUOTED = r"(?:'[^']*'|\"[^\"]*\"|`[^`]*`)"
@@ -63,6 +64,17 @@ def test_none_of_the_six_tools_is_named_or_taken_for_a_general_one():
         assert arguments.isdisjoint(name for one in offered for name in one.tool.parameters)
     rng = random.Random(3)
     assert names.isdisjoint(word.lower() for _ in range(2000) for word in parts.findall(general.echo(rng)))
+
+
+def test_the_bases_tokenizer_has_no_piece_that_the_base_never_reads():
+    """What it is made from is drawn like what is learned from; the six tools' names are spelled in several pieces."""
+    made = tokenizers.build(DIALECT, tokenizers.general_corpus(DIALECT, 400, seed=1), 700)
+    pieces = [piece for piece in made.get_vocab() if len(piece) > 1 and not piece.startswith("<")]
+    texts = "".join(tokenizers.general_corpus(DIALECT, 400, seed=1))
+    assert len(pieces) > 300
+    assert [piece for piece in pieces if piece.isascii() and piece not in texts] == []
+    for name in ("grep", "bash", "file_path", "old_string"):
+        assert len(made.encode(name).ids) > 1
 
 
 def test_no_general_request_is_a_frame_of_the_six_tools():

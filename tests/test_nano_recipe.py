@@ -52,7 +52,7 @@ def tools():
 def encoder(tools, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokenizer")
     dialect = dialect_named("tool_use")
-    tokenizers.save(tokenizers.build(dialect, tools, TINY.vocabulary, seed=1, examples=300), folder)
+    tokenizers.save(tokenizers.build(dialect, tokenizers.corpus(dialect, tools, 300, seed=1), TINY.vocabulary), folder)
     return Encoder.of(dialect, PromptTokenizer.from_folder(folder))
 
 

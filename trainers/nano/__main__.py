@@ -15,7 +15,6 @@ from pathlib import Path
 
 from phi4bench.artifacts import open_artifact
 from phi4bench.backends.tokens import PromptTokenizer
-from phi4bench.datasets import fixtures_dir
 from phi4bench.datasets.toolsets import Toolsets
 from phi4bench.dialects import Dialect, dialect_named
 from phi4bench.errors import Phi4benchError
@@ -27,7 +26,8 @@ from trainers.nano import tokenizer as tokenizers
 from trainers.nano.batches import Encoder, Mix, Source, batches, general_calls, six_tools
 from trainers.nano.train import Recipe, train
 
-SHIPPED = fixtures_dir() / "models" / "nano-hf"
+TEXTS = 12_000
+"""Examples that a tokenizer is built from."""
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -64,7 +64,7 @@ def main() -> None:
         recipe = Recipe(**json.loads(used.read_text(encoding="utf-8")))
     used.write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
     if not (out / "tokenizer" / "tokenizer.json").exists():
-        new_tokenizer(recipe, dialect, tools, out / "tokenizer", SHIPPED if step == "base" else None)
+        new_tokenizer(recipe, dialect, None if step == "base" else tools, out / "tokenizer")
     encoder = Encoder.of(dialect, PromptTokenizer.from_folder(out / "tokenizer"))
     if step in ("train", "all", "base"):
         if recipe.workers > 1 and not workers.is_member():
@@ -82,16 +82,18 @@ def main() -> None:
         (into / "README.md").write_text(card.write(into, out), encoding="utf-8")
 
 
-def new_tokenizer(
-    recipe: Recipe, dialect: Dialect, tools: tuple[Tool, ...], folder: Path, like: Path | None = None
-) -> None:
-    """Built from generated text; of a run that goes on from a model, that model's. `like`: whose to take else."""
-    if recipe.start or like:
+def new_tokenizer(recipe: Recipe, dialect: Dialect, tools: tuple[Tool, ...] | None, folder: Path) -> None:
+    """Built from generated text, of general calls without `tools`; of a run that goes on from a model, that model's."""
+    if recipe.start:
         folder.mkdir(exist_ok=True)
         for name in tokenizers.FILES:
-            shutil.copy((Path(recipe.start) if recipe.start else like) / name, folder / name)
+            shutil.copy(Path(recipe.start) / name, folder / name)
+        return
+    if tools is None:
+        texts = tokenizers.general_corpus(dialect, TEXTS, recipe.seed)
     else:
-        tokenizers.save(tokenizers.build(dialect, tools, recipe.vocabulary, recipe.seed), folder)
+        texts = tokenizers.corpus(dialect, tools, TEXTS, recipe.seed)
+    tokenizers.save(tokenizers.build(dialect, texts, recipe.vocabulary), folder)
 
 
 def train_here(recipe: Recipe, encoder: Encoder, source: Source, out: Path, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Builds nano's tokenizer from generated requests: a byte-level BPE in which copying is pure induction.
+"""Builds nano's and nano-base's tokenizers from generated requests: byte-level BPE; copying is pure induction.
 
 A pre-token is a run of letters and underscores, one digit, or one other character (the space too), and no merge crosses
 one. So a string becomes the same tokens in the request and in the call, whatever stands around it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -16,6 +16,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from phi4bench.dialects import Dialect
 from phi4bench.phrasing import echo, example
 from phi4bench.tools import Tool
+from trainers.nano import general
 
 PAD, END = "<pad>", "<|end|>"
 
@@ -40,7 +41,20 @@ def corpus(dialect: Dialect, tools: Sequence[Tool], examples: int, seed: int) ->
     )
 
 
-def build(dialect: Dialect, tools: Sequence[Tool], vocabulary: int, seed: int, examples: int = 12_000) -> Tokenizer:
+def general_corpus(dialect: Dialect, examples: int, seed: int) -> Iterator[str]:
+    """The same of general calls, with the tools of every eighth: nothing of the six, which the base never learns."""
+    rng = random.Random(seed)
+    for number in range(examples):
+        offered = general.offers(rng)
+        made = general.example(rng, offered)
+        prompt = dialect.render(made.case.question())
+        told = prompt.segments[0 if number % 8 == 0 else prompt.shared :]
+        yield "".join(segment.text for segment in told if not segment.control)
+        yield made.reply
+        yield general.echo(rng)
+
+
+def build(dialect: Dialect, texts: Iterable[str], vocabulary: int) -> Tokenizer:
     """Train the BPE. `vocabulary` counts control tokens and the 256 bytes too."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -56,7 +70,7 @@ def build(dialect: Dialect, tools: Sequence[Tool], vocabulary: int, seed: int, e
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(corpus(dialect, tools, examples, seed), trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
 
