@@ -121,6 +121,12 @@ def measure(folder: Path, cases: tuple[Case, ...], dialect: str, new: int) -> Sh
     return Shares(wall, cpu, lanes, runtime.seconds, parts)
 
 
+def names_of(folders: Sequence[Path]) -> dict[Path, str]:
+    """The last part of each, or all of it where another ends likewise."""
+    lasts = [folder.name for folder in folders]
+    return {folder: folder.name if lasts.count(folder.name) == 1 else str(folder) for folder in folders}
+
+
 def whole_run(folder: Path, cases: int) -> float:
     """Seconds of `pytest suites/accuracy` with nothing stored."""
     with tempfile.TemporaryDirectory() as reports:
@@ -163,16 +169,17 @@ def main() -> None:
     parser.add_argument("--no-readme", action="store_true", help="leave benchmarks/README.md alone")
     options = parser.parse_args()
     folders = options.model or [Path("fixtures/models/nano-int8"), Path("fixtures/models/nano-fp32")]
+    names = names_of(list(dict.fromkeys(folders)))
     dataset = load_cases(None)
     cases = (dataset if options.limit is None else subset(dataset, options.limit, 0)).cases
-    runs: dict[str, list[Shares]] = {folder.name: [] for folder in folders}
-    wholes: dict[str, list[float]] = {folder.name: [] for folder in folders}
+    runs: dict[str, list[Shares]] = {name: [] for name in names.values()}
+    wholes: dict[str, list[float]] = {name: [] for name in names.values()}
     with told(parser):
         for _ in range(options.rounds):
-            for folder in folders:
-                runs[folder.name].append(measure(folder, cases, options.dialect, options.new))
+            for folder, name in names.items():
+                runs[name].append(measure(folder, cases, options.dialect, options.new))
                 if not options.no_whole:
-                    wholes[folder.name].append(whole_run(folder, len(cases)))
+                    wholes[name].append(whole_run(folder, len(cases)))
     here = describe()
     text = "\n".join([table(runs, wholes), "", f"{len(cases):,} cases, on {here['cores']} cores of {here['cpu']}."])
     print(text)

@@ -25,7 +25,8 @@ INCONCLUSIVE = "INCONCLUSIVE"
 
 def add_suite_options(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """The suites' `pytest_addoption`. Harmless when a second conftest calls it too."""
-    from phi4bench.run.options import OPTIONS
+    with _as_written(pluginmanager):
+        from phi4bench.run.options import OPTIONS
 
     _add_options(parser, pluginmanager, OPTIONS)
 
@@ -49,6 +50,25 @@ def _add_options(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManage
     there = {option.dest for option in group.options}
     new = {name: option for name, option in options.items() if DESTINATION.format(name) not in there}
     add_options(group.addoption, new)
+
+
+@contextlib.contextmanager
+def _as_written(pluginmanager: pytest.PytestPluginManager) -> Iterator[None]:
+    """Import as Python does, from the byte code that pip made.
+
+    pytest would rewrite the assertions of every module of ours, since a plugin came with them: the first run of a
+    fresh environment would spend more time on that than on the rest of collection, and nothing would come of it.
+    """
+    hook: Any = pluginmanager.rewrite_hook
+    if hook not in sys.meta_path:  # --assert=plain, or another of these blocks around this one
+        yield
+        return
+    place = sys.meta_path.index(hook)
+    sys.meta_path.remove(hook)
+    try:
+        yield
+    finally:
+        sys.meta_path.insert(place, hook)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -160,8 +180,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _session(config: pytest.Config) -> JudgingSession:
     """The one judging session of this pytest run, opened by the first test that needs it."""
     if SESSION not in config.stash:
-        from phi4bench.run.options import DESTINATION
-        from phi4bench.session import JudgingSession
+        with _as_written(config.pluginmanager):
+            from phi4bench.run.options import DESTINATION
+            from phi4bench.session import JudgingSession
 
         config.stash[SESSION] = JudgingSession.open(lambda name: config.getoption(DESTINATION.format(name), None))
     return config.stash[SESSION]

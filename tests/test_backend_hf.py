@@ -188,6 +188,14 @@ def test_nan_logits_are_a_fault_of_the_case(folder):
         completions(backend)
 
 
+def test_what_means_nothing_to_transformers_is_said(tiny_models):  # noqa: F811
+    asked = Provider("cpu", graph_optimization="basic")
+    assert opened(tiny_models / "hf", provider=asked).notes == [
+        "--graph-optimization basic: of ONNX files, and nothing to transformers"
+    ]
+    assert opened(tiny_models / "hf").notes == []
+
+
 def test_without_transformers_the_extra_is_named(folder, monkeypatch):
     monkeypatch.setattr(folders, "find_spec", lambda name: None if name == "transformers" else object())
     with pytest.raises(UsageError, match=r"transformers not installed.*phi4bench\[hf\]"):

@@ -43,6 +43,22 @@ def test_the_switch_is_read_from_the_file(tiny_models: Path):  # noqa: F811
     assert table_switch(read_onnx(tiny_models / "fp32" / "model.onnx")) is None
 
 
+def test_the_switch_may_be_an_initializer(tiny_models: Path, tmp_path: Path):  # noqa: F811
+    """As it is once a tool has folded the graph's constants: the builder itself writes Constant nodes."""
+    import onnx
+
+    model = onnx.load(tiny_models / "longrope" / "model.onnx", load_external_data=False)
+    constants = [node for node in model.graph.node if node.op_type == "Constant"]
+    for node in constants:
+        tensor = next(attribute.t for attribute in node.attribute if attribute.name == "value")
+        model.graph.initializer.add().CopyFrom(tensor)
+        model.graph.initializer[-1].name = node.output[0]
+        model.graph.node.remove(node)
+    assert constants
+    onnx.save(model, tmp_path / "model.onnx")
+    assert table_switch(read_onnx(tmp_path / "model.onnx")) == SWITCH
+
+
 def test_another_branch_is_no_switch():
     greater = Node("Greater", "g", ("length", "limit"), ("much",), {})
     branch = Node("If", "i", ("much",), ("scale",), {})

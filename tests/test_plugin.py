@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -273,3 +274,16 @@ class TestRegression:
 def test_a_warning_fails_our_own_tests() -> None:
     with pytest.raises(UserWarning, match="from some runtime"):
         warnings.warn("from some runtime", stacklevel=1)
+
+
+def test_ours_are_imported_without_pytests_rewriting(pytestconfig):
+    from phi4bench.plugin import _as_written
+
+    hook = pytestconfig.pluginmanager.rewrite_hook
+    before = list(sys.meta_path)
+    with _as_written(pytestconfig.pluginmanager):
+        assert hook not in sys.meta_path
+        with _as_written(pytestconfig.pluginmanager):
+            assert hook not in sys.meta_path
+        assert hook not in sys.meta_path
+    assert sys.meta_path == before

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 
 from benchmarks.many_cases import Cost
 from benchmarks.many_cases import table as cases_table
-from benchmarks.share import Clock, Shares, Timed, table
+from benchmarks.share import Clock, Shares, Timed, names_of, table
 
 NOTHING = {"tokenizing": 0.0, "text": 0.0, "store": 0.0}
 
@@ -32,6 +33,11 @@ def test_a_share_over_what_is_wanted_is_told_as_it_is_and_the_whole_command_stan
     assert cells(text, 0)[:5] == ["nano, generating, 2 lanes", "15.0%", "15.0% to 15.0%", "≤ 10%", "NO"]
     assert cells(text, 1)[1] == "32.0%"  # 17 of 2 × 12.5 seconds
     assert cells(table({"nano": [Shares(10, 19, 2, 18.5, NOTHING)]}, {}), 0)[4] == "yes"
+
+
+def test_two_folders_of_one_name_are_told_apart():
+    one, two, other = Path("runs/a/int8"), Path("runs/b/int8"), Path("runs/a/fp32")
+    assert names_of([one, two, other]) == {one: "runs/a/int8", two: "runs/b/int8", other: "fp32"}
 
 
 def test_a_timed_object_counts_the_named_method_alone():

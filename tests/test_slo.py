@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,19 @@ import jsonschema
 import pytest
 from kit import Ran
 
+from phi4bench.artifacts import open_artifact
+from phi4bench.backends import Decoding, Provider
 from phi4bench.cli import main
-from phi4bench.datasets import schemas_dir
+from phi4bench.datasets import load_cases, schemas_dir
+from phi4bench.errors import ArtifactError
 from phi4bench.gates import Outcome
+from phi4bench.report.speed import slo_tables
+from phi4bench.run import measuring
+from phi4bench.run.generation import Settings
+from phi4bench.run.jobs import Setup
+from phi4bench.run.measuring import Stopwatch, Wanted
+from phi4bench.run.plan import Subject
+from phi4bench.run.progress import Silent
 from phi4bench.slo import Latency, Memory, Pair, Slo, TimedCall, exempt_speedups, judge_slo, speedups
 from phi4bench.targets import Targets, parse_targets
 
@@ -40,6 +51,33 @@ def calls(*totals: float, **fields: Any) -> Slo:
     timed = [TimedCall(total, **{"first_token_ms": 5.0, "token_ms": 1.0, "first_call_ms": 9.0, **fields}, tokens=4)
         for total in totals]  # fmt: skip
     return Slo(Latency(tuple(timed), 10, len(timed), 60.0))
+
+
+def stopwatch(make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch, cannot_open: str = "") -> Stopwatch:
+    """Of `int8` against `fp32` on a provider asked for by name, with children that only say that they were opened."""
+
+    class Child:
+        def __init__(self, setup: Setup, deadline: float | None) -> None:
+            self.name, self.notes = setup.artifact.id, [f"{setup.artifact.id} was opened"]
+
+        def __enter__(self) -> Child:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def ask(self, do: str, *_: Any, **what: Any) -> dict[str, Any]:
+            if do == "open" and self.name == cannot_open:
+                raise ArtifactError("no kernels", "give --provider cpu")
+            return {"identity": {}, "calls": [[20.0, 10.0, 1.0, 20.0, 5]]}
+
+    monkeypatch.setattr(measuring, "TimedChild", Child)
+    folders = [make_fake(name=f"{cannot_open}-{name}", precision=name) for name in ("int8", "fp32")]
+    for folder in folders:
+        (folder / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
+    int8, fp32 = (replace(open_artifact(str(folder)), id=folder.name.split("-")[1]) for folder in folders)
+    cases = load_cases([str(folders[0] / "answers.jsonl")]).cases
+    settings = Settings(Decoding(), 1, None, {}, provider=Provider("cuda"))
+    return Stopwatch(Subject(int8, fp32), cases, None, settings, Silent(), Wanted(pairs=3))
 
 
 P95 = "slo.latency_p95_ms"
@@ -300,6 +338,26 @@ class TestSuites:
         assert max(map(len, table.splitlines()[1:])) < 80
         schema = json.loads((schemas_dir() / "report.schema.json").read_text())
         jsonschema.Draft202012Validator(schema).validate(ran.report())
+
+    def test_what_the_baseline_cannot_do_is_no_fault_of_the_artifact(
+        self, make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watch = stopwatch(make_fake, monkeypatch, cannot_open="fp32")
+        missing = watch.measure(["speedup.decode"])["missing"]["speedup.decode"]
+        assert missing == "the baseline fp32 cannot be timed: no kernels; give --provider cpu"
+        with pytest.raises(ArtifactError, match="no kernels"):
+            stopwatch(make_fake, monkeypatch, cannot_open="int8").measure(["speedup.decode"])
+
+    def test_what_the_baselines_backend_notes_stands_beside_the_speed_up(
+        self, make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = stopwatch(make_fake, monkeypatch).measure(["speedup.decode"])
+        assert found["notes"] == ["int8 was opened"]
+        assert found["baseline_notes"] == ["fp32 was opened"]
+        figures = {"baseline": "fp32", "baseline_notes": found["baseline_notes"], "pairs": 3}
+        ratio = {"ratio": 1.0, "ci": None, "reason": None}
+        [table, *_] = slo_tables({"speedup": {**figures, "decode": ratio, "call": ratio}}, {})
+        assert "fp32: fp32 was opened" in table.notes
 
     def test_without_a_baseline_a_speed_up_stays_open(
         self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path

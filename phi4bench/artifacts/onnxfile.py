@@ -58,8 +58,8 @@ class OnnxFile:
     `inputs`, `outputs`: names to their shapes, `None` where a dimension is free. `operators`: how often each occurs.
     `bits`: how often each `bits` of MatMulNBits and its kin occurs. `elements`: weights by type, in elements.
     `external`: file name to the bytes that it must at least hold. `opsets`: 0 for a file cut off after its graph.
-    `tensors`, `nodes`: those of the graph and of its subgraphs, in file order. `constants`: by their outputs, the
-    values of the Constant nodes that hold a single int64.
+    `tensors`, `nodes`: those of the graph and of its subgraphs, in file order. `constants`: by their names, the values
+    of the Constant nodes and the initializers that hold a single int64.
     """
 
     inputs: Mapping[str, tuple[int | None, ...]]
@@ -134,7 +134,9 @@ def _graph(data: memoryview, found: _Found, depth: int) -> None:
         if number == 1:  # GraphProto.node
             _node(message(value), found, depth)
         elif number == 5:  # initializer
-            found.tensors.append(_tensor(message(value), found))
+            found.tensors.append(tensor := _tensor(message(value), found))
+            if (single := _single(message(value))) is not None:
+                found.constants[tensor.name] = single
         elif number == 15:  # sparse_initializer: values and indices are tensors
             for inner, part in fields(message(value)):
                 if inner in (1, 2):

@@ -143,6 +143,9 @@ class HfBackend:
         ignored = [key for key, _ in provider.options if key != "device_id"]
         if ignored:
             self.notes.append(f"{', '.join(ignored)}: onnxruntime's own, and nothing to transformers")
+        if provider.graph_optimization != BEST.graph_optimization:
+            level = provider.graph_optimization
+            self.notes.append(f"--graph-optimization {level}: of ONNX files, and nothing to transformers")
         if provider.name == "cpu" or (provider.name == AUTO and not count):
             return "cpu"
         if provider.device_id >= count:

@@ -56,6 +56,7 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
     if found.pairs:
         figures["speedup"] = {
             "baseline": stored.get("baseline"),
+            "baseline_notes": list(stored.get("baseline_notes") or ()),
             "pairs": len(found.pairs),
             **{name.removeprefix("speedup."): _ratio(judgement, name) for name in SPEEDUP_GATES},
         }
@@ -115,6 +116,7 @@ def _speedup(figures: Mapping[str, Any]) -> Iterator[Table]:
     ]
     note = f"medians of {counted(found['pairs'], 'pair')} of calls, each by both in turn (A B, B A, ...)"
     notes = [note, *(f"{label}: {reason}" for label, _, _, reason in rows if reason)]
+    notes += [f"{found['baseline']}: {said}" for said in found.get("baseline_notes", ())]
     heads = (f"against {found['baseline']}", "speed-up", "bounds")
     yield Table(heads, tuple(row[:3] for row in rows), tuple(notes))
 

@@ -12,13 +12,11 @@ from phi4bench import __version__
 from phi4bench.artifacts import Artifact
 from phi4bench.artifacts.parts import weigh
 from phi4bench.backends import Decoding
-from phi4bench.backends.providers import AUTO
 from phi4bench.calls import Json
 from phi4bench.counting import counted
 from phi4bench.datasets import sample
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable, wrapped
-from phi4bench.prompts import Prompt
 from phi4bench.run.early import Early, uncompared
 from phi4bench.run.generation import Generation, Settings, generate, render, stored
 from phi4bench.run.judging import REGRESSION, Judgement, assess
@@ -31,10 +29,10 @@ from phi4bench.run.rereading import reread
 from phi4bench.run.scoring import measure
 from phi4bench.run.scratch import scratch_folder
 from phi4bench.run.sequential import Lookout
+from phi4bench.run.telling import devices_apart, header, made_line, run_by_line
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Size, size_to_json
 from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, TIMED_GATES
-from phi4bench.timing import device_of
 from phi4bench.transcripts import Completion, Transcript
 
 SLO_SECONDS = 60.0
@@ -117,8 +115,8 @@ class Judge:
             if needed:
                 with self._settings() as settings:
                     made = generate(artifact, items, settings, self.progress, self.deadline, lookout)
-                self._tell(_made(made))
-                for line in (*([_run_by(made.runtime)] if made.runtime else []), *made.notes):
+                self._tell(made_line(made))
+                for line in (*([run_by_line(made.runtime)] if made.runtime else []), *made.notes):
                     self._tell(line)
             run = self._saved(artifact, made, facts, needed)
             if not needed or (lookout and made.missing):
@@ -175,7 +173,7 @@ class Judge:
         lookout = early.over_baseline(run) if early else None
         before = self._run(baseline, {"role": "baseline"}, True, lookout)
         run = replace(run, facts={**run.facts, "baseline": before.artifact["id"]})
-        note = _apart(run, before)
+        note = devices_apart(run, before)
         if note:
             self._tell(note)
             made = run.facts["generation"]
@@ -197,7 +195,7 @@ class Judge:
         with self._settings() as settings:
             free = replace(settings, decoding=replace(settings.decoding, mode="free"))
             made = generate(artifact, items, free, self.progress, self.deadline)
-        self._tell("free beside   " + _made(made).removeprefix("completions").strip())
+        self._tell("free beside   " + made_line(made).removeprefix("completions").strip())
         found = (made.transcripts.get(item.case_id) for item in items)
         return tuple(one.completion if one else None for one in found)
 
@@ -245,7 +243,8 @@ class Judge:
                 self.deadline,
             )
             found = stopwatch.measure(gates)
-        for note in found.get("notes", ()):
+        of_baseline = (f"{found['baseline']}: {note}" for note in found.get("baseline_notes", ()))
+        for note in (*found.get("notes", ()), *of_baseline):
             self._tell(f"speed         {note}")
         return {**found, "parameters": _parameters(subject)}
 
@@ -279,57 +278,6 @@ def sizes(subject: Subject) -> dict[str, Any]:
         return size_to_json(Size(weigh(subject.artifact), baseline))
     except Phi4benchError as error:
         return {"missing": printable(str(error), 300)}
-
-
-def header(artifact: Artifact, plan: Plan, prompt: Prompt, baseline: bool = False) -> list[str]:
-    """What is about to be run, for people to check before it costs anything; of a `baseline`, what differs."""
-    inferred = any(line.startswith("dialect") for line in artifact.dialect_inferred)
-    source = "--dialect" if plan.options.dialect else "inferred" if inferred else "declared by its manifest"
-    dataset = plan.dataset
-    groups = len({case.group for case in dataset.cases})
-    name = f"baseline {artifact.id}" if baseline else artifact.id
-    about = [
-        f"{name}: {artifact.format}, {artifact.precision}, {artifact.bytes / 1e6:.1f} MB,"
-        f" sha256 {artifact.sha256[:12]}",
-        f"  dialect {artifact.dialect.name}, turns {artifact.dialect.turns.name} ({source})",
-        *(["  random weights: speed and memory are real, accuracy is not"] if artifact.random_weights else []),
-        *(f"  {printable(line)}" for line in artifact.dialect_inferred),
-    ]
-    if baseline:
-        return [part for line in about for part in wrapped(line)]
-    lines = [
-        *about,
-        f"  cases   {len(dataset.cases):,} in {counted(groups, 'group')}, {printable(dataset.path, 200)},"
-        f" sha256 {dataset.sha256[:12]}",
-        *(f"  {printable(line, 200)}" for line in dataset.notes),
-        f"  targets {', '.join(plan.targets.names)}",
-        *(["  decode  constrained: what the mask lets through is judged"] if plan.options.decode != "free" else []),
-        *_asked(plan.options),
-        *_left_out(plan),
-    ]
-    return [
-        *(part for line in lines for part in wrapped(line)),
-        *wrapped(f"first prompt  {printable(prompt.text, 400)}", "  ", break_words=True),
-    ]
-
-
-def _asked(options: RunOptions) -> list[str]:
-    """How it is to be run, as far as that was said."""
-    provider = options.provider
-    parts = [f"--provider {provider.name}"] if provider.name != AUTO else []
-    parts += [f"{key}={printable(value, 100)}" for key, value in provider.options]
-    if provider.graph_optimization != "all":
-        parts.append(f"graph optimization {provider.graph_optimization}")
-    parts += [f"{options.threads} threads"] if options.threads else []
-    return [f"  run by  {', '.join(parts)}"] if parts else []
-
-
-def _left_out(plan: Plan) -> list[str]:
-    if not plan.xfails:
-        return []
-    out = counted(len(plan.dataset.cases) - len(plan.judged), "case")
-    families = f"{len(plan.xfails['sizes']):,} in {plan.xfails['name']}"
-    return [f"  known failures  {families}: {out} left out of every rate"]
 
 
 def card(artifact: Artifact) -> dict[str, Any]:
@@ -385,40 +333,6 @@ def _generation_facts(made: Generation) -> dict[str, Any]:
 
 def _why_stopped(options: RunOptions) -> str:
     return f"the time limit of {options.time_limit_s:g} s was reached" if options.time_limit_s is not None else ""
-
-
-def _made(made: Generation) -> str:
-    line = f"completions   {made.from_cache:,} from cache, {made.generated:,} generated"
-    if made.generated and made.seconds:
-        line += f" in {made.seconds:.1f} s ({made.generated / made.seconds:.1f} cases/s)"
-    if made.peak_rss_bytes:
-        line += f", {made.peak_rss_bytes / 2**20:,.0f} MiB at most"
-    return line + (f", {made.missing:,} missing" if made.missing else "")
-
-
-def _apart(run: SavedRun, baseline: SavedRun) -> str:
-    """That the two were run on different kinds of device, where they were: part of a difference may be the devices'."""
-    runtimes = [one.facts["generation"]["runtime"] for one in (run, baseline)]
-    devices = [device_of(runtime) for runtime in runtimes]
-    if not all(runtimes) or devices[0] == devices[1]:
-        return ""
-    return (
-        f"{run.artifact['id']} was run on the {devices[0]} and its baseline on the {devices[1]}: part of what differs"
-        " may be theirs; give the --provider that both can be run by"
-    )
-
-
-def _run_by(runtime: Mapping[str, Json]) -> str:
-    """What made the completions; a fake says little of itself."""
-    options, graph, threads = (runtime.get(key) for key in ("provider_options", "graph_optimization", "threads"))
-    parts = [
-        " ".join(str(runtime[key]) for key in ("runtime", "version") if runtime.get(key)),
-        str(runtime.get("provider") or runtime.get("device") or ""),
-        *(f"{key}={value}" for key, value in (options.items() if isinstance(options, dict) else ())),
-        f"{threads} threads" if threads else "",
-        f"graph optimization {graph}" if graph else "",
-    ]
-    return "run by        " + printable(", ".join(filter(None, parts)), 300)
 
 
 def _packages(machine: Mapping[str, Json]) -> dict[str, Any]:

@@ -141,7 +141,7 @@ class Stopwatch:
         pairs: list[list[Any]] = []
         prompts = self._prompts(self.wanted.pairs)
         with TimedChild(self._setup(baseline), self.deadline) as other:
-            opened = [one.ask("open", batch=1)["identity"] for one in (child, other)]
+            opened = [child.ask("open", batch=1)["identity"], _open_baseline(other, baseline)["identity"]]
             here, there = map(device_of, opened)
             if here != there:
                 raise BackendError(
@@ -160,7 +160,14 @@ class Stopwatch:
                 if time.monotonic() >= until:
                     break
             self.progress.finish()
-        return {"pairs": pairs, "baseline": baseline.id, "device": device_of(opened[0]), "runtime": opened[0]}
+            notes = list(other.notes)
+        return {
+            "pairs": pairs,
+            "baseline": baseline.id,
+            "baseline_notes": notes,
+            "device": device_of(opened[0]),
+            "runtime": opened[0],
+        }
 
     def _loads(self, child: TimedChild) -> dict[str, Any]:
         """Closed loops of growing size, and open ones at shares of what the largest of them served."""
@@ -234,6 +241,14 @@ class Stopwatch:
         chosen = list(sample(self._calling, min(count, len(self._calling)), self.seed))
         random.Random(self.seed).shuffle(chosen)  # noqa: S311 - so that a run cut short has calls of every kind
         return [chosen[at % len(chosen)] for at in range(count)]
+
+
+def _open_baseline(child: TimedChild, baseline: Artifact) -> dict[str, Any]:
+    """One call at a time. BackendError where it cannot be opened: that is no fault of the artifact that is judged."""
+    try:
+        return child.ask("open", batch=1)
+    except ArtifactError as error:
+        raise BackendError(f"the baseline {baseline.id} cannot be timed: {error.what}", error.hint) from None
 
 
 def _load() -> float | None:
