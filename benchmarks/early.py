@@ -20,10 +20,9 @@ from phi4bench.cases import Case
 from phi4bench.datasets import fixtures_dir, load_cases
 from phi4bench.gates import Outcome, judge_levels
 from phi4bench.levels import Level, Score
-from phi4bench.rejection import Watch
+from phi4bench.rejection import Watch, alphas
 from phi4bench.run.jobs import portions
-from phi4bench.stats import Bet, Interval, normal_quantile, wilson
-from phi4bench.stats.betting import STAKES
+from phi4bench.stats import Bet, Interval, Stakes, normal_quantile, wilson
 from phi4bench.targets import PAIRED_GATES, Targets, merge_targets, parse_targets
 
 Floats = npt.NDArray[np.float64]
@@ -92,12 +91,15 @@ def ever_refuted(outcomes: Counts, sizes: Counts, mean: float, alpha: float) -> 
     span = 2 * largest + 1
     size, outcome = np.divmod(np.arange(span * (largest + 1)), span)
     gain = np.maximum(mean * size - (outcome - largest), (mean - 1.0) * largest) / ((1.0 - mean) * largest)
-    growth = np.stack([np.log1p(stake * gain) for stake in STAKES], axis=1)
-    logs = np.cumsum(growth[sizes * span + outcomes + largest], axis=1)
+    stakes = Stakes.against(mean, largest)
+    growth = np.stack([np.log1p(part * gain) for part in stakes.parts], axis=1)
+    logs = np.log(stakes.capital) + np.cumsum(growth[sizes * span + outcomes + largest], axis=1)
     top = logs.max(axis=2)
-    most = top.max(axis=1)  # the capital, a mean over the stakes, is no larger: most rows need no more than that
-    near = np.flatnonzero(most >= threshold)
-    most[near] = (top[near] + np.log(np.exp(logs[near] - top[near, :, None]).mean(axis=2))).max(axis=1)
+    most = top.max(axis=1)
+    near = np.flatnonzero(
+        most + np.log(len(stakes.parts)) >= threshold
+    )  # the sum of six is at most six times the largest
+    most[near] = (top[near] + np.log(np.exp(logs[near] - top[near, :, None]).sum(axis=2))).max(axis=1)
     found: npt.NDArray[np.bool_] = most >= threshold
     for row in range(min(CHECKED, len(outcomes))):
         bet = Bet(mean, largest)
@@ -151,15 +153,16 @@ def one_pair(
 def all_gates(icc: float, trials: int, seed: int) -> AtEdge:
     """Artifacts that are exactly at guide's target in all five gates, over the families of the shipped split."""
     rng = np.random.default_rng([seed, 99, round(10 * icc)])
-    cases, alpha, refuted = load_cases().cases, ALPHA / len(EDGE), 0
+    cases, refuted = load_cases().cases, 0
+    alpha = tuple(alphas(ALPHA, dict(zip(PAIRED_GATES, EDGE, strict=True))).values())
     calling, other = (_family_sizes([case for case in cases if case.expects_call is calls]) for calls in (True, False))
     for rows in in_portions(trials):
         kinds = drawn(calling, _kinds(EDGE[:4]), icc, rows, rng)
         found = np.zeros(rows, bool)
         for level in range(1, 5):
-            found |= ever_refuted(kinds[:, :, level:].sum(axis=2), calling, EDGE[level - 1], alpha)
+            found |= ever_refuted(kinds[:, :, level:].sum(axis=2), calling, EDGE[level - 1], alpha[level - 1])
         right = drawn(other, (EDGE[4], 1 - EDGE[4]), icc, rows, rng)[:, :, 0]
-        refuted += int((found | ever_refuted(right, other, EDGE[4], alpha)).sum())
+        refuted += int((found | ever_refuted(right, other, EDGE[4], alpha[4])).sum())
     return AtEdge("early*", f"{len(calling) + len(other)} x 1-2", icc, "all 5 gates at target", trials, refuted)
 
 

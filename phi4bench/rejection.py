@@ -1,8 +1,9 @@
 """Early rejection: families in a seeded order, and after which of them a required gate is certain to fail. Pure.
 
-Each watched gate is bet against (`stats.betting`) at the targets' alpha divided by the number of watched gates.
-Promotion needs no such correction, for it takes every gate at once; a rejection takes any one of them, so without it an
-artifact that meets all its targets would be rejected by chance as often as the gates' errors add up to.
+Each watched gate is bet against (`stats.betting`) at a part of the targets' alpha: a third of it is divided evenly, the
+rest so that gates of the artifact's own take about as many cases each. Promotion needs no such correction, for it takes
+every gate at once; a rejection takes any one of them, so without it an artifact that meets all its targets would be
+rejected by chance as often as the gates' errors add up to.
 
 Nothing is ever promoted here. A gate that was not refuted by the last family is judged by its own interval, as ever.
 """
@@ -17,7 +18,7 @@ from typing import Any
 from phi4bench.cases import Case
 from phi4bench.gates import LEAST_GROUPS, counts_towards
 from phi4bench.levels import Level, Score
-from phi4bench.stats import Bet, upper_bound
+from phi4bench.stats import Bet, divided, upper_bound
 from phi4bench.targets import PAIRED_GATES, Targets
 
 REGRESSION = "regression."
@@ -44,7 +45,7 @@ class Refuted:
 class Rejection:
     """Where an artifact was rejected early. `cases` of `total` had been looked at, in so many families.
 
-    `alpha`: of each watched gate. `upper`: what is certain at all looks so far of every watched gate that was bet on.
+    Of each watched gate that was bet on, `alphas`: its part of alpha; `upper`: what is certain at all looks so far.
     """
 
     refuted: tuple[Refuted, ...]
@@ -52,7 +53,7 @@ class Rejection:
     total: int
     families: int
     total_families: int
-    alpha: float
+    alphas: Mapping[str, float]
     upper: Mapping[str, float]
 
     @property
@@ -89,11 +90,34 @@ class Stop:
         return cls(seed, tuple(gates), pairs) if pairs >= 0 and all(gate in WATCHED for gate in gates) else None
 
 
-def family_order(groups: Iterable[str], seed: int) -> tuple[str, ...]:
-    """Each group once, in an order that only the names and the seed decide."""
-    order = sorted(set(groups))
-    random.Random(seed).shuffle(order)  # noqa: S311 - an order, no secret
-    return tuple(order)
+def family_order(cases: Sequence[Case], gates: Iterable[str], seed: int) -> tuple[str, ...]:
+    """Each family once, in an order that only the cases, the gates that are watched and the seed decide.
+
+    To every gate the families that concern it come in an order as good as any. Those of gates that share none, such as
+    of calls and of abstention, take turns case by case, for one in five of all may be too few to see anything in.
+    Families that concern no gate come last.
+    """
+    sizes: dict[str, int] = {}
+    for case in cases:
+        sizes[case.group] = sizes.get(case.group, 0) + 1
+    pools: list[set[str]] = []
+    for gate in gates:
+        pool = set(_sizes(gate, cases))
+        apart = [other for other in pools if not other & pool]
+        pools = [*apart, pool.union(*(other for other in pools if other & pool))]
+    draw = random.Random(seed)  # noqa: S311 - an order, no secret
+    waiting = []
+    for pool in sorted(filter(None, pools), key=min):
+        waiting.append(sorted(pool, reverse=True))
+        draw.shuffle(waiting[-1])
+    rest = sorted(sizes.keys() - set().union(*pools))
+    draw.shuffle(rest)
+    order, drawn = [], [0] * len(waiting)
+    while any(waiting):
+        turn = min((place for place, left in enumerate(waiting) if left), key=drawn.__getitem__)
+        order.append(waiting[turn].pop())
+        drawn[turn] += sizes[order[-1]]
+    return (*order, *rest)
 
 
 def watched_gates(
@@ -111,6 +135,16 @@ def watched_gates(
     return tuple(found)
 
 
+def alphas(alpha: float, figures: Mapping[str, float]) -> dict[str, float]:
+    """Of each gate its part of alpha. `figures`: by gate; of a paired one its margin."""
+    own = {name: figure for name, figure in figures.items() if not name.startswith(REGRESSION)}
+    if not own:
+        return {name: alpha / len(figures) for name in figures}
+    even, further = alpha / 3 / len(figures), divided(2 * alpha / 3, list(own.values()))
+    by_pace = dict(zip(own, further, strict=True))
+    return {name: even + by_pace.get(name, 0.0) for name in figures}
+
+
 @dataclass
 class _Line:
     """One gate's bet, with what was settled so far. `paired`: outcomes are the candidate's less the baseline's."""
@@ -118,6 +152,7 @@ class _Line:
     gate: str
     paired: bool
     bet: Bet
+    alpha: float
     outcomes: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
 
@@ -132,8 +167,14 @@ class _Line:
             self.sizes.append(sum(of for _, _, of in sums))
             self.bet.settle(self.outcomes[-1], self.sizes[-1])
 
-    def upper(self, alpha: float) -> float:
-        return upper_bound(self.outcomes, self.sizes, self.bet.largest, alpha, -1.0 if self.paired else 0.0)
+    @property
+    def certain(self) -> bool:
+        """A gate on too few families is never decided, by this no more than by its interval."""
+        return self.bet.families >= LEAST_GROUPS and self.bet.refuted(self.alpha)
+
+    def upper(self) -> float:
+        least = -1.0 if self.paired else 0.0
+        return upper_bound(self.outcomes, self.sizes, self.bet.stakes, self.bet.largest, self.alpha, least)
 
 
 class Watch:
@@ -147,8 +188,7 @@ class Watch:
     def __init__(
         self, cases: Sequence[Case], targets: Targets, precision: str, gates: Sequence[str], seed: int
     ) -> None:
-        self.gates, self.seed, self.order = tuple(gates), seed, family_order((case.group for case in cases), seed)
-        self.alpha = targets.alpha / max(len(self.gates), 1)
+        self.gates, self.seed, self.order = tuple(gates), seed, family_order(cases, gates, seed)
         self.settled = self.settled_pairs = 0
         """Families, of the candidate's gates and of the paired ones."""
         self.rejection: Rejection | None = None
@@ -158,14 +198,14 @@ class Watch:
             self._sizes[case.group] += 1
         self._scores: dict[str, dict[str, Score]] = {group: {} for group in self.order}
         self._before: dict[str, dict[str, Score]] = {group: {} for group in self.order}
-        figures = {target.name: target.figure(precision) for target in targets.required(precision)}
+        required = {target.name: target.figure(precision) for target in targets.required(precision)}
+        figures = {name: figure for name in self.gates if (figure := required.get(name)) is not None}
         self._rates: list[_Line] = []
         self._pairs: list[_Line] = []
-        for name in self.gates:
-            figure, largest = figures.get(name), max(_sizes(name, cases).values(), default=0)
-            if figure is not None and largest:
-                paired = name.startswith(REGRESSION)
-                line = _Line(name, paired, Bet(-figure if paired else figure, largest))
+        for name, alpha in alphas(targets.alpha, figures).items():
+            paired, largest = name.startswith(REGRESSION), max(_sizes(name, cases).values(), default=0)
+            if largest:
+                line = _Line(name, paired, Bet(-figures[name] if paired else figures[name], largest), alpha)
                 (self._pairs if paired else self._rates).append(line)
 
     @property
@@ -205,22 +245,19 @@ class Watch:
         group = self.order[families - 1]
         for line in lines:
             line.settle(self._scores[group].values(), self._before[group] if line.paired else {})
-        if families < len(self.order) and any(self._certain(line) for line in lines):
+        if families < len(self.order) and any(line.certain for line in lines):
             self.rejection = self._rejection(families)
 
     def _whole(self, scores: Mapping[str, Mapping[str, Score]], place: int) -> bool:
         return place < len(self.order) and len(scores[self.order[place]]) == self._sizes[self.order[place]]
 
-    def _certain(self, line: _Line) -> bool:
-        """A gate on too few families is never decided, by this no more than by its interval."""
-        return line.bet.families >= LEAST_GROUPS and line.bet.refuted(self.alpha)
-
     def _rejection(self, families: int) -> Rejection:
         lines = [*self._rates, *self._pairs]
-        upper = {line.gate: line.upper(self.alpha) for line in lines if line.sizes}
-        refuted = tuple(Refuted(line.gate, upper[line.gate], line.bet.mean) for line in lines if self._certain(line))
+        upper = {line.gate: line.upper() for line in lines if line.sizes}
+        parts = {line.gate: line.alpha for line in lines if line.sizes}
+        refuted = tuple(Refuted(line.gate, upper[line.gate], line.bet.mean) for line in lines if line.certain)
         cases = sum(self._sizes[group] for group in self.order[:families])
-        return Rejection(refuted, cases, len(self._groups), families, len(self.order), self.alpha, upper)
+        return Rejection(refuted, cases, len(self._groups), families, len(self.order), parts, upper)
 
 
 def _sizes(gate: str, cases: Sequence[Case]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from phi4bench.datasets import case_from_json
 from phi4bench.datasets.shipped import fixtures_dir
 from phi4bench.datasets.toolsets import read_toolset
 from phi4bench.levels import Level, Score
-from phi4bench.rejection import Refuted, Rejection, Stop, Watch, family_order, watched_gates
+from phi4bench.rejection import Refuted, Rejection, Stop, Watch, alphas, family_order, watched_gates
 from phi4bench.run.judging import SUITE_GATES
 from phi4bench.targets import merge_targets, parse_targets
 
@@ -36,8 +37,8 @@ def watch(cases: Sequence[Case] = CASES, gates: Sequence[str] = OWN, seed: int =
     return Watch(cases, GUIDE, precision, gates, seed)
 
 
-def in_order(cases: Sequence[Case], seed: int = 0) -> list[Case]:
-    places = {group: place for place, group in enumerate(family_order((case.group for case in cases), seed))}
+def in_order(cases: Sequence[Case], seed: int = 0, gates: Sequence[str] = OWN) -> list[Case]:
+    places = {group: place for place, group in enumerate(family_order(cases, gates, seed))}
     return sorted(cases, key=lambda case: places[case.group])
 
 
@@ -71,10 +72,36 @@ class TestWatchedGates:
 
 class TestOrder:
     def test_the_seed_alone_decides_it(self) -> None:
-        groups = [case.group for case in CASES]
-        assert family_order(groups, 3) == family_order(list(reversed(groups)), 3)
-        assert family_order(groups, 3) != family_order(groups, 4)
-        assert sorted(family_order(groups, 3)) == sorted(set(groups))
+        groups = {case.group for case in CASES}
+        assert family_order(CASES, OWN, 3) == family_order(CASES[::-1], OWN[::-1], 3)
+        assert family_order(CASES, OWN, 3) != family_order(CASES, OWN, 4)
+        assert sorted(family_order(CASES, OWN, 3)) == sorted(groups)
+        assert sorted(family_order(CASES, (), 3)) == sorted(groups)
+
+    def test_calls_and_abstention_take_turns(self) -> None:
+        calls, others = CASES[:170], CASES[170:190]
+        assert all(case.expects_call for case in calls)
+        assert not any(case.expects_call for case in others)
+        first = in_order([*calls, *others])[:40]
+        assert sum(case.expects_call for case in first) == 20
+        alone = in_order([*calls, *others], gates=("tool",))
+        assert all(case.expects_call for case in alone[:170])  # the others concern no gate: last
+
+    def test_within_a_gates_families_any_may_come_first(self) -> None:
+        """Of six families, each is first about as often: chi squared, 5 degrees of freedom, 99.9%: below 20.5."""
+        few = [*CASES[:6], *CASES[300:]]
+        orders = [in_order(few, seed) for seed in range(600)]
+        firsts = Counter(next(case.group for case in order if case.expects_call) for order in orders)
+        assert sum((firsts[case.group] - 100) ** 2 / 100 for case in CASES[:6]) < 20.5
+
+    def test_gates_that_share_a_family_share_an_order(self) -> None:
+        """One family that expects both links calls and abstention: turns by case would favour its kind for one gate."""
+        linked = [replace(case, group="both") if number in (0, 200) else case for number, case in enumerate(CASES)]
+        few = [case for number, case in enumerate(linked) if number < 170 or number in (200, 201)]
+        places = [
+            place for seed in range(200) for place, case in enumerate(in_order(few, seed)) if case.id == CASES[201].id
+        ]
+        assert 60 < sum(places) / 200 < 112  # the only other family without a call: anywhere among 171
 
     def test_what_is_finished_first_changes_nothing(self) -> None:
         wrong = [scored(case, Level.PARSED) for case in in_order(PAIRS_OF_CASES)]
@@ -100,7 +127,7 @@ class TestRejection:
         found = rejected(watch(), [scored(case, Level.PARSED) for case in in_order(CASES)])
         assert found is not None
         assert [one.gate for one in found.refuted] == ["tool", "parameter"]
-        assert found.alpha == 0.05 / 5
+        assert found.alphas == alphas(0.05, dict(zip(OWN, (0.97, 0.95, 0.95, 0.90, 0.90), strict=True)))
         assert 0.0 < found.upper["tool"] < 0.95 < found.upper["detection"]
         assert found.line.startswith(f"rejected early after {found.cases} of 320 cases: tool's upper bound ")
         assert "% is below 95%" in found.line
@@ -108,7 +135,7 @@ class TestRejection:
     def test_forty_families_are_needed_however_bad_they_are(self) -> None:
         seen = 0
         one = watch(gates=("tool",))
-        for case in in_order(CASES):
+        for case in in_order(CASES, gates=("tool",)):
             seen += case.expects_call
             if one.add(scored(case, Level.NOTHING)):
                 break
@@ -119,9 +146,9 @@ class TestRejection:
 
     def test_the_last_family_leaves_nothing_to_stop(self) -> None:
         """Wrong in the last family but one, and sure then: rejected; in the last: judged by its interval."""
-        forty = in_order(CASES[:40])
+        forty = in_order(CASES[:40], gates=("tool",))
         assert rejected(watch(forty, ("tool",)), [scored(case, Level.NOTHING) for case in forty]) is None
-        more = in_order(CASES[:41])
+        more = in_order(CASES[:41], gates=("tool",))
         assert rejected(watch(more, ("tool",)), [scored(case, Level.NOTHING) for case in more]) is not None
 
     def test_a_known_failure_is_not_looked_at(self) -> None:
@@ -139,12 +166,12 @@ class TestRejection:
 class TestPairs:
     def test_a_loss_beyond_the_margin_is_refuted_wherever_the_baseline_comes_from(self) -> None:
         """The levels that lose one case in ten, of which the baseline had all right."""
-        ordered = in_order(CASES)
+        gates = ("regression.tool", "regression.parameter")
+        ordered = in_order(CASES, gates=gates)
         after = [
             scored(case, Level.RIGHT_TOOL if number % 10 < 3 else Level.RIGHT_PARAMETERS)
             for number, case in enumerate(ordered)
         ]
-        gates = ("regression.tool", "regression.parameter")
         first, last = watch(gates=gates, precision="int8"), watch(gates=gates, precision="int8")
         for case in ordered:
             first.add(scored(case), baseline=True)

@@ -166,14 +166,14 @@ def pair_figures(gate: RegressionResult) -> dict[str, Any]:
 
 
 def _early_rejection(found: Rejection | None) -> dict[str, Any] | None:
-    """`None` where every case was judged. `alpha`: of each gate in `watched`, whose bound holds at all looks."""
+    """`None` where every case was judged. `alphas`: of each gate in `watched`, whose bound holds at all looks."""
     if found is None:
         return None
     return {
         "reason": found.line,
         "gates": [{"name": one.gate, "upper": one.upper, "target": one.edge} for one in found.refuted],
         "watched": dict(found.upper),
-        "alpha": found.alpha,
+        "alphas": dict(found.alphas),
         "cases": found.cases,
         "cases_total": found.total,
         "groups": found.families,

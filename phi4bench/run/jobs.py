@@ -28,8 +28,8 @@ class Item:
     answer: tuple[Segment, ...] = ()
 
 
-LEAST_AT_A_TIME = 48
-"""Cases handed to a backend together where a run may stop at any of them: three rounds of a large model's rows."""
+LEAST_AT_A_TIME = 32
+"""Cases handed to a backend together where a run may stop at any of them: two rounds of a large model's rows."""
 
 
 def portions(count: int) -> Iterator[tuple[int, int]]:
@@ -40,7 +40,7 @@ def portions(count: int) -> Iterator[tuple[int, int]]:
     """
     start = 0
     while start < count:
-        end = min(count, start + max(LEAST_AT_A_TIME, start // 4))
+        end = min(count, start + max(LEAST_AT_A_TIME, start // 6))
         yield start, end
         start = end
 

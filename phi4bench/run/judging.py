@@ -282,7 +282,7 @@ def _as_far_as_compared(baseline: SavedRun, run: SavedRun, cases: Sequence[Case]
     stop = Stop.from_json(run.facts.get("stopped_early"))
     if stop is None:
         return baseline
-    return only_groups(baseline, family_order((case.group for case in cases), stop.seed)[: stop.pairs])
+    return only_groups(baseline, family_order(cases, stop.gates, stop.seed)[: stop.pairs])
 
 
 def _rejection(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phi4bench.stats.betting import Bet, upper_bound
+from phi4bench.stats.betting import Bet, Stakes, divided, upper_bound
 from phi4bench.stats.clusters import Tally, design_effect, tally
 from phi4bench.stats.distributions import binomial_two_sided_p, normal_quantile, t_quantile
 from phi4bench.stats.paired import (
@@ -21,12 +21,14 @@ __all__ = [
     "Bet",
     "Flips",
     "Interval",
+    "Stakes",
     "Tally",
     "binomial_two_sided_p",
     "cases_for_floor",
     "cases_for_margin",
     "count_flips",
     "design_effect",
+    "divided",
     "fewest_for_quantile",
     "mcnemar_p",
     "mean_interval",
