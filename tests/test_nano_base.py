@@ -204,7 +204,7 @@ def test_tables_go_on_where_a_step_failed(chain, tmp_path):
     (base / "model.safetensors").touch()
     page.write_text(f"{lora_page.BEGIN}\n{lora_page.END}\n")
     given = {"base": base, "out": out, "ranks": [8, 16], "examples": 2, "lr": "1", "epochs": "1", "threads": "1"}
-    given |= {"limit": None, "notes": "", "into": page}
+    given |= {"evaluate_every": "50", "limit": None, "notes": "", "into": page}
     broken.append(("merge", str(out / "r16")))
     with pytest.raises(TrainingError, match="merge"):
         tables.make(**given)

@@ -59,6 +59,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--examples", type=int, default=4000, metavar="N", help="generated training examples")
     parser.add_argument("--lr", default="2e-3", help="nano is small: the guide's 5e-5 moves it little (default: 2e-3)")
     parser.add_argument("--epochs", default="5", help="(default: 5)")
+    parser.add_argument("--evaluate-every", default="200", help="steps between looks at validation (default: 200)")
     parser.add_argument("--threads", default="0", help="CPU threads; 0: torch's default")
     parser.add_argument("--limit", type=int, metavar="N", help="judge on a sample of N cases, to see that it works")
     parser.add_argument("--notes", default="", help="a sentence for the page, on the machine and its load")
@@ -72,6 +73,7 @@ def make(
     examples: int,
     lr: str,
     epochs: str,
+    evaluate_every: str,
     threads: str,
     limit: int | None,
     notes: str,
@@ -84,7 +86,8 @@ def make(
     marks = (lora_page.BEGIN, lora_page.END)
     if into is not None and not (into.is_file() and all(mark in into.read_text(encoding="utf-8") for mark in marks)):
         raise UsageError(f"--into='{printable(str(into), 200)}' has no place for the tables", f"write {marks} into it")
-    settings = ("--lr", lr, "--epochs", epochs, "--threads", threads, "--patience", "0")
+    often = ("--evaluate-every", evaluate_every)
+    settings = ("--lr", lr, "--epochs", epochs, *often, "--threads", threads, "--patience", "0")
     study = Study(model, out, tuple(dict.fromkeys(ranks)), examples, settings, limit)
     found = read_json_file(out / RESULTS) if (out / RESULTS).is_file() else {}
     results: dict[str, Any] = {
