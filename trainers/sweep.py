@@ -23,7 +23,7 @@ from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers import tables
 from trainers.base import read_json_file, write_json
-from trainers.devices import there, visible
+from trainers.devices import usable, visible
 from trainers.grid import Trial
 from trainers.results import FAILED, FINISHED, Result, is_finished, read_result
 from trainers.trial import run_trial
@@ -77,8 +77,11 @@ def one_by_one(asked: Sweep, parallel: int) -> Runner:
     """`parallel` trials at a time in child processes of this one, on this machine. GPUs are dealt out, one each."""
 
     def run(trials: Sequence[Trial], over: Over) -> None:
+        devices, lacking = usable() if parallel > 1 else ((), "")
+        if lacking:
+            _say(lacking)
         lanes: SimpleQueue[dict[str, str]] = SimpleQueue()
-        for lane in _lanes(parallel, there()):
+        for lane in _lanes(parallel, devices):
             lanes.put(lane)
 
         def one(trial: Trial) -> tuple[Trial, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from phi4bench.errors import UsageError
 from trainers.data import Data
-from trainers.devices import halves, there, visible
+from trainers.devices import halves, usable, visible
 from trainers.faults import TrainingError
 from trainers.trial import run_trial
 
@@ -44,12 +44,12 @@ def both(
     """Train each track into a folder of its name in `out`; returns the folders. The same command goes on.
 
     `arguments`: of `sft`, without `--out` and `--track`. `devices`: as CUDA_VISIBLE_DEVICES takes them; `None`: those
-    of this machine; several share the batches of a step. Raises `TrainingError` that names each track that failed; the
-    other one is trained all the same.
+    of this machine that torch can use; several share the batches of a step. Raises `TrainingError` that names each
+    track that failed; the other one is trained all the same.
     """
-    some = there() if devices is None else tuple(devices)
+    some, lacking = usable() if devices is None else (tuple(devices), "")
     parts, told = shares(some, at_once)
-    sys.stderr.write(told + "\n")
+    sys.stderr.write("".join(f"{line}\n" for line in (lacking, told) if line))
 
     def one(at: int) -> str:
         folder = out / TRACKS[at]
@@ -75,5 +75,5 @@ def shares(devices: Sequence[str], at_once: bool) -> tuple[list[tuple[str, ...]]
         listed = " and ".join(f"{track} on {', '.join(part)}" for track, part in zip(TRACKS, parts, strict=True))
         return parts, f"both tracks at once: {listed}"
     there_are = f"{len(whole)} CUDA devices" if len(whole) != 1 else "one CUDA device"
-    why = f", since there {'is' if len(whole) == 1 else 'are'} {there_are}" if at_once else ""
+    why = f", since torch has {there_are}" if at_once else ""
     return [whole, whole], f"one track after the other{why}"
