@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -28,6 +29,8 @@ from trainers.sweep import Sweep, one_by_one, runner_of, sweep
 from trainers.trial import LOG, run_trial
 
 GRID = {"rank": [8, 16], "lr": [2e-5, 1e-4], "epochs": [3.0]}
+PATIENCE_S = 600
+"""For what does not come. What comes is not waited for a moment longer, however busy the machine is."""
 
 
 @pytest.fixture
@@ -203,7 +206,7 @@ def test_so_many_trials_run_at_a_time(asked, parallel, monkeypatch):
         with lock:
             at_once += 1
             most = max(most, at_once)
-        met.wait(10)  # breaks, and fails the trial, unless two are here
+        met.wait(PATIENCE_S)  # breaks, and fails the trial, unless two are here
         with lock:
             at_once -= 1
         return ""
@@ -219,7 +222,7 @@ def test_an_interrupt_begins_no_further_trial(asked, monkeypatch):
     def second_waits(folder, arguments, environment):
         ran.append(folder.name)
         if len(ran) == 2:
-            gone.wait(60)
+            gone.wait(PATIENCE_S)
         return ""
 
     def told(pool, wait=True, **named):
@@ -242,10 +245,10 @@ def test_gpus_are_dealt_out_to_trials_that_run_at_the_same_time(asked, monkeypat
 
     def looks(folder, arguments, environment):
         seen.append(environment.get("CUDA_VISIBLE_DEVICES"))
-        met.wait(10)
+        met.wait(PATIENCE_S)
         return ""
 
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    monkeypatch.setattr("trainers.sweep.usable", lambda: (("4", "7"), ""))
     monkeypatch.setattr("trainers.sweep.run_trial", looks)
     sweep(asked, one_by_one(asked, 2))
     assert sorted(seen) == ["4", "4", "7", "7"]
@@ -267,7 +270,8 @@ def test_a_trial_ends_with_the_sweep_that_is_killed_and_frees_its_folder(tmp_pat
     forever = ["data", "--count", "100000000", "--out", str(tmp_path / "x")]
     imports = "from pathlib import Path; from trainers.trial import run_trial"
     code = f"{imports}; run_trial(Path({str(folder)!r}), {forever}, {{}})"
-    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, start_new_session=True)
 
     def is_held():
         with (folder / ".lock").open("ab") as file:
@@ -278,17 +282,21 @@ def test_a_trial_ends_with_the_sweep_that_is_killed_and_frees_its_folder(tmp_pat
         return False
 
     def wait_until(state):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while not ((folder / ".lock").exists() and is_held() is state):
             assert time.monotonic() < deadline
+            assert parent.poll() in (None, -signal.SIGKILL), "the trial ended by itself"
             time.sleep(0.05)
 
     try:
         wait_until(True)
-    finally:
-        parent.send_signal(signal.SIGKILL)
+        parent.kill()
         parent.wait()
-    wait_until(False)
+        wait_until(False)
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # whoever is left
+            os.killpg(parent.pid, signal.SIGKILL)
+        parent.wait()
 
 
 # The table
@@ -361,7 +369,7 @@ def test_a_cluster_that_is_not_there_is_told_in_a_line(asked, monkeypatch):
         raise ConnectionError("no GCS")
 
     monkeypatch.setattr(ray, "init", refuses)
-    with pytest.raises(UsageError, match=r"--address='127.0.0.1:1' cannot be reached \(no GCS\)"):
+    with pytest.raises(UsageError, match=r"--address='127.0.0.1:1' cannot be reached \(no GCS\); see that it runs"):
         runner_of(asked, "ray", 1, "127.0.0.1:1")(asked.trials, lambda trial, reason: None)
 
 

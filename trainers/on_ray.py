@@ -54,7 +54,10 @@ def _start(address: str | None) -> None:
     except Exception as error:  # a bare Exception is what Ray raises where its own processes do not come up in time
         why = printable(str(error), 200)
         if address is not None:
-            raise UsageError(f"--address={printable(address, 100)!r} cannot be reached ({why})") from None
+            raise UsageError(
+                f"--address={printable(address, 100)!r} cannot be reached ({why})",
+                "see that it runs; one that was started with tokens takes RAY_AUTH_MODE=token",
+            ) from None
         raise TrainingError(
             f"Ray did not start on this machine ({why})", "run the same command again, or with --runner local"
         ) from None
