@@ -99,8 +99,8 @@ def judge_levels(
 ) -> dict[str, GateResult]:
     """Every rate that scores yield: the levels and abstention always, the others where there is anything to count.
 
-    Beside the gates that targets may name: each level's rate given the one below it (`tool_given_parsing`), and
-    `structured.<level>` over the cases of the structured track, which count in no other rate of calls.
+    Beside the gates that targets may name: each level's rate given the one below it (`tool_given_parsing`). The cases
+    of the structured track have levels of their own (`structured.parsing`), and count in no other rate of calls.
     """
     results: dict[str, GateResult] = {}
     for name, count in _COUNTERS.items():

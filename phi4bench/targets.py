@@ -51,7 +51,12 @@ from phi4bench.errors import TargetsError
 
 LEVEL_GATES = ("detection", "parsing", "tool", "parameter")
 PAIRED_GATES = (*LEVEL_GATES, "abstention")
-SCORE_GATES = (*PAIRED_GATES, "argument_accuracy", "schema_validity", "selection", "multi_turn", "error_recovery")
+STRUCTURED_GATES = ("structured.parsing", "structured.tool", "structured.parameter")
+"""Of the cases that want a JSON value: it is one, satisfies its schema, and is the expected one."""
+SCORE_GATES = (
+    *PAIRED_GATES, "argument_accuracy", "schema_validity", "selection", "multi_turn", "error_recovery",
+    *STRUCTURED_GATES,
+)  # fmt: skip
 """Rates that are computed from scores."""
 FIDELITY_GATES = ("perplexity_ratio", "top1_agreement", "kl_mean")
 """How closely reference answers are followed, beside the baseline; only for quantized artifacts."""

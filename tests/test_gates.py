@@ -173,6 +173,21 @@ def test_the_structured_track_stays_apart():
     assert results["abstention"].total == 0
     assert "schema_validity" not in results
     assert (results["structured.parameter"].passed, results["structured.parameter"].total) == (50, 50)
+    assert results["structured.parameter"].outcome is None
+
+
+def test_a_targets_file_can_hold_the_structured_track_to_figures():
+    levels = [RIGHT] * 45 + [TOOL] * 10 + [PARSED] * 5  # 60 JSON values, 55 fit their schema, 45 are right
+    values = [Score(f"s{i}", "single", f"s{i}", (), False, level, structured=True) for i, level in enumerate(levels)]
+    named = ("structured.parsing", "structured.tool", "structured.parameter")
+    text = "".join(f'[[gate]]\nname = "{name}"\nfloor = 0.9\nsource = "test"\n' for name in named)
+    results = judge_levels(calls([NOTHING] * 50) + values, parse_targets(text, "mine"))
+    found = {name: (results[name].passed, results[name].total, results[name].outcome) for name in named}
+    assert found == {
+        "structured.parsing": (60, 60, Outcome.PASS),
+        "structured.tool": (55, 60, Outcome.INCONCLUSIVE),
+        "structured.parameter": (45, 60, Outcome.FAIL),
+    }
 
 
 def test_a_case_counts_for_every_tool_it_expects():

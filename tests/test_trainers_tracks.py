@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from phi4bench.levels import Level, score
 from phi4bench.transcripts import Completion
 from trainers.__main__ import main
 from trainers.data import load_examples, write_examples
-from trainers.devices import halves, there
+from trainers.devices import halves, seen_by_torch, there, usable
 from trainers.faults import TrainingError
 from trainers.tracks import both, of_track, shares
 
@@ -101,7 +102,7 @@ def test_one_device_is_not_halved(devices):
         halves(devices)
     parts, told = shares(devices, at_once=True)
     assert parts == [tuple(devices), tuple(devices)]
-    assert told.startswith("one track after the other, since there")
+    assert told.startswith("one track after the other, since torch has")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +125,27 @@ def test_the_drivers_tool_is_asked_where_the_environment_is_silent(monkeypatch, 
     assert there({}) == ("0", "1")
 
 
+@pytest.mark.parametrize(
+    ("count", "names", "says"),
+    [
+        (2, ("4", "7"), ""),
+        (1, ("4",), "2 CUDA devices, but torch 2.13.0+cpu can use only 1 of them"),
+        (0, (), "2 CUDA devices, but torch 2.13.0+cpu can use none of them"),
+    ],
+    ids=["all", "the-first", "none"],
+)
+def test_devices_that_torch_cannot_use_are_told_and_not_dealt_out(count, names, says):
+    environment = {"CUDA_VISIBLE_DEVICES": "4,7"}
+    assert usable(environment, lambda given: (count, "2.13.0+cpu")) == (names, says)
+
+
+def test_torch_is_asked_in_a_process_of_its_own(monkeypatch, tmp_path: Path):
+    torch = pytest.importorskip("torch", reason="needs the `train` extra")
+    assert seen_by_torch(os.environ | {"CUDA_VISIBLE_DEVICES": ""}) == (0, torch.__version__)
+    monkeypatch.setattr("trainers.devices.sys.executable", str(tmp_path / "none"))
+    assert seen_by_torch({}) == (0, "(which does not start)")
+
+
 # Both
 
 
@@ -135,7 +157,7 @@ def ran(out: Path, at_once, devices, reason=lambda track: ""):
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
-        met.wait(10)
+        met.wait(600)
         track = arguments[arguments.index("--track") + 1]
         assert folder == out / track
         found.append((track, environment.get("CUDA_VISIBLE_DEVICES"), processes))
@@ -157,6 +179,13 @@ def test_at_once_each_track_has_its_half(tmp_path: Path):
 
 def test_without_gpus_a_track_is_one_process(tmp_path: Path):
     assert ran(tmp_path, False, []) == ([("structured", None, 1), ("toolcall", None, 1)], 1)
+
+
+def test_gpus_that_torch_cannot_use_are_told_in_a_line(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setattr("trainers.tracks.usable", lambda: ((), "2 CUDA devices, but torch can use none of them"))
+    assert ran(tmp_path, False, None) == ([("structured", None, 1), ("toolcall", None, 1)], 1)
+    told = "2 CUDA devices, but torch can use none of them\none track after the other\n"
+    assert capsys.readouterr().err == told
 
 
 def test_a_track_that_fails_does_not_stop_the_other_and_is_told(tmp_path: Path):
@@ -212,3 +241,22 @@ def test_a_run_tells_how_structured_cases_went_beside_the_calls(run_suites, make
     done = run_suites("--model", fake, "--cases", write(tmp_path / "s.jsonl", lines), "-k", "accuracy")
     told = "structured answers, without a target: 3/3 are JSON, 3/3 fit their schema, 2/3 are as expected"
     assert told in " ".join(done.out.split())
+
+
+def test_a_targets_file_can_stop_a_model_for_its_structured_answers(run_suites, make_fake, tmp_path: Path):
+    lines = [structured(number) for number in range(60)]
+    fake = make_fake()
+    with (fake / "answers.jsonl").open("a") as file:
+        for number, line in enumerate(lines):
+            file.write(json.dumps(line if number % 3 else structured(number, {"city": "Bergen"})) + "\n")
+    named = ("structured.parsing", "structured.parameter")
+    text = "".join(f'[[gate]]\nname = "{name}"\nfloor = 0.9\nsource = "mine"\n' for name in named)
+    (tmp_path / "mine.toml").write_text(text)
+    cases = write(tmp_path / "s.jsonl", lines)
+    done = run_suites("--model", fake, "--cases", cases, "--targets", tmp_path / "mine.toml")
+    assert done.code == 1
+    outcomes = {gate["name"]: gate["outcome"] for gate in done.artifact()["gates"]}
+    assert outcomes == {"structured.parsing": "PASS", "structured.parameter": "FAIL"}
+    assert "structured answers: 60/60 are JSON, 60/60 fit their schema, 40/60 are as expected" in " ".join(
+        done.out.split()
+    )

@@ -13,11 +13,13 @@ from phi4bench.gates import Outcome
 from phi4bench.generating import MOST_FAMILIES
 from phi4bench.printable import printable
 from phi4bench.run.judging import REGRESSION, Judgement
-from phi4bench.targets import SCORE_GATES
+from phi4bench.targets import SCORE_GATES, STRUCTURED_GATES
 from phi4bench.verdicts import Judged
 
 _SCENARIOS = {"selection": "selection", "multi_turn": "multi_turn", "error_recovery": "missing_info"}
 """Gates over the cases of one scenario; the others count whatever expects a call, abstention what expects prose."""
+_GENERATED = frozenset(SCORE_GATES) - frozenset(STRUCTURED_GATES)
+"""Gates whose cases the grammar can write."""
 
 _ANSWERS = {"call": "a call", "prose": "prose"}
 COMMAND = "phi4bench cases"
@@ -60,7 +62,7 @@ def _needed(gates: Iterable[Judged]) -> dict[Kind, int]:
     needed: dict[Kind, int] = {}
     for gate in gates:
         name = gate.name.removeprefix(REGRESSION)
-        if gate.outcome is Outcome.INCONCLUSIVE and gate.more_groups and name in SCORE_GATES:
+        if gate.outcome is Outcome.INCONCLUSIVE and gate.more_groups and name in _GENERATED:
             kind = ("prose", "") if name == "abstention" else ("call", _SCENARIOS.get(name, ""))
             needed[kind] = max(needed.get(kind, 0), gate.more_groups)
     return needed

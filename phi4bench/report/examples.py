@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from phi4bench.cases import Case
 from phi4bench.levels import LEVELS, Score, is_right
 from phi4bench.run.judging import REGRESSION, Judgement
+from phi4bench.targets import STRUCTURED_GATES
 from phi4bench.transcripts import Completion
 
 
@@ -89,6 +90,10 @@ def _failing(judgement: Judgement, gate: str) -> list[Score]:
     scenario = {"selection": "selection", "multi_turn": "multi_turn", "error_recovery": "missing_info"}.get(gate)
     if scenario:
         return [score for score in scores if score.scenario == scenario and score.expects_call and not is_right(score)]
+    if gate in STRUCTURED_GATES:
+        level = LEVELS[gate.removeprefix("structured.")]
+        failing = [score for score in scores if score.structured and score.level < level]
+        return sorted(failing, key=lambda score: -score.level)
     if gate == "schema_validity":
         return [score for score in scores if score.schema_valid < score.schema_total]
     return [score for score in scores if score.expects_call and score.arguments_right < score.arguments_total]

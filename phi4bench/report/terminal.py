@@ -95,19 +95,20 @@ def _levels(judgement: Judgement) -> Iterator[Line]:
 
 
 def _structured(judgement: Judgement) -> Iterator[Line]:
-    """The structured track, which counts in no rate of calls and has no target."""
+    """The structured track, which counts in no rate of calls."""
     words = {"parsing": "are JSON", "tool": "fit their schema", "parameter": "are as expected"}
     found = {told: judgement.gates.get(f"structured.{level}") for level, told in words.items()}
     rates = [f"{gate.passed:,}/{gate.total:,} {told}" for told, gate in found.items() if gate is not None]
+    aim = "" if any(gate.required for gate in found.values() if gate is not None) else ", without a target"
     if rates:
-        yield from ((part, "") for part in _wrapped(f"structured answers, without a target: {', '.join(rates)}"))
+        yield from ((part, "") for part in _wrapped(f"structured answers{aim}: {', '.join(rates)}"))
 
 
 def _level_row(name: str, gate: GateResult) -> Line:
     target = "-" if gate.target is None else f"{100 * gate.target:g}%"
     return (
-        f"  {name:<18}{f'{gate.passed:,}/{gate.total:,}':>13}{percent(gate.rate):>8}{interval(gate.interval):>15}"
-        f"{target:>9}  {gate.outcome or 'measured'}",
+        f"  {name}{f'{gate.passed:,}/{gate.total:,}':>{31 - len(name)}}{percent(gate.rate):>8}"
+        f"{interval(gate.interval):>15}{target:>9}  {gate.outcome or 'measured'}",
         _STYLES[gate.outcome],
     )
 

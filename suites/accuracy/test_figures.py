@@ -33,3 +33,21 @@ def test_multi_turn(gate: Gate) -> None:
 def test_error_recovery(gate: Gate) -> None:
     """Of the cases after a tool's error or without what is needed, those where the right thing is done."""
     gate.check()
+
+
+@pytest.mark.judges("structured.parsing")
+def test_structured_parsing(gate: Gate) -> None:
+    """Of the cases that want a JSON value, those whose whole answer is one."""
+    gate.check()
+
+
+@pytest.mark.judges("structured.tool")
+def test_structured_schema(gate: Gate) -> None:
+    """Of the cases that want a JSON value, those whose answer satisfies its JSON Schema."""
+    gate.check()
+
+
+@pytest.mark.judges("structured.parameter")
+def test_structured_value(gate: Gate) -> None:
+    """Of the cases that want a JSON value, those whose answer is the one wanted."""
+    gate.check()
