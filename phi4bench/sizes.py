@@ -9,8 +9,9 @@ from typing import Any
 from phi4bench.gates import GateResult, Outcome
 from phi4bench.targets import SIZE_GATE, Targets
 
-EMBEDDINGS, HEAD, SCALES, GRAPH = "embeddings", "LM head", "scales and zero points", "graph and padding"
-PARTS = (EMBEDDINGS, HEAD, "attention", "MLP", "norms", "position tables", SCALES, "other", GRAPH)
+EMBEDDINGS, HEAD, SCALES, ADAPTER = "embeddings", "LM head", "scales and zero points", "adapter"
+GRAPH = "graph and padding"
+PARTS = (EMBEDDINGS, HEAD, "attention", "MLP", "norms", "position tables", SCALES, ADAPTER, "other", GRAPH)
 """In the order in which reports list them."""
 FP32_BYTES = 4
 
@@ -19,7 +20,8 @@ FP32_BYTES = 4
 class Part:
     """One part of a model's files, in bytes as stored, and as they would be at 32 bits a weight.
 
-    `weights`: how many numbers training sets, whatever they are packed in; scales, tables and constants are none.
+    `weights`: how many numbers training sets, whatever they are packed in; scales, tables and constants are none, and
+    an adapter beside its base is not counted either.
     """
 
     name: str

@@ -133,6 +133,17 @@ def test_a_quantized_base_keeps_the_adapter_and_has_its_parent(beside):
     assert answers(beside / "int8")
 
 
+def test_the_suites_judge_base_and_adapter_against_their_parent(beside, run_suites):
+    done = run_suites("--model", beside / "int8", "--limit", 6)
+    assert done.code in (1, 10), done.out  # random weights: no call is right, and six cases decide little
+    told = done.artifact()
+    assert told["artifact"]["sha256"] == open_artifact(str(beside / "int8")).sha256
+    assert told["baseline"]["sha256"] == open_artifact(str(beside / "fp32")).sha256
+    assert set(told["regression"]) == {"detection", "parsing", "tool", "parameter", "abstention"}
+    sizes = {part["name"]: part["bytes"] for part in told["size"]["parts"]}
+    assert sizes["adapter"] == (beside / "int8" / ADAPTER).stat().st_size
+
+
 def test_an_adapter_of_another_base_names_both(run, tmp_path: Path, capsys):
     other = small_model(tmp_path / "other", seed=1, **SHAPE)
     assert main(["export", "--adapter", str(run), "--base", str(other), "--out", str(tmp_path / "out")]) == 4

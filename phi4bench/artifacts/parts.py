@@ -14,7 +14,7 @@ from phi4bench.artifacts.onnxfile import Node, OnnxFile, Tensor, read_onnx
 from phi4bench.artifacts.protobuf import WireError
 from phi4bench.artifacts.safetensors import tensors as stored_tensors
 from phi4bench.errors import ArtifactError
-from phi4bench.sizes import EMBEDDINGS, FP32_BYTES, GRAPH, HEAD, SCALES, Part, Weighed, weighed
+from phi4bench.sizes import ADAPTER, EMBEDDINGS, FP32_BYTES, GRAPH, HEAD, SCALES, Part, Weighed, weighed
 
 FLOATS = ("fp32", "fp16", "bf16", "fp64")
 TABLES = "position tables"
@@ -50,6 +50,9 @@ def weigh(artifact: Artifact) -> Weighed:
         raise ArtifactError(f"{artifact.id} is a fake and has no weights")
     if artifact.format == "onnx":
         parts, tied = _read_onnx(artifact.model_file)
+        if artifact.adapter is not None:
+            size = next(size for name, _, size in artifact.files if name == artifact.adapter.name)
+            parts.append(Part(ADAPTER, size, 0, size))  # its numbers are in fp32
     else:
         parts, tied = _read_safetensors(
             [artifact.path / name for name, *_ in artifact.files if name.endswith(".safetensors")]
