@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,10 @@ from trainers.adapters import ADAPTER, Lora, export_adapter, placed  # noqa: E40
 from trainers.agreement import on_both_sides, reader, rotary_switch  # noqa: E402
 from trainers.base import open_base, write_manifest  # noqa: E402
 from trainers.export import check_config, export, is_finished, parent_of  # noqa: E402
+from trainers.faults import TrainingError  # noqa: E402
 from trainers.gptq import open_gptq, unpack, unpacked  # noqa: E402
 from trainers.merge import merge  # noqa: E402
+from trainers.olive_route import run_olive  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers and PEFT
 IDS = [[1, 300, 301, 302, 5, 2, 400, 401, 5, 3], [7, 8, 9]]
@@ -325,6 +328,32 @@ def test_two_lengths_without_longrope_are_a_clear_line(tmp_path: Path):
     (tmp_path / "config.json").write_text('{"max_position_embeddings": 512, "original_max_position_embeddings": 4096}')
     with pytest.raises(Exception, match="original_max_position_embeddings=4096, but should be max_position_embeddings"):
         check_config(tmp_path)
+
+
+def test_olive_is_told_what_to_build_and_leaves_nothing_but_it(tmp_path: Path, monkeypatch):
+    def olive(command, **_):
+        config = json.loads(Path(command[-1]).read_text())
+        told.append(config)
+        for folder in ("out", "cache/runs"):  # its cache holds a copy
+            made = Path(config["output_dir"]).parent / folder
+            made.mkdir(parents=True)
+            (made / "model.onnx").touch()
+        return subprocess.CompletedProcess(command, 1 if broken else 0, "", "line 1\nno such pass")
+
+    told, broken = [], []
+    monkeypatch.setattr("trainers.olive_route.subprocess.run", olive)
+    run_olive(Path("model"), tmp_path / "int4", "int4", 64, 2)
+    run_olive(Path("model"), tmp_path / "fp32", "fp32", 64, 2)
+    builders = [config["passes"]["builder"] for config in told]
+    assert builders[0] == {
+        "type": "ModelBuilder", "precision": "int4", "int4_block_size": 64, "int4_accuracy_level": 2,
+    }  # fmt: skip
+    assert builders[1] == {"type": "ModelBuilder", "precision": "fp32"}
+    assert told[0]["input_model"]["load_kwargs"]["trust_remote_code"] is False
+    broken.append(True)
+    with pytest.raises(TrainingError, match="no such pass"):
+        run_olive(Path("model"), tmp_path / "other", "fp32", 32, 4)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["fp32", "int4"]
 
 
 def test_olive_that_is_not_installed_is_a_clear_line(run, tmp_path: Path, capsys, monkeypatch):

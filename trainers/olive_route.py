@@ -6,6 +6,7 @@ has it, 0.18.0 does not.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -34,6 +35,27 @@ def check_olive() -> None:
         )
 
 
+def configuration(source: Path, made: Path, precision: str, block_size: int, accuracy_level: int) -> dict[str, object]:
+    """A run configuration: one ModelBuilder pass. Olive 0.13.0's command lines refuse every accuracy level."""
+    packed = {"int4_block_size": block_size, "int4_accuracy_level": accuracy_level} if precision == "int4" else {}
+    cpu = {"device": "cpu", "execution_providers": ["CPUExecutionProvider"]}
+    return {
+        "input_model": {
+            "type": "HfModel",
+            "model_path": str(source.resolve()),
+            "load_kwargs": {"attn_implementation": "eager", "trust_remote_code": False},
+        },
+        "systems": {"here": {"type": "LocalSystem", "accelerators": [cpu]}},
+        "host": "here",
+        "target": "here",
+        "passes": {"builder": {"type": "ModelBuilder", "precision": precision, **packed}},
+        "output_dir": str(made.resolve() / "out"),
+        "cache_dir": str(made.resolve() / "cache"),
+        "no_artifacts": True,
+        "log_severity_level": 3,
+    }
+
+
 def run_olive(source: Path, target: Path, precision: str, block_size: int, accuracy_level: int) -> None:
     """Build `target/model.onnx`. Raises `TrainingError` with Olive's last lines where it fails."""
     if precision not in PRECISIONS:
@@ -41,19 +63,19 @@ def run_olive(source: Path, target: Path, precision: str, block_size: int, accur
                          "leave --route out, or quantize the fp32 file")  # fmt: skip
     made = target.with_name(f"{target.name}.olive")
     shutil.rmtree(made, ignore_errors=True)
-    command = [sys.executable, "-m", "olive", "capture-onnx-graph", "-m", str(source.resolve()), "--use_model_builder"]
-    command += ["--precision", precision, "-o", str(made.resolve())]
-    if precision == "int4":
-        command += ["--int4_block_size", str(block_size), "--int4_accuracy_level", str(accuracy_level)]
+    made.mkdir(parents=True)
+    config = made / "run.json"
+    config.write_text(json.dumps(configuration(source, made, precision, block_size, accuracy_level)), encoding="utf-8")
+    command = [sys.executable, "-m", "olive", "run", "--config", str(config.resolve())]
     quiet = {"OLIVE_DISABLE_TELEMETRY": "1", "ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
-    made.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         command, capture_output=True, text=True, env=os.environ | quiet, check=False, cwd=made.parent
     )  # it leaves its cache where it runs
     shutil.rmtree(made.parent / ".olive-cache", ignore_errors=True)
-    found = sorted(made.rglob("model.onnx"))
+    found = sorted((made / "out").rglob("model.onnx"))
     if done.returncode or len(found) != 1:
         said = "\n".join((done.stderr or done.stdout).splitlines()[-8:])
+        shutil.rmtree(made, ignore_errors=True)
         raise TrainingError(f"Olive failed for {precision}:\n{said}")
     found[0].parent.rename(target)
     shutil.rmtree(made, ignore_errors=True)
