@@ -15,7 +15,7 @@ SCENARIOS: tuple[Scenario, ...] = ("single", "selection", "multi_turn", "paralle
 Role = Literal["system", "user", "assistant", "tool"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Message:
     """One turn. `calls`: what an assistant turn called; `name`: the tool whose result a tool turn holds.
 
@@ -29,7 +29,7 @@ class Message:
     error: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rule:
     """How one argument may differ from the expected value and still be right.
 
@@ -47,7 +47,7 @@ class Rule:
     items: Rule | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Expected:
     """The answer key. No calls: the right answer is prose (or, with a `response_schema`, the JSON value `json`).
 
@@ -66,7 +66,7 @@ class Expected:
         return self.response_schema is not None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """A case without its answer key: all that a dialect and a backend ever see."""
 
@@ -75,7 +75,7 @@ class Question:
     messages: tuple[Message, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Case:
     """One thing the model is asked. `group`: its template family, the unit of sampling for every interval.
 

@@ -9,7 +9,7 @@ Finish = Literal["stop", "length"]
 """`stop`: the model ended its turn. `length`: it reached the cap on new tokens, which is a result, not an error."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Completion:
     """One generation.
 
@@ -33,7 +33,7 @@ class Completion:
     token_at_ms: tuple[float, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """One case's completion as stored on disk. `key`: sha256 over everything that the completion depends on."""
 

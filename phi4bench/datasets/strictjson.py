@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from sys import intern
 from typing import Any, NoReturn
 
 from phi4bench.datasets.casejson import FormError, shown
@@ -14,7 +15,7 @@ MAX_DEPTH = 100
 def read_json(text: str) -> Any:
     """The value that `text` holds; raises `FormError`, also where the `json` module would let it pass or give up."""
     try:
-        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_distinct)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
         raise FormError(f"broken JSON ({error.msg}, {where}); write one whole JSON value") from None
@@ -61,9 +62,12 @@ def _finite(text: str) -> float:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
+    data = {intern(key): value for key, value in pairs}  # thousands of cases have the same few keys
     if len(data) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
         raise FormError(f"the key {shown(twice)} occurs twice in one object; keep one")
     return data
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_distinct)

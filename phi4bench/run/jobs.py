@@ -18,7 +18,7 @@ from phi4bench.dialects import Dialect
 from phi4bench.prompts import Grammar, Prompt, Segment
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One prompt and the key of its completion. `answer`: given to be read instead of being made; empty: made."""
 
