@@ -23,7 +23,10 @@ from phi4bench.schemas import is_valid
 from phi4bench.tools import Tool
 
 DATA = os.environ.get("PHI4BENCH_DATA")
-real = pytest.mark.skipif(not DATA, reason="PHI4BENCH_DATA is not set: it names the folder with bfcl/ and tooltalk/")
+real = pytest.mark.skipif(
+    not DATA or not Path(DATA).is_dir(),
+    reason="PHI4BENCH_DATA names no folder; it should have bfcl/ and tooltalk/ in it",
+)
 
 
 def put(path: Path, *entries: object) -> None:
