@@ -1,7 +1,8 @@
 """Draws general calls: tools that are not the six of `fixtures/tools/claude_code.json`, offered in small sets.
 
-Each set is new: a tool's name, its arguments' names and the order of the list are drawn, and some tools are invented,
-so that what to call can only be told from the list. Pure; each function takes a `Random`.
+Each set is new: a tool's name, its arguments' names and the order of the list are drawn; some tools are invented, and
+some of the others have an invented name, which only their description explains. What to call can only be told from the
+list. Pure; each function takes a `Random`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from trainers.nano import catalogue
 
 TYPES = {"count": "integer", "amount": "number", "flag": "boolean"}
 """JSON types of the kinds of values; every other kind is a string."""
+_RENAMED = 0.4
+"""Share of the catalogue's tools that are offered under an invented name."""
 _BARE = frozenset(("person", "city", "level", "room", "color", "sport", "language", "currency", "name", "product"))
 _COMPACT = frozenset(("date", "time", "code", "ticker", "url", "email", "handle", "slug", "phone", "word"))
 _PUNCTUATION = "*./\\[]()+-_?!^$|:;,=<>@#%&~{}'\""
@@ -88,23 +91,32 @@ def offers(rng: random.Random) -> tuple[Offer, ...]:
 
 
 def _invented(rng: random.Random) -> Act:
-    name = _syllables(rng) if rng.random() < 0.6 else rng.choice(catalogue.NOUNS)
-    if rng.random() < 0.4:
-        name += f"_{rng.choice(catalogue.NOUNS)}"
+    name = _new_name(rng)
     names = rng.sample([*catalogue.NOUNS, *(_syllables(rng) for _ in range(20))], rng.randint(1, 3))
     kinds = ("odd", "odd", "slug", "word", "sentence", "code", "url", "count", "flag", "title")
     return Act((name,), tuple(Parameter((one,), rng.choice(kinds)) for one in names))
 
 
+def _new_name(rng: random.Random) -> str:
+    name = _syllables(rng) if rng.random() < 0.6 else rng.choice(catalogue.NOUNS)
+    return f"{name}_{rng.choice(catalogue.NOUNS)}" if rng.random() < 0.4 else name
+
+
 def _offer(rng: random.Random, act: Act) -> Offer:
-    name = _styled(rng, rng.choice(act.names))
+    name = told = _styled(rng, rng.choice(act.names))
+    renamed = bool(act.frames) and rng.random() < _RENAMED
+    if renamed:
+        name = _new_name(rng)
+    fresh = set(catalogue.NOUNS).difference(*(one.names for one in act.parameters))
     properties, required = {}, []
     for one in act.parameters:
-        shown = rng.choice([each for each in one.names if each not in properties])
-        properties[shown] = {"type": TYPES.get(one.kind, "string"), "description": f"The {shown}"}
+        shown = means = rng.choice([each for each in one.names if each not in properties])
+        if renamed and rng.random() < 0.5:
+            shown = rng.choice(sorted(fresh - properties.keys()))
+        properties[shown] = {"type": TYPES.get(one.kind, "string"), "description": f"The {means}"}
         required += [shown] if one.required else []
     schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-    return Offer(Tool(name, f"Does {name.replace('_', ' ')}.", schema), act)
+    return Offer(Tool(name, f"Does {told.replace('_', ' ')}.", schema), act)
 
 
 def _styled(rng: random.Random, name: str) -> str:
