@@ -191,7 +191,8 @@ def soon(name: str, rates: Sequence[float], claimed: bool, gates: Sequence[str],
             if watch.rejection is not None:
                 break
         found = watch.rejection
-        shares.append(next(end for _, end in portions(len(cases)) if end >= found.cases) / len(cases) if found else 1.0)
+        ends = (start + len(some) for start, some in portions(cases, in_order=True))
+        shares.append(next(end for end in ends if end >= found.cases) / len(cases) if found else 1.0)
         if found:
             results = judge_levels([score for some in scores.values() for score in some], targets, precision)
             full += [str(results[one.gate].outcome) for one in found.refuted]

@@ -32,8 +32,8 @@ from phi4bench.run.jobs import (
     artifact_to_json,
     item_from_json,
     item_to_json,
-    items_from_line,
-    items_to_line,
+    items_from_lines,
+    items_to_lines,
     prompt_key,
     store_identity,
 )
@@ -141,11 +141,15 @@ class TestJobs:
     ) -> None:
         artifact = open_artifact(str(make_fake()))
         items = render(artifact, load_cases([str(case_file)]).cases, "be brief, ] \ud800")
-        assert json.loads(items_to_line(items)) == [item_to_json(item) for item in items]
-        found = items_from_line(items_to_line(items) + "\n")
+        *lines, last = items_to_lines(items)
+        assert [json.loads(line) for line in lines] == [item_to_json(item) for item in items]
+        assert last == "\n"
+        coming = iter([*lines, last, "what is said next\n"])
+        found = list(items_from_lines(coming))
         assert found == items
         assert found[0].prompt.segments[0] is found[-1].prompt.segments[0]
-        assert items_from_line("") == items_from_line("[]\n") == []
+        assert list(coming) == ["what is said next\n"]
+        assert not list(items_from_lines([]))
 
     def test_text_that_imitates_a_control_token_has_another_key(self) -> None:
         dialect = dialect_named("tool_use")

@@ -19,7 +19,7 @@ from phi4bench.report.figures import artifact_figures
 from phi4bench.report.markdown import markdown
 from phi4bench.report.writing import write_reports
 from phi4bench.rescoring import judge_again
-from phi4bench.run.jobs import LEAST_AT_A_TIME, Item, portions
+from phi4bench.run.jobs import LEAST_AT_A_TIME, MOST_AT_A_TIME, Item, portions
 from phi4bench.run.judge import Judge
 from phi4bench.run.judging import SUITE_GATES, Conclusion, Judgement, conclude
 from phi4bench.run.plan import make_plan
@@ -230,18 +230,26 @@ class TestBesideABaseline:
 
 
 class TestPortions:
-    @pytest.mark.parametrize("count", [0, 1, LEAST_AT_A_TIME, 1530])
-    def test_they_hold_everything_once_in_order(self, count: int) -> None:
-        spans = list(portions(count))
-        assert [place for start, end in spans for place in range(start, end)] == list(range(count))
+    @pytest.mark.parametrize("in_order", [True, False])
+    @pytest.mark.parametrize("count", [0, 1, LEAST_AT_A_TIME, 1530, MOST_AT_A_TIME + 1, 20_000])
+    def test_they_hold_everything_once_in_order(self, count: int, in_order: bool) -> None:
+        found = list(portions(range(count), in_order))
+        assert [number for _, some in found for number in some] == list(range(count))
+        assert [start for start, _ in found] == [some[0] for _, some in found]
+        assert all(len(some) <= MOST_AT_A_TIME for _, some in found)
 
     def test_they_grow_with_what_lies_behind(self) -> None:
-        sizes = [end - start for start, end in portions(1530)]
+        found = [(start, len(some)) for start, some in portions(range(1530), in_order=True)]
+        sizes = [size for _, size in found]
         assert sizes[0] == LEAST_AT_A_TIME
         assert sizes[:-1] == sorted(sizes[:-1])
-        assert all(
-            size <= max(LEAST_AT_A_TIME, start // 6) for (start, _), size in zip(portions(1530), sizes, strict=True)
-        )
+        assert all(size <= max(LEAST_AT_A_TIME, start // 6) for start, size in found)
+
+    def test_what_comes_is_taken_as_it_is_needed(self) -> None:
+        taken = []
+        coming = (taken.append(number) or number for number in range(10 * MOST_AT_A_TIME))
+        next(portions(coming, in_order=False))
+        assert len(taken) == MOST_AT_A_TIME
 
     def test_an_error_names_the_case_whatever_portion_it_is_in(self) -> None:
         class Breaks:

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from phi4bench.calls import Json
 from phi4bench.counting import counted
 from phi4bench.errors import ArtifactError, BackendError
 from phi4bench.printable import printable
-from phi4bench.run.jobs import Item, Setup, items_to_line
+from phi4bench.run.jobs import Item, Setup, items_to_lines
 from phi4bench.run.progress import Progress
 
 TICK_S = 0.25
@@ -81,7 +81,7 @@ def run_child(
                         ran.runtime, ran.items = event["identity"], choose(event["identity"])
                         progress.start(name, total, total - len(ran.items))
                         threading.Thread(
-                            target=_send_line, args=(process, items_to_line(ran.items)), daemon=True
+                            target=_send_lines, args=(process, items_to_lines(ran.items)), daemon=True
                         ).start()  # so that a child that reads slowly cannot stop the clock
                         began = clock()
                     case "done":
@@ -209,13 +209,13 @@ def _drain(pipe: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
 
 def send(process: subprocess.Popen[bytes], data: Any) -> None:
     """One line to the child. A child that has ended already says so by its exit."""
-    _send_line(process, json.dumps(data))
+    _send_lines(process, [json.dumps(data) + "\n"])
 
 
-def _send_line(process: subprocess.Popen[bytes], line: str) -> None:
+def _send_lines(process: subprocess.Popen[bytes], lines: Iterable[str]) -> None:
     assert process.stdin is not None
     with suppress(OSError, ValueError):
-        process.stdin.write(line.encode() + b"\n")
+        process.stdin.writelines(line.encode() for line in lines)
         process.stdin.flush()
 
 

@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from phi4bench.artifacts import Artifact
 from phi4bench.backends import BEST, Backend, Decoding, Provider, open_backend
@@ -28,21 +29,30 @@ class Item:
     answer: tuple[Segment, ...] = ()
 
 
+Handed = TypeVar("Handed")
+
 LEAST_AT_A_TIME = 32
 """Cases handed to a backend together where a run may stop at any of them: two rounds of a large model's rows."""
 
 
-def portions(count: int) -> Iterator[tuple[int, int]]:
-    """(start, end) of what is handed over together, in order, where a run may stop early.
+MOST_AT_A_TIME = 2048
+"""Cases that a child holds at once: its memory ends there, and waiting for the last of them costs next to nothing."""
+
+
+def portions(items: Iterable[Handed], in_order: bool) -> Iterator[tuple[int, list[Handed]]]:
+    """What is handed over together, and the number of items before it; `in_order` where a run may stop early.
 
     A backend finishes what it was handed in an order of its own, so that on average half of it is made in vain; each
-    end leaves rows idle. So portions grow with what lies behind them.
+    end leaves rows idle. So where a run may stop, portions grow with what lies behind them.
     """
-    start = 0
-    while start < count:
-        end = min(count, start + max(LEAST_AT_A_TIME, start // 6))
-        yield start, end
-        start = end
+    start, coming = 0, iter(items)
+    while some := list(islice(coming, _at_a_time(start) if in_order else MOST_AT_A_TIME)):
+        yield start, some
+        start += len(some)
+
+
+def _at_a_time(start: int) -> int:
+    return min(MOST_AT_A_TIME, max(LEAST_AT_A_TIME, start // 6))
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,7 @@ def prompt_from_json(data: list[Any]) -> Prompt:
 
 @lru_cache(maxsize=1024)
 def _same(text: str, control: bool) -> Segment:
-    """One object for a beginning or a marker that thousands of prompts have: a child holds all of its prompts."""
+    """One object for a beginning or a marker that thousands of prompts have: a child holds many of its prompts."""
     return Segment(text, control)
 
 
@@ -144,20 +154,19 @@ def item_from_json(data: list[Any]) -> Item:
     return Item(data[0], data[1], prompt_from_json(data[2]), answer)
 
 
-def items_to_line(items: Iterable[Item]) -> str:
-    """All of them as one JSON list, without a second copy of them on the way."""
-    return f"[{', '.join(json.dumps(item_to_json(item)) for item in items)}]"
+def items_to_lines(items: Iterable[Item]) -> Iterator[str]:
+    """Each as a line of JSON, then an empty line; made as they are sent, so that they are nowhere all at once."""
+    for item in items:
+        yield json.dumps(item_to_json(item)) + "\n"
+    yield "\n"
 
 
-def items_from_line(line: str) -> list[Item]:
-    """What `items_to_line` wrote, item by item, so that what JSON makes of all is never in memory at once."""
-    items: list[Item] = []
-    at, decoder = 1, json.JSONDecoder()
-    while at < len(line) and line[at] != "]":
-        data, at = decoder.raw_decode(line, at)
-        items.append(item_from_json(data))
-        at += 2 if line.startswith(", ", at) else 0
-    return items
+def items_from_lines(lines: Iterable[str]) -> Iterator[Item]:
+    """What `items_to_lines` wrote, each read when it is asked for; ends with the empty line, or with the lines."""
+    for line in lines:
+        if not line.strip():
+            return
+        yield item_from_json(json.loads(line))
 
 
 def artifact_to_json(artifact: Artifact) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any
 from phi4bench.backends import Reference
 from phi4bench.errors import BackendError
 from phi4bench.fidelity import Head, Position
-from phi4bench.run.jobs import Item, Setup, items_from_line
+from phi4bench.run.jobs import Item, Setup, items_from_lines
 from phi4bench.run.worker import Say, main, peak_rss_bytes
 
 CHUNK = 256
@@ -34,7 +34,7 @@ def score(order: dict[str, Any], say: Say) -> None:
         if not hasattr(scorer, "score"):
             raise BackendError(f"{setup.artifact.id}: its backend shows no logits")
         say({"event": "ready", "identity": backend.identity(), "peak": peak_rss_bytes()})
-        items = items_from_line(sys.stdin.readline())
+        items = list(items_from_lines(sys.stdin))
         tasks = _watching(items, Path(against)) if against else ((index, Reference(item.prompt, item.answer))
             for index, item in enumerate(items))  # fmt: skip
         with out.open("w", encoding="utf-8") as file:

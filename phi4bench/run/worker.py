@@ -1,7 +1,7 @@
 """The child process of one artifact: opens its backend, generates what is asked, stores each completion as it is made.
 
 What to open comes as one JSON line on standard input, and once the parent knows the runtime's identity, the prompts
-that it lacks as a second; what happens goes out as JSON lines on standard output. A native crash, or the memory of the
+that it lacks, a line each; what happens goes out as JSON lines on standard output. A native crash, or the memory of the
 weights, is thus this process's alone.
 """
 
@@ -14,13 +14,13 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from phi4bench.backends import Backend, CaseError, Decoding
 from phi4bench.errors import Phi4benchError, UsageError
-from phi4bench.run.jobs import Item, Setup, items_from_line, portions, store_identity
+from phi4bench.run.jobs import Item, Setup, items_from_lines, portions, store_identity
 from phi4bench.store import TranscriptStore
 from phi4bench.transcripts import Completion
 
@@ -61,11 +61,11 @@ def _generate(order: dict[str, Any], say: Say) -> None:
         runtime, tell = backend.identity(), notes_teller(backend, say)
         tell()
         say({"event": "ready", "identity": runtime, "peak": peak_rss_bytes()})
-        items = items_from_line(sys.stdin.readline())
+        items = items_from_lines(sys.stdin)
         with TranscriptStore.open(setup.cache_dir, store_identity(setup, runtime), reads=False) as store:
             made = _made(backend, items, setup.decoding, bool(order.get("in_order")))
-            for count, (index, completion) in enumerate(made):
-                store.put(items[index].key, items[index].case_id, completion)
+            for count, (index, item, completion) in enumerate(made):
+                store.put(item.key, item.case_id, completion)
                 tell()
                 peak = {} if count % PEAK_EVERY else {"peak": peak_rss_bytes()}
                 say({"event": "done", "index": index, **peak})
@@ -87,13 +87,13 @@ def notes_teller(backend: Backend, say: Say) -> Callable[[], None]:
 
 
 def _made(
-    backend: Backend, items: Sequence[Item], decoding: Decoding, in_order: bool
-) -> Iterator[tuple[int, Completion]]:
-    """As the backend makes them, or `in_order`, a portion after the other."""
-    for start, end in portions(len(items)) if in_order else [(0, len(items))]:
+    backend: Backend, items: Iterable[Item], decoding: Decoding, in_order: bool
+) -> Iterator[tuple[int, Item, Completion]]:
+    """Each with its number and item, a portion after the other, and within one as the backend makes them."""
+    for start, some in portions(items, in_order):
         try:
-            for index, completion in backend.generate([item.prompt for item in items[start:end]], decoding):
-                yield start + index, completion
+            for index, completion in backend.generate([item.prompt for item in some], decoding):
+                yield start + index, some[index], completion
         except CaseError as error:
             error.index += start
             raise
