@@ -25,7 +25,7 @@ from trainers.__main__ import main
 from trainers.grid import trials_of
 from trainers.results import FAILED, FINISHED, WAITING, Result, front, is_finished, read_result
 from trainers.settings import choose
-from trainers.sweep import Sweep, one_by_one, runner_of, sweep
+from trainers.sweep import Sweep, one_by_one, sweep
 from trainers.trial import LOG, run_trial
 
 GRID = {"rank": [8, 16], "lr": [2e-5, 1e-4], "epochs": [3.0]}
@@ -348,37 +348,6 @@ def test_the_picture_is_drawn(results, tmp_path: Path):
     pytest.importorskip("matplotlib", reason="needs the `train` extra")
     tables.draw(results, "accuracy", tmp_path / "p.png")
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
-
-
-# Ray
-
-
-def test_without_ray_the_trials_run_here_and_naming_it_is_told(asked, monkeypatch, capsys):
-    monkeypatch.setattr("trainers.sweep.find_spec", lambda name: None)
-    runner_of(asked, "auto", 1, None)
-    assert "Ray is not installed (pip install 'phi4bench[sweep]')" in capsys.readouterr().err
-    for name, address in (("ray", None), ("auto", "auto")):
-        with pytest.raises(UsageError, match=r"needs ray\[tune\], not installed; pip install 'phi4bench\[sweep\]'"):
-            runner_of(asked, name, 1, address)
-
-
-def test_a_cluster_that_is_not_there_is_told_in_a_line(asked, monkeypatch):
-    ray = pytest.importorskip("ray", reason="needs the `sweep` extra: ray[tune]")
-
-    def refuses(**options):  # the real one takes minutes to give up
-        raise ConnectionError("no GCS")
-
-    monkeypatch.setattr(ray, "init", refuses)
-    with pytest.raises(UsageError, match=r"--address='127.0.0.1:1' cannot be reached \(no GCS\); see that it runs"):
-        runner_of(asked, "ray", 1, "127.0.0.1:1")(asked.trials, lambda trial, reason: None)
-
-
-@pytest.mark.filterwarnings("ignore")  # of Ray
-def test_on_ray_each_trial_runs_once_and_fails_alone(asked):
-    pytest.importorskip("ray", reason="needs the `sweep` extra: ray[tune]")
-    results = sweep(asked, runner_of(asked, "ray", 2, None))
-    assert {one.state for one in results} == {FAILED}  # there is no model m
-    assert all("'m'" in one.reason for one in results)
 
 
 # A real one

@@ -47,8 +47,8 @@ def _start(address: str | None) -> None:
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     options: dict[str, Any] = {"runtime_env": {"env_vars": {"PYTHONPATH": path, **QUIET}}, "logging_level": "ERROR"}
     try:
-        if address is None:
-            ray.init(include_dashboard=False, log_to_driver=False, **options)
+        if address is None:  # without a word Ray joins what else runs on this machine, or waits for what ran there last
+            ray.init(address="local", include_dashboard=False, log_to_driver=False, **options)
         else:
             ray.init(address=address, log_to_driver=False, **options)
     except Exception as error:  # a bare Exception is what Ray raises where its own processes do not come up in time
