@@ -271,6 +271,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if SESSION not in session.config.stash or not session.config.stash[SESSION].judged:
         return
     session.exitstatus = session.config.stash[SESSION].conclude(int(exitstatus))
+    _spare_hypothesis(session.config)
+
+
+def _spare_hypothesis(config: pytest.Config) -> None:
+    """Its plugin imports all of Hypothesis for its summary, for a third of a second, also where no test has used it."""
+    plugin = config.pluginmanager.get_plugin("hypothesispytest")
+    if plugin is not None and "hypothesis" not in sys.modules:
+        config.pluginmanager.unregister(plugin)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
