@@ -204,7 +204,7 @@ def test_tables_go_on_where_a_step_failed(chain, tmp_path):
     (base / "model.safetensors").touch()
     page.write_text(f"{lora_page.BEGIN}\n{lora_page.END}\n")
     given = {"base": base, "out": out, "ranks": [8, 16], "examples": 2, "lr": "1", "epochs": "1", "threads": "1"}
-    given |= {"evaluate_every": "50", "limit": None, "notes": "", "into": page}
+    given |= {"evaluate_every": "50", "parallel": 1, "limit": None, "notes": "", "into": page}
     broken.append(("merge", str(out / "r16")))
     with pytest.raises(TrainingError, match="merge"):
         tables.make(**given)
@@ -223,6 +223,22 @@ def test_tables_go_on_where_a_step_failed(chain, tmp_path):
     (out / "train.jsonl").write_text("{}\n")  # as a kill leaves it
     tables.make(**given)
     assert (out / "train.jsonl").read_text() == "{}\n" * 2
+
+
+def test_ranks_tuned_at_once_are_not_tuned_again_and_one_that_failed_is_named(monkeypatch, tmp_path):
+    study, ran = tables.Study(tmp_path / "base", tmp_path, (8, 16, 32), 2, ("--lr", "1")), []
+
+    def trial(folder, command, environment):
+        ran.append(folder.name)
+        assert command[:1] + command[-4:] == ("sft", "--rank", folder.name[1:], "--lr", "1")
+        return "out of disk" if folder.name == "r16" else ""
+
+    monkeypatch.setattr(tables, "run_trial", trial)
+    (study.run(8) / "adapter").mkdir(parents=True)
+    (study.run(8) / "adapter" / "phi4bench.json").touch()
+    with pytest.raises(TrainingError, match=r"rank 16: out of disk; the same command goes on"):
+        tables.tuned_at_once(study, 2)
+    assert sorted(ran) == ["r16", "r32"]
 
 
 def test_a_report_on_a_sample_is_none_on_all_cases(tmp_path):

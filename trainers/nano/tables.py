@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from trainers.base import read_json_file, write_json
 from trainers.faults import TrainingError
 from trainers.nano import lora_page
 from trainers.promote import GATE_EXITS
+from trainers.trial import LOG, run_trial
 
 RESULTS = "tables.json"
 
@@ -47,6 +49,14 @@ class Study:
     def run(self, rank: int) -> Path:
         return self.out / f"r{rank}"
 
+    def is_tuned(self, rank: int) -> bool:
+        return (self.run(rank) / "adapter" / "phi4bench.json").is_file()
+
+    def tuning(self, rank: int) -> tuple[str, ...]:
+        """What follows `python -m trainers sft`."""
+        given = ("--model", str(self.model), "--data", str(self.data), "--out", str(self.run(rank)))
+        return (*given, "--rank", str(rank), *self.settings)
+
 
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -61,6 +71,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", default="5", help="(default: 5)")
     parser.add_argument("--evaluate-every", default="200", help="steps between looks at validation (default: 200)")
     parser.add_argument("--threads", default="0", help="CPU threads; 0: torch's default")
+    parser.add_argument(
+        "--parallel", type=int, default=1, metavar="N", help="fine-tune so many ranks at once; with --threads 1 faster"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="judge on a sample of N cases, to see that it works")
     parser.add_argument("--notes", default="", help="a sentence for the page, on the machine and its load")
     parser.add_argument("--into", type=Path, metavar="FILE.md", help="put the tables between this page's markers")
@@ -75,6 +88,7 @@ def make(
     epochs: str,
     evaluate_every: str,
     threads: str,
+    parallel: int,
     limit: int | None,
     notes: str,
     into: Path | None,
@@ -112,9 +126,10 @@ def make(
         step("data", "--count", str(examples), "--out", str(study.data))
     step("export", str(model), "--out", str(out / "base"), "--data", str(study.data))
     keep(judged(study, "base", out / "base" / "fp32"))
+    ahead = tuned_at_once(study, parallel) if parallel > 1 else {}
     for number, rank in enumerate(study.ranks, start=1):
         print(f"rank {rank}: {number} of {len(study.ranks)}", flush=True)
-        took = tuned(study, rank)
+        took = tuned(study, rank) or ahead.get(rank)
         keep(judged(study, f"r{rank}", study.run(rank) / "fp32") | learned(study.run(rank)) | {"seconds": took})
     best = lora_page.best(results["rows"])
     print(f"best: {best['name']}, whose int8 and int4 files follow", flush=True)
@@ -142,15 +157,33 @@ def step(*command: str) -> None:
         raise TrainingError(f"`python -m trainers {command[0]}` ended with exit code {code}", "see above; then again")
 
 
+def tuned_at_once(study: Study, number: int) -> dict[int, float]:
+    """Fine-tune the ranks that are not finished, so many at a time, each in a process of its own; seconds by rank.
+
+    Raises `TrainingError` for one that failed, once the others are through.
+    """
+
+    def one(rank: int) -> tuple[float, str]:
+        began = time.perf_counter()
+        print(f"rank {rank}: sft, its progress goes to {study.run(rank) / LOG}", flush=True)
+        fault = run_trial(study.run(rank), ("sft", *study.tuning(rank)), {})
+        return round(time.perf_counter() - began, 1), f"rank {rank}: {fault}" if fault else ""
+
+    lacking = [rank for rank in study.ranks if not study.is_tuned(rank)]
+    with ThreadPoolExecutor(number) as pool:
+        found = dict(zip(lacking, pool.map(one, lacking), strict=True))
+    if faults := "; ".join(fault for _, fault in found.values() if fault):
+        raise TrainingError(faults, "the same command goes on from there")
+    return {rank: seconds for rank, (seconds, _) in found.items()}
+
+
 def tuned(study: Study, rank: int) -> float | None:
     """Fine-tune, merge, export; seconds that the fine-tuning took, `None` where it was finished already."""
     from trainers.merge import adapter_sha256, is_merged
 
-    run = study.run(rank)
-    finished = (run / "adapter" / "phi4bench.json").is_file()
+    run, finished = study.run(rank), study.is_tuned(rank)
     began = time.perf_counter()
-    given = ("--model", str(study.model), "--data", str(study.data), "--out", str(run), "--rank", str(rank))
-    step("sft", *given, *study.settings)
+    step("sft", *study.tuning(rank))
     took = time.perf_counter() - began
     if not is_merged(run / "merged", adapter_sha256(run / "adapter")):
         step("merge", str(run))
