@@ -29,7 +29,7 @@ def test_the_ratio_is_the_median_of_rounds_and_stands_beside_what_was_wanted():
     # 40/10, 90/10 and 50/10: the median is 5; the ratio of the medians would be 5 too, of the means 6
     pairs = [pair("genai-int8", n, 10.0, peer_s) for n, peer_s in enumerate((40.0, 90.0, 50.0))]
     found = cells(table(chosen("genai-int8"), pairs, {}), 0)
-    assert found[4] == "5.0× (4.0 to 9.0)"
+    assert found[4] == "5.0× (4.0 to 9.0 in 3)"
     assert found[5] == "≥ 4×: held"
     assert found[8] == "10/10"
 

@@ -26,10 +26,10 @@ from phi4bench import machine
 ABOUT = """\
 Time is from the start of a process to the four levels' verdict over {cases:,} cases that expect a call: ours is the
 whole of `pytest suites/accuracy --no-cache`; a peer's is its process with the completions, and our scoring of them. In
-each round a peer runs right after ours ({rounds}), and "times ours" is the median of these ratios. Cases/s are of the
-loaded model. Greedy, at most 256 new tokens, on {cores} cores of {cpu}. Prompts are the same token ids: where a peer
-reads text, its ids (lm-evaluation-harness: the text that it sent) were compared. Tools that return text are compared by
-text. Peers' versions are in `benchmarks/peers/requirements/`."""
+each round a peer runs right after ours, and "times ours" is the median of these ratios (one round where no range is
+told). Cases/s are of the loaded model. Greedy, at most 256 new tokens, on {cores} cores of {cpu}. Prompts are the same
+token ids: where a peer reads text, its ids (lm-evaluation-harness: the text that it sent) were compared. Tools that
+return text are compared by text. Peers' versions are in `benchmarks/peers/requirements/`."""
 
 
 class Results:
@@ -50,8 +50,9 @@ class Results:
         draft.write_text(json.dumps(asdict(pair), indent=1), encoding="utf-8")
         draft.replace(self._path(peer, pair.round))
 
-    def pairs(self, peers: Sequence[Peer], rounds: int) -> list[Pair]:
-        paths = [self._path(peer, number) for peer in peers for number in range(rounds) if self.has(peer, number)]
+    def pairs(self, peers: Sequence[Peer]) -> list[Pair]:
+        """Of every round that is there, also of those that an earlier command asked for."""
+        paths = [path for peer in peers for path in sorted(self._folder.glob(f"{peer.name}.*.json"))]
         found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
         return [Pair(**{**data, "differ_at": tuple(data["differ_at"])}) for data in found]
 
@@ -109,9 +110,8 @@ def main() -> None:
         out / "results" / f"{inputs.digest}-{here['cores']}x{here['cpu']}".replace(" ", "-").replace("/", "-")
     )
     failures = measure_all(peers, options.rounds, inputs, results, out)
-    pairs = results.pairs(peers, options.rounds)
-    rounds = "1 round" if options.rounds == 1 else f"{options.rounds} rounds"
-    about = ABOUT.format(cases=len(inputs.cases), rounds=rounds, cores=here["cores"], cpu=here["cpu"])
+    pairs = results.pairs(peers)
+    about = ABOUT.format(cases=len(inputs.cases), cores=here["cores"], cpu=here["cpu"])
     lines = [table(peers, pairs, failures), "", about, *[f"- {line}" for line in notes(peers, pairs)]]
     text = "\n".join(lines)
     print(text)

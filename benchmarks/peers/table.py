@@ -41,7 +41,7 @@ def row(peer: Peer, pairs: Sequence[Pair], failure: str | None) -> list[str]:
         peer.precision,
         _seconds(pair.peer_s for pair in pairs),
         _seconds(pair.ours_s for pair in pairs),
-        f"{middle:.1f}×" + (f" ({min(ratios):.1f} to {max(ratios):.1f})" if len(ratios) > 1 else ""),
+        f"{middle:.1f}×" + (f" ({min(ratios):.1f} to {max(ratios):.1f} in {len(ratios)})" if len(ratios) > 1 else ""),
         _wanted(peer.wanted, middle),
         f"{statistics.median(pair.peer_per_s for pair in pairs):,.1f}",
         f"{statistics.median(pair.ours_per_s for pair in pairs):,.1f}",
