@@ -8,7 +8,7 @@ import pytest
 
 from phi4bench.calls import Call
 from phi4bench.cases import Message, Question
-from phi4bench.dialects import DIALECTS, TURNS, Dialect, dialect_named, has_any_marker
+from phi4bench.dialects import DIALECTS, TURNS, Dialect, dialect_named, has_any_marker, listing
 from phi4bench.errors import DialectError
 from phi4bench.tools import Tool
 
@@ -486,3 +486,11 @@ def test_every_declared_field_changes_the_digest(path, value):
 def test_a_foreign_declaration_is_refused():
     with pytest.raises(DialectError, match="schema='other/1'"):
         Dialect.from_json({"schema": "other/1"})
+
+
+def test_tools_that_many_cases_share_are_listed_once(monkeypatch):
+    listed = []
+    monkeypatch.setitem(listing._STYLES, "mcp", lambda tools: listed.append(tools) or str(len(listed)))
+    shared, equal = (Tool("a"),), (Tool("a"),)
+    assert [listing.list_tools("mcp", tools) for tools in (shared, shared, equal, shared)] == ["1", "1", "2", "1"]
+    assert [listing.list_tools("mcp", [Tool("a")]) for _ in range(2)] == ["3", "4"]  # a list may change

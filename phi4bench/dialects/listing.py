@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from phi4bench.dialects.python_calls import is_keyword_name, is_plain_name
@@ -31,8 +32,28 @@ class Listing:
     lead: str = "\n"
 
 
+class _Same:
+    """A set of tools as a key: equal to itself alone, since thousands of cases share one and schemas have no hash."""
+
+    __slots__ = ("tools",)
+
+    def __init__(self, tools: tuple[Tool, ...]) -> None:
+        self.tools = tools
+
+    def __hash__(self) -> int:
+        return id(self.tools)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.tools is other.tools
+
+
 def list_tools(style: ListingStyle, tools: Sequence[Tool]) -> str:
-    return _STYLES[style](tools)
+    return _listed(style, _Same(tools)) if isinstance(tools, tuple) else _STYLES[style](tools)
+
+
+@lru_cache(maxsize=64)
+def _listed(style: ListingStyle, same: _Same) -> str:
+    return _STYLES[style](same.tools)
 
 
 def signature(tool: Tool) -> str:
