@@ -119,6 +119,10 @@ def test_a_whole_judgement_loads_no_torch() -> None:
     assert not loaded & HEAVY
 
 
+def test_what_judges_computes_without_numpy_which_the_child_alone_needs() -> None:
+    assert "numpy" not in loaded_by("import phi4bench.session, phi4bench.rescoring")
+
+
 def test_a_judgement_does_not_wait_for_the_request_grammar_to_compile() -> None:
     code = "import phi4bench.session, phi4bench.rescoring, sys\nassert 'phi4bench.phrasing' not in sys.modules"
     assert "phi4bench" in loaded_by(code)

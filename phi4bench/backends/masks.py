@@ -12,18 +12,17 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
 import numpy as np
 
+from phi4bench.backends.guidance import library
 from phi4bench.backends.kv import Array
 from phi4bench.errors import ArtifactError, BackendError, UsageError
 from phi4bench.prompts import Grammar
 
 KEPT = 64
 """Grammars that stay compiled: cases of one set of tools stand together, so few are needed at a time."""
-EXTRA = 'pip install "phi4bench[constrained]"'
 
 
 class TokenTexts(Protocol):
@@ -123,20 +122,3 @@ class _Vocabulary:
 
     def __call__(self, text: bytes | str) -> list[int]:
         raise NotImplementedError("masks need no text cut into tokens")
-
-
-def library() -> Any:
-    """llguidance. Raises `UsageError` where it is not installed."""
-    try:
-        import llguidance
-    except ImportError:
-        raise UsageError("--decode constrained needs the package llguidance, which is not installed", EXTRA) from None
-    return llguidance
-
-
-def mask_version() -> str:
-    """The version of llguidance; empty where it is not installed. Imports nothing."""
-    try:
-        return version("llguidance")
-    except PackageNotFoundError:
-        return ""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from phi4bench.artifacts import Artifact
 from phi4bench.backends import BEST, Backend, Decoding, Provider, open_backend
-from phi4bench.backends.masks import mask_version
+from phi4bench.backends.guidance import mask_version
 from phi4bench.calls import Json
 from phi4bench.dialects import Dialect
 from phi4bench.prompts import Grammar, Prompt, Segment

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.artifacts import Artifact, open_artifact, unique_ids
-from phi4bench.backends.masks import EXTRA as MASKS_EXTRA
-from phi4bench.backends.masks import mask_version
+from phi4bench.backends.guidance import EXTRA as MASKS_EXTRA
+from phi4bench.backends.guidance import mask_version
 from phi4bench.backends.providers import AUTO, OF_TORCH, Provider, candidates
 from phi4bench.cases import Case
 from phi4bench.datasets import Dataset, fixtures_dir, load_cases, subset
