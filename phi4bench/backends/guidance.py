@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from phi4bench.errors import UsageError
@@ -21,6 +20,8 @@ def library() -> Any:
 
 def mask_version() -> str:
     """The version of llguidance; empty where it is not installed."""
+    from importlib.metadata import PackageNotFoundError, version  # takes longer than all else that a child imports here
+
     try:
         return version("llguidance")
     except PackageNotFoundError:
