@@ -201,21 +201,76 @@ def tokens(backend: Any, asked: list[Prompt]) -> list[tuple[int, ...]]:
     return [made[at].token_ids for at in range(len(asked))]
 
 
-def test_a_cache_that_never_moves_gives_the_tokens_of_one_that_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The device's rows, with the CPU for a device: addresses, idle places and prefixes are the same there."""
-    asked = [prompt if at % 3 else replace(prompt, shared=0) for at, prompt in enumerate(prompts(11))]
-    expected = tokens(open_backend(open_artifact(str(NANO)), threads=1, batch=4), asked)
-    assert len(set(expected)) > 3, "much the same is said to all; this would prove little"
-    opened = []
+class CopyingBinding:
+    """Takes its inputs when they are bound, as onnxruntime takes those of a device from main memory."""
+
+    def __init__(self, real: Any) -> None:
+        self.real, self._copies = real, dict[str, Any]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def bind_cpu_input(self, name: str, array: Any) -> None:
+        self._copies[name] = array.copy()
+        self.real.bind_cpu_input(name, self._copies[name])
+
+    def bind_ortvalue_input(self, name: str, value: Any) -> None:
+        self.bind_cpu_input(name, value.numpy())
+
+
+class CopyingSession:
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def io_binding(self) -> CopyingBinding:
+        return CopyingBinding(self._real.io_binding())
+
+    def run_with_iobinding(self, binding: CopyingBinding) -> None:
+        self._real.run_with_iobinding(binding.real)
+
+
+@pytest.fixture
+def device_of_main_memory(monkeypatch: pytest.MonkeyPatch) -> list[device_rows.DeviceRows]:
+    """Decoders that are opened run on a device's rows, with main memory for the device; those rows, as they are made.
+
+    The caches are bound by their addresses, and stay; all other inputs are copied.
+    """
+    made = []
 
     def on_device(decoder: Any, rows: int, length: int, *_: Any) -> Any:
-        opened.append(device_rows.DeviceRows(decoder, rows, length))
-        return opened[-1]
+        made.append(device_rows.DeviceRows(decoder, rows, length))
+        return made[-1]
+
+    opened = onnx.open_decoder
+
+    def copying(*given: Any, **options: Any) -> Any:
+        decoder = opened(*given, **options)
+        return replace(decoder, session=CopyingSession(decoder.session))
 
     for module in (onnx, probe):
         monkeypatch.setattr(module, "rows_in_place", on_device)
+    monkeypatch.setattr(onnx, "open_decoder", copying)
+    return made
+
+
+def test_a_cache_that_never_moves_gives_the_tokens_of_one_that_does(request: pytest.FixtureRequest) -> None:
+    """The device's rows: addresses, idle places, prefixes, and what a binding takes are the same there."""
+    asked = [prompt if at % 3 else replace(prompt, shared=0) for at, prompt in enumerate(prompts(11))]
+    expected = tokens(open_backend(open_artifact(str(NANO)), threads=1, batch=4), asked)
+    assert len(set(expected)) > 3, "much the same is said to all; this would prove little"
+    made = request.getfixturevalue("device_of_main_memory")
     assert tokens(open_backend(open_artifact(str(NANO)), threads=1, batch=4), asked) == expected
-    assert opened[-1]._fresh == 4
+    assert made[-1]._fresh == 4
+
+
+def test_rows_that_step_a_stale_token_are_found_out(
+    device_of_main_memory: list[device_rows.DeviceRows], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh: Any = open_backend(open_artifact(str(NANO)), threads=1, batch=4)
+    assert fresh.identity()["cache"] == "in place, rows together"
+    monkeypatch.setattr(device_rows.DeviceRows, "_stepped", device_rows.SharedRows._stepped)
+    stale: Any = open_backend(open_artifact(str(NANO)), threads=1, batch=4)
+    assert stale.identity()["cache"] == "growing"
 
 
 class Binding:

@@ -54,6 +54,14 @@ class DeviceRows(SharedRows):
         logits: Array = self._stepped(lengths)[self._places]
         return logits
 
+    def _stepped(self, lengths: Array) -> Array:
+        # onnxruntime copies what lies in main memory to the device when it is bound (`IOBinding::BindInput`), and not
+        # again when it runs: a binding that is kept would step the tokens of its first time for ever.
+        count = len(lengths)
+        binding = self._stepping.get(count) or self._bind_step(count)
+        binding.bind_cpu_input("input_ids", self._tokens[:count])
+        return super()._stepped(lengths)
+
     def leave(self, slot: int) -> None:
         place, last = self._places[slot], self._places.pop()
         if slot < len(self._places):

@@ -90,10 +90,13 @@ def probe(decoder: Decoder) -> CacheMode:
 
 
 def _logits(rows: Rows, prompts: list[Array]) -> Array:
-    """Logits (3, vocabulary) of the last prompt's row: at its end, and after each of two tokens."""
+    """Logits (3, vocabulary) of the last prompt's row: at its end, and after each of two tokens.
+
+    Those differ, so that rows which step the first one again are found out.
+    """
     entered = [rows.enter(slot, ids, 2) for slot, ids in enumerate(prompts)][-1].copy()
-    token = int(prompts[-1][-1])
-    return np.stack([entered, *(rows.step([token] * len(prompts))[-1].copy() for _ in range(2))])
+    first, second = (int(token) for token in prompts[-1][:2])
+    return np.stack([entered, *(rows.step([token] * len(prompts))[-1].copy() for token in (first, second))])
 
 
 def _close(logits: Array, others: Array) -> bool:
