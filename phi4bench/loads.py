@@ -42,6 +42,7 @@ class Load:
     """`clients`: calls under way at any time; 0 where they come by themselves, `rate` a second.
 
     `rows`: how many the runtime works on at once; `None` where it does not say. `stopped_s`: when the last call began.
+    `gpu_...`: as in `slo.Memory`, while it was served.
     """
 
     name: str
@@ -50,6 +51,9 @@ class Load:
     rows: int | None
     stopped_s: float
     calls: tuple[ServedCall, ...]
+    gpu_bytes: int | None = None
+    gpu_by_all: bool = False
+    gpu_utilisation: float | None = None
 
 
 @dataclass(frozen=True)

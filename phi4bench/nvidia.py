@@ -18,7 +18,6 @@ def free_bytes(device: int, nvml: Any = None, visible: str | None = None) -> int
 
     `visible`: `CUDA_VISIBLE_DEVICES`, by which CUDA counts other devices than NVML does.
     """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES") if visible is None else visible
     try:
         if nvml is None:
             import pynvml
@@ -26,10 +25,7 @@ def free_bytes(device: int, nvml: Any = None, visible: str | None = None) -> int
             nvml = pynvml
         nvml.nvmlInit()
         try:
-            name = visible.split(",")[device].strip() if visible else str(device)
-            by_number = name.isdecimal()
-            handle = nvml.nvmlDeviceGetHandleByIndex(int(name)) if by_number else nvml.nvmlDeviceGetHandleByUUID(name)
-            return int(nvml.nvmlDeviceGetMemoryInfo(handle).free)
+            return int(nvml.nvmlDeviceGetMemoryInfo(_handle(nvml, device, visible)).free)
         finally:
             nvml.nvmlShutdown()
     except Exception:  # not installed, no driver, no such device
@@ -37,17 +33,17 @@ def free_bytes(device: int, nvml: Any = None, visible: str | None = None) -> int
 
 
 class GpuWatch:
-    """Looks at every device now and then, for the length of a `with` block.
+    """Looks at the device that CUDA counts as `device` now and then, for the length of a `with` block.
 
-    `peak_bytes`: the most that this process held on all of them; where NVML does not list it (in a container, process
-    ids differ), the most that was in use on any one, by whomever. `utilisation`: the mean share of the time in which
-    the busiest device had work. Both are `None` without a device.
+    `peak_bytes`: the most that this process held there. Where NVML does not list it (in a container, process ids
+    differ), the most that all processes held there together, and `by_all` is true: a bound, with what others hold in
+    it. `utilisation`: the mean share of the time in which the device had work. Both are `None` without a device.
     """
 
-    def __init__(self, nvml: Any = None, pid: int | None = None) -> None:
-        self._nvml = nvml
+    def __init__(self, device: int = 0, nvml: Any = None, pid: int | None = None, visible: str | None = None) -> None:
+        self._device, self._nvml, self._visible = device, nvml, visible
         self._pid = os.getpid() if pid is None else pid
-        self._handles: list[Any] = []
+        self._open = False
         self._own, self._used = 0, 0
         self._busy: list[float] = []
         self._stop = threading.Event()
@@ -57,47 +53,59 @@ class GpuWatch:
         return (self._own or self._used) or None
 
     @property
+    def by_all(self) -> bool:
+        return self._used > 0 and not self._own
+
+    @property
     def utilisation(self) -> float | None:
         return sum(self._busy) / len(self._busy) if self._busy else None
 
     def __enter__(self) -> GpuWatch:
-        self._handles = self._open()
+        self.open()
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        if self._handles:
+        if self._open:
             self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        if self._handles:
+        if self._open:
             self._thread.join()
             with suppress(Exception):
                 self._nvml.nvmlShutdown()
 
-    def look(self) -> None:
-        """One look at every device; what NVML does not tell is left out."""
-        own, used, busy = 0, 0, 0.0
-        for handle in self._handles:
-            with suppress(Exception):  # the package's errors share a base class, which only it knows
-                used = max(used, int(self._nvml.nvmlDeviceGetMemoryInfo(handle).used))
-                busy = max(busy, self._nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100)
-                for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle):
-                    own += int(process.usedGpuMemory or 0) if process.pid == self._pid else 0
-        self._own, self._used = max(self._own, own), max(self._used, used)
-        self._busy.append(busy)
-
-    def _open(self) -> list[Any]:
-        try:
+    def open(self) -> None:
+        """Finds the device; without the package, a driver or the device there is nothing to look at."""
+        with suppress(Exception):
             if self._nvml is None:
                 import pynvml
 
                 self._nvml = pynvml
             self._nvml.nvmlInit()
-            return [self._nvml.nvmlDeviceGetHandleByIndex(at) for at in range(self._nvml.nvmlDeviceGetCount())]
-        except Exception:  # not installed, no driver, no device
-            return []
+            self._handle = _handle(self._nvml, self._device, self._visible)
+            self._open = True
+
+    def look(self) -> None:
+        """One look at the device; what NVML does not tell is left out."""
+        if not self._open:
+            return
+        with suppress(Exception):  # the package's errors share a base class, which only it knows
+            self._used = max(self._used, int(self._nvml.nvmlDeviceGetMemoryInfo(self._handle).used))
+        with suppress(Exception):
+            self._busy.append(self._nvml.nvmlDeviceGetUtilizationRates(self._handle).gpu / 100)
+        with suppress(Exception):
+            listed = self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handle)
+            own = sum(int(process.usedGpuMemory or 0) for process in listed if process.pid == self._pid)
+            self._own = max(self._own, own)
 
     def _watch(self) -> None:
         self.look()
         while not self._stop.wait(EVERY_S):
             self.look()
+
+
+def _handle(nvml: Any, device: int, visible: str | None) -> Any:
+    """NVML's of the device that CUDA counts as `device`; raises where there is none."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") if visible is None else visible
+    name = visible.split(",")[device].strip() if visible else str(device)
+    return nvml.nvmlDeviceGetHandleByIndex(int(name)) if name.isdecimal() else nvml.nvmlDeviceGetHandleByUUID(name)

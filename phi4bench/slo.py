@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from phi4bench.gates import GateResult, Outcome
-from phi4bench.loads import Load, judge_loads, loads_from_json
+from phi4bench.loads import JUDGED, Load, judge_loads, loads_from_json
 from phi4bench.stats import Interval, fewest_for_quantile, quantile, quantile_interval
 from phi4bench.targets import LATENCIES, LATENCY_GATES, PERCENTILES, SLO_GATES, SPEEDUP_GATES, Targets
 
@@ -50,11 +50,17 @@ class Latency:
 
 @dataclass(frozen=True)
 class Memory:
-    """The most that the process held. `gpu_bytes`: on the device; `None` without one that can be asked."""
+    """The most that the process held. `gpu_bytes`: on the device; `None` without one that can be asked.
+
+    `gpu_by_all`: that is of all processes on the device together, since this one's alone is not known.
+    `gpu_utilisation`: of the time of calls one by one; `gpu_load_utilisation`: of the load that gates speak of.
+    """
 
     peak_rss_bytes: int
     gpu_bytes: int | None = None
     gpu_utilisation: float | None = None
+    gpu_by_all: bool = False
+    gpu_load_utilisation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,8 @@ def judge_slo(found: Slo, targets: Targets, precision: str = "") -> dict[str, Ga
         for gate, amount in amounts.items():
             if amount is not None:
                 results[gate] = judge_amount(gate, amount / GB, _figure(gate, targets, precision, found), targets)
+        if found.memory.gpu_by_all and "slo.gpu_memory_gb" in results:
+            results["slo.gpu_memory_gb"] = _left_open(results["slo.gpu_memory_gb"])
     for gate in SPEEDUP_GATES:
         if speedups(found.pairs, gate):
             results[gate] = _judge_speedup(gate, found, targets, precision)
@@ -199,6 +207,14 @@ def judge_amount(name: str, value: float, figure: float | None, targets: Targets
     return GateResult(name, 0, 1, value, None, figure, outcome, 1, None, figure is not None, reason)
 
 
+def _left_open(gate: GateResult) -> GateResult:
+    """Of memory with other processes' in it: within the target it holds all the more, beyond it proves nothing."""
+    if gate.outcome is not Outcome.FAIL:
+        return gate
+    reason = f"{gate.reason}; it is of all processes on the device, since NVML does not list this one"
+    return replace(gate, outcome=Outcome.INCONCLUSIVE, reason=reason)
+
+
 def _judge_percentile(
     name: str, ordered: Sequence[float], share: float, figure: float | None, targets: Targets
 ) -> GateResult:
@@ -255,22 +271,33 @@ def _or_never(value: float | None) -> float:
 
 def slo_from_json(data: Mapping[str, Any]) -> Slo:
     """What the runs layer stored of a measurement."""
-    timed, memory = data.get("latency"), data.get("memory")
+    timed, loads = data.get("latency"), loads_from_json(data.get("loads") or ())
     return Slo(
         latency=Latency(
             tuple(TimedCall(*call) for call in timed["calls"]), timed["warm_up"], timed["wanted"], timed["seconds"]
         )
         if timed
         else None,
-        memory=Memory(memory["peak_rss_bytes"], memory.get("gpu_bytes"), memory.get("gpu_utilisation"))
-        if memory
-        else None,
+        memory=_memory(data.get("memory"), loads),
         pairs=tuple(Pair(*pair) for pair in data.get("pairs") or ()),
         parameters=data.get("parameters"),
-        loads=loads_from_json(data.get("loads") or ()),
+        loads=loads,
         missing=dict(data.get("missing") or {}),
         device=str(data.get("device", "cpu")),
     )
+
+
+def _memory(told: Mapping[str, Any] | None, loads: Sequence[Load]) -> Memory | None:
+    """The GPU's is the most of calls one by one and in batches: with rows for the most calls a second it is larger."""
+    if not told:
+        return None
+    alone = Memory(
+        told["peak_rss_bytes"], told.get("gpu_bytes"), told.get("gpu_utilisation"), bool(told.get("gpu_by_all"))
+    )
+    parts: list[Memory | Load] = [alone, *(load for load in loads if load.name.startswith("batch "))]
+    fullest = max(parts, key=lambda part: part.gpu_bytes or 0)
+    busy = next((load.gpu_utilisation for load in loads if load.name == JUDGED), None)
+    return replace(alone, gpu_bytes=fullest.gpu_bytes, gpu_by_all=fullest.gpu_by_all, gpu_load_utilisation=busy)
 
 
 assert set(LATENCY_GATES) <= set(SLO_GATES)

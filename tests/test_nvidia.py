@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from phi4bench.artifacts import open_artifact
+from phi4bench.backends import Decoding, Provider
+from phi4bench.backends.providers import PROVIDERS
+from phi4bench.datasets import load_cases
 from phi4bench.nvidia import GpuWatch, free_bytes
+from phi4bench.run import timing_worker
+from phi4bench.run.jobs import Setup, prompt_to_json
+from phi4bench.run.timing_worker import Bench
 
 
 class Nvml:
@@ -23,9 +32,6 @@ class Nvml:
     def nvmlShutdown(self) -> None:
         self.closed = True
 
-    def nvmlDeviceGetCount(self) -> int:
-        return len(self.looks[0])
-
     def nvmlDeviceGetHandleByIndex(self, at: int) -> int:
         return at
 
@@ -33,55 +39,79 @@ class Nvml:
         return ["GPU-a", "GPU-b"].index(name)
 
     def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:
-        used = self.looks[self.at][handle][0]
+        used = self.looks[self.at % len(self.looks)][handle][0]
         return SimpleNamespace(used=used, free=1000 - used)
 
     def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:
-        return SimpleNamespace(gpu=self.looks[self.at][handle][1])
+        return SimpleNamespace(gpu=self.looks[self.at % len(self.looks)][handle][1])
 
     def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> list[Any]:
         if self.fails == "processes":
             raise RuntimeError("not permitted")
-        found = self.looks[self.at][handle][2].items()
-        at_last = handle == len(self.looks[0]) - 1
-        self.at += 1 if at_last and self.at < len(self.looks) - 1 else 0
+        found = self.looks[self.at % len(self.looks)][handle][2].items()
+        self.at += 1
         return [SimpleNamespace(pid=pid, usedGpuMemory=used) for pid, used in found]
 
 
-def watched(nvml: Nvml, looks: int) -> GpuWatch:
-    watch = GpuWatch(nvml, pid=7)
-    watch._handles = watch._open()
+def watched(nvml: Nvml, looks: int, device: int = 0, visible: str = "") -> GpuWatch:
+    watch = GpuWatch(device, nvml, pid=7, visible=visible)
+    watch.open()
     for _ in range(looks):
         watch.look()
     return watch
 
 
-def test_the_most_that_this_process_held_on_all_devices() -> None:
-    looks = [
-        [(900, 10, {7: 100, 8: 700}), (500, 0, {7: 50})],
-        [(900, 90, {7: 300, 8: 500}), (500, 30, {7: 50})],
-        [(900, 50, {7: 200, 8: 600}), (500, 0, {})],
-    ]
-    watch = watched(Nvml(looks), 3)
-    assert watch.peak_bytes == 350
-    assert watch.utilisation == pytest.approx((0.1 + 0.9 + 0.5) / 3)
+LOOKS: list[list[tuple[int, int, dict[int, int | None]]]] = [
+    [(900, 10, {7: 100, 8: 700}), (500, 0, {7: 50})],
+    [(900, 90, {7: 300, 8: 500}), (500, 30, {7: 70})],
+    [(900, 50, {7: 200, 8: 600}), (500, 0, {})],
+]
 
 
-def test_where_the_process_is_not_listed_the_fullest_device_stands_for_it() -> None:
-    assert watched(Nvml([[(900, 0, {4711: 800}), (500, 0, {})]]), 1).peak_bytes == 900
-    assert watched(Nvml([[(900, 0, {7: None}), (500, 0, {})]]), 1).peak_bytes == 900
-    assert watched(Nvml([[(900, 0, {7: 100})]], fails="processes"), 1).peak_bytes == 900
+@pytest.mark.parametrize(
+    ("device", "visible", "peak", "busy"),
+    [
+        pytest.param(0, "", 300, 0.5, id="the-first"),
+        pytest.param(1, "", 70, 0.1, id="the-second"),
+        pytest.param(0, "1", 70, 0.1, id="cuda-sees-only-the-second"),
+        pytest.param(0, "GPU-b", 70, 0.1, id="by-name"),
+    ],
+)
+def test_the_most_that_this_process_held_on_the_device_that_the_run_used(
+    device: int, visible: str, peak: int, busy: float
+) -> None:
+    watch = watched(Nvml(LOOKS), 3, device, visible)
+    assert (watch.peak_bytes, watch.by_all) == (peak, False)
+    assert watch.utilisation == pytest.approx(busy)
+
+
+@pytest.mark.parametrize(
+    ("processes", "fails"),
+    [({4711: 100}, ""), ({7: None}, ""), ({7: 100}, "processes")],
+    ids=["not-listed", "listed-without-its-memory", "not-permitted"],
+)
+def test_where_only_the_sum_of_all_processes_is_known_it_is_told_as_that(
+    processes: dict[int, int | None], fails: str
+) -> None:
+    others_fill_the_first = [[(900, 100, {8: 900}), (500, 0, processes)]]
+    watch = watched(Nvml(others_fill_the_first, fails), 1, device=1)
+    assert (watch.peak_bytes, watch.by_all, watch.utilisation) == (500, True, 0.0)
+
+
+def test_a_device_that_is_not_there_has_no_figures() -> None:
+    watch = watched(Nvml(LOOKS), 1, device=1, visible="0")
+    assert (watch.peak_bytes, watch.by_all, watch.utilisation) == (None, False, None)
 
 
 def test_without_a_driver_there_are_no_figures_and_no_error() -> None:
-    with GpuWatch(Nvml([[(1, 1, {})]], fails="init")) as watch:
+    with GpuWatch(nvml=Nvml([[(1, 1, {})]], fails="init")) as watch:
         pass
     assert (watch.peak_bytes, watch.utilisation) == (None, None)
 
 
 def test_it_looks_while_something_runs_and_lets_go_after() -> None:
     nvml = Nvml([[(900, 50, {7: 100})]])
-    with GpuWatch(nvml, pid=7) as watch:
+    with GpuWatch(0, nvml, pid=7, visible="") as watch:
         pass  # the first look is not waited for, but it is always made
     assert watch.peak_bytes == 100
     assert nvml.closed
@@ -107,3 +137,35 @@ def test_what_is_free_is_that_of_the_device_as_cuda_counts(device: int, visible:
 
 def test_without_a_driver_nobody_says_what_is_free() -> None:
     assert free_bytes(0, Nvml([[(1, 1, {})]], fails="init"), "") is None
+
+
+class Watched(GpuWatch):
+    """Notes which device the child watches, over two devices that are busy with others' work."""
+
+    devices: ClassVar[list[int]] = []
+
+    def __init__(self, device: int) -> None:
+        super().__init__(device, Nvml([[(900, 100, {8: 900}), (500, 40, {})]]), visible="")
+        self.devices.append(device)
+
+
+def test_the_child_watches_the_device_that_was_asked_for_one_by_one_and_under_load(
+    make_fake: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_fake()
+    (folder / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
+    artifact = open_artifact(str(folder))
+    cuda = Provider("cuda", (("device_id", "1"),))
+    bench = Bench(Setup(artifact, Decoding(), 1, None, provider=cuda), lambda _: None)
+    bench.open(batch=8)
+    monkeypatch.setattr(bench._backend, "identity", lambda: {"provider": PROVIDERS["cuda"]})
+    monkeypatch.setattr(timing_worker, "GpuWatch", Watched)
+    cases = load_cases([str(folder / "answers.jsonl")]).cases[:3]
+    prompts = [prompt_to_json(artifact.dialect.render(case.question())) for case in cases]
+    one_by_one = bench.latency(prompts, seconds=60.0, warm_up=0)
+    loaded = bench.load(prompts, seconds=60.0, clients=2, rate=None, seed=0)
+    bench.close()
+    assert Watched.devices == [1, 1]
+    for found in (one_by_one, loaded):
+        assert len(found["calls"]) == 3
+        assert (found["gpu_bytes"], found["gpu_by_all"], found["gpu_utilisation"]) == (500, True, 0.4)

@@ -26,7 +26,17 @@ from phi4bench.run.jobs import Setup
 from phi4bench.run.measuring import Stopwatch, Wanted
 from phi4bench.run.plan import Subject
 from phi4bench.run.progress import Silent
-from phi4bench.slo import Latency, Memory, Pair, Slo, TimedCall, exempt_speedups, judge_slo, speedups
+from phi4bench.slo import (
+    Latency,
+    Memory,
+    Pair,
+    Slo,
+    TimedCall,
+    exempt_speedups,
+    judge_slo,
+    slo_from_json,
+    speedups,
+)
 from phi4bench.targets import Targets, parse_targets
 
 RunSuites = Callable[..., Ran]
@@ -141,6 +151,47 @@ def test_what_a_backend_cannot_tell_is_no_figure() -> None:
 def test_memory_is_what_it_is(gb: float, outcome: Outcome) -> None:
     found = Slo(memory=Memory(int(gb * 1e9)))
     assert judge_slo(found, targets("slo.memory_gb <= 1"))["slo.memory_gb"].outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("gb", "by_all", "outcome"),
+    [
+        pytest.param(13, False, Outcome.FAIL, id="ours"),
+        pytest.param(13, True, Outcome.INCONCLUSIVE, id="with-others"),
+        pytest.param(11, True, Outcome.PASS, id="with-others-within"),
+    ],
+)
+def test_a_gpu_that_others_fill_too_fails_nothing(gb: int, by_all: bool, outcome: Outcome) -> None:
+    found = Slo(memory=Memory(1, gb * 10**9, 0.5, by_all), device="gpu")
+    gate = judge_slo(found, targets("slo.gpu_memory_gb <= 12"))["slo.gpu_memory_gb"]
+    assert gate.outcome is outcome
+    assert ("of all processes on the device" in gate.reason) is (outcome is Outcome.INCONCLUSIVE)
+
+
+def test_memory_of_the_gpu_is_the_most_of_calls_one_by_one_and_in_batches() -> None:
+    def part(gpu_bytes: int | None, name: str = "", busy: float = 0.1) -> dict[str, Any]:
+        told = {"gpu_bytes": gpu_bytes, "gpu_by_all": gpu_bytes == 7, "gpu_utilisation": busy}
+        return told | ({"name": name, "clients": 1, "rate": None, "rows": 1, "stopped_s": 1.0, "calls": []})
+
+    loads = [part(5, "batch 4"), part(7, "batch 8", 0.9), part(60, "20 clients")]  # rows as many as the memory takes
+    told = {"memory": {"peak_rss_bytes": 1, **part(3)}, "loads": loads}
+    assert slo_from_json(told).memory == Memory(1, 7, 0.1, True, 0.9)
+    assert slo_from_json({"memory": {"peak_rss_bytes": 1, **part(3)}}).memory == Memory(1, 3, 0.1)
+    assert slo_from_json({"memory": {"peak_rss_bytes": 1}}).memory == Memory(1)
+
+
+def test_a_report_says_whose_the_memory_of_the_gpu_is() -> None:
+    memory = {"peak_rss_bytes": 10**9, "gpu_bytes": 3 * 10**9, "gpu_utilisation": 0.25, "gpu_load_utilisation": 0.9}
+
+    def line(by_all: bool) -> str:
+        *_, notes = slo_tables({"memory": memory | {"gpu_by_all": by_all}, "missing": {"x": "y"}}, {})
+        return notes.notes[0]
+
+    assert (
+        line(False)
+        == "memory: 1.0 GB at most, 3.0 GB of the GPU's, which had work 25.0% of the time, 90.0% of it at batch 8"
+    )
+    assert "3.0 GB of the GPU's by all processes on it together (NVML does not list this one)" in line(True)
 
 
 def pairs(*ratios: float, parameters: int | None = 300_000_000) -> Slo:

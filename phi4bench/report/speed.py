@@ -66,7 +66,9 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
         figures["memory"] = {
             "peak_rss_bytes": found.memory.peak_rss_bytes,
             "gpu_bytes": found.memory.gpu_bytes,
+            "gpu_by_all": found.memory.gpu_by_all,
             "gpu_utilisation": found.memory.gpu_utilisation,
+            "gpu_load_utilisation": found.memory.gpu_load_utilisation,
         }
     figures["gates"] = {
         name: _gate(gate, _kind(judgement, name)) for name, gate in judgement.slo_gates.items() if gate.outcome
@@ -164,10 +166,7 @@ def _gates(figures: Mapping[str, Any]) -> Iterator[Table]:
 def _notes(figures: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator[str]:
     memory, runtime = figures.get("memory"), figures.get("runtime") or {}
     if memory:
-        gpu = f", {size(memory['gpu_bytes'])} of the GPU's" if memory.get("gpu_bytes") is not None else ""
-        if memory.get("gpu_utilisation") is not None:
-            gpu += f", which had work {percent(memory['gpu_utilisation'])} of the time"
-        yield f"memory: {size(memory['peak_rss_bytes'])} at most{gpu}"
+        yield f"memory: {size(memory['peak_rss_bytes'])} at most{_gpu(memory)}"
     where = [str(machine[key]) for key in ("cpu",) if machine.get(key)]
     where += [f"{machine['cores']} cores"] if machine.get("cores") else []
     where += [str(gpu) for gpu in machine.get("gpus") or []]
@@ -188,6 +187,19 @@ def _notes(figures: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator[s
     for reason, names in reasons.items():
         few = f"{names[0]} and {len(names) - 1} more" if len(names) > 2 else ", ".join(names)
         yield f"not measured: {few}: {reason}"
+
+
+def _gpu(memory: Mapping[str, Any]) -> str:
+    """What was held of the GPU and how busy it was, as far as NVML told."""
+    text = ""
+    if memory.get("gpu_bytes") is not None:
+        whose = " by all processes on it together (NVML does not list this one)" if memory.get("gpu_by_all") else ""
+        text += f", {size(memory['gpu_bytes'])} of the GPU's{whose}"
+    if memory.get("gpu_utilisation") is not None:
+        text += f", which had work {percent(memory['gpu_utilisation'])} of the time"
+    if memory.get("gpu_load_utilisation") is not None:
+        text += f", {percent(memory['gpu_load_utilisation'])} of it at {JUDGED}"
+    return text
 
 
 def _spread(ordered: Sequence[float], alpha: float) -> dict[str, Any] | None:

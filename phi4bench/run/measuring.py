@@ -126,8 +126,7 @@ class Stopwatch:
             },
             "memory": {
                 "peak_rss_bytes": found["peak"],
-                "gpu_bytes": found["gpu_bytes"],
-                "gpu_utilisation": found["gpu_utilisation"],
+                **_of_gpu(found),
             },
         }
 
@@ -212,6 +211,7 @@ class Stopwatch:
             "rate": rate,
             "rows": rows,
             "stopped_s": found["stopped_s"],
+            **_of_gpu(found),
             "calls": [
                 [arrived, finished, tokens, self._is_right(cases[index], text, how)]
                 for index, arrived, finished, tokens, text, how in found["calls"]
@@ -249,6 +249,10 @@ def _open_baseline(child: TimedChild, baseline: Artifact) -> dict[str, Any]:
         return child.ask("open", batch=1)
     except ArtifactError as error:
         raise BackendError(f"the baseline {baseline.id} cannot be timed: {error.what}", error.hint) from None
+
+
+def _of_gpu(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: found[name] for name in ("gpu_bytes", "gpu_by_all", "gpu_utilisation")}
 
 
 def _load() -> float | None:

@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -44,9 +44,8 @@ class Bench:
 
     def latency(self, prompts: list[Any], seconds: float, warm_up: int) -> dict[str, Any]:
         """Calls one after the other, each as `[total, first token, each further token, first call, tokens]`."""
-        on_gpu = device_of(self._backend.identity()) == "gpu"
         requests = [prompt_from_json(prompt) for prompt in prompts]
-        with GpuWatch() if on_gpu else nullcontext() as watch:
+        with self._watch() as watch:
             calls = time_calls(
                 self._backend,
                 requests,
@@ -60,8 +59,7 @@ class Bench:
         return {
             "calls": [call_row(one, text_of, self._setup.artifact.dialect) for one in timings],
             "peak": peak,
-            "gpu_bytes": watch.peak_bytes if watch else None,
-            "gpu_utilisation": watch.utilisation if watch else None,
+            **gpu_figures(watch),
         }
 
     def load(self, prompts: list[Any], seconds: float, clients: int, rate: float | None, seed: int) -> dict[str, Any]:
@@ -74,18 +72,24 @@ class Bench:
             arrivals_s=poisson(rate, len(prompts), seed) if rate else None,
         )
         requests = [prompt_from_json(prompt) for prompt in prompts]
-        calls = [
-            [one.index, one.arrived_s, one.finished_s, len(made.token_ids), made.text, made.finish]
-            for one, made in self._telling(serve_load(self._backend, requests, self._setup.decoding, traffic))
-        ]
+        with self._watch() as watch:
+            calls = [
+                [one.index, one.arrived_s, one.finished_s, len(made.token_ids), made.text, made.finish]
+                for one, made in self._telling(serve_load(self._backend, requests, self._setup.decoding, traffic))
+            ]
         ends = [call[2] for call in calls]
         stopped = traffic.stopped_s if traffic.stopped_s is not None else max(ends, default=0.0)
-        return {"calls": calls, "stopped_s": stopped, "peak": peak_rss_bytes()}
+        return {"calls": calls, "stopped_s": stopped, "peak": peak_rss_bytes(), **gpu_figures(watch)}
 
     def close(self) -> None:
         if self._backend is not None:
             self._backend.close()
         self._backend = None
+
+    def _watch(self) -> AbstractContextManager[GpuWatch | None]:
+        """Of the device that was asked for, where the backend runs on one."""
+        on_gpu = device_of(self._backend.identity()) == "gpu"
+        return GpuWatch(self._setup.provider.device_id) if on_gpu else nullcontext()
 
     def _clock(self) -> Clock:
         """A fake's own time; else the processor's, which nobody sets."""
@@ -107,6 +111,15 @@ class Bench:
             if time.monotonic() - told >= TELL_S:
                 self._say({"event": "timed", "done": done})
                 told = time.monotonic()
+
+
+def gpu_figures(watch: GpuWatch | None) -> dict[str, Any]:
+    """`gpu_by_all`: other processes' memory is in `gpu_bytes`, since this one's alone is not known."""
+    return {
+        "gpu_bytes": watch.peak_bytes if watch else None,
+        "gpu_by_all": watch.by_all if watch else False,
+        "gpu_utilisation": watch.utilisation if watch else None,
+    }
 
 
 def call_row(timing: Timing, text_of: TextOf, dialect: Dialect) -> list[Any]:
