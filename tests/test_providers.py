@@ -134,6 +134,24 @@ def test_the_level_of_graph_optimization_reaches_the_session_and_the_identity() 
     assert seen == ["ORT_DISABLE_ALL", "ORT_ENABLE_ALL"]
 
 
+@pytest.mark.parametrize("name", [name for name in PROVIDERS if name != "cpu"])
+def test_only_the_cpu_runs_a_session_from_several_threads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, threads = onnx.open_decoder, []
+
+    def as_if_by_another(*given: Any, provider: Provider, intra_op: int, **options: Any) -> session.Decoder:
+        threads.append(intra_op)
+        decoder: session.Decoder = opened(*given, provider=Provider("cpu"), intra_op=1, **options)
+        return replace(decoder, in_place_possible=False)
+
+    monkeypatch.setattr(onnx, "installed_providers", lambda: [PROVIDERS[name], CPU])
+    monkeypatch.setattr(onnx, "open_decoder", as_if_by_another)
+    artifact = open_artifact(str(NANO))
+    for asked, lanes in ((Provider("cpu"), 3), (Provider(name), 1)):
+        backend: Any = open_backend(artifact, threads=3, provider=asked)
+        assert backend.identity()["lanes"] == lanes
+    assert threads == [1, 3], "what the provider leaves to the CPU may use all cores"
+
+
 @pytest.mark.parametrize(
     ("runtime", "device"),
     [

@@ -3,7 +3,8 @@
 Knows prompts, threads and memory; the file is `session`'s, the cache `kv`'s, the order of tokens `lane`'s.
 
 Small models gain most from lanes: threads that each decode a few rows on one core, over one set of weights. Large
-ones stream their weights from memory at every step, so all cores work on one step of many rows.
+ones stream their weights from memory at every step, so all cores work on one step of many rows. Off the CPU there is
+one lane.
 """
 
 from __future__ import annotations
@@ -80,13 +81,18 @@ class Plan:
     intra_op: int
 
 
-def plan(threads: int, batch: int | None, weight_bytes: int) -> Plan:
+def plan(threads: int, batch: int | None, weight_bytes: int, provider: str = "cpu") -> Plan:
     """`batch`: cases at once in all; 1: one at a time with all threads on it, as latency is measured.
 
-    `None`: what gives the most cases a second.
+    `None`: what gives the most cases a second. `provider`: by its short name; any but the CPU runs a session for one
+    thread at a time. DirectML allows no more, the others do not say, and a device is one, however many threads wait.
+
+    Source: https://onnxruntime.ai/docs/execution-providers/DirectML-ExecutionProvider.html
     """
     if batch == 1:
         return Plan(1, 1, threads)
+    if provider != "cpu":
+        return Plan(1, batch or ROWS_ON_A_DEVICE, threads)
     if weight_bytes > SMALL_MODEL_BYTES:
         return Plan(1, batch or ROWS_OF_A_LARGE_MODEL, threads)
     lanes = min(threads, MOST_LANES, batch or threads)
@@ -120,13 +126,12 @@ class OnnxBackend:
         self.notes: list[str] = []
         self._config = read_model_config(model_file.parent / "genai_config.json")
         self._threads = threads or available_cores()
-        self._plan = plan(self._threads, batch, weight_bytes)
 
         def load(one: Provider, reuse_memory: bool) -> Decoder:
             decoder = open_decoder(
                 model_file,
                 self._config.head_size,
-                intra_op=self._plan.intra_op,
+                intra_op=plan(self._threads, batch, weight_bytes, one.name).intra_op,
                 spin=batch == 1 if spin is None else spin,
                 provider=one,
                 reuse_memory=reuse_memory,
@@ -137,10 +142,9 @@ class OnnxBackend:
         self._decoder: Decoder | None
         self._cache: CacheMode
         self._decoder, self._cache, self._provider = self._first_usable(model_file, provider, load)
+        self._plan = plan(self._threads, batch, weight_bytes, self._provider.name)
         self._switch = self._decoder.table_switch
         self._long = min(LONG_TOKENS, self._switch or LONG_TOKENS)
-        if self._decoder.device != "cpu":
-            self._plan = replace(self._plan, lanes=1, rows=batch or ROWS_ON_A_DEVICE)
         if self._cache not in TOGETHER:
             self._plan = replace(self._plan, rows=1)
         self._weight_bytes = weight_bytes
