@@ -43,6 +43,8 @@ class Load:
 
     `rows`: how many the runtime works on at once; `None` where it does not say. `stopped_s`: when the last call began.
     `gpu_...`: as in `slo.Memory`, while it was served.
+    `wanted`: calls that it was to end with, more than there are where its time was over first; `None`: not stored.
+    `notes`: what the backend had to say of how it ran.
     """
 
     name: str
@@ -54,6 +56,16 @@ class Load:
     gpu_bytes: int | None = None
     gpu_by_all: bool = False
     gpu_utilisation: float | None = None
+    wanted: int | None = None
+    prompts: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def more(self) -> str:
+        """What would make it longer: it ended by its time or by the number of its calls."""
+        if self.wanted is None:
+            return "more calls (--slo-calls) or more time (--slo-seconds)"
+        return "more time (--slo-seconds)" if len(self.calls) < self.wanted else "more calls (--slo-calls)"
 
 
 @dataclass(frozen=True)
@@ -119,7 +131,7 @@ def judge_loads(loads: Sequence[Load], targets: Targets, precision: str, device:
     """Tokens, calls and good calls a second at `JUDGED`, each by its interval."""
     load = next((one for one in loads if one.name == JUDGED), None)
     found = throughput(load, targets.alpha, latency_limit(targets, precision, device)) if load else None
-    if found is None:
+    if load is None or found is None:
         return {}
     results = {}
     for gate, name in RATES.items():
@@ -127,7 +139,7 @@ def judge_loads(loads: Sequence[Load], targets: Targets, precision: str, device:
         figure = target.figure(precision, device) if target else None
         outcome, reason = None, ""
         if target is not None and figure is not None:
-            outcome, reason = _outcome(found, name, figure, target.kind == "floor")
+            outcome, reason = _outcome(found, name, figure, target.kind == "floor", load.more)
         results[gate] = GateResult(
             name=gate,
             passed=0,
@@ -163,15 +175,23 @@ def costs(found: Throughput, price: Price | None) -> dict[str, float | str | Non
 
 def loads_from_json(data: Sequence[Mapping[str, Any]]) -> tuple[Load, ...]:
     """What the runs layer stored."""
-    return tuple(Load(**{**one, "calls": tuple(ServedCall(*call) for call in one["calls"])}) for one in data)
+    return tuple(
+        Load(
+            **{
+                **one,
+                "calls": tuple(ServedCall(*call) for call in one["calls"]),
+                "notes": tuple(one.get("notes", ())),
+            }
+        )
+        for one in data
+    )
 
 
-def _outcome(found: Throughput, name: str, figure: float, floor: bool) -> tuple[Outcome, str]:
+def _outcome(found: Throughput, name: str, figure: float, floor: bool, more: str) -> tuple[Outcome, str]:
     ends = found.intervals.get(name)
     if ends is None:
         return Outcome.INCONCLUSIVE, (
-            f"{found.calls} calls were served in steady state, but should be at least {FEWEST}; give more time with"
-            " --slo-seconds"
+            f"{found.calls} calls were served in steady state, but should be at least {FEWEST}; give {more}"
         )
     shown = f"{found.rates[name]:.4g} a second ({ends.low:.4g} to {ends.high:.4g})"
     passes, fails = (ends.low >= figure, ends.high < figure) if floor else (ends.high <= figure, ends.low > figure)
@@ -179,4 +199,4 @@ def _outcome(found: Throughput, name: str, figure: float, floor: bool) -> tuple[
         return Outcome.PASS, ""
     if fails:
         return Outcome.FAIL, f"{shown}, but should be at {'least' if floor else 'most'} {figure:g}"
-    return Outcome.INCONCLUSIVE, f"{shown} lies on both sides of {figure:g}; more time would decide it (--slo-seconds)"
+    return Outcome.INCONCLUSIVE, f"{shown} lies on both sides of {figure:g}; {more} would decide it"

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from phi4bench.counting import counted
 from phi4bench.gates import GateResult, Outcome
 from phi4bench.loads import JUDGED, Load, judge_loads, loads_from_json
 from phi4bench.stats import Interval, fewest_for_quantile, quantile, quantile_interval
@@ -39,13 +40,20 @@ class TimedCall:
 class Latency:
     """Calls that were timed one after the other. `warm_up`: how many were run before and not timed.
 
-    `calls_wanted`: more than there are where the time given was over first.
+    `calls_wanted`: more than there are where the time given was over first. `prompts`: how many different ones the
+    calls had; `None`: as many as there are calls.
     """
 
     calls: tuple[TimedCall, ...]
     warm_up: int
     calls_wanted: int
     seconds: float
+    prompts: int | None = None
+
+    @property
+    def different(self) -> int:
+        """Calls that had a prompt of their own: a prompt that is sent again is no new draw from all prompts."""
+        return len(self.calls) if self.prompts is None else self.prompts
 
 
 @dataclass(frozen=True)
@@ -87,12 +95,15 @@ class Spread:
 class Slo:
     """All that was measured of one artifact. `missing`: by what was not measured, why.
 
-    `parameters`: of the model; `None` where its files do not say.
+    `pairs_wanted`, and the different prompts that the pairs had: `None` where a run does not say. `parameters`: of
+    the model; `None` where its files do not say.
     """
 
     latency: Latency | None = None
     memory: Memory | None = None
     pairs: tuple[Pair, ...] = ()
+    pairs_wanted: int | None = None
+    pair_prompts: int | None = None
     parameters: int | None = None
     loads: tuple[Load, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -131,9 +142,8 @@ def judge_slo(found: Slo, targets: Targets, precision: str = "") -> dict[str, Ga
         for percentile, share in PERCENTILES.items():
             if ordered:
                 gate = f"slo.{name}_{percentile}_ms"
-                results[gate] = _judge_percentile(
-                    gate, ordered, share, _figure(gate, targets, precision, found), targets
-                )
+                figure = _figure(gate, targets, precision, found)
+                results[gate] = _judge_percentile(gate, found.latency, ordered, share, figure, targets)
     if found.memory:
         amounts = {"slo.memory_gb": found.memory.peak_rss_bytes, "slo.gpu_memory_gb": found.memory.gpu_bytes}
         for gate, amount in amounts.items():
@@ -180,16 +190,25 @@ def _judge_speedup(name: str, found: Slo, targets: Targets, precision: str) -> G
     if figure is not None:
         fewest = fewest_for_quantile(0.5, targets.alpha)
         shown = f"{point:.2f} times as fast ({ends.low:.2f} to {ends.high:.2f})"
+        prompts = len(found.pairs) if found.pair_prompts is None else found.pair_prompts
         if len(ordered) < fewest:
             outcome = Outcome.INCONCLUSIVE
-            reason = f"{len(ordered)} pairs of calls were timed, but should be at least {fewest}"
+            reason = (
+                f"{counted(len(ordered), 'pair')} of calls {_were(len(ordered))} timed, but should be at least"
+                f" {fewest}; give {_more_pairs(found)}"
+            )
+        elif prompts < fewest:
+            outcome, reason = (
+                Outcome.INCONCLUSIVE,
+                _too_few_prompts(len(ordered), prompts, "the median", fewest, targets),
+            )
         elif ends.low >= figure:
             outcome = Outcome.PASS
         elif ends.high < figure:
             outcome, reason = Outcome.FAIL, f"{shown}, but should be at least {figure:g}"
         else:
             outcome = Outcome.INCONCLUSIVE
-            reason = f"{shown} lies on both sides of {figure:g}; more pairs of calls would decide it"
+            reason = f"{shown} lies on both sides of {figure:g}; {_more_pairs(found)} would decide it"
     interval = ends if math.isfinite(ends.low) and math.isfinite(ends.high) else None
     count = len(ordered)
     return GateResult(name, 0, count, point, interval, figure, outcome, count, None, figure is not None, reason)
@@ -216,13 +235,13 @@ def _left_open(gate: GateResult) -> GateResult:
 
 
 def _judge_percentile(
-    name: str, ordered: Sequence[float], share: float, figure: float | None, targets: Targets
+    name: str, timed: Latency, ordered: Sequence[float], share: float, figure: float | None, targets: Targets
 ) -> GateResult:
     ends = quantile_interval(ordered, share, targets.alpha)
     point = quantile(ordered, share)
     outcome, reason = None, ""
     if figure is not None:
-        outcome, reason = _outcome(len(ordered), point, ends, share, figure, targets.alpha)
+        outcome, reason = _outcome(timed, len(ordered), point, ends, share, figure, targets)
     return GateResult(
         name=name,
         passed=0,
@@ -238,22 +257,47 @@ def _judge_percentile(
 
 
 def _outcome(
-    count: int, point: float, ends: Interval, share: float, figure: float, alpha: float
+    timed: Latency, count: int, point: float, ends: Interval, share: float, figure: float, targets: Targets
 ) -> tuple[Outcome, str]:
-    what, fewest = f"P{100 * share:g}", fewest_for_quantile(share, alpha)
-    if ends.low > figure:
+    what, fewest = f"P{100 * share:g}", fewest_for_quantile(share, targets.alpha)
+    if ends.low > figure and timed.different >= fewest_for_quantile(round(1.0 - share, 9), targets.alpha):
         return Outcome.FAIL, f"{what} {_ms(point)} (at least {_ms(ends.low)}), but should be at most {figure:g} ms"
     if count < fewest:
         return Outcome.INCONCLUSIVE, (
-            f"{count} calls were timed, but a bound on {what} at {100 * (1 - alpha):g}% takes at least {fewest};"
-            " give more with --slo-calls, or more time with --slo-seconds"
+            f"{counted(count, 'call')} {_were(count)} timed, but a bound on {what} at {100 * (1 - targets.alpha):g}%"
+            f" takes at least {fewest}; give {_more_calls(timed)}"
         )
+    if timed.different < fewest:
+        return Outcome.INCONCLUSIVE, _too_few_prompts(count, timed.different, what, fewest, targets)
     if ends.high <= figure:
         return Outcome.PASS, ""
     return Outcome.INCONCLUSIVE, (
         f"{what} {_ms(point)} ({_ms(ends.low)} to {_ms(ends.high)}) lies on both sides of {figure:g} ms;"
-        " more calls would decide it"
+        f" {_more_calls(timed)} would decide it"
     )
+
+
+def _too_few_prompts(count: int, prompts: int, what: str, fewest: int, targets: Targets) -> str:
+    return (
+        f"{count:,} calls had {counted(prompts, 'different prompt')}, but a bound on {what} at"
+        f" {100 * (1 - targets.alpha):g}% takes at least {fewest}: give {fewest} cases that expect a call (--cases,"
+        " --limit), for a prompt that is sent again tells nothing of others"
+    )
+
+
+def _more_calls(timed: Latency) -> str:
+    """What would make more of them: they ended by the time or by their number."""
+    short = len(timed.calls) < timed.calls_wanted
+    return "more time (--slo-seconds)" if short else "more calls (--slo-calls)"
+
+
+def _more_pairs(found: Slo) -> str:
+    short = found.pairs_wanted is not None and len(found.pairs) < found.pairs_wanted
+    return "more time (--slo-seconds)" if short else "more pairs of calls (--slo-pairs)"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _ms(value: float) -> str:
@@ -274,12 +318,18 @@ def slo_from_json(data: Mapping[str, Any]) -> Slo:
     timed, loads = data.get("latency"), loads_from_json(data.get("loads") or ())
     return Slo(
         latency=Latency(
-            tuple(TimedCall(*call) for call in timed["calls"]), timed["warm_up"], timed["wanted"], timed["seconds"]
+            tuple(TimedCall(*call) for call in timed["calls"]),
+            timed["warm_up"],
+            timed["wanted"],
+            timed["seconds"],
+            timed.get("prompts", _fewer(data.get("calls_from"), len(timed["calls"]))),
         )
         if timed
         else None,
         memory=_memory(data.get("memory"), loads),
         pairs=tuple(Pair(*pair) for pair in data.get("pairs") or ()),
+        pairs_wanted=data.get("pairs_wanted"),
+        pair_prompts=data.get("pair_prompts", _fewer(data.get("calls_from"), len(data.get("pairs") or ()))),
         parameters=data.get("parameters"),
         loads=loads,
         missing=dict(data.get("missing") or {}),
@@ -298,6 +348,11 @@ def _memory(told: Mapping[str, Any] | None, loads: Sequence[Load]) -> Memory | N
     fullest = max(parts, key=lambda part: part.gpu_bytes or 0)
     busy = next((load.gpu_utilisation for load in loads if load.name == JUDGED), None)
     return replace(alone, gpu_bytes=fullest.gpu_bytes, gpu_by_all=fullest.gpu_by_all, gpu_load_utilisation=busy)
+
+
+def _fewer(cases: int | None, calls: int) -> int | None:
+    """The different prompts of a run that stored only of how many cases its calls were."""
+    return None if cases is None else min(cases, calls)
 
 
 assert set(LATENCY_GATES) <= set(SLO_GATES)

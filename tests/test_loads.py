@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -102,6 +103,26 @@ def test_tokens_a_second_are_judged_by_their_interval(floor: int, count: int, ou
     assert found["slo.calls_per_s"].outcome is None
     if outcome is Outcome.INCONCLUSIVE:
         assert "should be at least 20" in found["slo.tokens_per_s"].reason
+
+
+@pytest.mark.parametrize(
+    ("wanted", "option"),
+    [
+        pytest.param(105, "give more calls (--slo-calls)", id="calls-ran-out"),
+        pytest.param(300, "give more time (--slo-seconds)", id="time-ran-out"),
+        pytest.param(None, "give more calls (--slo-calls) or more time (--slo-seconds)", id="not-stored"),
+    ],
+)
+def test_the_advice_is_to_lift_what_ended_the_load(wanted: int | None, option: str) -> None:
+    held = parse_targets('[[gate]]\nname = "slo.calls_per_s"\nfloor = 2\nsource = "x"', "mine")
+    rng = random.Random(1)
+    few = replace(load(steady(24)), wanted=wanted and wanted - 81)
+    assert judge_loads([few], held, "", "cpu")["slo.calls_per_s"].reason.endswith(option)
+    ends = sorted(rng.uniform(0.0, 52.5) for _ in range(105))
+    astride = replace(load([ServedCall(0.0, end, 10, True) for end in ends]), wanted=wanted)
+    gate = judge_loads([astride], held, "", "cpu")["slo.calls_per_s"]
+    assert gate.outcome is Outcome.INCONCLUSIVE
+    assert gate.reason.endswith(f"{option.removeprefix('give ')} would decide it")
 
 
 def test_only_the_load_that_gates_speak_of_is_judged() -> None:

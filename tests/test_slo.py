@@ -120,6 +120,72 @@ def test_too_few_calls_are_refused_with_the_number_it_takes() -> None:
     assert gate.interval is None
 
 
+def of_prompts(found: Slo, prompts: int, wanted: int | None = None) -> Slo:
+    """The same calls, which had so many different prompts."""
+    assert found.latency is not None
+    return replace(
+        found, latency=replace(found.latency, prompts=prompts, calls_wanted=wanted or found.latency.calls_wanted)
+    )
+
+
+class TestRepeatedPrompts:
+    @pytest.mark.parametrize(
+        ("prompts", "gate", "figure", "outcome"),
+        [
+            pytest.param(1, "slo.latency_p99_ms", 200, Outcome.INCONCLUSIVE, id="one-prompt-300-times"),
+            pytest.param(298, "slo.latency_p99_ms", 200, Outcome.INCONCLUSIVE, id="one-prompt-too-few"),
+            pytest.param(299, "slo.latency_p99_ms", 200, Outcome.PASS, id="the-fewest-prompts"),
+            pytest.param(59, P95, 200, Outcome.PASS, id="the-fewest-prompts-of-p95"),
+            # 0.5^4 = 0.0625: four prompts above a median that is within the target are not rare enough
+            pytest.param(4, "slo.latency_p50_ms", 50, Outcome.INCONCLUSIVE, id="four-slow-prompts-are-no-median"),
+            pytest.param(5, "slo.latency_p50_ms", 50, Outcome.FAIL, id="five-are"),
+        ],
+    )
+    def test_a_prompt_that_is_sent_again_is_no_new_draw(
+        self, prompts: int, gate: str, figure: float, outcome: Outcome
+    ) -> None:
+        found = judge_slo(of_prompts(calls(*[100.0] * 300), prompts), targets(f"{gate} <= {figure}"))[gate]
+        assert found.outcome is outcome
+
+    def test_the_reason_names_the_cases_it_takes(self) -> None:
+        gate = judge_slo(of_prompts(calls(*[1.0] * 300), 20), targets("slo.latency_p99_ms <= 200"))
+        reason = gate["slo.latency_p99_ms"].reason
+        assert "300 calls had 20 different prompts, but a bound on P99 at 95% takes at least 299" in reason
+        assert "give 299 cases that expect a call" in reason
+
+    def test_pairs_are_held_to_it_too(self) -> None:
+        held = parse_targets(HELD, "ours")
+        assert judge_slo(replace(pairs(*[2.7] * 10), pair_prompts=4), held, "int8")[DECODE].outcome is (
+            Outcome.INCONCLUSIVE
+        )
+        assert judge_slo(replace(pairs(*[2.7] * 10), pair_prompts=5), held, "int8")[DECODE].outcome is Outcome.PASS
+
+    def test_a_run_that_stored_the_number_of_its_cases_alone_is_held_to_that(self) -> None:
+        stored = {"latency": {"calls": [[1.0, 1.0, 1.0, 1.0, 4]] * 300, "warm_up": 10, "wanted": 300, "seconds": 60}}
+        found = slo_from_json({**stored, "calls_from": 1})
+        assert judge_slo(found, targets(f"{P95} <= 200"))[P95].outcome is Outcome.INCONCLUSIVE
+        assert judge_slo(slo_from_json(stored), targets(f"{P95} <= 200"))[P95].outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("more", "option"), [pytest.param(0, "--slo-calls", id="by-count"), pytest.param(9, "--slo-seconds", id="by-time")]
+)
+def test_the_advice_is_to_lift_what_ended_the_calls(more: int, option: str) -> None:
+    for totals in ([1.0] * 58, [*[300.0] * 2, *[100.0] * 98]):  # too few; two of 100 may be more than one in 20
+        found = of_prompts(calls(*totals), len(totals), len(totals) + more)
+        gate = judge_slo(found, targets(f"{P95} <= 200"))[P95]
+        assert gate.outcome is Outcome.INCONCLUSIVE
+        assert option in gate.reason
+
+
+@pytest.mark.parametrize(("wanted", "option"), [(10, "--slo-pairs"), (100, "--slo-seconds")], ids=["count", "time"])
+def test_the_advice_on_pairs_is_to_lift_what_ended_them(wanted: int, option: str) -> None:
+    found = replace(pairs(2.0, 2.0, *[2.7] * 8), pairs_wanted=wanted)
+    gate = judge_slo(found, parse_targets(HELD, "ours"), "int8")[DECODE]
+    assert gate.outcome is Outcome.INCONCLUSIVE
+    assert f"({option}) would decide it" in gate.reason
+
+
 def test_a_figure_by_device_is_the_devices_own() -> None:
     held = targets(f"{P95} <= {{ gpu = 50, cpu = 200 }}")
     on_gpu = Slo(calls(*[100.0] * 100).latency, device="gpu")
@@ -266,7 +332,7 @@ class TestSuites:
     def test_a_fast_artifact_is_promoted_by_targets_on_speed_alone(
         self, run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
     ) -> None:
-        ran = self.judged(run_suites, paced(), toml(f"{P95} <= 200", "slo.token_p99_ms <= 3"), tmp_path)
+        ran = self.judged(run_suites, paced(), toml(f"{P95} <= 200", "slo.token_p95_ms <= 3"), tmp_path)
         assert ran.code == 0, ran.out
         slo = ran.artifact()["slo"]
         assert slo["latency"]["calls"] == 300
@@ -277,7 +343,7 @@ class TestSuites:
         statement = json.loads((ran.report_dir / "promotion.json").read_text())
         assert {gate["name"]: gate["outcome"] for gate in statement["predicate"]["gates"]} == {
             P95: "PASS",
-            "slo.token_p99_ms": "PASS",
+            "slo.token_p95_ms": "PASS",
         }
         for name, data in (("promotion", statement), ("report", ran.report())):
             schema = json.loads((schemas_dir() / f"{name}.schema.json").read_text())
@@ -286,6 +352,20 @@ class TestSuites:
         assert max(map(len, table.splitlines()[1:])) < 80
         assert "these figures hold on: " in ran.out
         assert (ran.report_dir / "report.html").read_text().count("first whole call") == 1
+
+    def test_the_same_few_prompts_over_and_over_promote_nothing(
+        self, run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        (tmp_path / "ours.toml").write_text(toml("slo.latency_p99_ms <= 200"))
+        held = ("--targets", tmp_path / "ours.toml", "-k", "latency_p99")
+        ran = run_suites("--model", paced(), *held, "--limit", 20)
+        assert ran.code == 10, ran.out
+        latency = ran.artifact()["slo"]["latency"]
+        assert latency["calls"] == 300
+        assert latency["prompts"] < 20  # of the sample, those that expect a call
+        said = f"300 calls of {latency['prompts']} prompts, one by one"
+        assert said in " ".join(ran.out.split())
+        assert "takes at least 299" in ran.out
 
     def test_a_promotion_by_speed_is_judged_again_from_its_stored_timings(
         self, run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -48,6 +48,7 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
         timed = found.latency
         figures["latency"] = {
             "calls": len(timed.calls),
+            "prompts": timed.different,
             "wanted": timed.calls_wanted,
             "warm_up": timed.warm_up,
             "seconds": timed.seconds,
@@ -58,6 +59,8 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
             "baseline": stored.get("baseline"),
             "baseline_notes": list(stored.get("baseline_notes") or ()),
             "pairs": len(found.pairs),
+            "wanted": found.pairs_wanted,
+            "prompts": found.pair_prompts,
             **{name.removeprefix("speedup."): _ratio(judgement, name) for name in SPEEDUP_GATES},
         }
     if found.loads:
@@ -100,7 +103,10 @@ def _latency(figures: Mapping[str, Any]) -> Iterator[Table]:
         if one:
             cells = [_number(one["mean_ms"]), *(_number(one[f"{point}_ms"]) for point in PERCENTILES)]
             rows.append((label, *cells, _ends(one["p95_ci"])))
-    note = f"{timed['calls']:,} calls one by one after {timed['warm_up']} to warm up; prompts read whole, no cache"
+    note = (
+        f"{counted(timed['calls'], 'call')} of {counted(timed['prompts'], 'prompt')}, one by one after"
+        f" {timed['warm_up']} to warm up; prompts read whole, no cache"
+    )
     if timed["calls"] < timed["wanted"]:
         note += f"; {timed['wanted']:,} were wanted, but {timed['seconds']:g} s were over"
     yield Table(("ms a call", "mean", "P50", "P95", "P99", "P95 bounds"), tuple(rows), (note,))
@@ -116,7 +122,8 @@ def _speedup(figures: Mapping[str, Any]) -> Iterator[Table]:
         for name, label in labels.items()
         if (one := found[name])
     ]
-    note = f"medians of {counted(found['pairs'], 'pair')} of calls, each by both in turn (A B, B A, ...)"
+    of = f" of {counted(found['prompts'], 'prompt')}" if found.get("prompts") is not None else ""
+    note = f"medians of {counted(found['pairs'], 'pair')} of calls{of}, each by both in turn (A B, B A, ...)"
     notes = [note, *(f"{label}: {reason}" for label, _, _, reason in rows if reason)]
     notes += [f"{found['baseline']}: {said}" for said in found.get("baseline_notes", ())]
     heads = (f"against {found['baseline']}", "speed-up", "bounds")
@@ -241,6 +248,9 @@ def _load_figures(judgement: Judgement) -> dict[str, Any]:
                 "rate": load.rate,
                 "rows": load.rows,
                 "calls": len(load.calls),
+                "wanted": load.wanted,
+                "prompts": load.prompts,
+                "notes": list(load.notes),
                 "steady_calls": found.calls if found else 0,
                 "right": found.right if found else 0,
                 **rates,
@@ -287,7 +297,9 @@ def _number(value: float | None) -> str:
 
 
 def _ends(ends: Sequence[float | None] | None) -> str:
-    if ends is None:
+    low, high = ends or (None, None)
+    if low is not None and high is not None:
+        return f"{_number(low)} to {_number(high)}"
+    if low is None and high is None:
         return "-"
-    low, high = ends
-    return f"{_number(low)} to {_number(high)}" if high is not None else f"{_number(low)} at least"
+    return f"{_number(low)} at least" if high is None else f"{_number(high)} at most"

@@ -238,7 +238,7 @@ class Judge:
                 plan.system_prompt,
                 settings,
                 self.progress,
-                Wanted(options.slo_calls, rate=options.slo_rate, seconds=seconds),
+                Wanted(options.slo_calls, options.slo_pairs, options.slo_rate, seconds),
                 options.seed,
                 self.deadline,
             )

@@ -5,10 +5,11 @@ What comes out is JSON that is stored with the run, so that its gates can be jud
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -120,6 +121,7 @@ class Stopwatch:
             "runtime": opened["identity"],
             "latency": {
                 "calls": found["calls"],
+                "prompts": _different(prompts[: len(found["calls"])]),
                 "warm_up": min(WARM_UP, len(prompts)),
                 "wanted": len(prompts),
                 "seconds": self.wanted.seconds,
@@ -162,6 +164,8 @@ class Stopwatch:
             notes = list(other.notes)
         return {
             "pairs": pairs,
+            "pairs_wanted": len(prompts),
+            "pair_prompts": _different(prompts[: len(pairs)]),
             "baseline": baseline.id,
             "baseline_notes": notes,
             "device": device_of(opened[0]),
@@ -212,6 +216,8 @@ class Stopwatch:
             "rows": rows,
             "stopped_s": found["stopped_s"],
             **_of_gpu(found),
+            "wanted": count,
+            "prompts": _different(prompts[call[0]] for call in found["calls"]),
             "calls": [
                 [arrived, finished, tokens, self._is_right(cases[index], text, how)]
                 for index, arrived, finished, tokens, text, how in found["calls"]
@@ -253,6 +259,11 @@ def _open_baseline(child: TimedChild, baseline: Artifact) -> dict[str, Any]:
 
 def _of_gpu(found: Mapping[str, Any]) -> dict[str, Any]:
     return {name: found[name] for name in ("gpu_bytes", "gpu_by_all", "gpu_utilisation")}
+
+
+def _different(prompts: Iterable[Any]) -> int:
+    """How many of them are not alike. `prompts`: as JSON."""
+    return len({json.dumps(prompt) for prompt in prompts})
 
 
 def _load() -> float | None:

@@ -11,6 +11,8 @@ from phi4bench.backends.providers import AUTO, BEST, GRAPH_LEVELS, PROVIDERS, Pr
 from phi4bench.errors import UsageError
 
 N = TypeVar("N", int, float)
+MOST_CALLS = 100_000
+"""That are timed at once: all their prompts are held, and sent to the child as one line."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class RunOptions:
     max_new_tokens: int = 256
     seed: int = 0
     slo_calls: int = 300
+    slo_pairs: int = 100
     slo_seconds: float | None = None
     slo_rate: float | None = None
     determinism: int | None = None
@@ -115,6 +118,10 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "slo_calls": (
         "--slo-calls",
         {"metavar": "N", "default": "300", "help": "calls timed one after the other (default: 300; P99 takes 299)"},
+    ),
+    "slo_pairs": (
+        "--slo-pairs",
+        {"metavar": "N", "default": "100", "help": "pairs of calls, in turns with the baseline (default: 100)"},
     ),
     "slo_seconds": (
         "--slo-seconds",
@@ -199,7 +206,8 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
         threads=_number("threads", get("threads"), int, 1),
         max_new_tokens=_number("max_new_tokens", get("max_new_tokens"), int, 1) or 256,
         seed=_number("seed", get("seed"), int, 0) or 0,
-        slo_calls=_number("slo_calls", get("slo_calls"), int, 1) or 300,
+        slo_calls=_number("slo_calls", get("slo_calls"), int, 1, MOST_CALLS) or 300,
+        slo_pairs=_number("slo_pairs", get("slo_pairs"), int, 1, MOST_CALLS) or 100,
         slo_seconds=_number("slo_seconds", get("slo_seconds"), float, 0.001),
         slo_rate=_number("slo_rate", get("slo_rate"), float, 0.001),
         accuracy_level_oracle=_number("accuracy_level_oracle", get("accuracy_level_oracle"), int, 1),
@@ -208,7 +216,7 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
     )
 
 
-def _number(name: str, text: str | None, kind: type[N], least: float) -> N | None:
+def _number(name: str, text: str | None, kind: type[N], least: float, most: float | None = None) -> N | None:
     """Read here and not by argparse, which needs several lines to say that a number is none."""
     if text is None:
         return None
@@ -216,7 +224,8 @@ def _number(name: str, text: str | None, kind: type[N], least: float) -> N | Non
         value = kind(text)
     except ValueError:
         value = None
-    if value is None or not least <= value < 1e18:  # not a number is not at least anything
+    if value is None or not least <= value <= (1e18 if most is None else most):  # not a number is not at least anything
         what = "a whole number" if kind is int else "a number"
-        raise UsageError(f"{OPTIONS[name][0]}={text!r}, but should be {what} of at least {least}")
+        limit = "" if most is None else f" and at most {most:,.0f}"
+        raise UsageError(f"{OPTIONS[name][0]}={text!r}, but should be {what} of at least {least}{limit}")
     return value
