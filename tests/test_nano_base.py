@@ -145,6 +145,9 @@ def test_the_page_shows_before_and_after_and_each_rank():
     assert "| grep | 99.0 → 99.0% | 98.0 → 98.0% | 71.0 → 90.0% | 20.0 → 80.0% |" in made
     assert "| parameter | 80.0% (80/100) | 78.0% (78/100) |" in made
     assert lora_page.put(made, results(*rows)) == made
+    longer = results(*rows)
+    longer["base"]["recipe"]["start"] = "runs/first"
+    assert "nano-base: seed 1, going on from `runs/first`, 5 of 5 minutes" in lora_page.put(made, longer)
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,9 @@ def _base(results: Mapping[str, Any]) -> Iterator[str]:
     recipe, end = results["base"]["recipe"], results["base"]["end"]
     yield ""
     if end:
+        going_on = f", going on from `{recipe['start']}`" if recipe.get("start") else ""
         yield (
-            f"nano-base: seed {recipe['seed']}, {end['minutes']:.0f} of {recipe['minutes']:.0f} minutes,"
+            f"nano-base: seed {recipe['seed']}{going_on}, {end['minutes']:.0f} of {recipe['minutes']:.0f} minutes,"
             f" {end['step']:,} steps, {end['tokens'] / 1e6:.2f} million tokens read besides the system turns,"
             f" {end['learned'] / 1e6:.2f} million of them learned from, last mean loss {end['loss']:.2f}."
         )
