@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.commands import at_least_one, from_zero
 from benchmarks.early import print_early
 from benchmarks.power import print_power
 from benchmarks.simulation import decide_pairs, decide_rates
@@ -116,8 +117,8 @@ def cells(trials: int, seed: int, designs: Sequence[Design] = DESIGNS, gate: str
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; 1 where a cell misses."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration", description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=2000, help="artifacts simulated in each cell")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--trials", type=at_least_one, default=2000, help="artifacts simulated in each cell")
+    parser.add_argument("--seed", type=from_zero, default=1)
     parser.add_argument("--gate", choices=("all", "rate", "paired", "power", "early"), default="all")
     options = parser.parse_args(arguments)
     print(f"alpha {ALPHA:g}, accepted up to {ACCEPTED:g}, {options.trials} trials a cell, seed {options.seed}")

@@ -1,12 +1,15 @@
-"""What the commands of `benchmarks/` have in common: counts, and faults that are told in a line. Measures nothing."""
+"""What the commands of `benchmarks/` have in common: options, artifacts, faults told in a line. Measures nothing."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from phi4bench.errors import Phi4benchError
+from phi4bench.artifacts import open_artifact
+from phi4bench.artifacts.artifact import Artifact
+from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
 
 
@@ -18,6 +21,22 @@ def at_least_one(text: str) -> int:
     return number
 
 
+def from_zero(text: str) -> int:
+    """argparse's `type` of seeds, which numpy takes from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{printable(text, 60)!r}, but should be a whole number from 0 on")
+    return int(text)
+
+
+def open_onnx(path: Path) -> Artifact:
+    """The artifact at `path`; `UsageError` where it is none of ONNX, which alone is measured by its parts."""
+    artifact = open_artifact(str(path))
+    if artifact.format != "onnx":
+        shown = printable(str(path), 200)
+        raise UsageError(f"--model={shown!r} is of the format {artifact.format!r}, but should be an ONNX file")
+    return artifact
+
+
 @contextmanager
 def told(parser: argparse.ArgumentParser) -> Iterator[None]:
     """Ends the command with exit code 4 and one line where a path, a name or an artifact is amiss."""
@@ -25,3 +44,7 @@ def told(parser: argparse.ArgumentParser) -> Iterator[None]:
         yield
     except Phi4benchError as error:
         parser.exit(4, f"{printable(str(error))}\n")
+    except OSError as error:
+        if error.filename is None:
+            raise  # no file of the user's
+        parser.exit(4, f"{printable(f'{error.filename}: {error.strerror}', 300)}\n")

@@ -17,6 +17,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.commands import at_least_one, told
+from phi4bench.artifacts import open_artifact
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -117,11 +120,13 @@ def timed(action: Callable[[], None]) -> float:
     return time.perf_counter() - started
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluator", description=__doc__)
     parser.add_argument("--model", default="fixtures/models/nano-int8/model.onnx")
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+    parser.add_argument("--rounds", type=at_least_one, default=3)
+    options = parser.parse_args(arguments)
+    with told(parser):
+        open_artifact(options.model)  # what the runs would only tell in their output
     helps = [
         process([sys.executable, "-m", "phi4bench.cli", "--help"], dict(os.environ))[0]
         for _ in range(3 * options.rounds)

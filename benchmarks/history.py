@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.commands import at_least_one
 from benchmarks.comparing import Sample
 from benchmarks.records import SCHEMA, Machine, Run, read, run_to_json, shown
 from phi4bench.counting import counted
@@ -125,19 +126,19 @@ def told(path: Path) -> str:
     return f"{shown(path)}: {Machine(hardware, {})}, {counted(len(runs), 'run')}{last}"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.history", description=__doc__.splitlines()[0])
     parser.add_argument("--history", metavar="DIR", type=Path, default=Path(DEFAULT_FOLDER))
     parser.add_argument("--prove", action="store_true", help="run the benchmarks twice and once slowed, some 20 times")
-    parser.add_argument("--repeats", type=int, default=20, help="of --prove (default: 20)")
+    parser.add_argument("--repeats", type=at_least_one, default=20, help="of --prove (default: 20, which are wanted)")
     parser.add_argument("--slowdown", type=float, default=15.0, help="of --prove, in percent (default: 15)")
     parser.add_argument("--no-readme", action="store_true", help="leave benchmarks/README.md alone after --prove")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.prove:
         from benchmarks.prove import prove
 
-        if options.repeats < 1 or not 0 < options.slowdown <= 1000:
-            parser.error("--repeats should be at least 1, and --slowdown a percentage from more than 0 to 1000")
+        if not 0 < options.slowdown <= 1000:
+            parser.error(f"--slowdown={options.slowdown:g}, but should be a percentage from more than 0 to 1000")
         return prove(options.repeats, options.slowdown / 100, not options.no_readme)
     try:
         lines = [told(path) for path in sorted(options.history.glob("machine-*.json"))]

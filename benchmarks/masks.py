@@ -1,8 +1,10 @@
-"""What the mask of `--decode constrained` costs of the time per token: `python -m benchmarks.masks [--model FOLDER]`.
+"""What the mask of `--decode constrained` costs of the time per token: `python -m benchmarks.masks [--model PATH ...]`.
 
 Free and constrained decoding of the same prompts in turns (A B, B A, ...), in one process over one loaded model, so
-that whatever else the machine does falls on both. Two figures: the time per token in either mode and their ratio over
-the rounds, which on a busy machine scatters; and the time spent in the mask itself, which is inside of it.
+that whatever else the machine does falls on both: the time per token in either mode, their ratio over the rounds, and
+the time spent in the mask itself. A mask is computed only where the likeliest token is not allowed; so a last figure
+says what it takes at every token of the right answers, as for a model that strays at each. A shape has random weights
+and entries in its vocabulary that no text leads to: the width of its masks is real, what its tokens say is not.
 """
 
 from __future__ import annotations
@@ -13,17 +15,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
-from phi4bench.backends import Decoding, Mode
+import numpy as np
+
+from benchmarks.commands import at_least_one, open_onnx, told
+from benchmarks.readme import put_section
+from benchmarks.roofline import section
+from phi4bench.artifacts.artifact import Artifact
+from phi4bench.backends import Decoding, Mode, open_backend
 from phi4bench.backends.masks import Mask, Masks
-from phi4bench.backends.onnx import OnnxBackend
 from phi4bench.backends.tokens import PromptTokenizer
+from phi4bench.cases import Case
+from phi4bench.counting import counted
 from phi4bench.datasets import load_cases
-from phi4bench.dialects import dialect_named
+from phi4bench.dialects import Dialect, dialect_named
+from phi4bench.machine import describe
 from phi4bench.prompts import Prompt
 
 WANTED = 0.10
 LAYOUTS = {"one at a time, one thread": (1, 1), "default layout": (None, None)}
+NANO = Path("fixtures/models/nano-int8")
 
 
 @dataclass(frozen=True)
@@ -40,12 +52,24 @@ class Round:
         return self.seconds / self.tokens * 1e6
 
 
+@dataclass(frozen=True)
+class Straying:
+    """What reading a vocabulary and compiling a grammar take, and a mask at each token of the right answers."""
+
+    vocabulary: int
+    read_ms: float
+    compile_ms: float
+    mask_us: tuple[float, ...]
+
+
 class Clock:
-    """Adds up the time spent in `Mask.choose`."""
+    """Adds up the time spent in `Mask.choose` inside of a `with` block."""
 
     def __init__(self) -> None:
         self.spent = 0.0
-        choose = Mask.choose
+
+    def __enter__(self) -> Clock:
+        self._choose = choose = Mask.choose
 
         def timed(mask: Mask, *given: object) -> int:
             started = perf_counter()
@@ -55,77 +79,132 @@ class Clock:
                 self.spent += perf_counter() - started
 
         Mask.choose = timed  # type: ignore[assignment, method-assign]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        Mask.choose = self._choose  # type: ignore[method-assign]
 
 
-def once(backend: OnnxBackend, prompts: Sequence[Prompt], mode: Mode, clock: Clock) -> Round:
-    before, started = clock.spent, perf_counter()
-    found = dict(backend.generate(prompts, Decoding(256, mode)))
-    spent = perf_counter() - started
-    return Round(mode, spent, sum(len(one.token_ids) for one in found.values()), clock.spent - before)
+def once(backend: Any, prompts: Sequence[Prompt], mode: Mode, new: int) -> Round:
+    with Clock() as clock:
+        started = perf_counter()
+        found = dict(backend.generate(prompts, Decoding(new, mode)))
+        spent = perf_counter() - started
+    return Round(mode, spent, sum(len(one.token_ids) for one in found.values()), clock.spent)
 
 
-def rounds(backend: OnnxBackend, prompts: Sequence[Prompt], count: int, clock: Clock) -> list[tuple[Round, Round]]:
+def rounds(backend: Any, prompts: Sequence[Prompt], count: int, new: int) -> list[tuple[Round, Round]]:
     """(free, constrained), in turns; the first of each is a warm-up and left out."""
     pairs = []
     modes: list[Mode] = ["free", "constrained"]
     for number in range(count + 1):
         order = modes if number % 2 else modes[::-1]
-        made = {mode: once(backend, prompts, mode, clock) for mode in order}
+        made = {mode: once(backend, prompts, mode, new) for mode in order}
         if number:
             pairs.append((made["free"], made["constrained"]))
     return pairs
 
 
-def compile_ms(folder: Path, prompt: Prompt, vocabulary: int) -> float:
-    """Of one grammar, the vocabulary being read already."""
-    tokenizer = PromptTokenizer.from_folder(folder)
-    masks = Masks("grammar", tokenizer, vocabulary)
-    assert prompt.grammar is not None
-    stop = tokenizer.id_of(prompt.stop[0])
-    assert stop is not None
-    masks.open(prompt.grammar, frozenset({stop}))
-    other = replace(prompt.grammar, text=prompt.grammar.text + "\n")
-    started = perf_counter()
-    masks.open(other, frozenset({stop}))
-    return (perf_counter() - started) * 1e3
+def straying(artifact: Artifact, vocabulary: int, dialect: Dialect, cases: Sequence[Case]) -> Straying:
+    """`vocabulary`: width of the logits."""
+    tokenizer = PromptTokenizer.from_folder(artifact.tokenizer_dir)
+    masks, logits = Masks(artifact.id, tokenizer, vocabulary), np.zeros(vocabulary, np.float32)
+    stop = tokenizer.id_of(dialect.render(cases[0].question()).stop[0])
+    assert stop is not None, "every shipped dialect's end of turn is one token of nano's tokenizer"
+    stops = frozenset({stop})
+    refused = min(tokenizer.control_ids(dialect.markers) - stops)  # no text, so allowed nowhere
+    grammar = dialect.grammar(cases[0].tools)
+    read = _ms(lambda: masks.open(grammar, stops))
+    compiled = _ms(lambda: masks.open(replace(grammar, text=grammar.text + "\n"), stops))
+    spent = []
+    for case in cases:
+        mask = masks.open(dialect.grammar(case.tools), stops)
+        for token in tokenizer.encode_segments(dialect.call_segments(case.expected.calls)):
+            aside = Mask(mask._matcher.deep_copy(), vocabulary, artifact.id)
+            spent.append(1e3 * _ms(lambda aside=aside: aside.choose(logits, refused)))  # type: ignore[misc]
+            mask.choose(logits, token)
+    return Straying(vocabulary, read - compiled, compiled, tuple(spent))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.masks", description=__doc__)
-    parser.add_argument("--model", type=Path, default=Path("fixtures/models/nano-int8"))
-    parser.add_argument("--dialect", default="tool_use")
-    parser.add_argument("--limit", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=10)
-    options = parser.parse_args()
-    dialect = dialect_named(options.dialect)
+def _ms(run: Any) -> float:
+    began = perf_counter()
+    run()
+    return (perf_counter() - began) * 1e3
+
+
+def row(name: str, pairs: Sequence[tuple[Round, Round]], lanes: int) -> str:
+    """The time per token of either mode, what it grew by, and the share of the mask in it."""
+    free, masked = (statistics.median(one[side].token_us for one in pairs) for side in (0, 1))
+    more = [masked_one.token_us / free_one.token_us - 1 for free_one, masked_one in pairs]
+    inside = statistics.median(one.masked_s / (one.seconds * lanes) for _, one in pairs)
+    middle = statistics.median(more)
+    return (
+        f"{name:28}{free:>9,.0f} us{masked:>9,.0f} us{middle:>14.1%}{f'{min(more):.1%} to {max(more):.1%}':>18}"
+        f"{inside:>13.1%}  {f'<= {WANTED:.0%}':8}{'yes' if middle <= WANTED else 'NO'}"
+    )
+
+
+def measure(artifact: Artifact, options: argparse.Namespace) -> list[str]:
+    """An artifact's lines."""
+    dialect = dialect_named(options.dialect) if options.dialect else artifact.dialect
     cases = load_cases(None).cases
     cases = cases[:: max(1, len(cases) // options.limit)][: options.limit]
     prompts = [replace(dialect.render(one.question()), grammar=dialect.grammar(one.tools)) for one in cases]
-    size = sum(path.stat().st_size for path in options.model.glob("model.onnx*"))
-    clock = Clock()
-    print(
-        f"{options.model.name}: {len(prompts)} prompts, {options.rounds} rounds in turns, wanted at most {WANTED:.0%}"
-    )
-    print(f"{'layout':28} {'free':>10} {'masked':>10} {'more, median':>13} {'least to most':>16} {'in the mask':>12}")
+    calling = [case for case in load_cases(None).cases if case.expected.calls][: options.limit]
+    strays = straying(artifact, _vocabulary(artifact), dialect, calling)
+    weights = ", random weights" if artifact.random_weights else ""
+    lines = [
+        f"{artifact.id}{weights}, vocabulary {strays.vocabulary:,}, {dialect.name}: {counted(len(prompts), 'prompt')},"
+        f" at most {options.new} new tokens, {counted(options.rounds, 'round')} in turns",
+        f"{'layout':28}{'free':>12}{'masked':>12}{'more, median':>14}{'least to most':>18}{'in the mask':>13}"
+        f"  {'wanted':8}held",
+    ]
     for name, (threads, batch) in LAYOUTS.items():
-        tokenizer = PromptTokenizer.from_folder(options.model)
-        backend = OnnxBackend(
-            options.model / "model.onnx", tokenizer, name="x", weight_bytes=size, threads=threads, batch=batch
-        )
-        pairs = rounds(backend, prompts, options.rounds, clock)
+        backend = open_backend(artifact, threads=threads, batch=batch)
+        pairs = rounds(backend, prompts, options.rounds, options.new)
+        lanes = 1 if batch == 1 else int(str(backend.identity()["lanes"]))
         backend.close()
-        free, masked = (statistics.median(one[side].token_us for one in pairs) for side in (0, 1))
-        more = [masked_one.token_us / free_one.token_us - 1 for free_one, masked_one in pairs]
-        lanes = 1 if batch == 1 else backend.identity()["lanes"]
-        inside = statistics.median(one.masked_s / (one.seconds * lanes) for _, one in pairs)
-        held = "" if statistics.median(more) <= WANTED else "  NOT HELD"
-        print(
-            f"{name:28} {free:>7.0f} us {masked:>7.0f} us {statistics.median(more):>13.1%}"
-            f" {f'{min(more):.1%} to {max(more):.1%}':>16} {inside:>12.1%}{held}"
-        )
-    print(
-        f"a grammar is compiled in {compile_ms(options.model, prompts[0], 1 << 18):.1f} ms, once for each set of tools"
+        lines.append(row(name, pairs, lanes))
+    each = sorted(strays.mask_us)
+    return [
+        *lines,
+        f"a mask at every token of {counted(len(calling), 'right answer')}: {statistics.mean(each):,.0f} us each"
+        f" (median {statistics.median(each):,.0f} us, at most {each[-1]:,.0f} us)",
+        f"the vocabulary is read in {strays.read_ms:,.0f} ms, once;"
+        f" a grammar is compiled in {strays.compile_ms:,.1f} ms, once for each set of tools",
+    ]
+
+
+def _vocabulary(artifact: Artifact) -> int:
+    """Width of the logits."""
+    if artifact.logits_size is not None:
+        return artifact.logits_size
+    return PromptTokenizer.from_folder(artifact.tokenizer_dir).vocabulary_size
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.masks", description=__doc__)
+    parser.add_argument("--model", action="append", type=Path, metavar="PATH", help="repeatable (default: nano-int8)")
+    parser.add_argument("--dialect", metavar="NAME", help="(default: the artifact's)")
+    parser.add_argument("--limit", type=at_least_one, default=200, metavar="N", help="prompts (default: 200)")
+    parser.add_argument(
+        "--new", type=at_least_one, default=256, metavar="N", help="tokens, which a shape always reaches"
     )
+    parser.add_argument("--rounds", type=at_least_one, default=10, metavar="N")
+    parser.add_argument("--write", action="store_true", help="into benchmarks/README.md too")
+    options = parser.parse_args(arguments)
+    here, lines = describe(), list[str]()
+    with told(parser):
+        for artifact in [open_onnx(path) for path in options.model or [NANO]]:
+            lines += [*measure(artifact, options), ""]
+    lines.append(f"On {here['cores']} cores of {here['cpu']}.")
+    print("\n".join(lines))
+    if options.write:
+        given = "".join(f" --model {path}" for path in options.model or ())
+        command = (
+            f"python -m benchmarks.masks{given} --limit {options.limit} --new {options.new} --rounds {options.rounds}"
+        )
+        put_section("masks", section("What masks cost", f"{command} --write", lines))
 
 
 if __name__ == "__main__":

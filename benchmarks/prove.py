@@ -31,6 +31,7 @@ PROVEN = (
     "benchmarks/test_generation.py::test_one_call",
 )
 """One of each kind: small objects, numbers, files, processes, the runtime."""
+WANTED_REPEATS = 20
 
 
 @dataclass
@@ -88,7 +89,7 @@ def prove(repeats: int, share: float, readme: bool) -> int:
         print(f"{number}/{repeats}: {alarms} false alarms, {caught}/{total} caught", file=sys.stderr, flush=True)
     lines = table(tallies, repeats, share)
     held = all(one.alarms == 0 and one.caught == repeats for one in tallies.values())
-    lines.append(f"none alarmed and all caught: {'yes' if held else 'NO'}")
+    lines += verdict(held, repeats)
     took = f"{min(others):.0%} to {max(others):.0%}"
     about = f"{Machine.of(machine.describe())}; other work took {took} of the cores at the worst of each run."
     print("\n".join([*lines, about]))
@@ -96,6 +97,14 @@ def prove(repeats: int, share: float, readme: bool) -> int:
         text = "\n".join(["```text", *lines, "```", about])
         put_section("history", f"## Is that noise? `python -m benchmarks.history --prove`\n\n{text}")
     return 0 if held else 1
+
+
+def verdict(held: bool, repeats: int) -> list[str]:
+    enough = "yes" if repeats >= WANTED_REPEATS else "NO"
+    return [
+        f"none alarmed and all caught: {'yes' if held else 'NO'}",
+        f"repeats: {repeats}, wanted {WANTED_REPEATS}: {enough}",
+    ]
 
 
 def table(tallies: dict[str, Tally], repeats: int, share: float) -> list[str]:

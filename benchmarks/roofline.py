@@ -18,9 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.commands import at_least_one, told
+from benchmarks.commands import at_least_one, open_onnx, told
 from benchmarks.readme import put_section
-from phi4bench.artifacts import open_artifact
 from phi4bench.artifacts.artifact import Artifact
 from phi4bench.artifacts.onnxfile import read_onnx
 from phi4bench.artifacts.parts import read_a_token
@@ -107,9 +106,11 @@ class Machine:
 
     def limits(self) -> Limits:
         """The best of three passes each: a limit is what can be reached."""
-        reading = min(self._read() for _ in range(3))
         rates = {kind: SIDE**3 / min(_seconds(run) for _ in range(3)) for kind, run in self._products.items()}
-        return Limits(ARRAY_BYTES * len(self._arrays) / reading, rates)
+        return Limits(self.bandwidth(), rates)
+
+    def bandwidth(self) -> float:
+        return ARRAY_BYTES * len(self._arrays) / min(self._read() for _ in range(3))
 
     def _read(self) -> float:
         """Seconds in which every thread takes the maximum of its array, which numpy does without the interpreter."""
@@ -213,7 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help="into benchmarks/README.md too")
     options = parser.parse_args(arguments)
     with told(parser):
-        subjects = [Subject(open_artifact(str(path)), options.threads) for path in options.model or NANO]
+        subjects = [Subject(open_onnx(path), options.threads) for path in options.model or NANO]
         lines = table(subjects, measure(subjects, options.threads, options.rounds), options.threads)
     print("\n".join(lines))
     if options.write:

@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.commands import at_least_one, told
 from benchmarks.readme import put_section
-from benchmarks.roofline import NEW, PROMPT, Round, Subject, bandwidth_share, measure, section, table
+from benchmarks.roofline import NEW, PROMPT, Machine, Round, Subject, bandwidth_share, measure, section, table
 from phi4bench.artifacts import open_artifact
 from phi4bench.artifacts.parts import weigh
 from phi4bench.backends import Decoding, open_backend
@@ -43,6 +43,8 @@ SHARED, AGAIN, ALONE = "shared", "read again", "read again, one at a time"
 CASES = {SHARED: 32, AGAIN: 8, ALONE: 4}
 _WORDS = ("<|system|>", "<|user|>", "<|assistant|>", "<|tool_response|>", "<tool_use>", "</tool_use>")
 PRECISIONS = ("fp32", "int8", "int4")
+PROFILES = 3
+"""Rounds of them."""
 
 
 def row(what: str, measured: str, wanted: str = "", held: bool | None = None) -> str:
@@ -118,15 +120,26 @@ def decoding(subjects: Sequence[Subject], rounds: Sequence[Round]) -> list[str]:
     return lines
 
 
-def in_the_way(subjects: Sequence[Subject], rounds: Sequence[Round], threads: int) -> list[str]:
-    """Where a step's time goes, by the runtime's own profile: what is no matrix reads no weights."""
-    bandwidth = statistics.median(limits.bandwidth for limits, _ in rounds)
+def in_the_way(subjects: Sequence[Subject], threads: int) -> list[str]:
+    """Where a step's time goes, by the runtime's own profile: what is no matrix reads no weights.
+
+    The bandwidth is measured right before each profile; shares are medians over the rounds of a round's own.
+    """
+    machine = Machine(threads)
+    found: dict[str, list[tuple[float, dict[str, float]]]] = {one.label: [] for one in subjects}
+    for number in range(PROFILES):
+        for one in subjects if number % 2 else subjects[::-1]:
+            found[one.label].append((machine.bandwidth(), profile(one, threads)))
     lines = [f"{'of a step':20}{'matrices':>10}{'attention':>11}{'the rest':>10}   matrices alone, of the bandwidth"]
     for one in subjects:
-        spent = profile(one, threads)
-        whole = sum(spent.values())
-        alone = one.weight_bytes / (spent["matrices"] / 1e6) / bandwidth
-        cells = [f"{spent[part] / whole:.0%}" for part in ("matrices", "attention", "rest")]
+        shares = [
+            statistics.median(spent[part] / sum(spent.values()) for _, spent in found[one.label])
+            for part in ("matrices", "attention", "rest")
+        ]
+        alone = statistics.median(
+            one.weight_bytes / (spent["matrices"] / 1e6) / bandwidth for bandwidth, spent in found[one.label]
+        )
+        cells = [f"{share:.0%}" for share in shares]
         lines.append(f"{one.label:20}{cells[0]:>10}{cells[1]:>11}{cells[2]:>10}   {alone:.0%}")
     return lines
 
@@ -173,10 +186,10 @@ def sizes(folder: Path) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.shapes", description=__doc__)
     parser.add_argument("--preset", default="207m", metavar="NAME", help="(default: 207m)")
-    parser.add_argument("--layers", type=int, metavar="N", help="(default: the preset's)")
+    parser.add_argument("--layers", type=at_least_one, metavar="N", help="(default: the preset's)")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where the shapes lie (default: runs/shapes-PRESET)")
     parser.add_argument(
-        "--blocks", type=int, nargs="+", default=[128, 32], help="block sizes; the first is judged whole"
+        "--blocks", type=at_least_one, nargs="+", default=[128, 32], help="block sizes; the first is judged whole"
     )
     parser.add_argument("--threads", type=at_least_one, default=available_cores(), metavar="N")
     parser.add_argument(
@@ -207,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if shape.parameters < LEAST_PARAMETERS:
         lines.append("the figures that we want are for 200M parameters and more: here yes and NO say little")
     lines += [*table(subjects, rounds, options.threads), "", *decoding(subjects, rounds), ""]
-    lines += [*in_the_way(subjects, rounds, options.threads), ""]
+    lines += [*in_the_way(subjects, options.threads), ""]
     subjects.clear()
     lines += [*sharing(first, options.threads, 2), "", *sizes(first)]
     print("\n".join(lines))

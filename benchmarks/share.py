@@ -158,7 +158,7 @@ def table(runs: Mapping[str, Sequence[Shares]], wholes: Mapping[str, Sequence[fl
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.share", description=__doc__)
     parser.add_argument("--model", type=Path, action="append", help="a folder; default: the nano in INT8 and fp32")
     parser.add_argument("--dialect", default="tool_use")
@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=at_least_one, default=3)
     parser.add_argument("--no-whole", action="store_true", help="leave out the whole command")
     parser.add_argument("--no-readme", action="store_true", help="leave benchmarks/README.md alone")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     folders = options.model or [Path("fixtures/models/nano-int8"), Path("fixtures/models/nano-fp32")]
     names = names_of(list(dict.fromkeys(folders)))
     dataset = load_cases(None)

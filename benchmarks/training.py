@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
+from benchmarks.commands import told
 from benchmarks.readme import put_section
 from phi4bench import machine
 from trainers.base import Base, open_base
@@ -225,7 +226,7 @@ def way_table(rounds: Sequence[Round]) -> list[str]:
     return lines
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -236,13 +237,14 @@ def main() -> None:
     parser.add_argument(
         "--no-readme", action="store_true", help="print the tables, and leave benchmarks/README.md alone"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(given)
     for name in ("steps", "rounds", "examples"):
         if getattr(options, name) < 2:
             parser.error(f"--{name}={getattr(options, name)}, but should be at least 2")
     training = Training(device="cpu", epochs=1.0, patience=0, evaluate_every=10_000)
     a_step = training.batch * training.accumulation
-    base = open_base(options.model)
+    with told(parser):
+        base = open_base(options.model)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "train.jsonl"
         write_examples(file, generated(max((options.steps + 1) * a_step, 4 * options.examples) * 5 // 4, SEED))

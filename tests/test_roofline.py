@@ -8,6 +8,8 @@ from kit import ROOT
 pytest.importorskip("onnx", reason="needs the `train` extra")
 pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
 
+from types import SimpleNamespace
+
 from benchmarks import roofline, shapes
 from benchmarks.shapes import PREFIX, REQUEST, prompts
 from phi4bench.artifacts.onnxfile import read_onnx
@@ -47,6 +49,14 @@ def test_prompts_are_as_long_as_the_benchmark_says():
     [
         pytest.param(roofline, ["--model", "no/such"], 4, "'no/such' is not there", id="no-such-model"),
         pytest.param(shapes, ["--preset", "phi-9"], 4, "preset='phi-9', but should be one of", id="no-such-preset"),
+        pytest.param(shapes, ["--layers", "0"], 2, "'0', but should be at least 1", id="no-layers"),
+        pytest.param(
+            roofline,
+            ["--model", str(ROOT / "fixtures" / "models" / "nano-hf")],
+            4,
+            "is of the format 'hf', but should be an ONNX file",
+            id="no-onnx-file",
+        ),
         pytest.param(roofline, ["--rounds", "0"], 2, "'0', but should be at least 1", id="no-rounds"),
     ],
 )
@@ -55,3 +65,24 @@ def test_what_stops_a_command_is_told_in_a_line(command, arguments, code, says, 
         command.main(arguments)
     assert caught.value.code == code
     assert says in capsys.readouterr().err
+
+
+def test_matrices_stand_beside_the_bandwidth_of_their_own_round(monkeypatch):
+    # The machine is half as fast in the second round, and so is the step: the share stays 90%.
+    speeds = iter([(100e6, 1.0), (50e6, 2.0), (100e6, 1.0)])
+    now = {}
+
+    def bandwidth(_):
+        now["speed"] = next(speeds)
+        return now["speed"][0]
+
+    def profile(*_):
+        return {
+            part: share * 1e6 * now["speed"][1]
+            for part, share in (("matrices", 0.8), ("attention", 0.1), ("rest", 0.1))
+        }
+
+    monkeypatch.setattr(shapes, "Machine", lambda _: SimpleNamespace(bandwidth=lambda: bandwidth(None)))
+    monkeypatch.setattr(shapes, "profile", profile)
+    _, line = shapes.in_the_way([SimpleNamespace(label="fp32", weight_bytes=72e6)], 2)
+    assert line.split() == ["fp32", "80%", "10%", "10%", "90%"]

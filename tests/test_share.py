@@ -53,4 +53,12 @@ def test_memory_of_many_cases_is_told_by_what_a_further_thousand_takes():
     text = cases_table(costs)
     assert cells(text, 0)[1:4] == ["1.50 s", "≤ 2 s", "yes"]
     # 35 MiB over 3,500 further cases
-    assert cells(text, 1) == ["5,000", "2.50 s", "≤ 2 s", "NO", "105 MiB", "+10.0 MiB", "50 MiB", "+0.0 MiB"]
+    assert cells(text, 1)[:5] == ["5,000", "2.50 s", "≤ 2 s", "NO", "105 MiB"]
+    assert cells(text, 1)[5:] == ["+10.00 MiB", "≤ 0.5 MiB", "NO", "50 MiB", "+0.00 MiB", "≤ 0.5 MiB", "yes"]
+    assert [len(cells(text, row)) for row in (-2, 0, 1)] == [12, 12, 12]
+
+
+@pytest.mark.parametrize(("grown", "held"), [(0.5, "yes"), (0.6, "NO"), (-3.0, "yes")])
+def test_memory_counts_as_not_growing_up_to_what_is_wanted(grown, held):
+    costs = [Cost(1000, (1.0,), 70.0, 50.0), Cost(3000, (1.0,), 70.0 + 2 * grown, 50.0)]
+    assert cells(cases_table(costs), 1)[7] == held

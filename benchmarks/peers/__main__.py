@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.commands import at_least_one, told
 from benchmarks.peers.environments import PeerError
 from benchmarks.peers.inputs import Inputs
 from benchmarks.peers.rivals import PEERS, Peer, chosen
@@ -79,40 +80,38 @@ def measure_all(peers: Sequence[Peer], rounds: int, inputs: Inputs, results: Res
     return failures
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cases", type=int, metavar="N", help="a seeded sample of N cases (default: all, 1,216)")
+    parser.add_argument(
+        "--cases", type=at_least_one, metavar="N", help="a seeded sample of N cases (default: all, 1,216)"
+    )
     parser.add_argument("--peers", metavar="NAME,...", help="those whose names begin so; default: all")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=at_least_one, default=3)
     parser.add_argument("--out", type=Path, default=Path("runs/peers"), help="environments, inputs and results")
     parser.add_argument("--list", action="store_true", help="only list the peers")
     parser.add_argument(
         "--no-readme", action="store_true", help="print the table, and leave benchmarks/README.md alone"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
         peers = chosen(options.peers)
     except ValueError as error:
         parser.error(str(error))
-    for name, value in (("--cases", options.cases), ("--rounds", options.rounds)):
-        if value is not None and value < 1:
-            parser.error(f"{name}={value}, but should be at least 1")
     if options.list:
         print("\n".join(f"{peer.name:24} {peer.precision:5} {peer.what}" for peer in PEERS))
         return
-    out = options.out.resolve()
+    out, here = options.out.resolve(), machine.describe()
     inputs = Inputs(out / "inputs", options.cases)
-    inputs.write()
-    here = machine.describe()
-    results = Results(
-        out / "results" / f"{inputs.digest}-{here['cores']}x{here['cpu']}".replace(" ", "-").replace("/", "-")
-    )
+    with told(parser):
+        inputs.write()
+        place = f"{inputs.digest}-{here['cores']}x{here['cpu']}".replace(" ", "-").replace("/", "-")
+        results = Results(out / "results" / place)
     failures = measure_all(peers, options.rounds, inputs, results, out)
-    pairs = results.pairs(peers)
+    pairs = results.pairs(PEERS)
     about = ABOUT.format(cases=len(inputs.cases), cores=here["cores"], cpu=here["cpu"])
-    lines = [table(peers, pairs, failures), "", about, *[f"- {line}" for line in notes(peers, pairs)]]
+    lines = [table(PEERS, pairs, failures), "", about, *[f"- {line}" for line in notes(PEERS, pairs)]]
     text = "\n".join(lines)
     print(text)
     if not options.no_readme:

@@ -115,7 +115,7 @@ PEERS = (
 
 
 def chosen(names: str | None) -> tuple[Peer, ...]:
-    """Those of the `names`, commas between, or whose names begin so; all for `None`. ValueError for an unknown one."""
+    """Those of the `names`, commas between, or whose names begin so; all for `None`. ValueError where one is unknown."""
     if names is None:
         return PEERS
     found: set[str] = set()
@@ -125,4 +125,6 @@ def chosen(names: str | None) -> tuple[Peer, ...]:
         if not some:
             raise ValueError(f"--peers={name!r}, but should begin one of {', '.join(peer.name for peer in PEERS)}")
         found.update(some)
+    if not found:
+        raise ValueError(f"--peers={names!r} names no peer, but should begin one of {', '.join(p.name for p in PEERS)}")
     return tuple(peer for peer in PEERS if peer.name in found)

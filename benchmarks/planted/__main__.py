@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from benchmarks.commands import at_least_one, from_zero, told
 from benchmarks.planted import table
 from benchmarks.planted.damage import Damage, plant
 from benchmarks.planted.sameness import TOLERANCE, difference_of_equivalent, prompts_of
@@ -333,29 +334,30 @@ def report(experiment: Experiment) -> None:
     print("\n".join(lines))
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     models = fixtures_dir() / "models"
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.planted", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="where everything is kept; a stopped run goes on there")
     parser.add_argument("--source", type=Path, default=models / "nano-int8", help="a quantized artifact (nano-int8)")
-    parser.add_argument("--cases", type=int, default=10_000, help="truth cases (10,000)")
-    parser.add_argument("--screen", type=int, default=800, help="cases of the search for strengths (800)")
-    parser.add_argument("--wanted", type=int, default=40, help="damaged artifacts (40)")
-    parser.add_argument("--equivalents", type=int, default=10, help="equivalent artifacts (10)")
-    parser.add_argument("--seed", type=int, default=7, help="of the cases (7)")
-    parser.add_argument("--threads", type=int, help="of the runtime (all)")
-    parser.add_argument("--batch", type=int, help="cases at once, for the truth (the backend's own choice)")
+    parser.add_argument("--cases", type=at_least_one, default=10_000, help="truth cases (10,000)")
+    parser.add_argument("--screen", type=at_least_one, default=800, help="cases of the search for strengths (800)")
+    parser.add_argument("--wanted", type=at_least_one, default=40, help="damaged artifacts (40)")
+    parser.add_argument("--equivalents", type=at_least_one, default=10, help="equivalent artifacts (10)")
+    parser.add_argument("--seed", type=from_zero, default=7, help="of the cases (7)")
+    parser.add_argument("--threads", type=at_least_one, help="of the runtime (all)")
+    parser.add_argument("--batch", type=at_least_one, help="cases at once, for the truth (the backend's own choice)")
     parser.add_argument("--like", type=Path, metavar="FOLDER", help="begin with the strengths that another run found")
     parser.add_argument("--table", action="store_true", help="print what there is, and run nothing")
-    options = vars(parser.parse_args())
+    options = vars(parser.parse_args(arguments))
     show = options.pop("table")
     experiment = Experiment(**options)
-    experiment.check_same()
-    if not show:
-        run(experiment)
-    report(experiment)
+    with told(parser):
+        experiment.check_same()
+        if not show:
+            run(experiment)
+        report(experiment)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,88 @@
+"""The commands of `benchmarks/`: what is amiss is told in a line, and a table tells what was not measured."""
+
+from __future__ import annotations
+
+import pytest
+from kit import ROOT
+
+pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
+
+from benchmarks import calibration, evaluator, history, many_cases, masks, share
+from benchmarks.peers import __main__ as peers
+from benchmarks.peers.rivals import PEERS
+from benchmarks.planted import __main__ as planted
+from benchmarks.prove import WANTED_REPEATS, verdict
+from phi4bench.artifacts import open_artifact
+from phi4bench.datasets import load_cases
+from phi4bench.dialects import dialect_named
+
+NO_COUNT = "'0', but should be at least 1"
+NANO_HF = str(ROOT / "fixtures" / "models" / "nano-hf")
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "code", "says"),
+    [
+        pytest.param(masks, ["--limit", "0"], 2, NO_COUNT, id="masks-limit"),
+        pytest.param(masks, ["--rounds", "0"], 2, NO_COUNT, id="masks-rounds"),
+        pytest.param(masks, ["--new", "0"], 2, NO_COUNT, id="masks-new"),
+        pytest.param(masks, ["--model", "no/such"], 4, "'no/such' is not there", id="masks-model"),
+        pytest.param(masks, ["--model", NANO_HF], 4, "of the format 'hf', but should be", id="masks-no-onnx"),
+        pytest.param(masks, ["--dialect", "nope"], 4, "dialect='nope'", id="masks-dialect"),
+        pytest.param(evaluator, ["--rounds", "0"], 2, NO_COUNT, id="evaluator-rounds"),
+        pytest.param(evaluator, ["--model", "no/such"], 4, "'no/such' is not there", id="evaluator-model"),
+        pytest.param(calibration, ["--trials", "0"], 2, NO_COUNT, id="calibration-trials"),
+        pytest.param(calibration, ["--seed", "-1"], 2, "but should be a whole number from 0 on", id="calibration-seed"),
+        pytest.param(share, ["--model", "no/such", "--no-whole"], 4, "tokenizer.json is missing", id="share-model"),
+        pytest.param(
+            share, ["--dialect", "nope", "--limit", "1", "--no-whole"], 4, "dialect='nope'", id="share-dialect"
+        ),
+        pytest.param(many_cases, ["--counts", "0"], 2, NO_COUNT, id="many-cases-counts"),
+        pytest.param(history, ["--prove", "--repeats", "0"], 2, NO_COUNT, id="history-repeats"),
+        pytest.param(history, ["--prove", "--slowdown", "0"], 2, "--slowdown=0, but should be", id="history-slowdown"),
+        pytest.param(peers, ["--peers", ","], 2, "--peers=',' names no peer", id="no-peer"),
+        pytest.param(peers, ["--rounds", "0"], 2, NO_COUNT, id="peers-rounds"),
+        pytest.param(peers, ["--out", __file__], 4, "Not a directory", id="peers-out"),
+        pytest.param(planted, ["--out", "x", "--cases", "0"], 2, NO_COUNT, id="planted-cases"),
+    ],
+)
+def test_what_stops_a_command_is_told_in_a_line(command, arguments, code, says, capsys):
+    with pytest.raises(SystemExit) as caught:
+        command.main(arguments)
+    assert caught.value.code == code
+    assert says in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_table_of_peers_tells_which_were_not_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(peers, "measure_all", lambda *_: {"genai-fp32": "no compiler"})
+    peers.main(["--peers", "genai-fp32", "--cases", "2", "--no-readme", "--out", str(tmp_path)])
+    rows = capsys.readouterr().out.splitlines()[2 : 2 + len(PEERS)]
+    assert ["not measured: no compiler" in line for line in rows].count(True) == 1
+    assert ["not measured: not asked for" in line for line in rows].count(True) == len(PEERS) - 1
+
+
+@pytest.mark.parametrize(("repeats", "enough"), [(WANTED_REPEATS - 1, "NO"), (WANTED_REPEATS, "yes")])
+def test_repeats_stand_beside_those_that_are_wanted(repeats, enough):
+    assert verdict(True, repeats) == ["none alarmed and all caught: yes", f"repeats: {repeats}, wanted 20: {enough}"]
+
+
+@pytest.mark.parametrize(("more", "held"), [(1.09, "yes"), (1.11, "NO")])
+def test_a_mask_is_held_against_a_tenth_of_the_time_per_token(more, held):
+    # 1 s for 100 tokens, and 0.2 s of what two lanes take with masks are in them
+    pair = (masks.Round("free", 1.0, 100, 0.0), masks.Round("constrained", more, 100, 0.2))
+    cells = masks.row("x", [pair], 2).split()
+    assert cells[1:6] == ["10,000", "us", f"{more * 1e4:,.0f}", "us", f"{more - 1:.1%}"]
+    assert cells[9] == f"{0.2 / (2 * more):.1%}"
+    assert cells[-1] == held
+
+
+def test_masks_are_computed_at_each_token_of_the_right_answers():
+    pytest.importorskip("llguidance", reason="needs phi4bench[constrained]")
+    artifact = open_artifact(str(ROOT / "fixtures" / "models" / "nano-int8"))
+    dialect = dialect_named("tool_use")
+    cases = [case for case in load_cases(None).cases if case.expected.calls][:2]
+    found = masks.straying(artifact, 1024, dialect, cases)
+    tokenizer = masks.PromptTokenizer.from_folder(artifact.tokenizer_dir)
+    tokens = [tokenizer.encode_segments(dialect.call_segments(case.expected.calls)) for case in cases]
+    assert len(found.mask_us) == sum(map(len, tokens)) > 0
+    assert min(found.mask_us) > 0.0
