@@ -8,7 +8,7 @@ import shutil
 import sys
 
 import pytest
-from test_backend_onnx import PROMPTS, completions, tokens
+from test_backend_onnx import NEW, PROMPTS, completions, tokens
 from test_backend_onnx import opened as opened_onnx
 from tiny import tiny_models  # noqa: F401  (a fixture)
 
@@ -114,6 +114,57 @@ def test_weights_and_tokenizer_make_the_identity(folder):
     assert after.sha256 != before.sha256
 
 
+# On a device
+
+
+class Device:
+    """torch as on a machine with one CUDA device, with main memory for it. `rows`: as many as decode together."""
+
+    def __init__(self, monkeypatch):
+        self.free, self.reserved, self.allocated, self.rows = 0, 5_000, 5_000, []
+        load, decode = hf.load, hf.decode_jobs
+        monkeypatch.setattr(hf, "load", lambda *given: load(*given[:-1], "cpu"))
+        monkeypatch.setattr(hf, "decode_jobs", lambda *given: (self.rows.append(given[1]), decode(*given))[1])
+        says = {
+            "is_available": lambda: True,
+            "device_count": lambda: 1,
+            "get_device_name": lambda _: "stand-in",
+            "mem_get_info": lambda _: (self.free, 1 << 50),
+            "memory_reserved": lambda _: self.reserved,
+            "memory_allocated": lambda _: self.allocated,
+        }
+        for name, answer in says.items():
+            monkeypatch.setattr(torch.cuda, name, answer)
+
+
+@pytest.mark.parametrize(
+    ("free", "kept", "rows"),
+    [
+        pytest.param(1000, 0, 64, id="room-for-all"),
+        pytest.param(1.5, 4, 5, id="room-for-some-in-what-torch-keeps-too"),
+        pytest.param(0, 0, 1, id="full"),
+    ],
+)
+def test_rows_on_a_device_are_as_many_as_fit(free, kept, rows, tiny_models, exported, monkeypatch):  # noqa: F811
+    device = Device(monkeypatch)
+    encode = PromptTokenizer.from_folder(tiny_models / "hf").encode
+    longest = max(len(encode(one)[0]) for one in PROMPTS) + NEW
+    # 2 layers, keys and values, 2 heads of 16 numbers of 4 bytes: 512 bytes a token; twice, since a step makes it anew.
+    row = longest * 512 * 2 / 0.8
+    device.free, device.reserved = int(row * free), device.allocated + int(row * kept)
+    backend = opened(tiny_models / "hf", provider=Provider("cuda"))
+    assert backend.identity()["rows"] == 64
+    assert [one.token_ids for one in completions(backend)] == [one.token_ids for one in exported]
+    assert device.rows == [rows]
+
+
+def test_a_batch_that_is_asked_for_is_the_most_that_a_device_runs(tiny_models, monkeypatch):  # noqa: F811
+    device = Device(monkeypatch)
+    device.free = 1 << 40
+    tokens(opened(tiny_models / "hf", provider=Provider("cuda"), batch=3), PROMPTS[:4], 2)
+    assert device.rows == [3]
+
+
 # What it refuses
 
 
@@ -179,6 +230,33 @@ def test_a_model_that_cannot_be_loaded_whole_is_refused_in_a_line(fault, folder)
     with pytest.raises(ArtifactError, match=message) as told:
         opened(folder)
     assert "\n" not in str(told.value)
+
+
+OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has a total capacity of 1.00 GiB"
+
+
+@pytest.mark.parametrize(
+    ("loads", "method"),
+    [
+        pytest.param(transformers.AutoModelForCausalLM, "from_pretrained", id="reading-the-weights"),
+        pytest.param(transformers.PreTrainedModel, "to", id="moving-them-to-the-device"),
+    ],
+)
+def test_no_memory_to_load_a_model_is_no_fault_of_the_folder(loads, method, tiny_models, monkeypatch):  # noqa: F811
+    def fail(*_, **__):
+        raise torch.OutOfMemoryError(OUT_OF_MEMORY)
+
+    monkeypatch.setattr(loads, method, fail)
+    with pytest.raises(BackendError, match=r"there is no memory to load it \(CUDA out of memory") as told:
+        opened(tiny_models / "hf")
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here")
+def test_a_device_that_does_not_work_is_no_fault_of_the_folder(tiny_models):  # noqa: F811
+    config = folders.read_hf(tiny_models / "hf")
+    with pytest.raises(BackendError, match=r"torch cannot put it on cuda:0 .*--provider cpu"):
+        hf.load(tiny_models / "hf", config, "tiny", "fp32", "cuda:0")
 
 
 def test_nan_logits_are_a_fault_of_the_case(folder):

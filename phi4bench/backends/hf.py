@@ -24,7 +24,7 @@ from phi4bench.backends.kv import Array, PrefixStore, Rows
 from phi4bench.backends.lane import Job, OpenMask, decode_jobs, serve_jobs
 from phi4bench.backends.longrope import SwitchingRow
 from phi4bench.backends.masks import Masks
-from phi4bench.backends.memory import with_fewer_rows
+from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, is_out_of_memory, with_fewer_rows
 from phi4bench.backends.parallel import handing_out
 from phi4bench.backends.providers import AUTO, BEST, OF_TORCH, Provider
 from phi4bench.backends.reader import PromptReader, Tokenizer
@@ -41,6 +41,8 @@ Done = TypeVar("Done")
 Work = Callable[[Rows, int, Callable[[], Job | None]], Iterator[tuple[int, Done]]]
 """What is done over rows, so many at once, with the jobs that are handed out."""
 ROWS = 16
+CACHES = 2
+"""A step makes a new cache of all rows while it reads the one before."""
 LONG_TOKENS = 4096
 """A case that may grow beyond this, or over the switch of rotary tables, runs alone, as in the ONNX backend."""
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
@@ -68,7 +70,8 @@ class HfBackend:
         self._masks: Masks | None = None
         self.notes: list[str] = []
         self._device = self._chosen(provider)
-        self._threads, self._rows = threads or available_cores(), batch or ROWS
+        self._threads = threads or available_cores()
+        self._rows = batch or (ROWS if self._device == "cpu" else ROWS_ON_A_DEVICE)
         self._torch.set_num_threads(self._threads)
         config = read_hf(folder)
         self._model: Any = load(folder, config, name, precision, self._device)
@@ -86,6 +89,7 @@ class HfBackend:
             "attention": str(getattr(self._model.config, "_attn_implementation", "")),
             "threads": self._threads,
             "rows": self._rows,
+            **({} if self._device == "cpu" else {"cache_bytes": "what is free"}),
             "padding": "left",
             "prefix": "computed apart from the rest",
             "long_tokens": self._long,
@@ -175,6 +179,8 @@ class HfBackend:
 
         if self._switch and any(len(job.ids) + job.cap > self._switch for job in jobs):
             rows = 1
+        if jobs and self._device != "cpu":
+            rows = max(1, min(rows, self._rows_in_memory(jobs)))
         try:
             yield from with_fewer_rows(jobs, 1, rows, run, self.notes.append, again, self._name)
         except BackendError:
@@ -184,6 +190,17 @@ class HfBackend:
                 f"{self._name}: transformers failed while running it ({type(error).__name__}: {one_line(error)})",
                 "see whether it runs with one case (--limit 1)",
             ) from error
+
+    def _rows_in_memory(self, jobs: Sequence[Job]) -> int:
+        """How many of these cases fit the device at once, by torch's own count.
+
+        That knows AMD's devices too, and what torch keeps for its next tensors is free to it.
+        """
+        cuda = self._torch.cuda
+        free, _ = cuda.mem_get_info(self._device)
+        free += cuda.memory_reserved(self._device) - cuda.memory_allocated(self._device)
+        tokens = max(len(job.ids) for job in jobs) + max(job.cap for job in jobs)  # the longest beside each other
+        return int(FREE_SHARE * free) // (CACHES * tokens * token_bytes(self._model))
 
 
 class PaddedRows:
@@ -271,7 +288,11 @@ class PaddedRows:
 
 
 def load(folder: Path, config: HfFolder, name: str, precision: str, device: str) -> Any:
-    """The model, ready to run. Raises `ArtifactError`, one line, for one that cannot be loaded whole."""
+    """The model, ready to run.
+
+    Raises, in one line, `ArtifactError` for one that cannot be loaded whole, `BackendError` where the device does not
+    take it, for want of memory or otherwise.
+    """
     torch, transformers = _libraries()
     try:
         model, report = transformers.AutoModelForCausalLM.from_pretrained(
@@ -283,6 +304,8 @@ def load(folder: Path, config: HfFolder, name: str, precision: str, device: str)
             output_loading_info=True,
         )
     except Exception as error:  # its exceptions share no base but this one
+        if is_out_of_memory(error):
+            raise _no_memory(name, error) from None
         hint = "install a newer transformers, or judge an ONNX export of it"
         if config.own_code:
             hint = "it may need code of its own (auto_map in config.json), which is never run; " + hint
@@ -297,7 +320,28 @@ def load(folder: Path, config: HfFolder, name: str, precision: str, device: str)
             f"{name}: its weights lack {len(lacking)} tensors that its configuration needs, {lacking[0]} among them",
             "copy the folder again, whole: config.json and the weights belong together",
         )
-    return model.to(device).eval()
+    try:
+        return model.to(device).eval()
+    except Exception as error:  # of torch, of CUDA in it
+        if is_out_of_memory(error):
+            raise _no_memory(name, error) from None
+        raise BackendError(
+            f"{name}: torch cannot put it on {device} ({type(error).__name__}: {one_line(error)})",
+            "see whether torch works there at all, or give --provider cpu",
+        ) from None
+
+
+def _no_memory(name: str, error: Exception) -> BackendError:
+    hint = "let go what else is held there, or judge a quantized export of it"
+    return BackendError(f"{name}: there is no memory to load it ({one_line(error)})", hint)
+
+
+def token_bytes(model: Any) -> int:
+    """Of the keys and values, for each token of a row, as the configuration tells their shape."""
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * size * model.dtype.itemsize)
 
 
 def table_switch(config: Any) -> int | None:

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 Done = TypeVar("Done")
 
+ROWS_ON_A_DEVICE = 64
+FREE_SHARE = 0.8
+"""Rows on a device are fewer where their caches would take more than this share of its free memory; the rest is for
+what the layers hold in between."""
+
 SIGNS = re.compile(
     r"out of memory|failed to allocate memory|bad[_ ]alloc|can't allocate memory|not enough memory"
     r"|cannot allocate memory|available memory of \d+ is smaller than requested|CUBLAS_STATUS_ALLOC_FAILED",

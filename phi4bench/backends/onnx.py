@@ -28,7 +28,7 @@ from phi4bench.backends.lane import Job, OpenMask, decode_jobs, serve_jobs
 from phi4bench.backends.longrope import SwitchingRow, table_switch
 from phi4bench.backends.lora import read_adapter
 from phi4bench.backends.masks import Masks
-from phi4bench.backends.memory import with_fewer_rows
+from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, with_fewer_rows
 from phi4bench.backends.parallel import handing_out, side_by_side
 from phi4bench.backends.probe import TOGETHER, CacheMode, open_probed
 from phi4bench.backends.providers import BEST, PROVIDERS, Provider, candidates
@@ -59,11 +59,8 @@ SMALL_MODEL_BYTES = 64 << 20
 
 ROWS_PER_LANE = 8
 ROWS_OF_A_LARGE_MODEL = 16
-ROWS_ON_A_DEVICE = 64
 KV_BYTES = 2 << 30
-"""Rows are fewer where the caches of all would be larger than this,"""
-FREE_SHARE = 0.8
-"""or on a device than this share of its free memory; the rest is for what the layers hold in between."""
+"""Rows are fewer where the caches of all would be larger than this, on a device than `FREE_SHARE` of what is free."""
 MOST_LANES = 8
 """More lanes than this wait for the interpreter more than they decode."""
 
