@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,11 @@ from phi4bench.errors import UsageError  # noqa: E402
 from trainers.__main__ import main  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
 from trainers.matrices import packed, quantized, unpacked  # noqa: E402
-from trainers.quantize import Plan, calibrate, compare, open_source, quantize  # noqa: E402
+from trainers.quantize import Plan, calibrate, compare, matrices_of, open_source, quantize  # noqa: E402
 from trainers.rewriting import open_graph  # noqa: E402
 from trainers.search import Sensitivity, search, sensitivities, smallest  # noqa: E402
+from trainers.shape import make as make_shape  # noqa: E402
+from trainers.shape import shape_named  # noqa: E402
 
 FP32 = ROOT / "fixtures" / "models" / "nano-fp32"
 pytestmark = pytest.mark.filterwarnings("ignore")  # of onnxruntime's quantizers
@@ -265,6 +268,62 @@ def test_the_most_sensitive_matrices_stay_in_8_bits(tmp_path: Path, monkeypatch)
     assert judged == before  # a search that goes on judges nothing twice
 
 
+def test_a_search_by_another_gate_judges_again_and_measures_nothing_again(tmp_path: Path, monkeypatch):
+    source = open_source(FP32, samples=1)
+    few = source.graph.matrices()[:1]
+    monkeypatch.setattr(type(source.graph), "matrices", lambda graph: few)
+    monkeypatch.setattr("trainers.search.make", lambda source, plan, folder, journal: folder)
+    measured, judged = [], []
+    monkeypatch.setattr("trainers.search.compare", lambda *given: (measured.append(given), compare(*given))[1])
+    search(source, Plan(4), tmp_path, lambda folder: 0, ["the-guide"])
+    with pytest.raises(TrainingError, match="promotes no mix"):
+        search(source, Plan(4), tmp_path, lambda folder: (judged.append(folder.name), 1)[1], ["a-strict-one"])
+    assert judged == ["mixed-0", "mixed-1"]
+    assert len(measured) == 1
+
+
+def test_a_search_on_other_conversations_uses_no_sensitivity_and_no_trial_of_before(tmp_path: Path, monkeypatch):
+    source = open_source(FP32, samples=1)
+    few = source.graph.matrices()[:1]
+    monkeypatch.setattr(type(source.graph), "matrices", lambda graph: few)
+    monkeypatch.setattr("trainers.search.make", lambda source, plan, folder, journal: folder)
+    judged = []
+    search(source, Plan(4), tmp_path, lambda folder: 0)
+    first = json.loads((tmp_path / "search.json").read_text())["sensitivities"]
+    search(replace(source, prompts=[[1, 7, 9]]), Plan(4), tmp_path, lambda folder: (judged.append(folder), 0)[1])
+    assert judged
+    assert json.loads((tmp_path / "search.json").read_text())["sensitivities"] != first
+
+
+@pytest.fixture(scope="module")
+def untied(tmp_path_factory):
+    """An fp32 file whose embedding table is not the head's."""
+    (folder,) = make_shape(shape_named("nano", layers=1, tied=False), ["fp32"], tmp_path_factory.mktemp("untied"))
+    return open_source(folder, samples=1, scratch=folder.parent)
+
+
+def test_all_in_8_bits_is_all_of_it_the_embedding_table_too(untied, tmp_path: Path, monkeypatch):
+    names = [matrix.name for matrix in matrices_of(untied.graph, Plan(4))]
+    monkeypatch.setattr("trainers.search.sensitivities", lambda *_: [Sensitivity(name, 1.0, 0.5) for name in names])
+    assert names[-1] == "/model/embed_tokens/Gather"
+
+    def judge(folder):
+        return 0 if folder.name == f"mixed-{len(names)}" else 1
+
+    found = search(untied, Plan(4), tmp_path, judge)
+    nodes = onnx.load(found / "model.onnx", load_external_data=False).graph.node
+    bits = [(node.op_type, attribute.i) for node in nodes for attribute in node.attribute if attribute.name == "bits"]
+    assert set(bits) == {("MatMulNBits", 8), ("GatherBlockQuantized", 8)}
+
+
+def test_what_stays_in_8_bits_costs_most_for_its_bytes(untied, tmp_path: Path, monkeypatch):
+    matrices = matrices_of(untied.graph, Plan(4))
+    large = max(matrices, key=lambda one: one.shape[0] * one.shape[1])
+    known = [Sensitivity(one.name, 1.5 if one is large else 1.0, 0.5) for one in matrices]
+    small = min(matrices, key=lambda one: (one.shape[0] * one.shape[1], one.name))
+    assert sensitivities(untied, Plan(4), tmp_path, known, lambda one: None)[0].name == small.name
+
+
 def test_a_search_that_cannot_pass_says_so(tmp_path: Path, monkeypatch):
     source = open_source(FP32, samples=1)
     monkeypatch.setattr("trainers.search.sensitivities", lambda *_: [Sensitivity("/lm_head/MatMul", 1.0, 0.5)])
@@ -279,7 +338,9 @@ def test_sensitivities_are_sorted_and_of_every_matrix(tmp_path: Path, monkeypatc
     kept: list[Sensitivity] = []
     found = sensitivities(source, Plan(4), tmp_path / "scratch", (), kept.append)
     assert {one.name for one in found} == {one.name for one in kept} == {matrix.name for matrix in few}
-    assert found[0].kl >= found[1].kl > 0
+    weights = {matrix.name: matrix.shape[0] * matrix.shape[1] for matrix in few}
+    costs = [one.kl / weights[one.name] for one in found]
+    assert costs[0] >= costs[1] > 0
     assert not (tmp_path / "scratch").exists()
 
 

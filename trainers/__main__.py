@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from errno import EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -290,6 +291,7 @@ def _quantize(options: argparse.Namespace) -> None:
     if not options.search:
         quantize(options.source, plans, options.out, options.data, options.samples)
         return
+    from phi4bench.run.plan import read_targets
     from trainers.advice import advice
     from trainers.promote import judge
     from trainers.search import search
@@ -297,6 +299,7 @@ def _quantize(options: argparse.Namespace) -> None:
     source = open_source(options.source, options.data, options.samples, options.out)
     out = options.out or source.artifact.path.parent
     judging = [part for name in options.gate or () for part in ("--targets", name)]
+    judged_by = [sha256(text.encode()).hexdigest() for _, text in read_targets(options.gate or ("guide",))]
 
     def judged(folder: Path) -> int:
         report = out / f"reports-{folder.name}"
@@ -305,7 +308,7 @@ def _quantize(options: argparse.Namespace) -> None:
             print(line, flush=True)
         return code
 
-    search(source, plans[-1], out, judged)
+    search(source, plans[-1], out, judged, judged_by)
 
 
 def _shape(options: argparse.Namespace) -> None:

@@ -5,6 +5,8 @@ Results go to `quantization_results.json`: sizes, errors, timings, and the setti
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -103,6 +105,10 @@ class Source:
     scratch: Path
 
     @cached_property
+    def prompts_sha256(self) -> str:
+        return hashlib.sha256(json.dumps([list(ids) for ids in self.prompts]).encode()).hexdigest()
+
+    @cached_property
     def logits(self) -> Sequence[IO[bytes]]:
         """Those of each conversation, read once and kept on disk, so that no two models are in memory at a time.
 
@@ -184,14 +190,31 @@ def is_made(target: Path, artifact: Artifact, plan: Plan) -> bool:
     return manifest.parent_sha256 == artifact.weights_sha256 and theirs == _plain(plan)
 
 
+def matrices_of(graph: Graph, plan: Plan) -> list[Matrix]:
+    """Those that the plan puts into few bits; last the embedding table, where it is not the head's.
+
+    Raises `UsageError` for a name to keep that is part of none.
+    """
+    table = graph.table() if plan.embeddings else None
+    fits = table is not None and table.shape[0] % plan.block_size == 0
+    every = [*graph.matrices(), *([table] if table is not None and fits else [])]
+    for part in plan.keep:
+        if not any(part in matrix.name for matrix in every):
+            what = f"keep={printable(part, 60)!r} is part of no matrix's name"
+            raise UsageError(what, f"they are named as {every[0].name} and {every[-1].name}")
+    chosen = [matrix for matrix in every if plan.head or not matrix.head]
+    return [matrix for matrix in chosen if not any(part in matrix.name for part in plan.keep)]
+
+
 def blockwise(source: Source, target: Path, plan: Plan) -> dict[str, Any]:
     """Write the file; returns the relative error of each matrix, and what method each part got."""
     hessians = calibrate(source.graph, source.prompts) if plan.method == "gptq" else None
+    chosen = {matrix.name for matrix in matrices_of(source.graph, plan)}
     errors: dict[str, float] = {}
     methods: dict[str, str] = {}
 
     def pack(matrix: Matrix, weights: np.ndarray) -> Packed | None:
-        if (matrix.head and not plan.head) or any(part in matrix.name for part in plan.keep):
+        if matrix.name not in chosen:
             return None
         # The embedding table takes integer zero points alone and is read, not multiplied: it is rounded to nearest.
         table = matrix.head or "embed_tokens" in matrix.name

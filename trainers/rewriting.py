@@ -66,6 +66,14 @@ class Graph:
                 found.append(Matrix(node.name, tensor.name, shape, "logits" in node.output))
         return found
 
+    def table(self) -> Matrix | None:
+        """What `input_ids` are looked up in, as (width, vocabulary), by the Gather's name; `None` where it is tied."""
+        for node in self.model.graph.node:
+            if node.op_type == "Gather" and node.input[1] == "input_ids" and node.input[0] in self.tensors:
+                rows, width = self.tensors[node.input[0]].dims
+                return Matrix(node.name, node.input[0], (int(width), int(rows)), False)
+        return None
+
 
 def open_graph(model_file: Path) -> Graph:
     """Raises `UsageError` where the file is no fp32 decoder with matrices to quantize."""
@@ -96,7 +104,7 @@ def rewrite(
     """
     nodes: list[Any] = []
     tied = _tied_table(graph)
-    table = _table(graph)
+    table = graph.table()
     shared: Packed | None = None  # of all that is written, the one that is read again: the rest is let go
     target.mkdir(parents=True, exist_ok=True)
     with (target / DATA).open("wb") as data:
@@ -115,12 +123,11 @@ def rewrite(
         if embeddings and tied is not None and shared is not None and _fit_for_table(shared):
             nodes = _gather_tied(nodes, tied, shared, writer)
         elif embeddings and table is not None:
-            matrix, gather = table
-            made = pack(matrix, np.ascontiguousarray(graph.array(matrix.weight).T))
+            made = pack(table, np.ascontiguousarray(graph.array(table.weight).T))
             if _fit_for_table(made):
                 assert made is not None
-                nodes = [_gather(node, matrix, made, writer) if node.name == gather else node for node in nodes]
-                yield matrix, made
+                nodes = [_gather(node, table, made, writer) if node.name == table.name else node for node in nodes]
+                yield table, made
         nodes = _used(nodes, [one.name for one in graph.model.graph.output])
         read = {name for node in nodes for name in node.input}
         for tensor in graph.model.graph.initializer:
@@ -170,15 +177,6 @@ def _matmul(node: Any, matrix: Matrix, made: Packed, accuracy_level: int, writer
         "MatMulNBits", inputs, list(node.output), name=f"{node.name}_Q{made.bits}", domain="com.microsoft",
         block_size=made.block_size, **shape, **level,
     )  # fmt: skip
-
-
-def _table(graph: Graph) -> tuple[Matrix, str] | None:
-    """The table that `input_ids` are looked up in, as a matrix (width, vocabulary), and the name of the Gather."""
-    for node in graph.model.graph.node:
-        if node.op_type == "Gather" and node.input[1] == "input_ids" and node.input[0] in graph.tensors:
-            rows, width = graph.tensors[node.input[0]].dims
-            return Matrix(node.name, node.input[0], (int(width), int(rows)), False), node.name
-    return None
 
 
 def _tied_table(graph: Graph) -> Matrix | None:

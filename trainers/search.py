@@ -1,7 +1,8 @@
 """`quantize --search smallest-that-passes`: the smallest mix of 4 and 8 bits that the gate promotes. No torch.
 
 Each matrix's sensitivity is what it costs alone in 4 bits, all others being in 8: KL and flips against the fp32 file.
-The most sensitive ones then stay in 8 bits, as few as the gate allows.
+Those that cost most for each byte that 4 bits save then stay in 8 bits, as few as the gate allows: smallest in this
+order, since other mixes are not tried.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from trainers.base import read_json_file, write_json
 from trainers.faults import TrainingError
-from trainers.quantize import Plan, Source, blockwise, compare, make
+from trainers.quantize import Plan, Source, blockwise, compare, make, matrices_of
 
 RESULTS = "search.json"
 PROMOTE = 0
@@ -31,8 +32,12 @@ class Sensitivity:
 def sensitivities(
     source: Source, plan: Plan, scratch: Path, known: Sequence[Sensitivity], keep: Callable[[Sensitivity], None]
 ) -> list[Sensitivity]:
-    """Of every matrix, the most sensitive first. Those `known` are not measured again; `keep` is told each new one."""
-    names = [matrix.name for matrix in source.graph.matrices()]
+    """Of every matrix, first what costs most for each byte that 4 bits save, which goes by the number of its weights.
+
+    Those `known` are not measured again; `keep` is told each new one.
+    """
+    weights = {matrix.name: matrix.shape[0] * matrix.shape[1] for matrix in matrices_of(source.graph, plan)}
+    names = list(weights)
     found = [one for one in known if one.name in names]
     for name in sorted(set(names) - {one.name for one in found}, key=names.index):
         shutil.rmtree(scratch, ignore_errors=True)
@@ -44,21 +49,29 @@ def sensitivities(
         keep(found[-1])
         print(f"{name} in 4 bits: KL {close.kl:.5f}, {100 * (1 - close.top1_agreement):.1f}% flips", flush=True)
     shutil.rmtree(scratch, ignore_errors=True)
-    return sorted(found, key=lambda one: (-one.kl, one.name))
+    return sorted(found, key=lambda one: (-one.kl / weights[one.name], one.name))
 
 
-def search(source: Source, plan: Plan, out: Path, judge: Callable[[Path], int]) -> Path:
+def search(source: Source, plan: Plan, out: Path, judge: Callable[[Path], int], judged_by: Sequence[str] = ()) -> Path:
     """`out/mixed-N`: the first file that the gate promotes, from the smallest up, halving what is left at each trial.
 
     That more matrices in 8 bits never turn a promotion into none is taken for granted; the file that is returned was
-    itself promoted. `judge`: gives the gate's exit code. Sensitivities and trials are kept in `out/search.json`, so a
-    killed search goes on. Raises `TrainingError` where not even all in 8 bits is promoted.
+    itself promoted. `judge`: gives the gate's exit code. `judged_by`: what that depends on, such as hashes of the
+    targets. Sensitivities and trials are kept in `out/search.json`, so a killed search goes on; those of another model,
+    plan or conversations are not used, nor trials by another gate. Raises `TrainingError` where not even all in 8 bits
+    is promoted.
     """
     journal = out / RESULTS
-    key = {"source": source.artifact.weights_sha256, "plan": asdict(plan) | {"wide": [], "keep": list(plan.keep)}}
+    key = {
+        "source": source.artifact.weights_sha256,
+        "plan": asdict(plan) | {"wide": [], "keep": list(plan.keep)},
+        "prompts": source.prompts_sha256,
+    }
     held = dict(read_json_file(journal)) if journal.is_file() else {}
     if any(held.get(name) != value for name, value in key.items()):
-        held = key | {"sensitivities": [], "trials": {}}
+        held = key | {"sensitivities": []}
+    if held.get("judged_by") != list(judged_by):
+        held |= {"judged_by": list(judged_by), "trials": {}}
 
     def measured(one: Sensitivity) -> None:
         held["sensitivities"].append(asdict(one))
