@@ -42,5 +42,9 @@ class BackendError(Phi4benchError):
     """An artifact stopped working while it was being run (NaN logits, a crash, out of memory)."""
 
 
+class CrashError(BackendError):
+    """The process that ran an artifact died, or its logits were no numbers: it is broken, and not merely in want."""
+
+
 class StoreError(Phi4benchError):
     """Transcripts that cannot be written or read back."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from phi4bench.counting import counted
 from phi4bench.gates import GateResult, Outcome
 from phi4bench.stats import Interval, mean_interval, quantile
 from phi4bench.targets import Price, Targets
@@ -66,6 +67,11 @@ class Load:
         if self.wanted is None:
             return "more calls (--slo-calls) or more time (--slo-seconds)"
         return "more time (--slo-seconds)" if len(self.calls) < self.wanted else "more calls (--slo-calls)"
+
+    @property
+    def unsteady(self) -> str:
+        """Why it has no figures, where `throughput` finds none."""
+        return f"none of its {counted(len(self.calls), 'call')} was served in steady state; give {self.more}"
 
 
 @dataclass(frozen=True)
@@ -130,14 +136,20 @@ def latency_limit(targets: Targets, precision: str, device: str) -> float | None
 def judge_loads(loads: Sequence[Load], targets: Targets, precision: str, device: str) -> dict[str, GateResult]:
     """Tokens, calls and good calls a second at `JUDGED`, each by its interval."""
     load = next((one for one in loads if one.name == JUDGED), None)
-    found = throughput(load, targets.alpha, latency_limit(targets, precision, device)) if load else None
-    if load is None or found is None:
+    if load is None:
         return {}
+    found = throughput(load, targets.alpha, latency_limit(targets, precision, device))
     results = {}
     for gate, name in RATES.items():
         target = targets.gate(gate)
         figure = target.figure(precision, device) if target else None
         outcome, reason = None, ""
+        if found is None:
+            if figure is not None:
+                results[gate] = GateResult(
+                    gate, 0, 0, None, None, figure, Outcome.INCONCLUSIVE, 0, None, True, load.unsteady
+                )
+            continue
         if target is not None and figure is not None:
             outcome, reason = _outcome(found, name, figure, target.kind == "floor", load.more)
         results[gate] = GateResult(

@@ -77,6 +77,21 @@ def since(began: float, clock: Clock) -> float:
     return spent
 
 
+def warm_up(
+    backend: Backend, prompts: Sequence[Prompt], decoding: Decoding, *, clock: Clock, seconds: float
+) -> Iterator[float]:
+    """Each prompt by itself, timed by nobody: the seconds since the first began, after each.
+
+    Stops after the call in which `seconds` are over, as `time_calls` does.
+    """
+    began = clock()
+    for prompt in prompts:
+        _one(backend, prompt, decoding)
+        yield (spent := since(began, clock))
+        if spent >= seconds:
+            return
+
+
 def time_calls(
     backend: Backend,
     prompts: Sequence[Prompt],
@@ -84,14 +99,11 @@ def time_calls(
     *,
     clock: Clock,
     seconds: float,
-    warm_up: int,
 ) -> Iterator[Timing]:
     """Each prompt by itself, as one caller sends them: nothing is taken from a store, no prefix is kept between calls.
 
-    The first `warm_up` prompts are run before that and not told. Stops after the call in which `seconds` are over.
+    Stops after the call in which `seconds` are over.
     """
-    for prompt in prompts[:warm_up]:
-        _one(backend, prompt, decoding)
     began = clock()
     for index, prompt in enumerate(prompts):
         handed = clock()

@@ -125,6 +125,16 @@ def test_the_advice_is_to_lift_what_ended_the_load(wanted: int | None, option: s
     assert gate.reason.endswith(f"{option.removeprefix('give ')} would decide it")
 
 
+def test_a_load_without_a_steady_part_says_so() -> None:
+    held = parse_targets('[[gate]]\nname = "slo.calls_per_s"\nfloor = 2\nsource = "x"', "mine")
+    found = judge_loads([replace(load(steady(5)), wanted=5)], held, "", "cpu")
+    assert found["slo.calls_per_s"].outcome is Outcome.INCONCLUSIVE
+    assert found["slo.calls_per_s"].reason == (
+        "none of its 5 calls was served in steady state; give more calls (--slo-calls)"
+    )
+    assert set(found) == {"slo.calls_per_s"}  # what no target names is not there to be told
+
+
 def test_only_the_load_that_gates_speak_of_is_judged() -> None:
     assert judge_loads([load(steady(105), name="batch 4")], parse_targets(ONE, "mine"), "", "cpu") == {}
 

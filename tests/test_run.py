@@ -285,6 +285,14 @@ class TestProgress:
         assert [line.split("cases")[0].split()[-1] for line in lines] == ["16/1,000", "36/1,000", "56/1,000"]
         assert lines[0].endswith("04:06 left")  # 984 cases at 4 a second
 
+    def test_a_name_with_its_load_is_shown_whole(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        screen = Screen(live=True)
+        bar = Bar(screen, ticking(1.0))
+        bar.start("nano-int8 10 clients", 1530, 0)
+        bar.update(1197)
+        assert "nano-int8 10 clients [" in screen.getvalue()
+
     def test_nothing_is_shown_where_nothing_is_to_be_done(self) -> None:
         screen = Screen(live=True)
         bar = Bar(screen, ticking(1.0))

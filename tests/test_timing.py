@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -12,7 +15,8 @@ from phi4bench.backends import Decoding
 from phi4bench.dialects import dialect_named
 from phi4bench.errors import BackendError
 from phi4bench.prompts import Prompt, Segment
-from phi4bench.timing import Timing, time_calls, tokens_to_first_call
+from phi4bench.run import timed_child
+from phi4bench.timing import Timing, time_calls, tokens_to_first_call, warm_up
 from phi4bench.transcripts import Completion
 
 PROMPTS = [Prompt((Segment(f"request {number}"),)) for number in range(6)]
@@ -45,7 +49,7 @@ class Slow:
         yield 0, Completion(CALL, (1, 2, 3), first_token_ms=at[0], token_ms=10.0, token_at_ms=at)
 
 
-def timed(warm_up: int = 0, seconds: float = 60.0, jump: float = 0.0) -> tuple[list[Timing], list[str]]:
+def timed(seconds: float = 60.0, jump: float = 0.0) -> tuple[list[Timing], list[str]]:
     clock = Clock()
     backend = Slow(clock, jump)
     found = time_calls(
@@ -54,7 +58,6 @@ def timed(warm_up: int = 0, seconds: float = 60.0, jump: float = 0.0) -> tuple[l
         Decoding(),
         clock=clock,
         seconds=seconds,
-        warm_up=warm_up,
     )
     return list(found), backend.asked
 
@@ -72,10 +75,33 @@ def test_what_is_not_the_runtimes_own_counts_before_the_first_token() -> None:
     assert one.at_token(3) == pytest.approx(one.total_ms)
 
 
-def test_the_warm_up_is_run_and_not_told() -> None:
-    found, asked = timed(warm_up=2)
-    assert [one.total_ms for one in found] == pytest.approx([500] * 6)
-    assert asked[:3] == ["request 0", "request 1", "request 0"]
+@pytest.mark.parametrize(
+    ("seconds", "ends"),
+    [
+        pytest.param(60.0, [0.25, 0.75, 1.25], id="all"),
+        pytest.param(0.3, [0.25, 0.75], id="until-the-call-in-which-the-time-is-over"),
+        pytest.param(0.001, [0.25], id="one-at-the-least"),
+    ],
+)
+def test_warming_up_ends_with_its_time(seconds: float, ends: list[float]) -> None:
+    clock = Clock()
+    backend: Any = Slow(clock)
+    found = list(warm_up(backend, PROMPTS[:3], Decoding(), clock=clock, seconds=seconds))
+    assert found == pytest.approx(ends)
+    assert backend.asked == ["request 0", "request 1", "request 2"][: len(ends)]
+
+
+def test_a_child_tells_how_far_it_is_while_one_call_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event without anything in it comes every quarter of a second."""
+    coming = [{}, {"event": "timed", "done": 3}, {}, {"event": "result"}]
+    monkeypatch.setattr(timed_child, "child_process", lambda *_: nullcontext(object()))
+    monkeypatch.setattr(timed_child, "send", lambda *_: None)
+    monkeypatch.setattr(timed_child, "events", lambda _: iter(coming))
+    setup: Any = SimpleNamespace(artifact=SimpleNamespace(id="slow"), to_json=dict)
+    told = list[int]()
+    with timed_child.TimedChild(setup) as child:
+        child.ask("latency", told.append)
+    assert told == [0, 3, 3]
 
 
 def test_no_call_begins_once_the_time_is_over() -> None:

@@ -43,6 +43,7 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
         "runtime": dict(stored.get("runtime") or stored.get("load_runtime") or {}),
         "load": stored.get("load"),
         "missing": dict(found.missing),
+        "crashed": list(stored.get("crashed") or ()),
     }
     if found.latency:
         timed = found.latency
@@ -64,7 +65,7 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
             **{name.removeprefix("speedup."): _ratio(judgement, name) for name in SPEEDUP_GATES},
         }
     if found.loads:
-        figures |= _load_figures(judgement)
+        figures |= _load_figures(judgement) | {"failed_loads": dict(stored.get("failed_loads") or {})}
     if found.memory:
         figures["memory"] = {
             "peak_rss_bytes": found.memory.peak_rss_bytes,
@@ -144,6 +145,11 @@ def _loads(figures: Mapping[str, Any]) -> Iterator[Table]:
     limit = figures.get("good_within_ms")
     within = f", within {limit:g} ms" if limit is not None else "; the targets name no latency to be within"
     notes = [f"good: wholly right{within}", "batch: so many at once; clients: each waits for its answer; open: Poisson"]
+    notes.append(
+        "a beginning that prompts share, such as the tools, is read once; one by one every prompt is read whole"
+    )
+    notes += [f"{load['name']}: {said}" for load in loads for said in (load["reason"], *load["notes"]) if said]
+    notes += [f"{name}: not measured: {why}" for name, why in (figures.get("failed_loads") or {}).items()]
     cost = figures["cost"]
     if "missing" in cost:
         notes.append(f"no cost: {cost['missing']}")
@@ -156,7 +162,8 @@ def _loads(figures: Mapping[str, Any]) -> Iterator[Table]:
             )
             if cost[name] is not None
         ]
-        notes.append(f"cost at {JUDGED}, {cost['per_hour']:g} {cost['currency']} an hour: {', '.join(each) or '-'}")
+        each += ["no call was good, so 1,000 good ones have no cost"] if cost["per_thousand_good_calls"] is None else []
+        notes.append(f"cost at {JUDGED}, {cost['per_hour']:g} {cost['currency']} an hour: {', '.join(each)}")
     heads = ("under load", "rows", "tokens/s", "calls/s", "times", "P50 ms", "P95 ms", "good/s")
     yield Table(heads, tuple(rows), tuple(notes))
 
@@ -194,6 +201,8 @@ def _notes(figures: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator[s
     for reason, names in reasons.items():
         few = f"{names[0]} and {len(names) - 1} more" if len(names) > 2 else ", ".join(names)
         yield f"not measured: {few}: {reason}"
+    for how in figures.get("crashed") or ():
+        yield f"IT BROKE while it was timed, which no target asks for, so the verdict does not count it: {how}"
 
 
 def _gpu(memory: Mapping[str, Any]) -> str:
@@ -251,6 +260,7 @@ def _load_figures(judgement: Judgement) -> dict[str, Any]:
                 "wanted": load.wanted,
                 "prompts": load.prompts,
                 "notes": list(load.notes),
+                "reason": None if found else load.unsteady,
                 "steady_calls": found.calls if found else 0,
                 "right": found.right if found else 0,
                 **rates,

@@ -241,11 +241,14 @@ class Judge:
                 Wanted(options.slo_calls, options.slo_pairs, options.slo_rate, seconds),
                 options.seed,
                 self.deadline,
+                asked,
             )
             found = stopwatch.measure(gates)
         of_baseline = (f"{found['baseline']}: {note}" for note in found.get("baseline_notes", ()))
         for note in (*found.get("notes", ()), *of_baseline):
             self._tell(f"speed         {note}")
+        for how in found.get("crashed", ()):
+            self._tell(f"speed         it broke while it was timed: {how}")
         return {**found, "parameters": _parameters(subject)}
 
     def _tell(self, text: str) -> None:

@@ -11,6 +11,8 @@ EVERY_S = 5.0
 """Between two lines where the output is no terminal."""
 FIRST_CASES = 16
 """So many cases are done before the time left is told for the first time."""
+FEWEST_CELLS = 8
+"""Of the bar, however long the name beside it."""
 
 
 class Progress(Protocol):
@@ -76,8 +78,8 @@ class Bar:
         tail = f" {self.cached + self.done:,}/{self.total:,} cases  {rate:.1f} cases/s  {left} left"
         width = min(shutil.get_terminal_size().columns, 100) - 1
         room = max(width - len(tail) - 3, 8)
-        name = self.name[: room // 2]
-        cells = max(room - len(name) - 1, 4)
+        name = self.name[: max(room - FEWEST_CELLS - 1, room // 2)]
+        cells = max(room - len(name) - 1, FEWEST_CELLS)
         full = cells * (self.cached + self.done) // max(self.total, 1)
         return f"{name} [{'#' * full}{'.' * (cells - full)}]{tail}".ljust(width)
 

@@ -1,15 +1,19 @@
-"""A child process that times what it is told to, command by command, so that two can take turns. Knows no figures."""
+"""A child process that times what it is told to, command by command, so that two can take turns. Knows no figures.
+
+One that ends with an error takes nothing with it: the next command begins a fresh one.
+"""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from phi4bench.errors import ArtifactError, BackendError
+from phi4bench.errors import ArtifactError, BackendError, CrashError
 from phi4bench.printable import printable
 from phi4bench.run.child import Interrupted, child_process, events, send, signal_name
 from phi4bench.run.jobs import Setup
@@ -18,7 +22,7 @@ WORKER = "phi4bench.run.timing_worker"
 
 
 class TimedChild:
-    """One artifact in a process of its own, for the length of a `with` block."""
+    """One artifact in a process of its own, which begins with the first command and is gone after the `with` block."""
 
     def __init__(
         self, setup: Setup, deadline: float | None = None, clock: Callable[[], float] = time.monotonic
@@ -26,59 +30,83 @@ class TimedChild:
         self._setup, self._deadline, self._clock = setup, deadline, clock
         self._name = setup.artifact.id
         self.notes: list[str] = []
-        """What its backend had to say of how it was opened and ran, each once."""
+        """What its backend had to say of how it was opened and ran, each once; of a load, in that load's result."""
+        self.crashes: list[str] = []
+        """How it broke, each time that it did."""
+        self._stack = ExitStack()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._events: Iterator[dict[str, Any]] = iter(())
 
     def __enter__(self) -> TimedChild:
-        with ExitStack() as stack:
-            self._noise = stack.enter_context(tempfile.TemporaryFile())
-            self._process = stack.enter_context(child_process(self._noise, WORKER))
-            self._stack = stack.pop_all()
-        send(self._process, {"setup": self._setup.to_json(), "parent": os.getpid()})
-        self._events: Iterator[dict[str, Any]] = events(self._process)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        self._end()
 
     def ask(self, do: str, tell: Callable[[int], None] = lambda done: None, **what: Any) -> dict[str, Any]:
-        """Have the child carry out one command; its result. `tell`: how many calls are done, as they are.
+        """Have the child carry out one command; its result, and the `notes` that came with it. After an error nothing
+        is open, and the next command has to be `open`. `tell`: how many calls are done, now and then.
 
-        Raises ArtifactError where the artifact cannot be opened, BackendError where it stops working or the run's time
-        is up, Interrupted.
+        Raises ArtifactError where the artifact cannot be opened, CrashError where it breaks, BackendError where it
+        stops working otherwise or the run's time is up, Interrupted.
         """
         if self._deadline is not None and self._clock() >= self._deadline:
             raise self._late()
-        send(self._process, {"do": do, **what})
         try:
-            for event in self._events:
-                match event.get("event"):
-                    case "result":
-                        return event
-                    case "note":
-                        self._note(printable(event["text"], 400))
-                    case "timed":
-                        tell(event["done"])
-                    case "error":
-                        raise self._told(event)
-                if self._deadline is not None and self._clock() >= self._deadline:
-                    self._process.kill()  # it is in the middle of a command, whose answer nobody waits for
-                    raise self._late()
+            return self._answer(self._process or self._begin(), {"do": do, **what}, tell)
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted while {self._name} was timed; timings are not kept") from None
-        raise self._died()
+        except (BackendError, ArtifactError) as error:
+            self._end()  # also where it is in the middle of a command, whose answer nobody waits for
+            if isinstance(error, CrashError):
+                self.crashes.append(printable(str(error), 300))
+            raise
 
-    def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
+    def _answer(
+        self, process: subprocess.Popen[bytes], command: dict[str, Any], tell: Callable[[int], None]
+    ) -> dict[str, Any]:
+        send(process, command)
+        notes, done = list[str](), 0
+        for event in self._events:
+            match event.get("event"):
+                case "result":
+                    if command["do"] != "load":
+                        self.notes += [note for note in notes if note not in self.notes]
+                    return {**event, "notes": notes}
+                case "note":
+                    notes.append(printable(event["text"], 400))
+                case "timed":
+                    done = event["done"]
+                case "error":
+                    raise self._told(event)
+            tell(done)
+            if self._deadline is not None and self._clock() >= self._deadline:
+                raise self._late()
+        raise self._died(process)
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        with ExitStack() as stack:
+            noise = stack.enter_context(tempfile.TemporaryFile())
+            self._process = process = stack.enter_context(child_process(noise, WORKER))
+            self._stack = stack.pop_all()
+        send(process, {"setup": self._setup.to_json(), "parent": os.getpid()})
+        self._events = events(process)
+        return process
+
+    def _end(self) -> None:
+        self._process = None
+        self._stack.close()
 
     def _late(self) -> BackendError:
         return BackendError(f"{self._name}: the time limit was reached before its speed was measured")
 
     def _told(self, event: dict[str, Any]) -> BackendError | ArtifactError:
         what = event["what"] if self._name in event["what"] else f"{self._name}: {event['what']}"
-        return (ArtifactError if event["usage"] else BackendError)(printable(what), printable(event["hint"]))
+        kind = ArtifactError if event["usage"] else CrashError if event.get("broken") else BackendError
+        return kind(printable(what), printable(event["hint"]))
 
-    def _died(self) -> BackendError:
-        code = self._process.wait()
+    def _died(self, process: subprocess.Popen[bytes]) -> BackendError:
+        code = process.wait()
         how = f"was ended by {signal_name(-code)}" if code < 0 else f"stopped with exit status {code}"
-        return BackendError(f"{self._name}: the process that timed it {how}", "run it again; or fewer at once")
+        kind = CrashError if code < 0 else BackendError
+        return kind(f"{self._name}: the process that timed it {how}", "run it again; or fewer at once")

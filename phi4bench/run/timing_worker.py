@@ -19,7 +19,16 @@ from phi4bench.dialects import Dialect
 from phi4bench.nvidia import GpuWatch
 from phi4bench.run.jobs import Setup, prompt_from_json
 from phi4bench.run.worker import Say, main, notes_teller, peak_rss_bytes
-from phi4bench.timing import Clock, TextOf, Timing, device_of, serve_load, time_calls, tokens_to_first_call
+from phi4bench.timing import (
+    Clock,
+    TextOf,
+    Timing,
+    device_of,
+    serve_load,
+    time_calls,
+    tokens_to_first_call,
+    warm_up,
+)
 from phi4bench.traffic import Traffic, poisson
 
 TELL_S = 0.2
@@ -42,7 +51,14 @@ class Bench:
         self._tell_notes()
         return {"identity": self._backend.identity(), "peak": peak_rss_bytes()}
 
-    def latency(self, prompts: list[Any], seconds: float, warm_up: int) -> dict[str, Any]:
+    def warm_up(self, prompts: list[Any], seconds: float) -> dict[str, Any]:
+        """Calls that no figure tells of: how many there were, and the seconds that they took."""
+        requests = [prompt_from_json(prompt) for prompt in prompts]
+        calls = warm_up(self._backend, requests, self._setup.decoding, clock=self._clock(), seconds=seconds)
+        spent = list(self._telling(calls))
+        return {"done": len(spent), "seconds": max(spent, default=0.0)}
+
+    def latency(self, prompts: list[Any], seconds: float) -> dict[str, Any]:
         """Calls one after the other, each as `[total, first token, each further token, first call, tokens]`."""
         requests = [prompt_from_json(prompt) for prompt in prompts]
         with self._watch() as watch:
@@ -52,7 +68,6 @@ class Bench:
                 self._setup.decoding,
                 clock=self._clock(),
                 seconds=seconds,
-                warm_up=warm_up,
             )
             timings = list(self._telling(calls))
         peak, text_of = peak_rss_bytes(), self._text_of()
@@ -134,6 +149,7 @@ def work(order: dict[str, Any], say: Say) -> None:
     bench = Bench(Setup.from_json(order["setup"]), say)
     commands: dict[str, Callable[..., dict[str, Any]]] = {
         "open": bench.open,
+        "warm_up": bench.warm_up,
         "latency": bench.latency,
         "load": bench.load,
     }

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from phi4bench.backends import Backend, CaseError, Decoding
+from phi4bench.backends import Backend, CaseError, Decoding, NotFiniteError
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.run.jobs import Item, Setup, items_from_lines, portions, store_identity
 from phi4bench.store import TranscriptStore
@@ -43,7 +43,9 @@ def main(work: Callable[[dict[str, Any], Say], None] | None = None) -> int:
     except Phi4benchError as error:
         index = error.index if isinstance(error, CaseError) else None
         usage = isinstance(error, UsageError)
-        say({"event": "error", "what": error.what, "hint": error.hint, "usage": usage, "index": index})
+        broken = isinstance(error, NotFiniteError)
+        told = {"what": error.what, "hint": error.hint, "usage": usage, "index": index, "broken": broken}
+        say({"event": "error", **told})
         return 1
     except Exception as error:  # whatever a runtime raises is told in one line, with its place
         frame = traceback.extract_tb(error.__traceback__)[-1]
