@@ -145,9 +145,7 @@ def _loads(figures: Mapping[str, Any]) -> Iterator[Table]:
     limit = figures.get("good_within_ms")
     within = f", within {limit:g} ms" if limit is not None else "; the targets name no latency to be within"
     notes = [f"good: wholly right{within}", "batch: so many at once; clients: each waits for its answer; open: Poisson"]
-    notes.append(
-        "a beginning that prompts share, such as the tools, is read once; one by one every prompt is read whole"
-    )
+    notes.append("a beginning that prompts share, such as the tools, is read once here; one by one, each time")
     notes += [f"{load['name']}: {said}" for load in loads for said in (load["reason"], *load["notes"]) if said]
     notes += [f"{name}: not measured: {why}" for name, why in (figures.get("failed_loads") or {}).items()]
     cost = figures["cost"]
@@ -271,7 +269,8 @@ def _load_figures(judgement: Judgement) -> dict[str, Any]:
         )
         if load.name == JUDGED and found:
             cost = costs(found, targets.price)
-    missing = {"missing": f"too few calls were served at {JUDGED}"}
+    served = any(load.name == JUDGED for load in judgement.slo.loads)
+    missing = {"missing": f"{'too few' if served else 'no'} calls were served at {JUDGED}"}
     return {"loads": loads, "good_within_ms": limit, "cost": cost or missing}
 
 
