@@ -25,8 +25,8 @@ from phi4bench.artifacts.onnxfile import read_onnx
 from phi4bench.artifacts.parts import read_a_token
 from phi4bench.backends import open_backend
 from phi4bench.backends.kv import PrefixStore, SharedRows
-from phi4bench.backends.session import available_cores, onnxruntime
-from phi4bench.machine import describe
+from phi4bench.backends.session import onnxruntime
+from phi4bench.machine import describe, usable_cores
 
 ROOT = Path(__file__).resolve().parent.parent
 NANO = [ROOT / "fixtures" / "models" / f"nano-{precision}" for precision in ("fp32", "int8", "int4")]
@@ -209,7 +209,7 @@ def section(title: str, command: str, lines: Sequence[str]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.roofline", description=__doc__)
     parser.add_argument("--model", action="append", type=Path, metavar="PATH", help="repeatable (default: the nanos)")
-    parser.add_argument("--threads", type=at_least_one, default=available_cores(), metavar="N")
+    parser.add_argument("--threads", type=at_least_one, default=usable_cores(), metavar="N")
     parser.add_argument("--rounds", type=at_least_one, default=7, metavar="N")
     parser.add_argument("--write", action="store_true", help="into benchmarks/README.md too")
     options = parser.parse_args(arguments)

@@ -26,7 +26,8 @@ from phi4bench.artifacts import open_artifact
 from phi4bench.artifacts.parts import weigh
 from phi4bench.backends import Decoding, open_backend
 from phi4bench.backends.kv import PrefixStore, SharedRows
-from phi4bench.backends.session import available_cores, onnxruntime
+from phi4bench.backends.session import onnxruntime
+from phi4bench.machine import usable_cores
 from phi4bench.prompts import Prompt, Segment
 from phi4bench.report.sizes import size_table
 from phi4bench.sizes import Size
@@ -191,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--blocks", type=at_least_one, nargs="+", default=[128, 32], help="block sizes; the first is judged whole"
     )
-    parser.add_argument("--threads", type=at_least_one, default=available_cores(), metavar="N")
+    parser.add_argument("--threads", type=at_least_one, default=usable_cores(), metavar="N")
     parser.add_argument(
         "--busy", action="store_true", help="threads do not spin: for a try on a machine with other work"
     )

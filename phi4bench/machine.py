@@ -37,14 +37,17 @@ def describe() -> dict[str, Json]:
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on, by its affinity and by its control group's quota (rounded up)."""
+    """Cores that this process may run on whole, by its affinity and by its control group's quota; as many threads run.
+
+    Of a quota of 1.5 that is 1: two threads that wait for each other would both be stopped for part of every period.
+    """
     try:
         affinity = len(os.sched_getaffinity(0))
     except AttributeError:
         affinity = os.cpu_count() or 1
     quota, _, period = _read(Path("/sys/fs/cgroup/cpu.max")).strip().partition(" ")
     if quota.isdigit() and period.isdigit() and int(period) > 0:
-        return max(1, min(affinity, -(-int(quota) // int(period))))
+        return max(1, min(affinity, int(quota) // int(period)))
     return affinity
 
 

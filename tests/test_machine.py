@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from kit import ROOT
 
 from phi4bench import machine
 
@@ -18,6 +19,30 @@ def test_it_says_what_figures_depend_on() -> None:
     assert {"cpu", "cores", "memory_bytes", "os", "python", "packages", "gpus"} <= said.keys()
     assert json.loads(json.dumps(said)) == said
     assert said["cores"] >= 1  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"),
+    [
+        pytest.param("max 100000", 3, id="no-quota"),
+        pytest.param("150000 100000", 1, id="one-and-a-half"),
+        pytest.param("200000 100000", 2, id="two"),
+        pytest.param("50000 100000", 1, id="half-a-core"),
+        pytest.param("900000 100000", 3, id="more-than-there-are"),
+        pytest.param("", 3, id="no-control-group"),
+    ],
+)
+def test_as_many_threads_run_as_the_report_says_cores(quota: str, cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
+    from phi4bench.artifacts import open_artifact
+    from phi4bench.backends import Provider, open_backend
+
+    monkeypatch.setattr(machine, "_read", lambda path: quota if path.name == "cpu.max" else "")
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    assert machine.describe()["cores"] == cores
+    nano = open_artifact(str(ROOT / "fixtures" / "models" / "nano-int8"))
+    backend = open_backend(nano, provider=Provider("cpu"), batch=1)
+    assert backend.identity()["threads"] == cores
 
 
 def test_it_names_neither_host_nor_user() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,12 @@ def test_the_level_of_graph_optimization_reaches_the_session_and_the_identity() 
         seen.append(str(backend._decoder.session.get_session_options().graph_optimization_level).rpartition(".")[2])
         assert backend.identity()["graph_optimization"] == level
     assert seen == ["ORT_DISABLE_ALL", "ORT_ENABLE_ALL"]
+
+
+def test_an_export_in_bfloat16_is_refused_with_what_to_do() -> None:
+    node = SimpleNamespace(name="past_key_values.0.key", type="tensor(bfloat16)", shape=["batch", 2, "past", 16])
+    with pytest.raises(ArtifactError, match=r"is tensor\(bfloat16\), but should be one of .*; export it in fp16"):
+        session._cache_tensor(node, NANO, 16)
 
 
 @pytest.mark.parametrize("name", [name for name in PROVIDERS if name != "cpu"])

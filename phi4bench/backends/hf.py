@@ -28,11 +28,12 @@ from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, is_out_of_me
 from phi4bench.backends.parallel import handing_out
 from phi4bench.backends.providers import AUTO, BEST, OF_TORCH, Provider
 from phi4bench.backends.reader import PromptReader, Tokenizer
-from phi4bench.backends.session import available_cores, instruction_set, one_line
+from phi4bench.backends.session import instruction_set, one_line
 from phi4bench.calls import Json
 from phi4bench.counting import counted
 from phi4bench.errors import ArtifactError, BackendError, UsageError
 from phi4bench.fidelity import Position
+from phi4bench.machine import usable_cores
 from phi4bench.prompts import Prompt
 from phi4bench.traffic import Traffic
 from phi4bench.transcripts import Completion
@@ -70,7 +71,7 @@ class HfBackend:
         self._masks: Masks | None = None
         self.notes: list[str] = []
         self._device = self._chosen(provider)
-        self._threads = threads or available_cores()
+        self._threads = threads or usable_cores()
         self._rows = batch or (ROWS if self._device == "cpu" else ROWS_ON_A_DEVICE)
         self._torch.set_num_threads(self._threads)
         config = read_hf(folder)

@@ -35,7 +35,6 @@ from phi4bench.backends.providers import BEST, PROVIDERS, Provider, candidates
 from phi4bench.backends.reader import PromptReader, Tokenizer
 from phi4bench.backends.session import (
     Decoder,
-    available_cores,
     installed_providers,
     instruction_set,
     one_line,
@@ -45,6 +44,7 @@ from phi4bench.backends.session import (
 from phi4bench.calls import Json
 from phi4bench.errors import BackendError, Phi4benchError, UsageError
 from phi4bench.fidelity import Position
+from phi4bench.machine import usable_cores
 from phi4bench.nvidia import free_bytes
 from phi4bench.prompts import Prompt
 from phi4bench.traffic import Traffic
@@ -122,7 +122,7 @@ class OnnxBackend:
         self._name = name
         self.notes: list[str] = []
         self._config = read_model_config(model_file.parent / "genai_config.json")
-        self._threads = threads or available_cores()
+        self._threads = threads or usable_cores()
 
         def load(one: Provider, reuse_memory: bool) -> Decoder:
             decoder = open_decoder(

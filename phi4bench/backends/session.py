@@ -92,16 +92,6 @@ def installed_providers() -> list[str]:
     return list(onnxruntime().get_available_providers())
 
 
-def available_cores() -> int:
-    """Cores that this process may use: its affinity, cut to the control group's quota where there is one (Linux)."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return max(1, min(cores, int(quota) // int(period)))
-    except (OSError, ValueError):  # no control group v2, or "max"
-        return cores
-
-
 def instruction_set() -> str:
     """The vector extensions by which onnxruntime picks its CPU kernels, such as `x86_64 avx2 avx512f`."""
     try:
@@ -230,5 +220,8 @@ def _cache_tensor(node: Any, model_file: Path, head_size: int) -> CacheTensor:
 
 def _dtype(node: Any, model_file: Path) -> type[np.generic]:
     if node.type not in DTYPES:
-        raise ArtifactError(f"{model_file}: {node.name!r} is {node.type}, but should be one of {', '.join(DTYPES)}")
+        hint = "export it in fp16: numpy, which makes its caches, has no bfloat16" if "bfloat16" in node.type else ""
+        raise ArtifactError(
+            f"{model_file}: {node.name!r} is {node.type}, but should be one of {', '.join(DTYPES)}", hint
+        )
     return DTYPES[node.type]
