@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from small import small_model
 
@@ -13,11 +14,13 @@ torch = pytest.importorskip("torch", reason="needs the `train` extra")
 for module in ("transformers", "peft"):
     pytest.importorskip(module, reason="needs the `train` extra")
 
+from safetensors.torch import load_file, save_file  # noqa: E402
+
 from phi4bench.artifacts import open_artifact  # noqa: E402
 from phi4bench.errors import UsageError  # noqa: E402
 from trainers.__main__ import main  # noqa: E402
 from trainers.base import open_base, write_manifest  # noqa: E402
-from trainers.export import export  # noqa: E402
+from trainers.export import compare, export  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
 from trainers.merge import adapter_sha256, is_merged, merge  # noqa: E402
 
@@ -147,13 +150,50 @@ def test_a_finished_export_is_kept(merged, exported, capsys):
     assert "is finished; nothing to do" in capsys.readouterr().out
 
 
-def test_a_file_that_is_another_model_is_not_kept(merged, exported, tmp_path: Path, monkeypatch):
+@pytest.mark.parametrize("precision", ["fp32", "int4"])
+def test_a_file_that_is_another_model_is_not_kept(precision, merged, exported, tmp_path: Path, monkeypatch):
     other = small_model(tmp_path / "other", seed=9, **SHAPE)
 
     def wrong_builder(source, target, precision, block_size, accuracy_level):
-        shutil.copytree(exported / "fp32", target)
+        shutil.copytree(exported / precision, target)
 
     monkeypatch.setattr("trainers.export.run_builder", wrong_builder)
     with pytest.raises(TrainingError, match="the fp32 file is not the model"):
-        export(str(other), ["fp32"], tmp_path, lambda folder: IDS)
-    assert not (tmp_path / "fp32").exists()
+        export(str(other), [precision], tmp_path / "out", lambda folder: IDS)
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name != "export.json"]
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["int4-alone", "fp32-is-there"])
+def test_few_bits_are_kept_when_the_builders_fp32_file_is_the_model(
+    there, merged, exported, tmp_path: Path, monkeypatch
+):
+    if there:
+        shutil.copytree(exported / "fp32", tmp_path / "fp32")
+    built = []
+
+    def builder(source, target, precision, block_size, accuracy_level):
+        built.append(precision)
+        shutil.copytree(exported / precision, target)
+
+    monkeypatch.setattr("trainers.export.run_builder", builder)
+    export(str(merged), ["int4"], tmp_path, lambda folder: IDS)
+    assert built == (["int4"] if there else ["fp32", "int4"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export.json", *(["fp32"] if there else []), "int4"]
+
+
+def test_logits_that_are_no_numbers_are_no_agreement(merged, exported, monkeypatch):
+    def reader_of_nothing(*given):
+        return lambda ids: np.full((len(ids), 1024), np.nan, np.float32)
+
+    monkeypatch.setattr("trainers.agreement.reader", reader_of_nothing)
+    with pytest.raises(TrainingError, match=r"logits are not finite: those of '.*model.onnx'"):
+        compare(merged, exported / "fp32" / "model.onnx", "fp32", IDS)
+
+
+def test_a_model_whose_own_logits_are_no_numbers_is_not_exported(exported, tmp_path: Path):
+    broken = small_model(tmp_path / "broken", **SHAPE)
+    weights = load_file(broken / "model.safetensors")
+    weights["model.norm.weight"][0] = float("nan")
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(TrainingError, match=r"logits are not finite: PyTorch's, of '.*broken'"):
+        compare(broken, exported / "fp32" / "model.onnx", "fp32", IDS)

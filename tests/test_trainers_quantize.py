@@ -25,6 +25,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from phi4bench.artifacts import open_artifact  # noqa: E402
 from phi4bench.errors import UsageError  # noqa: E402
 from trainers.__main__ import main  # noqa: E402
+from trainers.agreement import reader  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
 from trainers.matrices import packed, quantized, unpacked  # noqa: E402
 from trainers.quantize import Plan, calibrate, compare, matrices_of, open_source, quantize  # noqa: E402
@@ -227,6 +228,20 @@ def test_no_torch_is_needed(tmp_path: Path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "int4" / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("broken", ["fp32", "int4"])
+def test_logits_that_are_no_numbers_stop_it_and_name_their_side(broken, tmp_path: Path, monkeypatch):
+    def reading(model_file, mapped=False):
+        read = reader(model_file, mapped=mapped)
+        is_broken = (model_file.parent == FP32) == (broken == "fp32")
+        return lambda ids: read(ids) * np.float32("nan" if is_broken else 1)
+
+    monkeypatch.setattr("trainers.quantize.reader", reading)
+    side = {"fp32": "nano-fp32", "int4": ".int4.part"}[broken]
+    with pytest.raises(TrainingError, match=f"logits are not finite: those of '.*{side}.*'"):
+        quantize(FP32, [Plan(4)], tmp_path, samples=1)
+    assert not list(tmp_path.iterdir())
 
 
 # The search

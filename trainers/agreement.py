@@ -127,6 +127,12 @@ def feeds_of(session: Any, folder: Path, ids: Sequence[int]) -> dict[str, np.nda
     return feeds
 
 
+def check_finite(logits: np.ndarray, whose: str) -> None:
+    """`TrainingError` where some are no numbers or infinite: `max` and `argmax` would take them for no difference."""
+    if not np.isfinite(logits).all():
+        raise TrainingError(f"logits are not finite: {whose}", "see which weights are not; nothing was kept")
+
+
 def compare(
     model_folder: Path,
     model_file: Path,
@@ -156,6 +162,8 @@ def compare(
             wanted = model(input_ids=torch.tensor([list(ids)])).logits[0].numpy()
         got = read(ids)
         wanted = wanted[-len(got) :]
+        check_finite(wanted, f"PyTorch's, of '{model_folder}'")
+        check_finite(got, f"those of '{model_file}'")
         worst = max(worst, float(np.abs(got - wanted).max()))
         same += int((got.argmax(-1) == wanted.argmax(-1)).sum())
         positions += len(got)

@@ -93,6 +93,8 @@ def export(
         left = [precision for precision, some in settings.items() if not is_finished(out / precision, recipe, some)]
         source = source_of(opened, recipe, out / UNPACKED) if left else None
         conversations = prompts(source.base.folder) if source else ()
+        if source and "fp32" not in settings and not is_of(out / "fp32", recipe):
+            check_builder(source, out / ".fp32.part", conversations, route)
         for precision in left:
             draft = out / f".{precision}.part"
             shutil.rmtree(draft, ignore_errors=True)
@@ -142,6 +144,30 @@ def build(source: Source, draft: Path, precision: str, block_size: int, accuracy
         run_builder(folder, draft, precision, block_size, accuracy_level)
 
 
+def check_builder(source: Source, draft: Path, conversations: Sequence[Sequence[int]], route: str) -> None:
+    """Build the fp32 file for the comparison alone: in few bits, a wrong matrix cannot be told from rounding.
+
+    Raises `TrainingError` where it is not the model.
+    """
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        build(source, draft, "fp32", 32, 4, route)
+        prompts = on_both_sides(conversations, rotary_switch(source.base.folder))
+        check_same(compare(source.base.folder, draft / "model.onnx", "fp32", prompts))
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def check_same(agreement: Agreement) -> None:
+    """`TrainingError` where an fp32 file is another model than PyTorch's."""
+    if not agreement.is_the_same_model:
+        raise TrainingError(
+            f"the fp32 file is not the model: {agreement.told()}",
+            "the builder takes any linear layer as wide as the vocabulary for the head; nothing was kept",
+        )
+
+
 def is_finished(target: Path, recipe: Mapping[str, Any], settings: Mapping[str, object] | None = None) -> bool:
     """Whether the folder holds what this recipe makes; `UsageError` where it was made of something else, or with other
     `settings`. One that is younger than the file says nothing of it."""
@@ -158,6 +184,11 @@ def is_finished(target: Path, recipe: Mapping[str, Any], settings: Mapping[str, 
         )
     print(f"{target} is finished; nothing to do")
     return True
+
+
+def is_of(folder: Path, recipe: Mapping[str, Any]) -> bool:
+    """Whether the folder holds a file that was made of the same weights."""
+    return (folder / "phi4bench.json").is_file() and is_same_source(manifest_of(folder).recipe, recipe)
 
 
 def is_same_source(made: Mapping[str, Any], recipe: Mapping[str, Any]) -> bool:
@@ -178,15 +209,15 @@ def check_and_finish(
     base, out = source.base, target.parent
     prompts = on_both_sides(conversations, rotary_switch(base.folder))
     beside = (source.adapter, draft / str(fields["adapter"])) if source.adapter else None
-    agreement = compare(base.folder, draft / "model.onnx", precision, prompts, beside)
-    record(out / RESULTS, asdict(agreement))
-    print(f"{target}: {agreement.told()}", flush=True)
-    if precision == "fp32" and not agreement.is_the_same_model:
+    try:
+        agreement = compare(base.folder, draft / "model.onnx", precision, prompts, beside)
+        record(out / RESULTS, asdict(agreement))
+        print(f"{target}: {agreement.told()}", flush=True)
+        if precision == "fp32":
+            check_same(agreement)
+    except TrainingError:
         shutil.rmtree(draft)
-        raise TrainingError(
-            f"the fp32 file is not the model: {agreement.told()}",
-            "the builder takes any linear layer as wide as the vocabulary for the head; nothing was kept",
-        )
+        raise
     if base.dialect_file is None and (base.folder / "dialect.toml").is_file():
         shutil.copy(base.folder / "dialect.toml", draft / "dialect.toml")
     spoken = manifest_of(source.adapter or base.folder)
@@ -207,7 +238,7 @@ def check_and_finish(
 
 def parent_of(fp32: Path, recipe: Mapping[str, Any]) -> dict[str, object]:
     """What a manifest says of its parent, where there is one of the same source beside it."""
-    if not (fp32 / "phi4bench.json").is_file() or not is_same_source(manifest_of(fp32).recipe, recipe):
+    if not is_of(fp32, recipe):
         return {}
     return {"parent": {"path": f"../{fp32.name}", "sha256": open_artifact(str(fp32)).weights_sha256}}
 

@@ -27,11 +27,12 @@ from phi4bench.artifacts.artifact import Artifact
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
-from trainers.agreement import feeds_of, reader
+from trainers.agreement import check_finite, feeds_of, reader
 from trainers.base import copy_tokenizer, manifest_of, write_manifest
 from trainers.data import generated, load_examples
 from trainers.encoding import Encoder, conversations
 from trainers.export import record
+from trainers.faults import TrainingError
 from trainers.matrices import METHODS, Packed, quantized
 from trainers.rewriting import Graph, Matrix, open_graph, rewrite
 
@@ -166,7 +167,11 @@ def make(source: Source, plan: Plan, target: Path, results: Path) -> Path:
     told = _dynamic(artifact, draft) if plan.method == DYNAMIC else blockwise(source, draft, plan)
     seconds = time.perf_counter() - began
     shutil.copy(artifact.path / "genai_config.json", draft / "genai_config.json")
-    close = compare(draft / "model.onnx", source)
+    try:
+        close = compare(draft / "model.onnx", source)
+    except TrainingError:
+        shutil.rmtree(draft)
+        raise
     size, whole = _bytes(draft), artifact.bytes
     _finish(draft, target.name, artifact, plan, close)
     shutil.rmtree(target, ignore_errors=True)
@@ -294,6 +299,8 @@ def compare(model_file: Path, source: Source) -> Closeness:
         reference = reference.reshape(whole.shape)
         for first in range(0, len(whole), POSITIONS):
             got, wanted = whole[first : first + POSITIONS], np.asarray(reference[first : first + POSITIONS])
+            check_finite(wanted, f"those of '{source.artifact.model_file}'")
+            check_finite(got, f"those of '{model_file}'")
             worst = max(worst, float(np.abs(got - wanted).max()))
             same += int((got.argmax(-1) == wanted.argmax(-1)).sum())
             p, q = _log_softmax(wanted), _log_softmax(got)
