@@ -149,6 +149,7 @@ def test_a_server_that_runs_out_of_memory_answers_every_request(monkeypatch: pyt
     served = dict(backend.serve(prompts, Decoding(6), traffic))
     assert sorted(served) == sorted(one.index for one in traffic.served) == list(range(6))
     assert backend.notes == ["out of memory with 4 cases at once: went on with 2"]
+    assert backend.at_once == 2
     alone = dict(backend.generate(prompts, Decoding(6)))
     assert {index: one.token_ids for index, one in served.items()} == {i: one.token_ids for i, one in alone.items()}
 
@@ -201,6 +202,7 @@ def test_a_lane_that_runs_out_of_memory_holds_no_client_up(clients: int, monkeyp
     watch.cancel()
     assert sorted(served) == sorted(one.index for one in traffic.served) == list(range(6))
     assert backend.notes == ["out of memory with 2 cases at once: went on with 1"]
+    assert backend.at_once == 1
 
 
 CHILD = """

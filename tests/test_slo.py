@@ -88,7 +88,7 @@ def stopwatch(
                 raise BackendError(f"{self.name}: there is no memory to run it")
             if do == "load":
                 served = [[at, 0.0, 1.0 + at, 5, "", "stop"] for at in range(len(what["prompts"]))]
-                return {"calls": served, "stopped_s": 9e9, "notes": ["went on with 4"], **dict.fromkeys(GPU)}
+                return {"calls": served, "stopped_s": 9e9, "rows": 4, "notes": ["went on with 4"], **dict.fromkeys(GPU)}
             return {"identity": {}, "calls": [[20.0, 10.0, 1.0, 20.0, 5]], "done": 3, "seconds": 1.0}
 
     monkeypatch.setattr(measuring, "TimedChild", Child)
@@ -547,6 +547,7 @@ class TestSuites:
         found = stopwatch(make_fake, monkeypatch).measure(["slo.calls_per_s"])
         assert found["notes"][:2] == ["int8 was opened", "batch 1: went on with 4"]
         assert found["loads"][0]["notes"] == ["went on with 4"]
+        assert found["loads"][0]["rows"] == 4
 
     def test_no_load_at_all_is_told_once_with_the_first_reason(
         self, make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch

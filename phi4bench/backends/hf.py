@@ -70,6 +70,8 @@ class HfBackend:
         self._name, self._tokenizer, self._precision = name, tokenizer, precision
         self._masks: Masks | None = None
         self.notes: list[str] = []
+        self.at_once = 0
+        """How many cases it worked on at once when it last did: fewer than it is set up for where memory was short."""
         self._device = self._chosen(provider)
         self._threads = threads or usable_cores()
         self._rows = batch or (ROWS if self._device == "cpu" else ROWS_ON_A_DEVICE)
@@ -174,6 +176,7 @@ class HfBackend:
         assert self._model is not None, "the backend is closed"
 
         def run(some: Sequence[Job], _: int, rows: int) -> Iterator[tuple[int, Done]]:
+            self.at_once = rows
             made: Rows = PaddedRows(self._model)
             made = SwitchingRow(made, self._switch) if self._switch and rows == 1 else made
             return work(made, rows, handing_out(some))

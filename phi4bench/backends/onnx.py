@@ -121,6 +121,8 @@ class OnnxBackend:
                 raise UsageError(f"{option}={value}, but should be at least 1")
         self._name = name
         self.notes: list[str] = []
+        self.at_once = 0
+        """How many cases it worked on at once when it last did: fewer than it is set up for where memory was short."""
         self._config = read_model_config(model_file.parent / "genai_config.json")
         self._threads = threads or usable_cores()
 
@@ -247,6 +249,7 @@ class OnnxBackend:
         plan = replace(plan, rows=max(1, min(plan.rows, -(-len(jobs) // plan.lanes), affordable)))
 
         def run(some: Sequence[Job], lanes: int, rows: int) -> Iterator[tuple[int, Done]]:
+            self.at_once = lanes * rows
             prefixes: PrefixStore[list[Any]] = PrefixStore()
             next_job = handing_out(some)
             running = [work(self._rows(rows, tokens, prefixes, together), rows, next_job) for _ in range(lanes)]

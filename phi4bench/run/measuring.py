@@ -265,12 +265,12 @@ class Stopwatch:
         self.progress.update(len(found["calls"]))
         self.progress.finish()
         identity = opened["identity"]
-        rows = identity.get("lanes", 1) * identity["rows"] if "rows" in identity else None
+        set_up = identity.get("lanes", 1) * identity["rows"] if "rows" in identity else None
         return {
             "name": name,
             "clients": clients,
             "rate": rate,
-            "rows": rows,
+            "rows": found["rows"] or set_up,
             "stopped_s": found["stopped_s"],
             **_of_gpu(found),
             "wanted": count,

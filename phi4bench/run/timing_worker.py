@@ -94,7 +94,8 @@ class Bench:
             ]
         ends = [call[2] for call in calls]
         stopped = traffic.stopped_s if traffic.stopped_s is not None else max(ends, default=0.0)
-        return {"calls": calls, "stopped_s": stopped, "peak": peak_rss_bytes(), **gpu_figures(watch)}
+        rows = getattr(self._backend, "at_once", None)
+        return {"calls": calls, "stopped_s": stopped, "rows": rows, "peak": peak_rss_bytes(), **gpu_figures(watch)}
 
     def close(self) -> None:
         if self._backend is not None:
