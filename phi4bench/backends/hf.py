@@ -183,9 +183,9 @@ class HfBackend:
 
         if self._switch and any(len(job.ids) + job.cap > self._switch for job in jobs):
             rows = 1
-        if jobs and self._device != "cpu":
-            rows = max(1, min(rows, self._rows_in_memory(jobs)))
         try:
+            if jobs and self._device != "cpu":
+                rows = max(1, min(rows, self._rows_in_memory(jobs)))
             yield from with_fewer_rows(jobs, 1, rows, run, self.notes.append, again, self._name)
         except BackendError:
             raise
