@@ -162,7 +162,7 @@ def test_the_child_watches_the_device_that_was_asked_for_one_by_one_and_under_lo
     monkeypatch.setattr(timing_worker, "GpuWatch", Watched)
     cases = load_cases([str(folder / "answers.jsonl")]).cases[:3]
     prompts = [prompt_to_json(artifact.dialect.render(case.question())) for case in cases]
-    one_by_one = bench.latency(prompts, seconds=60.0, warm_up=0)
+    one_by_one = bench.latency(prompts, seconds=60.0)
     loaded = bench.load(prompts, seconds=60.0, clients=2, rate=None, seed=0)
     bench.close()
     assert Watched.devices == [1, 1]
