@@ -26,11 +26,11 @@ from trainers.data import generated, write_examples  # noqa: E402
 from trainers.disk import is_full  # noqa: E402
 from trainers.encoding import IGNORED  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
-from trainers.loop import clear_halves, last_checkpoint, measure  # noqa: E402
+from trainers.loop import arguments, clear_halves, last_checkpoint, measure  # noqa: E402
 from trainers.lora import adapt, linear_layers, targets_of  # noqa: E402
 from trainers.prepare import Row  # noqa: E402
 from trainers.settings import Chosen, Training  # noqa: E402
-from trainers.sft import device_of, sft  # noqa: E402
+from trainers.sft import device_of, others_idle, sft  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers, PEFT and torch
 
@@ -280,6 +280,16 @@ def test_alpha_is_twice_the_rank_and_the_head_stays_as_it_is(model):
 def test_what_needs_cuda_says_so(training, says):
     with pytest.raises(UsageError, match=says):
         device_of(training)
+
+
+def test_without_a_launcher_a_step_is_one_gpus_and_the_idle_ones_are_told(monkeypatch, tmp_path: Path):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    made = arguments(replace(QUICK, batch=4), tmp_path, "cuda", bf16=False, tracker="")
+    assert (made.n_gpu, made.train_batch_size, made.parallel_mode.value) == (1, 4, "not_parallel")
+    assert "one of 4 GPUs is used; torchrun --nproc_per_node 4" in others_idle("cuda")
+    assert not others_idle("cpu")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert not others_idle("cuda")
 
 
 # Batches

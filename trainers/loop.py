@@ -188,7 +188,7 @@ def arguments(training: Training, folder: Path, device: str, bf16: bool, tracker
     known = TrainingArguments.__dataclass_fields__
     word = "activation" if "activation_checkpointing" in known else "gradient"  # its name before transformers 5
     checkpointing = {f"{word}_checkpointing": True, f"{word}_checkpointing_kwargs": {"use_reentrant": False}}
-    return TrainingArguments(
+    made = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=training.epochs,
         per_device_train_batch_size=training.batch,
@@ -220,6 +220,10 @@ def arguments(training: Training, folder: Path, device: str, bf16: bool, tracker
         disable_tqdm=not is_first(),
         push_to_hub=False,
     )
+    # Of several GPUs that no launcher shares out, it would take all by nn.DataParallel, each with a batch of its own:
+    # a step would be another one. The Trainer has no setting for this and sets the same field where it wants one.
+    made._n_gpu = min(1, made.n_gpu)
+    return made
 
 
 def history_of(checkpoint: Path) -> list[Mapping[str, Any]]:

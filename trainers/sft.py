@@ -63,7 +63,8 @@ def sft(
         drop=drop,
         track=track,
     )
-    for line in (*base.artifact.dialect_inferred, *ready.told, why, direct(tracker, out, os.environ)):
+    idle = others_idle(device)
+    for line in (*base.artifact.dialect_inferred, *ready.told, why, idle, direct(tracker, out, os.environ)):
         if line:
             say(line)
     if is_first():
@@ -110,6 +111,19 @@ def device_of(training: Training) -> str:
             "start one process for each (--nproc_per_node, --num_processes)",
         )
     return device
+
+
+def others_idle(device: str) -> str:
+    """A line where this process is alone and could see more GPUs than the one that it takes; else empty."""
+    import torch
+
+    there = torch.cuda.device_count()
+    if device == "cpu" or there < 2 or processes() > 1:
+        return ""
+    return (
+        f"one of {there} GPUs is used; torchrun --nproc_per_node {there} -m trainers sft ... (or accelerate launch)"
+        " shares each step among all"
+    )
 
 
 def check_combination(training: Training) -> None:

@@ -103,7 +103,7 @@ def one_by_one(asked: Sweep, parallel: int) -> Runner:
 
 
 def _lanes(parallel: int, devices: Sequence[str]) -> list[dict[str, str]]:
-    """What each trial that runs at the same time finds in its environment. One alone has all GPUs and all threads."""
+    """What each trial that runs at the same time finds in its environment. One alone has all threads."""
     if parallel == 1:
         return [{}]
     threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // parallel))}
