@@ -131,6 +131,14 @@ def test_a_folder_with_another_run_is_refused(model, data, undisturbed):
         run(model, data, undisturbed, replace(QUICK, rank=8))
 
 
+def test_a_run_that_never_began_does_not_hold_its_folder(model, data, tmp_path: Path):
+    with pytest.raises(UsageError, match="q_proj matches no linear layer"):
+        run(model, data, tmp_path / "run", replace(QUICK, targets="q_proj,o_proj"))
+    mended = replace(QUICK, targets="o_proj", epochs=0.5)
+    run(model, data, tmp_path / "run", mended)
+    assert json.loads((tmp_path / "run" / "settings.json").read_text())["settings"]["targets"] == "o_proj"
+
+
 def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(model, data, tmp_path: Path):
     with pytest.raises(TrainingError, match=r"(loss|gradient norm)=(nan|inf) at step \d+; the last good"):
         run(model, data, tmp_path / "run", replace(QUICK, lr=1e18, schedule="constant", warmup=0.1))

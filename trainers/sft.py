@@ -163,7 +163,10 @@ def claim(
     engine: str = "peft",
     options: Sequence[str] = (),
 ) -> None:
-    """Write `settings.json`, or check that the run that `out` holds is this one; `UsageError` where it is another."""
+    """Write `settings.json`, or check that the run that `out` holds is this one; `UsageError` where it is another.
+
+    A run that has saved nothing yet, such as one that was refused when its model was loaded, makes room.
+    """
     asked = {
         "settings": asdict(chosen.training),
         "model": {"sha256": base.artifact.sha256, "weights_sha256": base.artifact.weights_sha256},
@@ -181,12 +184,14 @@ def claim(
             if (before := held.get("settings", {}).get(name, FIELDS[name].default)) != value
         ]
         differs += [name for name in ("model", "data", "dialect_sha256") if theirs[name] != asked[name]]
-        if differs:
+        if not differs:
+            return
+        if (out / "adapter").exists() or any((out / "checkpoints").glob("checkpoint-*")):
             raise UsageError(
                 f"--out='{printable(str(out), 200)}' holds another run ({printable('; '.join(differs), 300)})",
                 "name another folder, or remove this one",
             )
-        return
+        say(f"{out} held another run that had saved nothing yet; this one takes its place")
     write_json(
         out / SETTINGS,
         {
