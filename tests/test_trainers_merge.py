@@ -100,6 +100,25 @@ def test_merging_twice_is_a_clear_line(run, merged, capsys):
     assert "has this adapter in it already" in capsys.readouterr().err
 
 
+def test_an_adapter_of_another_tool_is_held_to_the_base_that_it_names(run, base, tmp_path: Path, capsys):
+    foreign = tmp_path / "foreign"
+    shutil.copytree(run / "adapter", foreign)
+    (foreign / "phi4bench.json").unlink()
+    other = small_model(tmp_path / "other", seed=1, **SHAPE)
+    with pytest.raises(UsageError, match="the adapter was trained on another base"):
+        merge(foreign, str(other), tmp_path / "out")
+    config = json.loads((foreign / "adapter_config.json").read_text())
+    (foreign / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": "someone/else"}))
+    capsys.readouterr()
+    merge(foreign, str(other), tmp_path / "told")
+    assert "whether they are the same weights cannot be told" in capsys.readouterr().out
+    (foreign / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": str(base)}))
+    copy = tmp_path / "copy"
+    shutil.copytree(base, copy)
+    merge(foreign, str(copy), tmp_path / "same")
+    assert "cannot be told" not in capsys.readouterr().out
+
+
 def test_an_adapter_for_another_base_is_a_clear_line(run, tmp_path: Path):
     other = small_model(tmp_path / "other", seed=1, **SHAPE)
     with pytest.raises(UsageError, match="the adapter was trained on another base"):

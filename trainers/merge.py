@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from phi4bench.errors import UsageError
+from phi4bench.artifacts import open_artifact
+from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
 from trainers.base import Base, copy_tokenizer, manifest_of, open_base, read_json_file, write_manifest
 
@@ -118,21 +120,45 @@ def base_of(adapter: Path) -> str:
 
 
 def check_base(adapter: Path, base: Base, digest: str) -> None:
-    """`UsageError` where the adapter is already in the base, or was trained on another one."""
+    """`UsageError` where the adapter is already in the base, or was trained on another one.
+
+    An adapter that another tool made tells its base by name alone; where that cannot be compared, a line says so.
+    """
     if is_merged(base.folder, digest):
         raise UsageError(
             f"'{printable(str(base.folder), 200)}' has this adapter in it already, and would get it twice",
             "name the base that it was trained on",
         )
     recipe = manifest_of(adapter).recipe
-    wanted = recipe.get("base_weights_sha256")
+    named, wanted = recipe.get("base", ""), recipe.get("base_weights_sha256")
+    if wanted is None:
+        named, wanted = _base_by_name(adapter, base)
     if wanted is not None and wanted != base.artifact.weights_sha256:
         raise UsageError(
-            f"the adapter was trained on another base ('{printable(str(recipe.get('base', '')), 200)}', weights"
+            f"the adapter was trained on another base ('{printable(str(named), 200)}', weights"
             f" {str(wanted)[:12]}) than"
             f" '{printable(str(base.folder), 200)}' (weights {base.artifact.weights_sha256[:12]})",
             "name the one that it was trained on with --base",
         )
+
+
+def _base_by_name(adapter: Path, base: Base) -> tuple[str, str | None]:
+    """What PEFT wrote down as the adapter's base, and the digest of its weights if it lies here under another name."""
+    named = read_json_file(adapter / "adapter_config.json").get("base_model_name_or_path")
+    if not isinstance(named, str) or not named:
+        return "", None
+    if Path(named).resolve() == base.folder.resolve():
+        return named, None
+    if Path(named).is_dir():
+        with suppress(Phi4benchError):
+            return named, open_artifact(named).weights_sha256
+    spec = base.spec.removeprefix("hf:").partition("@")[0]
+    if Path(named).name not in (Path(spec).name, base.folder.resolve().name):
+        print(
+            f"the adapter names '{printable(named, 200)}' as its base, and it is put into '{printable(spec, 200)}':"
+            " whether they are the same weights cannot be told from here"
+        )
+    return named, None
 
 
 def _merge(base: Base, adapter: Path, target: Path, precision: str) -> Rounding:
