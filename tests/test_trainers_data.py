@@ -18,7 +18,7 @@ from phi4bench.dialects import dialect_named
 from phi4bench.errors import CaseFileError, UsageError
 from trainers import checks
 from trainers.base import open_base
-from trainers.data import Example, generated, load_examples, split, write_examples
+from trainers.data import Example, generated, load_examples, share_told, split, write_examples
 from trainers.encoding import IGNORED, Encoder
 from trainers.prepare import DataError, own_template, prepare
 
@@ -95,6 +95,63 @@ def test_sharegpt_turns_are_taken_too(tmp_path: Path):
     assert "1 turn(s) of 'gpt' as 'assistant'" in data.notes[0]
 
 
+def test_what_a_conversion_leaves_out_is_told_with_its_count(tmp_path: Path):
+    first, second = conversation(parallel_tool_calls=False), conversation()
+    first["messages"][1] |= {"reasoning_content": "Rain is weather.", "refusal": None}
+    second["messages"][1] |= {"reasoning_content": "So it is."}
+    data = load_examples([str(write_lines(tmp_path / "t.jsonl", [first, second]))])
+    wanted = "left out, not shown to the model: 1 'parallel_tool_calls' of a conversation, 2 'reasoning_content' of a "
+    assert wanted + "assistant turn" in data.notes[1]
+    assert "refusal" not in data.notes[1]
+
+
+def test_a_turn_of_weight_0_is_read_and_not_learned(encoder, tmp_path: Path):
+    made = conversation()
+    made["messages"][1]["weight"] = 0
+    made["messages"] += [
+        {"role": "tool", "tool_call_id": "call_1", "content": "wet"},
+        {"role": "assistant", "content": "It rains.", "weight": 1},
+        {"role": "user", "content": "And now?"},
+        {"role": "assistant", "content": "No idea.", "weight": 0},
+    ]
+    data = load_examples([str(write_lines(tmp_path / "t.jsonl", [made]))])
+    encoded = encoder.encode(data.examples[0])
+    learned = encoder.tokenizer.decode([label for label in encoded.labels if label != IGNORED])
+    assert learned == "It rains.<|end|>"
+    assert "weather(city='Oslo')" in encoded.text
+    assert "1 turn(s) of weight 0, read but not learned" in data.notes[0]
+    assert "2 turn(s) after the last that has not weight 0" in data.notes[1]
+
+
+def test_sharegpts_calls_and_observations_are_taken(tmp_path: Path):
+    turns = [
+        {"from": "human", "value": "Rain in Oslo?"},
+        {"from": "function_call", "value": '{"name": "weather", "arguments": {"city": "Oslo"}}'},
+        {"from": "observation", "value": "wet"},
+        {"from": "gpt", "value": "It rains."},
+    ]
+    (one,) = load_examples(
+        [str(write_lines(tmp_path / "t.jsonl", [{"conversations": turns, "tools": [WEATHER]}]))]
+    ).examples
+    assert one.messages[1:] == (
+        Message("assistant", "", (Call("weather", {"city": "Oslo"}),)),
+        Message("tool", "wet", name="weather"),
+        Message("assistant", "It rains."),
+    )
+
+
+def test_files_of_one_name_in_two_folders_are_read_together(tmp_path: Path):
+    files = []
+    for name in ("d1", "d2"):
+        (tmp_path / name).mkdir()
+        files.append(str(write_lines(tmp_path / name / "train.jsonl", [conversation()])))
+    assert [one.case.id for one in load_examples(files).examples] == ["train-1", "train.2-1"]
+    with pytest.raises(UsageError, match="is named twice"):
+        load_examples([files[0], files[0]])
+    with pytest.raises(UsageError, match="is a folder; name its files"):
+        load_examples([str(tmp_path / "d1")])
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
@@ -108,6 +165,20 @@ def test_sharegpt_turns_are_taken_too(tmp_path: Path):
             conversation(messages=[{"role": "user", "content": [{"type": "image_url"}]}, {"role": "assistant"}]),
             "a part that is no text",
             id="picture",
+        ),
+        *(
+            pytest.param(
+                conversation(
+                    messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"} | more]
+                ),
+                says,
+                id=name,
+            )
+            for name, more, says in (
+                ("calls-number", {"tool_calls": 5}, "messages[1].tool_calls=5, but should be a list"),
+                ("half-weight", {"weight": 0.5}, "messages[1].weight=0.5, but should be 0 or 1"),
+                ("nothing-to-learn", {"weight": 0}, "every turn of the assistant in messages has weight 0"),
+            )
         ),
     ],
 )
@@ -132,6 +203,29 @@ def test_validation_holds_whole_groups_of_about_the_share_asked_for():
     assert sorted(into + held) == list(range(200))
     assert 30 <= len(held) <= 50
     assert not {examples[i].case.group for i in into} & {examples[i].case.group for i in held}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "share", "held"),
+    [
+        pytest.param([90, 10], 0.2, {10}, id="one-is-most"),
+        pytest.param([50, 49], 0.2, {49}, id="none-fits"),
+        pytest.param([5, 80, 5, 5, 5], 0.2, {10, 15, 20}, id="the-rest-is-small"),
+        pytest.param([1, 1], 0.9, {1}, id="one-is-left-to-learn-from"),
+    ],
+)
+def test_no_group_takes_validation_far_from_its_share(sizes, share, held, examples):
+    made = [
+        replace(examples[0], case=replace(examples[0].case, group=f"g{group}"))
+        for group, size in enumerate(sizes)
+        for _ in range(size)
+    ]
+    assert {len(split(made, share, seed)[1]) for seed in range(8)} <= held
+
+
+def test_a_share_that_whole_groups_cannot_give_is_told():
+    assert share_told(49, 99, 0.2).startswith("49% of the examples validate, not 20%")
+    assert not share_told(25, 100, 0.2)
 
 
 # Tokens
@@ -168,8 +262,26 @@ def test_a_listing_without_arguments_is_found_out(encoder, examples, monkeypatch
         "phi4bench.dialects.listing._STYLES", {"signatures": lambda tools: "\n".join(t.name for t in tools)}
     )
     one = next(one for one in examples if one.case.expected.calls[:1] and one.case.scenario == "single")
+    afresh = (*one.case.tools,)  # a set of tools that was listed before is not listed again
+    one = replace(one, case=replace(one.case, tools=afresh))
     lost = checks.lost(one, encoder.encode(one), encoder.dialect, encoder.tokenizer.decode)
     assert "argument old_string of tool edit" in lost
+
+
+def test_a_tool_that_is_not_listed_is_lost_though_it_is_called(encoder, tmp_path: Path, monkeypatch):
+    (one,) = load_examples([str(write_lines(tmp_path / "t.jsonl", [conversation()]))]).examples
+    assert not checks.lost(one, encoder.encode(one), encoder.dialect, encoder.tokenizer.decode)
+    monkeypatch.setattr("phi4bench.dialects.listing._STYLES", {"signatures": lambda tools: "reweathering"})
+    (one,) = load_examples([str(tmp_path / "t.jsonl")]).examples
+    assert checks.lost(one, encoder.encode(one), encoder.dialect, encoder.tokenizer.decode) == ["tool weather"]
+
+
+def test_a_description_that_the_dialect_should_write_is_looked_for(encoder, tmp_path: Path):
+    told = {**WEATHER, "function": {**WEATHER["function"], "description": "What the sky does."}}
+    (one,) = load_examples([str(write_lines(tmp_path / "t.jsonl", [conversation(tools=[told])]))]).examples
+    head = "weather(city)"
+    assert checks.lost_in_text(one, head + "Rain in Oslo?", head) == ["the description of tool weather"]
+    assert not checks.lost_in_text(one, head + "Rain in Oslo?", head, described=False)
 
 
 def test_a_template_that_drops_tools_calls_and_results_is_shown_for_what_it_lost(examples, tmp_path: Path):
@@ -178,7 +290,7 @@ def test_a_template_that_drops_tools_calls_and_results_is_shown_for_what_it_lost
     one = next(one for one in examples if any(message.role == "tool" for message in one.messages))
     (found,) = own_template(tmp_path, [one])
     assert "the model's own chat template loses" in found.what
-    lost = checks.lost_in_text(one, "".join(m.content for m in one.messages if m.role != "tool"))
+    lost = checks.lost_in_text(one, "".join(m.content for m in one.messages if m.role != "tool"), "")
     assert any(line.startswith("tool ") for line in lost)
     assert any(line.startswith("the result of") for line in lost)
 

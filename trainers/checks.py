@@ -51,10 +51,11 @@ def finding(what: str, instances: Sequence[str], error: bool = False, hint: str 
 def lost(example: Example, encoded: Encoded, dialect: Dialect, decode: Callable[[Sequence[int]], str]) -> list[str]:
     """What of the example is not found again in what the model would read; empty where nothing is lost.
 
-    Tools by name and by the names of their arguments, calls by parsing each assistant turn back, texts and tool results
-    as they are or escaped as in JSON, and the whole text by decoding its tokens.
+    Tools by name, by the names of their arguments and, where the dialect writes it, by their description, all before
+    anybody speaks; calls by parsing each assistant turn back, texts and tool results as they are or escaped as in JSON,
+    and the whole text by decoding its tokens.
     """
-    missing = lost_in_text(example, encoded.text)
+    missing = lost_in_text(example, encoded.text, encoded.head, dialect.listing.style != "signatures")
     for span in encoded.spans:
         parsed = dialect.parse(span.text)
         got, want = parsed.calls, span.message.calls
@@ -70,14 +71,20 @@ def lost(example: Example, encoded: Encoded, dialect: Dialect, decode: Callable[
     return missing
 
 
-def lost_in_text(example: Example, text: str) -> list[str]:
-    """What of the example does not stand in a rendered conversation, whoever rendered it."""
+def lost_in_text(example: Example, text: str, head: str, described: bool = True) -> list[str]:
+    """What of the example does not stand in a rendered conversation, whoever rendered it.
+
+    `head`: the part that lists the tools, without requests and calls, which name them too. `described`: whether the
+    tools' descriptions should stand there.
+    """
     missing = []
     for tool in example.case.tools:
-        if not _stands(tool.name, text):
+        if not _is_named(tool.name, head):
             missing.append(f"tool {tool.name}")
             continue
-        missing += [f"argument {name} of tool {tool.name}" for name in tool.parameters if not _stands(name, text)]
+        missing += [f"argument {name} of tool {tool.name}" for name in tool.parameters if not _is_named(name, head)]
+        if described and tool.description.strip() and not _stands(tool.description, head):
+            missing.append(f"the description of tool {tool.name}")
     for message in example.messages:
         if message.content.strip() and not _stands(message.content, text):
             what = f"the result of {message.name}" if message.role == "tool" else f"what the {message.role} said"
@@ -91,8 +98,16 @@ def lost_in_text(example: Example, text: str) -> list[str]:
 
 def _stands(wanted: str, text: str) -> bool:
     """As it is, as a JSON string has it, or as a Python literal has it."""
-    forms = (wanted, json.dumps(wanted)[1:-1], json.dumps(wanted, ensure_ascii=False)[1:-1], repr(wanted)[1:-1])
-    return any(form in text for form in forms) or wanted.strip() in text or _loosely(wanted) in _loosely(text)
+    return any(form in text for form in _forms(wanted)) or wanted.strip() in text or _loosely(wanted) in _loosely(text)
+
+
+def _is_named(name: str, text: str) -> bool:
+    """As a word of its own: `read` does not stand in `reads`."""
+    return any(re.search(rf"(?<!\w){re.escape(form)}(?!\w)", text) for form in _forms(name) if form in text)
+
+
+def _forms(wanted: str) -> tuple[str, ...]:
+    return wanted, json.dumps(wanted)[1:-1], json.dumps(wanted, ensure_ascii=False)[1:-1], repr(wanted)[1:-1]
 
 
 def _loosely(text: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from phi4bench.calls import Call
@@ -14,7 +15,42 @@ from phi4bench.datasets.casejson import FormError, shown, tool_from_json
 from phi4bench.tools import Tool
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "human": "user", "assistant": "assistant",
-          "gpt": "assistant", "tool": "tool", "function": "tool"}  # fmt: skip
+          "gpt": "assistant", "function_call": "assistant", "tool": "tool", "function": "tool",
+          "observation": "tool"}  # fmt: skip
+_LINE = ("messages", "conversations", "tools", "functions", "id", "group")
+_TOOL = ("name", "description", "parameters", "inputSchema")
+_TURN = {
+    "system": ("role", "from", "content", "value"),
+    "user": ("role", "from", "content", "value"),
+    "assistant": ("role", "from", "content", "value", "tool_calls", "function_call", "weight"),
+    "tool": ("role", "from", "content", "value", "name", "tool_call_id"),
+}
+"""What is read of each; `Told.left_out` has the rest."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was `converted` and what was `left_out`, which the model will not see: phrases and how often."""
+
+    converted: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def without(self, what: str, value: Mapping[str, Any], read: Collection[str]) -> None:
+        """Note the keys of `value` that are not `read`, but for those that say nothing."""
+        self.left_out.update(
+            f"{shown(key)} of a {what}"
+            for key, one in value.items()
+            if key not in read and one not in (None, "", [], {})
+        )
+
+
+@dataclass(frozen=True)
+class Converted:
+    """`unlearned`: which of the case's messages are turns of the assistant of weight 0: read, but not learned."""
+
+    case: Case
+    answer: Message
+    unlearned: tuple[int, ...]
 
 
 def is_openai(value: Any) -> bool:
@@ -22,23 +58,26 @@ def is_openai(value: Any) -> bool:
     return isinstance(value, dict) and "expected" not in value and ("messages" in value or "conversations" in value)
 
 
-def from_openai(value: Mapping[str, Any], identity: str) -> tuple[Case, Message, Counter[str]]:
-    """The case, the assistant's last turn, and what was converted (a phrase and how often). Raises `FormError`.
+def from_openai(value: Mapping[str, Any], identity: str, told: Told) -> Converted:
+    """The case and the assistant's last turn; `told` is added to. Raises `FormError`.
 
-    The conversation must end with the assistant's turn. `group` names the family where the line gives it; else it is a
+    The conversation must end with the assistant's turn; what follows the last that has not `weight` 0 is cut, since
+    nothing of it is learned. `group` names the family where the line gives it; else it is a
     digest of the first request, so that equal requests stay together.
     """
-    did: Counter[str] = Counter()
+    did = told.converted
     key = "messages" if "messages" in value else "conversations"
     if not isinstance(value[key], list) or not value[key]:
         raise FormError(f"{key} should be a list of turns")
-    did[f"conversation(s) from {key!r}"] = 1
-    tools = _tools(value, did)
-    messages = _messages(value[key], key, did)
+    did[f"conversation(s) from {key!r}"] += 1
+    told.without("conversation", value, _LINE)
+    tools = _tools(value, told)
+    messages, unlearned = _messages(value[key], key, told)
     if messages[-1].role != "assistant":
         raise FormError(
             f"{key} ends with a {messages[-1].role} turn, but the assistant's is what is learned; end with it"
         )
+    messages = _cut(messages, unlearned, key, told)
     asked = [message for message in messages if message.role == "user"]
     if len(messages) < 2 or not asked:
         raise FormError(f"{key} should hold a user's request and the assistant's answer")
@@ -56,7 +95,19 @@ def from_openai(value: Mapping[str, Any], identity: str) -> tuple[Case, Message,
         messages=tuple(messages[:-1]),
         expected=Expected(answer.calls, order),
     )
-    return case, answer, did
+    return Converted(case, answer, tuple(at for at in unlearned if at < len(messages)))
+
+
+def _cut(messages: list[Message], unlearned: Collection[int], key: str, told: Told) -> list[Message]:
+    """Up to the last turn that is learned."""
+    learned = [at for at, one in enumerate(messages) if one.role == "assistant" and at not in unlearned]
+    if not learned:
+        raise FormError(f"every turn of the assistant in {key} has weight 0, so that there is nothing to learn")
+    if rest := len(messages) - 1 - learned[-1]:
+        told.left_out["turn(s) after the last that has not weight 0"] += rest
+    if unlearned:
+        told.converted["turn(s) of weight 0, read but not learned"] += sum(at < learned[-1] for at in unlearned)
+    return messages[: learned[-1] + 1]
 
 
 def _scenario(messages: Sequence[Message]) -> Scenario:
@@ -69,7 +120,8 @@ def _scenario(messages: Sequence[Message]) -> Scenario:
     return "parallel" if len(answer.calls) > 1 else "single"
 
 
-def _tools(value: Mapping[str, Any], did: Counter[str]) -> tuple[Tool, ...]:
+def _tools(value: Mapping[str, Any], told: Told) -> tuple[Tool, ...]:
+    did = told.converted
     listed = value.get("tools", value.get("functions"))
     if isinstance(listed, str):
         listed = _loads(listed, "tools")
@@ -81,6 +133,8 @@ def _tools(value: Mapping[str, Any], did: Counter[str]) -> tuple[Tool, ...]:
         if isinstance(one, dict) and isinstance(one.get("function"), dict):
             one = one["function"]
             did["tool(s) from 'function'"] += 1
+        if isinstance(one, dict):
+            told.without("tool", one, _TOOL)
         if isinstance(one, dict) and "inputSchema" not in one:
             schema = one.get("parameters") or {"type": "object", "properties": {}}
             one = {"name": one.get("name"), "description": one.get("description"), "inputSchema": schema}
@@ -91,8 +145,11 @@ def _tools(value: Mapping[str, Any], did: Counter[str]) -> tuple[Tool, ...]:
     return tuple(tools)
 
 
-def _messages(turns: Sequence[Any], key: str, did: Counter[str]) -> list[Message]:
+def _messages(turns: Sequence[Any], key: str, told: Told) -> tuple[list[Message], set[int]]:
+    """The turns, and which of them have weight 0."""
+    did = told.converted
     made: list[Message] = []
+    unlearned: set[int] = set()
     names: dict[str, str] = {}
     for index, turn in enumerate(turns):
         where = f"{key}[{index}]"
@@ -104,18 +161,46 @@ def _messages(turns: Sequence[Any], key: str, did: Counter[str]) -> list[Message
             raise FormError(f"{where}.role={shown(said)}, but should be one of {', '.join(_ROLES)}")
         if role != said:
             did[f"turn(s) of {said!r} as {role!r}"] += 1
+        told.without(f"{said} turn", turn, _TURN[role])
+        if said == "function_call" and "tool_calls" not in turn:
+            calls = _called(turn.get("content", turn.get("value")), where)
+            turn = {"tool_calls": calls, "weight": turn.get("weight")}
         content = _content(turn.get("content", turn.get("value")), where, did)
         if role == "tool":
-            name = turn.get("name") or names.get(str(turn.get("tool_call_id")))
+            name = turn.get("name") or names.get(str(turn.get("tool_call_id"))) or _only_called(made)
             if not name:
-                raise FormError(f"{where}: neither 'name' nor 'tool_call_id' says whose result it is")
+                raise FormError(f"{where}: neither 'name' nor 'tool_call_id' says which call's result it is")
             made.append(Message("tool", content, name=str(name)))
             continue
         calls = _calls(turn, where, names, did) if role == "assistant" else ()
         if not content and not calls:
             raise FormError(f"{where} is empty")
+        if role == "assistant" and not _weight(turn, where):
+            unlearned.add(index)
         made.append(Message(role, content, calls))  # type: ignore[arg-type]
-    return made
+    return made, unlearned
+
+
+def _weight(turn: Mapping[str, Any], where: str) -> int:
+    """OpenAI's word for whether a turn of the assistant is learned."""
+    weight = turn.get("weight")
+    if weight is None:
+        return 1
+    if weight not in (0, 1):
+        raise FormError(f"{where}.weight={shown(weight)}, but should be 0 or 1")
+    return int(weight)
+
+
+def _called(content: Any, where: str) -> list[Any]:
+    """The calls of a ShareGPT `function_call` turn, whose text is one call as JSON or a list of them."""
+    value = _loads(content, where) if isinstance(content, str) else content
+    return value if isinstance(value, list) else [value]
+
+
+def _only_called(made: Sequence[Message]) -> str:
+    """The tool that the turn before called, if one call stands there; a result without a name is its."""
+    calls = made[-1].calls if made else ()
+    return calls[0].name if len(calls) == 1 else ""
 
 
 def _content(content: Any, where: str, did: Counter[str]) -> str:
@@ -133,7 +218,10 @@ def _content(content: Any, where: str, did: Counter[str]) -> str:
 
 
 def _calls(turn: Mapping[str, Any], where: str, names: dict[str, str], did: Counter[str]) -> tuple[Call, ...]:
-    listed = list(turn.get("tool_calls") or [])
+    listed = turn.get("tool_calls") or []
+    if not isinstance(listed, list):
+        raise FormError(f"{where}.tool_calls={shown(listed)}, but should be a list")
+    listed = list(listed)
     if turn.get("function_call"):
         listed.append({"function": turn["function_call"]})
         did["'function_call'(s)"] += 1

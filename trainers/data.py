@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,18 +21,20 @@ from phi4bench.datasets.nearby import no_such_path
 from phi4bench.datasets.strictjson import read_json
 from phi4bench.datasets.toolsets import Toolsets, check_expected, check_tools
 from phi4bench.errors import CaseFileError, UsageError
-from trainers.converting import from_openai, is_openai
+from trainers.converting import Told, from_openai, is_openai
 
 
 @dataclass(frozen=True)
 class Example:
     """A case and what the assistant should say: prose, calls, or both. Every assistant turn before it is learned too.
 
-    `answer` is `None` where the file gives no `reply` to a case that expects prose.
+    `answer` is `None` where the file gives no `reply` to a case that expects prose. `unlearned`: which of the case's
+    messages are turns of the assistant that are read and not learned.
     """
 
     case: Case
     answer: Message | None
+    unlearned: tuple[int, ...] = ()
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -53,29 +55,38 @@ def load_examples(sources: Sequence[str]) -> Data:
     """Every example of the files; raises `CaseFileError` for the first fault, naming file and line."""
     found: list[tuple[str, Example]] = []
     notes: list[str] = []
+    stems: Counter[str] = Counter()
+    seen: set[Path] = set()
     for source in sources:
         path = Path(source).expanduser()
+        if path.is_dir():
+            raise UsageError(f"--data={shown(source)} is a folder", "name its files (.jsonl)")
         if not path.is_file():
             raise UsageError(no_such_path(source, "a file of cases or conversations (.jsonl)"))
-        some, said = _read(path)
+        if path.resolve() in seen:
+            raise UsageError(f"--data={shown(source)} is named twice", "name it once")
+        seen.add(path.resolve())
+        stems[path.stem] += 1
+        again = f".{stems[path.stem]}" if stems[path.stem] > 1 else ""  # d1/train.jsonl d2/train.jsonl
+        some, said = _read(path, f"{path.stem}{again}")
         found += some
         notes += said
     distinct((place, one.case) for place, one in found)
     return Data(tuple(one for _, one in found), tuple(place for place, _ in found), tuple(notes))
 
 
-def _read(path: Path) -> tuple[list[tuple[str, Example]], list[str]]:
+def _read(path: Path, prefix: str) -> tuple[list[tuple[str, Example]], list[str]]:
+    """The examples with their places, and what was converted. `prefix`: of ids that the file does not give."""
     shown_name, toolsets = shown_path(path), Toolsets([path.parent])
     known_good: set[str] = set()
     found: list[tuple[str, Example]] = []
-    converted: Counter[str] = Counter()
+    told = Told()
     for number, value in _values(path):
         place = f"{shown_name}:{number}"
         try:
             if is_openai(value):
-                case, answer, did = from_openai(value, f"{path.stem}-{number}")
-                converted.update(did)
-                example = Example(case, answer)
+                made = from_openai(value, f"{prefix}-{number}", told)
+                example = Example(made.case, made.answer, made.unlearned)
             else:
                 example = _from_case(value, toolsets)
             check_tools(example.case.tools, known_good)
@@ -87,8 +98,17 @@ def _read(path: Path) -> tuple[list[tuple[str, Example]], list[str]]:
         found.append((place, example))
     if not found:
         raise CaseFileError(f"{shown_name}:1: the file holds no example; write one JSON object a line")
-    told = ", ".join(f"{count:,} {what}" for what, count in sorted(converted.items()))
-    return found, [f"{shown_name}: converted {told}"] if converted else []
+    return found, [
+        f"{shown_name}: {did} {_listed(counts)}"
+        for did, counts in (("converted", told.converted), ("left out, not shown to the model:", told.left_out))
+        if counts
+    ]
+
+
+def _listed(counts: Counter[str], most: int = 12) -> str:
+    some = sorted(counts.most_common(most))
+    more = f" and {len(counts) - most:,} kinds more" if len(counts) > most else ""
+    return ", ".join(f"{count:,} {what}" for what, count in some) + more
 
 
 def _values(path: Path) -> Iterable[tuple[int, Any]]:
@@ -182,10 +202,33 @@ def split(examples: Sequence[Example], share: float, seed: int) -> tuple[list[in
         )
     names = sorted(groups)
     random.Random(f"trainers split {seed}").shuffle(names)
-    validation: list[int] = []
-    for name in names[:-1]:
-        if validation and len(validation) + len(groups[name]) / 2 > share * len(examples):
+    held = set(_about(names, groups, share * len(examples)))
+    return [index for index in range(len(examples)) if index not in held], sorted(held)
+
+
+def _about(names: Sequence[str], groups: Mapping[str, Sequence[int]], wanted: float) -> list[int]:
+    """Examples of the first groups that come to about `wanted`, never of all groups.
+
+    Until half of it is there, a group that would overshoot is passed over; where every one would, the smallest is it.
+    """
+    found: list[int] = []
+    left = len(names)
+    for name in names:
+        if left == 1:
             break
-        validation += groups[name]
-    held = set(validation)
-    return [index for index in range(len(examples)) if index not in held], sorted(validation)
+        if len(found) + len(groups[name]) / 2 <= wanted:
+            found += groups[name]
+            left -= 1
+        elif len(found) >= wanted / 2:
+            break
+    return found or list(groups[min(names, key=lambda name: len(groups[name]))])
+
+
+def share_told(held: int, total: int, share: float) -> str:
+    """A line where whole groups came to less than half of the share, or to more than half above it; else empty."""
+    if 0.5 * share <= held / total <= 1.5 * share:
+        return ""
+    return (
+        f"{100 * held / total:.0f}% of the examples validate, not {100 * share:.0f}%: the groups are too uneven;"
+        " name smaller template families in 'group'"
+    )

@@ -20,28 +20,36 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Span:
-    """A turn of the assistant: `start` to `end` in the ids; its `text`, without what closes the turn."""
+    """A turn of the assistant: `start` to `end` in the ids; its `text`, without what closes the turn.
+
+    `learned`: whether loss falls on it.
+    """
 
     start: int
     end: int
     text: str
     message: Message
+    learned: bool = True
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """One conversation. `shared`: how many leading ids hold the system turn with the tools. `text`: as rendered."""
+    """One conversation. `shared`: how many leading ids hold the system turn with the tools. `text`: as rendered.
+
+    `head`: what of the text stands before all that anybody says.
+    """
 
     ids: tuple[int, ...]
     spans: tuple[Span, ...]
     text: str
     shared: int
+    head: str
 
     @property
     def labels(self) -> list[int]:
-        """The id where the assistant speaks, its closing token included; `IGNORED` elsewhere."""
+        """The id where the assistant speaks what is learned, its closing token included; `IGNORED` elsewhere."""
         labels = [IGNORED] * len(self.ids)
-        for span in self.spans:
+        for span in (one for one in self.spans if one.learned):
             labels[span.start : span.end] = self.ids[span.start : span.end]
         return labels
 
@@ -81,8 +89,9 @@ class Encoder:
             start = len(before)
             end = next((at + 1 for at in range(start, len(after)) if ids[at] in stops), len(after))
             text = said.text[len(asked.text) :].removesuffix(self.dialect.turns.assistant.close)
-            spans.append(Span(start, end, text, message))
-        return Encoded(tuple(ids), tuple(spans), whole.text, shared)
+            spans.append(Span(start, end, text, message, index not in example.unlearned))
+        head = "".join(segment.text for segment in whole.segments[: whole.shared])
+        return Encoded(tuple(ids), tuple(spans), whole.text, shared, head)
 
     def _prompt(self, tools: tuple[Tool, ...], messages: tuple[Message, ...]) -> Prompt:
         return self.dialect.render(Question("", tools, messages), self.system_prompt)

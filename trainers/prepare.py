@@ -6,6 +6,7 @@ What a check finds wrong stops the run, with its instances; `drop` leaves such e
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.artifacts.speech import chat_template
+from phi4bench.cases import Message
 from phi4bench.datasets import case_to_json, load_cases
 from phi4bench.errors import UsageError
 from trainers import checks
 from trainers.base import Base
 from trainers.checks import Finding
-from trainers.data import Data, Example, load_examples, split
+from trainers.data import Data, Example, load_examples, share_told, split
 from trainers.encoding import Encoded
 from trainers.tracks import of_track
 
@@ -78,6 +80,8 @@ def prepare(
     kept = [examples[index] for index in keep]
     into, held = split(kept, validation, seed)
     rows = [_row(examples[index], encoded[index]) for index in keep]
+    if uneven := share_told(len(held), len(kept), validation):
+        told.append(uneven)
     told.append(f"{len(into):,} examples to learn from, {len(held):,} to validate with, by whole groups")
     return Prepared(
         tuple(rows[index] for index in into),
@@ -153,18 +157,24 @@ def own_template(folder: Path, examples: Sequence[Example]) -> list[Finding]:
     def refuse(message: str) -> None:
         raise TemplateError(message)
 
-    try:
-        text = environment.from_string(template).render(
-            messages=[_openai(message) for message in chosen.messages],
+    def rendered(messages: Sequence[Message]) -> str:
+        return environment.from_string(template).render(
+            messages=[_openai(message) for message in messages],
             tools=[_openai_tool(tool) for tool in chosen.case.tools],
             add_generation_prompt=False,
             bos_token="",
             eos_token="",
             raise_exception=refuse,
         )
+
+    asked = tuple(itertools.takewhile(lambda message: message.role != "assistant", chosen.messages))
+    try:
+        text, head = rendered(chosen.messages), rendered(asked)
     except TemplateError as error:
         return [Finding(f"the model's own chat template cannot render tools and calls ({error}); it is not used")]
-    missing = checks.lost_in_text(chosen, text)
+    for message in asked:
+        head = head.replace(message.content, "", 1)
+    missing = checks.lost_in_text(chosen, text, head)
     if not missing:
         return []
     return [
@@ -174,7 +184,7 @@ def own_template(folder: Path, examples: Sequence[Example]) -> list[Finding]:
     ]
 
 
-def _openai(message: Any) -> dict[str, Any]:
+def _openai(message: Message) -> dict[str, Any]:
     calls = [{"type": "function", "function": {"name": c.name, "arguments": dict(c.arguments)}} for c in message.calls]
     return {"role": message.role, "content": message.content} | ({"tool_calls": calls} if calls else {})
 
@@ -193,5 +203,6 @@ def _digest(examples: Sequence[Example]) -> str:
     digest = hashlib.sha256()
     for one in examples:
         said = one.answer.content if one.answer else ""
-        digest.update((json.dumps(case_to_json(one.case), sort_keys=True) + json.dumps(said) + "\n").encode())
+        unlearned = json.dumps(one.unlearned) if one.unlearned else ""
+        digest.update(f"{json.dumps(case_to_json(one.case), sort_keys=True)}{json.dumps(said)}{unlearned}\n".encode())
     return digest.hexdigest()
