@@ -115,7 +115,7 @@ PEERS = (
 
 
 def chosen(names: str | None) -> tuple[Peer, ...]:
-    """Those of the `names`, commas between, or whose names begin so; all for `None`. ValueError where one is unknown."""
+    """Those of the `names`, commas between, or whose names begin so; all for `None`. ValueError for none or unknown."""
     if names is None:
         return PEERS
     found: set[str] = set()
