@@ -1,10 +1,11 @@
 """What the mask of `--decode constrained` costs of the time per token: `python -m benchmarks.masks [--model PATH ...]`.
 
 Free and constrained decoding of the same prompts in turns (A B, B A, ...), in one process over one loaded model, so
-that whatever else the machine does falls on both: the time per token in either mode, their ratio over the rounds, and
-the time spent in the mask itself. A mask is computed only where the likeliest token is not allowed; so a last figure
-says what it takes at every token of the right answers, as for a model that strays at each. A shape has random weights
-and entries in its vocabulary that no text leads to: the width of its masks is real, what its tokens say is not.
+that whatever else the machine does falls on both: the time of each token after the first in either mode, their ratio
+over the rounds, and what of the whole time is spent in the mask itself. A mask is computed only where the likeliest
+token is not allowed; so a last figure says what it takes at every token of the right answers, as for a model that
+strays at each. A shape has random weights and entries in its vocabulary that no text leads to: the width of its masks
+is real, what its tokens say is not.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ from phi4bench.cases import Case
 from phi4bench.counting import counted
 from phi4bench.datasets import load_cases
 from phi4bench.dialects import Dialect, dialect_named
+from phi4bench.errors import UsageError
 from phi4bench.machine import describe
 from phi4bench.prompts import Prompt
+from phi4bench.transcripts import Completion
 
 WANTED = 0.10
 LAYOUTS = {"one at a time, one thread": (1, 1), "default layout": (None, None)}
@@ -40,16 +43,14 @@ NANO = Path("fixtures/models/nano-int8")
 
 @dataclass(frozen=True)
 class Round:
-    """One pass over the prompts. `masked_s`: in the mask, over all threads; `seconds` of the clock."""
+    """One pass over the prompts. `token_us`: of each token after a completion's first, which the prompt is read for.
 
-    mode: str
+    `masked_s`: in the mask, over all threads; `seconds` of the clock.
+    """
+
+    token_us: float
     seconds: float
-    tokens: int
     masked_s: float
-
-    @property
-    def token_us(self) -> float:
-        return self.seconds / self.tokens * 1e6
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,17 @@ class Clock:
 def once(backend: Any, prompts: Sequence[Prompt], mode: Mode, new: int) -> Round:
     with Clock() as clock:
         started = perf_counter()
-        found = dict(backend.generate(prompts, Decoding(new, mode)))
+        found = [completion for _, completion in backend.generate(prompts, Decoding(new, mode))]
         spent = perf_counter() - started
-    return Round(mode, spent, sum(len(one.token_ids) for one in found.values()), clock.spent)
+    return Round(token_us(found), spent, clock.spent)
+
+
+def token_us(found: Sequence[Completion]) -> float:
+    """The mean over all tokens but the first of each; `UsageError` where there are none."""
+    further = [(len(one.token_ids) - 1, one.token_ms) for one in found if one.token_ms is not None]
+    if not further:
+        raise UsageError("no answer has a second token, and without one no time per token", "give more with --limit")
+    return 1e3 * sum(count * each_ms for count, each_ms in further) / sum(count for count, _ in further)
 
 
 def rounds(backend: Any, prompts: Sequence[Prompt], count: int, new: int) -> list[tuple[Round, Round]]:
@@ -133,7 +142,7 @@ def _ms(run: Any) -> float:
 
 
 def row(name: str, pairs: Sequence[tuple[Round, Round]], lanes: int) -> str:
-    """The time per token of either mode, what it grew by, and the share of the mask in it."""
+    """The time per token of either mode, what it grew by, and the share of the mask in the whole time."""
     free, masked = (statistics.median(one[side].token_us for one in pairs) for side in (0, 1))
     more = [masked_one.token_us / free_one.token_us - 1 for free_one, masked_one in pairs]
     inside = statistics.median(one.masked_s / (one.seconds * lanes) for _, one in pairs)

@@ -15,6 +15,8 @@ from benchmarks.prove import WANTED_REPEATS, verdict
 from phi4bench.artifacts import open_artifact
 from phi4bench.datasets import load_cases
 from phi4bench.dialects import dialect_named
+from phi4bench.errors import UsageError
+from phi4bench.transcripts import Completion
 
 NO_COUNT = "'0', but should be at least 1"
 NANO_HF = str(ROOT / "fixtures" / "models" / "nano-hf")
@@ -68,12 +70,20 @@ def test_repeats_stand_beside_those_that_are_wanted(repeats, enough):
 
 @pytest.mark.parametrize(("more", "held"), [(1.09, "yes"), (1.11, "NO")])
 def test_a_mask_is_held_against_a_tenth_of_the_time_per_token(more, held):
-    # 1 s for 100 tokens, and 0.2 s of what two lanes take with masks are in them
-    pair = (masks.Round("free", 1.0, 100, 0.0), masks.Round("constrained", more, 100, 0.2))
+    # 0.2 s of what two lanes take with masks are in them
+    pair = (masks.Round(10_000.0, 1.0, 0.0), masks.Round(10_000.0 * more, more, 0.2))
     cells = masks.row("x", [pair], 2).split()
     assert cells[1:6] == ["10,000", "us", f"{more * 1e4:,.0f}", "us", f"{more - 1:.1%}"]
     assert cells[9] == f"{0.2 / (2 * more):.1%}"
     assert cells[-1] == held
+
+
+def test_the_first_token_of_a_completion_is_no_time_per_token():
+    # 2 further tokens of 10 ms, 1 of 40 ms: 60 ms for 3, and the third completion has none
+    found = [Completion("a", (1, 2, 3), token_ms=10.0), Completion("b", (1, 2), token_ms=40.0), Completion("c", (1,))]
+    assert masks.token_us(found) == pytest.approx(20_000)
+    with pytest.raises(UsageError, match="no answer has a second token"):
+        masks.token_us(found[2:])
 
 
 def test_masks_are_computed_at_each_token_of_the_right_answers():
