@@ -45,7 +45,7 @@ CASES = {SHARED: 32, AGAIN: 8, ALONE: 4}
 _WORDS = ("<|system|>", "<|user|>", "<|assistant|>", "<|tool_response|>", "<tool_use>", "</tool_use>")
 PRECISIONS = ("fp32", "int8", "int4")
 PROFILES = 3
-"""Rounds of them."""
+"""Rounds of them: an odd number, which has a middle one."""
 
 
 def row(what: str, measured: str, wanted: str = "", held: bool | None = None) -> str:
@@ -124,23 +124,18 @@ def decoding(subjects: Sequence[Subject], rounds: Sequence[Round]) -> list[str]:
 def in_the_way(subjects: Sequence[Subject], threads: int) -> list[str]:
     """Where a step's time goes, by the runtime's own profile: what is no matrix reads no weights.
 
-    The bandwidth is measured right before each profile; shares are medians over the rounds of a round's own.
+    The bandwidth is measured right before each profile, and a row is of the round whose share of it is the middle one.
     """
     machine = Machine(threads)
     found: dict[str, list[tuple[float, dict[str, float]]]] = {one.label: [] for one in subjects}
     for number in range(PROFILES):
         for one in subjects if number % 2 else subjects[::-1]:
-            found[one.label].append((machine.bandwidth(), profile(one, threads)))
+            bandwidth, spent = machine.bandwidth(), profile(one, threads)
+            found[one.label].append((one.weight_bytes / (spent["matrices"] / 1e6) / bandwidth, spent))
     lines = [f"{'of a step':20}{'matrices':>10}{'attention':>11}{'the rest':>10}   matrices alone, of the bandwidth"]
     for one in subjects:
-        shares = [
-            statistics.median(spent[part] / sum(spent.values()) for _, spent in found[one.label])
-            for part in ("matrices", "attention", "rest")
-        ]
-        alone = statistics.median(
-            one.weight_bytes / (spent["matrices"] / 1e6) / bandwidth for bandwidth, spent in found[one.label]
-        )
-        cells = [f"{share:.0%}" for share in shares]
+        alone, spent = sorted(found[one.label], key=lambda round_: round_[0])[PROFILES // 2]
+        cells = [f"{spent[part] / sum(spent.values()):.0%}" for part in ("matrices", "attention", "rest")]
         lines.append(f"{one.label:20}{cells[0]:>10}{cells[1]:>11}{cells[2]:>10}   {alone:.0%}")
     return lines
 

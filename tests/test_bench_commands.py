@@ -35,16 +35,28 @@ NANO_HF = str(ROOT / "fixtures" / "models" / "nano-hf")
         pytest.param(evaluator, ["--model", "no/such"], 4, "'no/such' is not there", id="evaluator-model"),
         pytest.param(calibration, ["--trials", "0"], 2, NO_COUNT, id="calibration-trials"),
         pytest.param(calibration, ["--seed", "-1"], 2, "but should be a whole number from 0 on", id="calibration-seed"),
-        pytest.param(share, ["--model", "no/such", "--no-whole"], 4, "tokenizer.json is missing", id="share-model"),
         pytest.param(
-            share, ["--dialect", "nope", "--limit", "1", "--no-whole"], 4, "dialect='nope'", id="share-dialect"
+            share, ["--no-readme", "--model", "no/such", "--no-whole"], 4, "tokenizer.json is missing", id="share-model"
         ),
-        pytest.param(many_cases, ["--counts", "0"], 2, NO_COUNT, id="many-cases-counts"),
-        pytest.param(history, ["--prove", "--repeats", "0"], 2, NO_COUNT, id="history-repeats"),
-        pytest.param(history, ["--prove", "--slowdown", "0"], 2, "--slowdown=0, but should be", id="history-slowdown"),
-        pytest.param(peers, ["--peers", ","], 2, "--peers=',' names no peer", id="no-peer"),
-        pytest.param(peers, ["--rounds", "0"], 2, NO_COUNT, id="peers-rounds"),
-        pytest.param(peers, ["--out", __file__], 4, "Not a directory", id="peers-out"),
+        pytest.param(
+            share,
+            ["--no-readme", "--dialect", "nope", "--limit", "1", "--no-whole"],
+            4,
+            "dialect='nope'",
+            id="share-dialect",
+        ),
+        pytest.param(many_cases, ["--no-readme", "--counts", "0"], 2, NO_COUNT, id="many-cases-counts"),
+        pytest.param(history, ["--prove", "--no-readme", "--repeats", "0"], 2, NO_COUNT, id="history-repeats"),
+        pytest.param(
+            history,
+            ["--prove", "--no-readme", "--slowdown", "0"],
+            2,
+            "--slowdown=0, but should be",
+            id="history-slowdown",
+        ),
+        pytest.param(peers, ["--no-readme", "--peers", ","], 2, "--peers=',' names no peer", id="no-peer"),
+        pytest.param(peers, ["--no-readme", "--rounds", "0"], 2, NO_COUNT, id="peers-rounds"),
+        pytest.param(peers, ["--no-readme", "--out", __file__], 4, "Not a directory", id="peers-out"),
         pytest.param(planted, ["--out", "x", "--cases", "0"], 2, NO_COUNT, id="planted-cases"),
     ],
 )
