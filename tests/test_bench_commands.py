@@ -10,6 +10,7 @@ pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
 from benchmarks import calibration, evaluator, history, many_cases, masks, share
 from benchmarks.peers import __main__ as peers
 from benchmarks.peers.rivals import PEERS
+from benchmarks.peers.running import Pair
 from benchmarks.planted import __main__ as planted
 from benchmarks.prove import WANTED_REPEATS, verdict
 from phi4bench.artifacts import open_artifact
@@ -67,12 +68,19 @@ def test_what_stops_a_command_is_told_in_a_line(command, arguments, code, says, 
     assert says in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_the_table_of_peers_tells_which_were_not_asked_for(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(peers, "measure_all", lambda *_: {"genai-fp32": "no compiler"})
-    peers.main(["--peers", "genai-fp32", "--cases", "2", "--no-readme", "--out", str(tmp_path)])
-    rows = capsys.readouterr().out.splitlines()[2 : 2 + len(PEERS)]
+def test_the_table_of_peers_tells_which_were_not_asked_for_and_keeps_what_was_measured(tmp_path, monkeypatch, capsys):
+    def measured(asked, rounds, inputs, results, out):
+        if asked[0].name == "hf-fp32-1":
+            results.keep(asked[0], Pair("hf-fp32-1", 0, 2, 1.0, 2.0, 2, 7.0, 1.0, 2, 2, (), 0))
+        return {} if asked[0].name == "hf-fp32-1" else {"genai-fp32": "no compiler"}
+
+    monkeypatch.setattr(peers, "measure_all", measured)
+    for name in ("hf-fp32-1", "genai-fp32"):
+        peers.main(["--peers", name, "--cases", "2", "--no-readme", "--out", str(tmp_path)])
+    rows = capsys.readouterr().out.split("| peer")[-1].splitlines()[2 : 2 + len(PEERS)]
     assert ["not measured: no compiler" in line for line in rows].count(True) == 1
-    assert ["not measured: not asked for" in line for line in rows].count(True) == len(PEERS) - 1
+    assert ["| 7.0× |" in line for line in rows].count(True) == 1
+    assert ["not measured: not asked for" in line for line in rows].count(True) == len(PEERS) - 2
 
 
 @pytest.mark.parametrize(("repeats", "enough"), [(WANTED_REPEATS - 1, "NO"), (WANTED_REPEATS, "yes")])
