@@ -37,7 +37,7 @@ from phi4bench.slo import (
     slo_from_json,
     speedups,
 )
-from phi4bench.targets import Targets, parse_targets
+from phi4bench.targets import LATENCIES, Targets, parse_targets
 
 RunSuites = Callable[..., Ran]
 MakeFake = Callable[..., Path]
@@ -476,6 +476,7 @@ class TestSuites:
         tokens = loads["batch 8"]["tokens_per_s"]
         assert slo["cost"]["per_million_tokens"] == pytest.approx(1000 / tokens)  # 3.6 an hour is 0.001 a second
         assert slo["cost"]["per_thousand_good_calls"] is None  # there are none
+        assert "no call was good, so 1,000 good ones have no cost" in " ".join(ran.out.split())
         table, _, _ = ran.out[ran.out.index("= phi4bench =") :].partition("\nreports:")
         assert max(map(len, table.splitlines()[1:])) < 80
         schema = json.loads((schemas_dir() / "report.schema.json").read_text())
@@ -618,6 +619,28 @@ class TestSuites:
         ran = self.judged(run_suites, fake, toml(f"{P95} <= 200"), tmp_path)
         assert ran.code == 3, ran.out
         assert "the process that timed it was ended by SIGSEGV" in " ".join(ran.out.split())
+
+    def test_one_that_breaks_where_no_target_asks_for_speed_is_told_and_changes_no_verdict(
+        self, run_suites: RunSuites, make_fake: MakeFake
+    ) -> None:
+        fake = make_fake("crashes")
+        (fake / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
+        ran = run_suites("--model", fake, "-k", "latency_p95")
+        assert ran.code == 0, ran.out  # a partial run, whose gates are those of accuracy
+        [how] = ran.artifact()["slo"]["crashed"]
+        assert "the process that timed it was ended by SIGSEGV" in how
+        assert f"so the verdict does not count it: {how}" in " ".join(ran.out.split())
+        schema = json.loads((schemas_dir() / "report.schema.json").read_text())
+        jsonschema.Draft202012Validator(schema).validate(ran.report())
+
+
+def test_one_call_has_no_bounds_and_is_told_as_one() -> None:
+    ends = {"p50_ci": [None, None], "p95_ci": [None, 7.0], "p99_ci": [None, None]}
+    one = {"mean_ms": 7.0, "p50_ms": 7.0, "p95_ms": 7.0, "p99_ms": 7.0, **ends}
+    latency = {"calls": 1, "prompts": 1, "wanted": 1, "warm_up": 1, "seconds": 60, **dict.fromkeys(LATENCIES)}
+    table, *_ = slo_tables({"latency": {**latency, "latency": one}}, {})
+    assert table.rows[0][-1] == "7 at most"
+    assert table.notes[0].startswith("1 call of 1 prompt, one by one after 1 to warm up")
 
 
 def test_never_is_infinite_and_no_number_in_json() -> None:
