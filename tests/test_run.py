@@ -70,6 +70,8 @@ class TestOptions:
             pytest.param({"max_new_tokens": "0"}, id="no-tokens"),
             pytest.param({"time_limit": "inf"}, id="endless-limit"),
             pytest.param({"seed": ""}, id="empty-seed"),
+            pytest.param({"slo_calls": "10001"}, id="more-calls-than-are-held-at-once"),
+            pytest.param({"slo_pairs": "0"}, id="no-pairs"),
         ],
     )
     def test_a_number_out_of_range_names_its_option(self, given: dict[str, str]) -> None:

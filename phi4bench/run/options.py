@@ -11,7 +11,7 @@ from phi4bench.backends.providers import AUTO, BEST, GRAPH_LEVELS, PROVIDERS, Pr
 from phi4bench.errors import UsageError
 
 N = TypeVar("N", int, float)
-MOST_CALLS = 100_000
+MOST_CALLS = 10_000
 """That are timed at once: all their prompts are held, and sent to the child as one line."""
 
 
