@@ -19,7 +19,7 @@ from phi4bench.errors import CaseFileError, UsageError
 from trainers import checks
 from trainers.base import open_base
 from trainers.data import Example, generated, load_examples, share_told, split, write_examples
-from trainers.encoding import IGNORED, Encoder
+from trainers.encoding import IGNORED, Encoder, conversations
 from trainers.prepare import DataError, own_template, prepare
 
 NANO = ROOT / "fixtures" / "models" / "nano-hf"
@@ -249,6 +249,23 @@ def test_loss_falls_on_what_the_assistant_says_and_its_end_alone(encoder, exampl
         assert spoken == "".join(f"{text}<|end|>" for text in wanted)
 
 
+def test_conversations_that_do_not_fit_the_context_are_passed_over_for_others(encoder, examples, capsys):
+    lengths = sorted(len(encoder.encode(one).ids) for one in examples)
+    context = lengths[len(lengths) // 2]
+    found = conversations(encoder, examples, 16, context)
+    assert len(found) == 16
+    assert max(map(len, found)) <= context
+    assert f"the model's context of {context:,} tokens or cannot be read" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="none of 60 conversations has an answer and fits"):
+        conversations(encoder, examples, 16, 8)
+
+
+def test_conversations_are_spread_over_the_examples(encoder, examples, capsys):
+    found = conversations(encoder, examples, 16, 10_000)
+    assert found == [encoder.encode(one).ids for one in examples[::3][:16]]
+    assert not capsys.readouterr().out
+
+
 # Checks
 
 
@@ -312,7 +329,10 @@ def test_what_would_be_cut_is_an_error_that_counts():
 def test_duplicates_and_contradictions_are_told_apart(examples):
     one = next(one for one in examples if one.case.expected.calls)
     torn = replace(one, answer=Message("assistant", "No."))
-    (twice, other) = checks.check_duplicates([one, one, torn], places("abc"))
+    shouted = replace(
+        one, case=replace(one.case, messages=tuple(replace(m, content=m.content.upper()) for m in one.case.messages))
+    )
+    (twice, other) = checks.check_duplicates([one, one, torn, shouted], places("abcd"))
     assert twice.instances == ("t.jsonl:2: as t.jsonl:1",)
     assert other.instances == ("t.jsonl:3: as t.jsonl:1",)
 

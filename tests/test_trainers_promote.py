@@ -69,6 +69,29 @@ def test_the_gate_asks_with_the_system_prompt_of_the_training(monkeypatch):
     assert seen == [["--system-prompt", "s.txt"]]
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        pytest.param(["--gate", "nosuch"], "--targets='nosuch', but should be one of", id="gate"),
+        pytest.param(["--limit", "0"], "limit=0, but should be at least 1", id="limit"),
+        pytest.param(["--test", "nosuch.jsonl"], "'nosuch.jsonl'", id="cases"),
+    ],
+)
+def test_what_the_gate_would_refuse_is_refused_before_the_work(options, says, monkeypatch, capsys):
+    monkeypatch.setattr(chain, "promote", lambda *_: pytest.fail("the chain was begun"))
+    assert main(["promote", "--model", "m", "--data", "d", "--out", "o", *options]) == 4
+    assert says in capsys.readouterr().err
+
+
+def test_ctrl_c_is_a_line_and_130(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(chain, "promote", interrupted)
+    assert main(["promote", "--model", "m", "--data", "d", "--out", "o"]) == 130
+    assert "interrupted; each finished step and the last whole checkpoint is kept" in capsys.readouterr().err
+
+
 def test_every_step_left_an_artifact(promoted, command):
     out = out_of(command)
     assert [open_artifact(str(out / name)).precision for name in ("merged", "fp32", "int8")] == ["fp32", "fp32", "int8"]
@@ -84,11 +107,22 @@ def test_a_second_run_does_nothing_again(promoted, command, capsys, monkeypatch)
     assert said.count("is finished; nothing to do") == 4
 
 
+def test_the_seconds_of_a_step_are_those_of_the_run_that_did_it(promoted, command, monkeypatch):
+    record = out_of(command) / "promote.json"
+    told = json.loads(record.read_text())
+    for one in told["steps"]:
+        one["seconds"] += 100
+    record.write_text(json.dumps(told))
+    monkeypatch.setattr(chain, "judge", lambda *_: 0)
+    assert main(command) == 0
+    assert all(one["seconds"] >= 100 for one in json.loads(record.read_text())["steps"])
+
+
 @pytest.mark.parametrize(("code", "known"), [(0, True), (1, True), (10, True), (3, False), (4, False)])
 def test_only_a_verdict_is_passed_on(code, known, monkeypatch):
     monkeypatch.setattr("subprocess.run", lambda *_, **__: type("Done", (), {"returncode": code}))
     if known:
         assert chain.judge(["m"], Path("r"), []) == code
     else:
-        with pytest.raises(TrainingError, match=f"exit code {code}"):
-            chain.judge(["m"], Path("r"), [])
+        with pytest.raises(TrainingError, match=rf"exit code {code}.* --model m --limit 40$"):
+            chain.judge(["m"], Path("r"), ["--limit", "40"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,11 +20,20 @@ from trainers.ranks import is_first, processes
 
 USAGE_EXIT = 4
 BROKE_EXIT = 3
+INTERRUPTED_EXIT = 130
 _PLACES = (EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS)
 """Errors of a path that the user named."""
+_KEPT = {
+    "sft": "the last whole checkpoint",
+    "sweep": "each trial up to its last whole checkpoint",
+    "promote": "each finished step and the last whole checkpoint",
+}
+"""By command, what Ctrl-C leaves."""
 _TRACKS = ("structured", "toolcall")
 SHAPE_NUMBERS = ("hidden", "ffn", "layers", "heads", "kv_heads", "vocabulary", "context")
-_EPILOG = "exit codes: 0 done, 3 the run broke, 4 wrong usage or data; of promote, those of the gate (0, 1, 10)"
+_EPILOG = (
+    "exit codes: 0 done, 3 the run broke, 4 wrong usage or data, 130 Ctrl-C; of promote, those of the gate (0, 1, 10)"
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -41,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         first = is_first()
         if processes() > 1 and options.command != "sft":
             raise UsageError(f"{options.command} is work for one process, not {processes()}", "launch sft alone")
+        _fetch_no_kernels()
         carry_out: Callable[[argparse.Namespace], object] = options.carry_out
         code = carry_out(options)
         return code if isinstance(code, int) else 0
@@ -49,6 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if first or not isinstance(error, (UsageError, SharedError)):
             sys.stderr.write(f"trainers {options.command}: {lines}\n")
         return USAGE_EXIT if isinstance(error, UsageError) else BROKE_EXIT
+    except KeyboardInterrupt:
+        if first:
+            kept = _KEPT.get(options.command, "every finished file")
+            sys.stderr.write(f"trainers {options.command}: interrupted; {kept} is kept, and the same command goes on\n")
+        return INTERRUPTED_EXIT
     except Exception as error:  # safetensors has an error of its own for a full disk
         full = is_full(error)
         if full is not None:
@@ -60,6 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"trainers {options.command}: {told}\n")
             return USAGE_EXIT
         raise
+
+
+def _fetch_no_kernels() -> None:
+    """Where the package `kernels` is installed, bitsandbytes and transformers fetch native code from the hub by it;
+    where it is not, bitsandbytes warns of that whenever it is imported. Source: its backends/cpu/ops.py, 0.50.
+    """
+    sys.modules.setdefault("kernels", None)  # type: ignore[arg-type]  # reads as not installed
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
 def build() -> argparse.ArgumentParser:
@@ -293,9 +317,10 @@ def _quantize(options: argparse.Namespace) -> None:
         return
     from phi4bench.run.plan import read_targets
     from trainers.advice import advice
-    from trainers.promote import judge
+    from trainers.promote import check_judging, judge
     from trainers.search import search
 
+    check_judging(options.gate or ())
     source = open_source(options.source, options.data, options.samples, options.out)
     out = options.out or source.artifact.path.parent
     judging = [part for name in options.gate or () for part in ("--targets", name)]
@@ -320,11 +345,12 @@ def _shape(options: argparse.Namespace) -> None:
 
 
 def _promote(options: argparse.Namespace) -> int:
-    from trainers.promote import promote
+    from trainers.promote import check_judging, promote
 
+    check_judging(options.gate or (), options.test, options.limit)
     precisions = ["int8"] if options.skip_int4 else ["int8", "int4"]
     judging = [part for name in options.gate or () for part in ("--targets", name)]
-    judging += ["--limit", str(options.limit)] if options.limit else []
+    judging += ["--limit", str(options.limit)] if options.limit is not None else []
     judging += ["--system-prompt", str(options.system_prompt)] if options.system_prompt else []
     for path in options.test or ():
         judging += ["--cases", path]

@@ -145,7 +145,7 @@ def check_duplicates(examples: Sequence[Example], places: Sequence[str]) -> list
     first: dict[str, int] = {}
     twice, torn = [], []
     for index, one in enumerate(examples):
-        key = repr([(m.role, _plain(m.content), m.calls) for m in one.case.messages]) + repr(one.case.tools)
+        key = repr([(m.role, m.content.split(), m.calls) for m in one.case.messages]) + repr(one.case.tools)
         if key not in first:
             first[key] = index
             continue

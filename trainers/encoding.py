@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.cases import Message, Question
 from phi4bench.dialects import Dialect
+from phi4bench.errors import UsageError
 from phi4bench.prompts import Prompt, Segment
 from phi4bench.tools import Tool
 from trainers.data import Example
@@ -106,8 +107,35 @@ class Encoder:
         return replace(prompt, segments=kept)
 
 
-def conversations(encoder: Encoder, examples: Sequence[Example], most: int) -> list[tuple[int, ...]]:
-    """Token ids of up to `most` whole conversations, spread over `examples`."""
+def conversations(encoder: Encoder, examples: Sequence[Example], most: int, context: int) -> list[tuple[int, ...]]:
+    """Token ids of up to `most` whole conversations, spread over `examples`, each within the model's `context`.
+
+    What training would drop is passed over, and a line says how much. Raises `UsageError` where nothing is left.
+    """
     answered = [one for one in examples if one.answer is not None]
     step = max(1, len(answered) // most)
-    return [encoder.encode(one).ids for one in answered[::step][:most]]
+    found: list[tuple[int, ...]] = []
+    passed = 0
+    for index in sorted(range(len(answered)), key=lambda index: index % step != 0):  # others where some are passed over
+        if len(found) == most:
+            break
+        try:
+            ids = encoder.encode(answered[index]).ids
+        except ValueError:
+            ids = ()
+        if 0 < len(ids) <= context:
+            found.append(ids)
+        else:
+            passed += 1
+    if not found:
+        raise UsageError(
+            f"none of {len(examples):,} conversations has an answer and fits the model's context of {context:,} tokens",
+            "name other --data",
+        )
+    if passed:
+        print(
+            f"passed over, since they are longer than the model's context of {context:,} tokens or cannot be read turn"
+            f" by turn: {passed:,} of {len(answered):,} conversations",
+            flush=True,
+        )
+    return found

@@ -5,6 +5,7 @@ sft, merge, export fp32, quantize, and then the suites on every quantized file: 
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import time
@@ -14,11 +15,14 @@ from typing import Any
 
 from phi4bench.printable import printable
 from trainers.advice import advice
-from trainers.base import write_json
+from trainers.base import read_json_file, write_json
 from trainers.faults import TrainingError
 
 GATE_EXITS = (0, 1, 10)
 """Promote, reject, inconclusive; any other is a fault of the run or of its options."""
+INTERRUPTED = 130
+"""Of the suites, upon Ctrl-C."""
+RECORD = "promote.json"
 
 
 def promote(
@@ -50,23 +54,48 @@ def promote(
         ("export", lambda: export(str(out / "merged"), ["fp32"], out, prompts_from(data))),
         ("quantize", lambda: quantize(out / "fp32", plans, data=data)),
     ]
-    done = []
+    done: list[dict[str, Any]] = []
+    before = _seconds(out)
+
+    def took(name: str, began: float) -> dict[str, Any]:
+        """A step that was finished before takes no time; then its seconds are those of the run that did it."""
+        return {"step": name, "seconds": max(round(time.perf_counter() - began, 1), before.get(name, 0.0))}
+
     for number, (name, step) in enumerate(steps, start=1):
         print(f"step {number} of {len(steps) + 1}: {name}", flush=True)
         began = time.perf_counter()
         step()
-        done.append({"step": name, "seconds": round(time.perf_counter() - began, 1)})
-        write_json(out / "promote.json", {"steps": done})
+        done.append(took(name, began))
+        write_json(out / RECORD, {"steps": done})
     print(f"step {len(steps) + 1} of {len(steps) + 1}: pytest suites/", flush=True)
     began = time.perf_counter()
     models = [str(out / precision) for precision in precisions]
     code = judge(models, out / "reports", judging)
-    done.append({"step": "judge", "seconds": round(time.perf_counter() - began, 1), "exit_code": code})
+    done.append(took("judge", began) | {"exit_code": code})
     said = advice(out / "reports" / "report.json")
-    write_json(out / "promote.json", {"steps": done, "advice": said})
+    write_json(out / RECORD, {"steps": done, "advice": said})
     for line in said:
         print(line, flush=True)
     return code
+
+
+def _seconds(out: Path) -> dict[str, float]:
+    """What each step took, as an earlier run of the same chain wrote it down."""
+    steps = read_json_file(out / RECORD).get("steps", ()) if (out / RECORD).is_file() else ()
+    return {one["step"]: one["seconds"] for one in steps}
+
+
+def check_judging(targets: Sequence[str], cases: Sequence[str] | None = None, limit: int | None = None) -> None:
+    """Raises `UsageError` for what the gate would refuse in the end, before hours of work."""
+    from phi4bench.datasets import load_cases, subset
+    from phi4bench.run.plan import read_targets
+    from phi4bench.targets import merge_targets, parse_targets
+
+    if targets:
+        merge_targets([parse_targets(text, name) for name, text in read_targets(targets)])
+    dataset = load_cases(cases or None)
+    if limit is not None:
+        subset(dataset, limit)
 
 
 def judge(models: Sequence[str], report: Path, options: Sequence[str]) -> int:
@@ -74,10 +103,13 @@ def judge(models: Sequence[str], report: Path, options: Sequence[str]) -> int:
     command = [sys.executable, "-m", "phi4bench.cli", "judge", "--report", str(report)]
     for model in models:
         command += ["--model", model]
-    code = subprocess.run([*command, *options], check=False).returncode
+    command += options
+    code = subprocess.run(command, check=False).returncode
+    if code == INTERRUPTED:  # it had the same Ctrl-C
+        raise KeyboardInterrupt
     if code not in GATE_EXITS:
         raise TrainingError(
-            f"the gate gave no verdict (exit code {code})", f"run it again: {printable(' '.join(command))}"
+            f"the gate gave no verdict (exit code {code})", f"run it again: {printable(shlex.join(command))}"
         )
     return code
 
@@ -86,11 +118,12 @@ def prompts_from(data: Sequence[str] | None, most: int = 16) -> Callable[[Path],
     """Conversations of the data (`None`: generated ones) as the model in a folder reads them."""
 
     def prompts(folder: Path) -> Sequence[Sequence[int]]:
+        from phi4bench.artifacts.hf import read_hf
         from trainers.base import open_base
         from trainers.data import generated, load_examples
         from trainers.encoding import conversations
 
         examples = load_examples(data).examples if data else generated(4 * most, 20261121)
-        return conversations(open_base(str(folder)).encoder, examples, most)
+        return conversations(open_base(str(folder)).encoder, examples, most, read_hf(folder).context)
 
     return prompts

@@ -24,6 +24,7 @@ import numpy as np
 
 from phi4bench.artifacts import open_artifact
 from phi4bench.artifacts.artifact import Artifact
+from phi4bench.backends.genai_config import read_model_config
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
@@ -142,7 +143,8 @@ def open_source(
         )
     encoder = Encoder(artifact.dialect, PromptTokenizer.from_folder(artifact.tokenizer_dir))
     examples = load_examples(data).examples if data else generated(4 * samples, _SEED)
-    prompts = conversations(encoder, examples, samples)
+    context = read_model_config(artifact.path / "genai_config.json").context
+    prompts = conversations(encoder, examples, samples, context)
     return Source(artifact, open_graph(artifact.model_file), prompts, scratch or artifact.path.parent)
 
 

@@ -20,6 +20,7 @@ from phi4bench.dialects import Dialect, dialect_named
 from phi4bench.errors import Phi4benchError
 from phi4bench.tools import Tool
 from trainers import export as exporter
+from trainers.__main__ import INTERRUPTED_EXIT
 from trainers.faults import TrainingError
 from trainers.nano import card, tables, workers
 from trainers.nano import tokenizer as tokenizers
@@ -150,3 +151,7 @@ if __name__ == "__main__":
         main()
     except Phi4benchError as error:
         sys.exit(f"trainers.nano: {error}")
+    except KeyboardInterrupt:
+        if workers.is_first():
+            sys.stderr.write("trainers.nano: interrupted; the last checkpoint is kept, and the same command goes on\n")
+        sys.exit(INTERRUPTED_EXIT)

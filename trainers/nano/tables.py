@@ -100,6 +100,10 @@ def make(
     marks = (lora_page.BEGIN, lora_page.END)
     if into is not None and not (into.is_file() and all(mark in into.read_text(encoding="utf-8") for mark in marks)):
         raise UsageError(f"--into='{printable(str(into), 200)}' has no place for the tables", f"write {marks} into it")
+    if min(ranks) < 1:
+        raise UsageError(f"--ranks={min(ranks)}, but should be at least 1")
+    if examples < 2:
+        raise UsageError(f"--examples={examples}, but should be at least 2")
     often = ("--evaluate-every", evaluate_every)
     settings = ("--lr", lr, "--epochs", epochs, *often, "--threads", threads, "--patience", "0")
     study = Study(model, out, tuple(dict.fromkeys(ranks)), examples, settings, limit)
