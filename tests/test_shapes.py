@@ -200,6 +200,7 @@ def test_the_same_command_keeps_what_is_there_and_refuses_another_shape(small, c
         pytest.param(["--layers", "0"], "layers=0", id="no-layer"),
         pytest.param(["--vocabulary", "100"], "vocabulary=100", id="smaller-than-the-tokenizer"),
         pytest.param(["--block-size", "24"], "block_size=24", id="odd-block"),
+        pytest.param(["--block-size", "512"], "block_size=512", id="block-too-large"),
         pytest.param(["--layers", "100000000"], "GB free", id="larger-than-the-disk"),
     ],
 )
@@ -208,6 +209,14 @@ def test_what_a_user_gets_wrong_is_a_line(arguments, says, tmp_path, capsys):
     said = capsys.readouterr().err
     assert says in said
     assert said.count("\n") <= 2
+
+
+def test_a_folder_of_the_users_own_stays(tmp_path):
+    (tmp_path / "int4").mkdir()
+    (tmp_path / "int4" / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="int4' is not empty"):
+        make(SMALL, ["int4"], tmp_path, Packing(block_size=32))
+    assert (tmp_path / "int4" / "notes.txt").read_text() == "mine"
 
 
 def test_numbers_replace_a_presets():

@@ -368,6 +368,31 @@ def test_olive_that_is_not_installed_is_a_clear_line(run, tmp_path: Path, capsys
     assert "--route olive needs olive-ai, not installed" in capsys.readouterr().err
 
 
-def test_export_takes_a_model_or_an_adapter(capsys):
-    assert main(["export"]) == 4
-    assert "export takes MODEL or --adapter RUN, one of them" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ([], "export takes MODEL or --adapter RUN, one of them"),
+        (["{run}/model", "--base", "other"], "--base is for --adapter RUN"),
+        (["--adapter", "{run}", "--route", "olive"], "--route olive is for MODEL"),
+        (["organisation/name"], "MODEL='organisation/name' is no folder here, so nothing lies beside it"),
+        (["{run}/model", "--block-size", "24"], "block_size=24, but should be a power of two from 16 to 256"),
+        (["{run}/model", "--accuracy-level", "9"], "accuracy_level=9, but should be from 0 to 4"),
+    ],
+    ids=["nothing", "base-of-a-model", "adapter-by-olive", "no-folder", "odd-block", "level-9"],
+)
+def test_what_export_cannot_do_is_a_clear_line(options, says, run, capsys):
+    assert main(["export", *(one.format(run=run.parent) for one in options)]) == 4
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1
+
+
+def test_a_file_with_an_adapter_is_not_quantized_itself(beside, capsys):
+    assert main(["quantize", str(beside / "fp32")]) == 4
+    assert "takes weights of an adapter as inputs" in capsys.readouterr().err
+
+
+def test_a_folder_of_the_users_own_is_not_replaced_by_an_export(tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="is not empty; name another folder with --out, or remove it"):
+        is_finished(tmp_path, {"source_sha256": "a"})

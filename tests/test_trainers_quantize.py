@@ -169,7 +169,7 @@ def test_head_and_embeddings_stay_where_they_are_left_out(tmp_path: Path):
 
 @pytest.mark.parametrize("method", ["gptq", "k-quant", "dynamic"])
 def test_every_method_makes_a_file_that_runs(method, tmp_path: Path):
-    quantize(FP32, [Plan(8, method=method, symmetric=False)], tmp_path, samples=1)
+    quantize(FP32, [Plan(8, method=method, symmetric=method == "dynamic")], tmp_path, samples=1)
     told = results(tmp_path)["int8"]
     assert method in told["methods"]
     assert told["top1_agreement"] > 0.9
@@ -297,17 +297,14 @@ def test_a_search_by_another_gate_judges_again_and_measures_nothing_again(tmp_pa
     assert len(measured) == 1
 
 
-def test_a_search_on_other_conversations_uses_no_sensitivity_and_no_trial_of_before(tmp_path: Path, monkeypatch):
+def test_a_search_on_other_conversations_is_refused(tmp_path: Path, monkeypatch):
     source = open_source(FP32, samples=1)
     few = source.graph.matrices()[:1]
     monkeypatch.setattr(type(source.graph), "matrices", lambda graph: few)
     monkeypatch.setattr("trainers.search.make", lambda source, plan, folder, journal: folder)
-    judged = []
     search(source, Plan(4), tmp_path, lambda folder: 0)
-    first = json.loads((tmp_path / "search.json").read_text())["sensitivities"]
-    search(replace(source, prompts=[[1, 7, 9]]), Plan(4), tmp_path, lambda folder: (judged.append(folder), 0)[1])
-    assert judged
-    assert json.loads((tmp_path / "search.json").read_text())["sensitivities"] != first
+    with pytest.raises(UsageError, match=r"search.json' is of another model, plan or conversations; name another"):
+        search(replace(source, prompts=[[1, 7, 9]]), Plan(4), tmp_path, lambda folder: 0)
 
 
 @pytest.fixture(scope="module")
@@ -392,13 +389,88 @@ def test_a_search_that_was_stopped_measures_no_sensitivity_twice(tmp_path: Path,
         ({"bits": 4, "block_size": 24}, "block_size=24, but should be a power of two"),
         ({"bits": 4, "method": "dynamic"}, "method='dynamic' makes int8 alone"),
         ({"bits": 8, "method": "hqq"}, "method='hqq' makes int4 alone"),
+        ({"bits": 4, "block_size": 512}, "block_size=512, but should be a power of two from 16 to 256"),
         ({"bits": 4, "accuracy_level": 5}, "accuracy_level=5, but should be from 0 to 4"),
+        ({"bits": 8, "method": "dynamic", "head": False, "block_size": 64}, "'dynamic' does not know block_size, head"),
+        ({"bits": 4, "method": "k-quant"}, "method='k-quant' has zero points always"),
+        ({"bits": 4, "method": "hqq"}, "method='hqq' has zero points always"),
     ],
-    ids=["three-bits", "unknown-method", "odd-block", "dynamic-int4", "hqq-int8", "level-5"],
+    ids=[
+        "three-bits",
+        "unknown-method",
+        "odd-block",
+        "dynamic-int4",
+        "hqq-int8",
+        "block-512",
+        "level-5",
+        "what-dynamic-lacks",
+        "symmetric-k-quant",
+        "symmetric-hqq",
+    ],
 )
 def test_a_wrong_plan_is_told_in_a_line(settings, says):
     with pytest.raises(UsageError, match=says):
         Plan(**settings)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--keep", "qkv-proj"], "keep='qkv-proj' is part of no matrix's name; they are named as /model/layers.0/attn"),
+        (["--gate", "strict"], "--gate is for --search"),
+        (["--search", "smallest-that-passes", "--skip-int4"], "--search makes files of 4 and 8 bits"),
+        (["--search", "smallest-that-passes", "--method", "dynamic"], "'dynamic' makes int8 alone, but --search needs"),
+        (["--search", "smallest-that-passes", "--method", "hqq"], "'hqq' makes int4 alone, but --search needs"),
+    ],
+    ids=["keeps-nothing", "gate-without-search", "search-in-8-bits", "search-dynamic", "search-hqq"],
+)
+def test_options_that_would_do_nothing_are_refused(options, says, tmp_path: Path, capsys):
+    assert main(["quantize", str(FP32), "--out", str(tmp_path / "out"), "--samples", "1", *options]) == 4
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_the_users_own_stays(tmp_path: Path, capsys):
+    notes = tmp_path / "int4" / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("mine")
+    assert main(["quantize", str(FP32), "--out", str(tmp_path), "--samples", "1"]) == 4
+    assert "int4' is not empty; name another folder with --out, or remove it" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*")] == ["int4", "notes.txt"]  # and no int8 before it
+
+
+@pytest.mark.parametrize(
+    ("plan", "samples"),
+    [(Plan(4, keep=("layers",), embeddings=False), 1), (Plan(4, "gptq", keep=("layers",), embeddings=False), 2)],
+    ids=["another-method", "other-calibration"],
+)
+def test_a_file_by_another_plan_or_calibration_stays(plan, samples, head_by_gptq, capsys):
+    with pytest.raises(UsageError, match="int4' was made of another file, by another plan or on other examples"):
+        quantize(FP32, [plan], head_by_gptq, samples=samples)
+    quantize(FP32, [Plan(4, "gptq", keep=("layers",), embeddings=False)], head_by_gptq, samples=1)
+    assert "is finished; nothing to do" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def head_by_gptq(tmp_path_factory):
+    out = tmp_path_factory.mktemp("gptq")
+    quantize(FP32, [Plan(4, "gptq", keep=("layers",), embeddings=False)], out, samples=1)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("options", "folder", "says"),
+    [
+        (["--method", "dynamic"], "int8", {"bits": 8, "method": "dynamic"}),
+        (["--method", "k-quant", "--bits", "4", "--keep", "layers"], "int4", {"symmetric": False}),
+    ],
+    ids=["dynamic", "k-quant"],
+)
+def test_a_manifest_says_what_the_method_did(options, folder, says, tmp_path: Path):
+    assert main(["quantize", str(FP32), "--out", str(tmp_path), "--samples", "1", *options]) == 0
+    plan = json.loads((tmp_path / folder / "phi4bench.json").read_text())["recipe"]["plan"]
+    assert plan | says == plan
+    assert ("block_size" in plan) == (folder == "int4")
 
 
 def test_only_an_fp32_file_is_quantized(made, capsys):

@@ -134,12 +134,14 @@ def build() -> argparse.ArgumentParser:
 
     quantize = commands.add_parser("quantize", help="int8 and int4 files from the fp32 file, no torch", epilog=_EPILOG)
     quantize.add_argument("source", type=Path, metavar="FP32", help="the fp32 folder that export made")
-    quantize.add_argument("--bits", nargs="+", type=int, default=[8, 4], help="(default: 8 4)")
+    quantize.add_argument("--bits", nargs="+", type=int, help="(default: 8 4, or what the method makes)")
     quantize.add_argument("--skip-int4", action="store_true", help="int8 alone")
     quantize.add_argument(
         "--method", default="rtn", metavar="NAME", help="rtn, k-quant, hqq, gptq, dynamic (int8 alone)"
     )
-    quantize.add_argument("--symmetric", action=argparse.BooleanOptionalAction, default=True, help="no zero points")
+    quantize.add_argument(
+        "--symmetric", action=argparse.BooleanOptionalAction, help="no zero points (default, but for k-quant and hqq)"
+    )
     quantize.add_argument("--embeddings", action=argparse.BooleanOptionalAction, default=True, help="the table too")
     quantize.add_argument("--head", action=argparse.BooleanOptionalAction, default=True, help="the head too")
     quantize.add_argument("--keep", nargs="+", default=[], metavar="NAME", help="matrices that stay in fp32")
@@ -288,38 +290,55 @@ def _export(options: argparse.Namespace) -> None:
 
     if (options.model is None) == (options.adapter is None):
         raise UsageError("export takes MODEL or --adapter RUN, one of them", "--base names an adapter's base")
+    if options.adapter is not None and options.route != "builder":
+        raise UsageError(f"--route {options.route} is for MODEL", "leave it out, or merge the adapter and export that")
+    if options.base is not None and options.adapter is None:
+        raise UsageError("--base is for --adapter RUN", "leave it out")
     prompts, numbers = prompts_from(options.data), (options.block_size, options.accuracy_level)
     if options.adapter is not None:
         from trainers.adapters import export_adapter
 
         export_adapter(options.adapter, options.precision, options.out, prompts, options.base, *numbers)
         return
-    out = options.out or Path(options.model).parent
+    folder = Path(options.model).expanduser()
+    if options.out is None and not folder.is_dir():
+        what = f"MODEL={printable(options.model, 200)!r} is no folder here, so nothing lies beside it"
+        raise UsageError(what, "name a folder for the files with --out")
+    out = options.out or folder.parent
     export(options.model, options.precision, out, prompts, *numbers, options.route)
 
 
 def _quantize(options: argparse.Namespace) -> None:
-    from trainers.quantize import Plan, open_source, quantize
+    from trainers.quantize import ONLY_BITS, ZERO_POINTS, Plan, open_source, quantize
 
     if options.samples < 1:
         raise UsageError(f"--samples={options.samples}, but should be at least 1")
-    plans = [
-        Plan(
-            bits, options.method, options.block_size, options.symmetric, options.accuracy_level,
+    method = options.method
+
+    def plan(bits: int) -> Plan:
+        symmetric = method not in ZERO_POINTS if options.symmetric is None else options.symmetric
+        return Plan(
+            bits, method, options.block_size, symmetric, options.accuracy_level,
             options.embeddings, options.head, tuple(options.keep),
-        )
-        for bits in dict.fromkeys(options.bits) if not (bits == 4 and options.skip_int4)
-    ]  # fmt: skip
-    if not plans:
-        raise UsageError("--skip-int4 with --bits 4 leaves nothing to make", "leave one of them out")
+        )  # fmt: skip
+
     if not options.search:
+        if options.gate:
+            raise UsageError("--gate is for --search", "leave it out, and judge the files with phi4bench judge")
+        widths = options.bits or ([ONLY_BITS[method]] if method in ONLY_BITS else [8, 4])
+        plans = [plan(bits) for bits in dict.fromkeys(widths) if not (bits == 4 and options.skip_int4)]
+        if not plans:
+            raise UsageError("--skip-int4 leaves nothing to make", "leave it out")
         quantize(options.source, plans, options.out, options.data, options.samples)
         return
+    if options.skip_int4 or options.bits:
+        raise UsageError("--search makes files of 4 and 8 bits", "leave --bits and --skip-int4 out")
     from phi4bench.run.plan import read_targets
     from trainers.advice import advice
     from trainers.promote import check_judging, judge
-    from trainers.search import search
+    from trainers.search import check_method, search
 
+    check_method(method)
     check_judging(options.gate or ())
     source = open_source(options.source, options.data, options.samples, options.out)
     out = options.out or source.artifact.path.parent
@@ -333,7 +352,7 @@ def _quantize(options: argparse.Namespace) -> None:
             print(line, flush=True)
         return code
 
-    search(source, plans[-1], out, judged, judged_by)
+    search(source, plan(4), out, judged, judged_by)
 
 
 def _shape(options: argparse.Namespace) -> None:

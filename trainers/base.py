@@ -96,6 +96,20 @@ def copy_tokenizer(source: Path, target: Path) -> None:
             shutil.copy(source / name, target / name)
 
 
+def check_place(target: Path) -> None:
+    """`UsageError` where the folder holds something: what is not known to be ours is not deleted."""
+    if target.exists() and any(target.iterdir()):
+        shown = printable(str(target), 200)
+        raise UsageError(f"'{shown}' is not empty", "name another folder with --out, or remove it")
+
+
+def put(draft: Path, target: Path) -> None:
+    """Give a finished folder its name; an empty one may have it already."""
+    if target.exists():
+        target.rmdir()
+    draft.rename(target)
+
+
 def manifest_of(folder: Path) -> Manifest:
     return read_manifest(folder) or Manifest()
 

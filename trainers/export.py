@@ -19,9 +19,20 @@ from phi4bench.artifacts import open_artifact
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers.agreement import Agreement, compare, feeds_of, on_both_sides, reader, rotary_switch
-from trainers.base import Base, manifest_of, open_base, read_json_file, speech, write_json, write_manifest
+from trainers.base import (
+    Base,
+    check_place,
+    manifest_of,
+    open_base,
+    put,
+    read_json_file,
+    speech,
+    write_json,
+    write_manifest,
+)
 from trainers.faults import TrainingError
 from trainers.gptq import Checkpoint, is_gptq, open_gptq, unpack
+from trainers.matrices import check_packing
 
 __all__ = ["PRECISIONS", "Agreement", "compare", "export", "feeds_of", "reader", "run_builder", "write_manifest"]
 
@@ -74,6 +85,7 @@ def export(
     `prompts`: token ids of conversations to compare on, for the model's folder. A folder appears when its file is
     checked, so a killed export leaves nothing that looks finished. Raises `UsageError`, `TrainingError`.
     """
+    check_packing(block_size, accuracy_level)
     folder = Path(model).expanduser()
     opened = open_gptq(folder, precisions) if is_gptq(folder) else open_base(model)
     check_config(opened.folder)
@@ -170,8 +182,9 @@ def check_same(agreement: Agreement) -> None:
 
 def is_finished(target: Path, recipe: Mapping[str, Any], settings: Mapping[str, object] | None = None) -> bool:
     """Whether the folder holds what this recipe makes; `UsageError` where it was made of something else, or with other
-    `settings`. One that is younger than the file says nothing of it."""
+    `settings`, or holds what no command made. One that is younger than the file says nothing of it."""
     if not (target / "phi4bench.json").is_file():
+        check_place(target)
         return False
     made = manifest_of(target).recipe
     if not is_same_source(made, recipe):
@@ -232,8 +245,7 @@ def check_and_finish(
         **fields,
         recipe={**source.recipe, **(settings or {}), "agreement": asdict(agreement)},
     )
-    shutil.rmtree(target, ignore_errors=True)
-    draft.rename(target)
+    put(draft, target)
 
 
 def parent_of(fp32: Path, recipe: Mapping[str, Any]) -> dict[str, object]:

@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from phi4bench.errors import UsageError
+
 Method = Literal["rtn", "k-quant", "hqq", "gptq"]
 METHODS: tuple[Method, ...] = ("rtn", "k-quant", "hqq", "gptq")
 DAMPING = 0.01
@@ -59,6 +61,14 @@ class Packed:
             lost += float(np.linalg.norm(self.part(columns).restored() - piece)) ** 2
             whole += float(np.linalg.norm(piece)) ** 2
         return float(np.sqrt(lost / (whole or 1.0)))
+
+
+def check_packing(block_size: int, accuracy_level: int) -> None:
+    """`UsageError` for what onnxruntime and the builder do not make."""
+    if not 16 <= block_size <= 256 or block_size & (block_size - 1):
+        raise UsageError(f"block_size={block_size}, but should be a power of two from 16 to 256")
+    if not 0 <= accuracy_level <= 4:
+        raise UsageError(f"accuracy_level={accuracy_level}, but should be from 0 to 4")
 
 
 def pieces(matrix: np.ndarray) -> Iterator[slice]:

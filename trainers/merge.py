@@ -15,7 +15,16 @@ from typing import Any
 from phi4bench.artifacts import open_artifact
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
-from trainers.base import Base, copy_tokenizer, manifest_of, open_base, read_json_file, write_manifest
+from trainers.base import (
+    Base,
+    check_place,
+    copy_tokenizer,
+    manifest_of,
+    open_base,
+    put,
+    read_json_file,
+    write_manifest,
+)
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
@@ -39,8 +48,7 @@ def merge(run: Path, base: str | None = None, out: Path | None = None, precision
     shown = printable(str(target), 200)
     if is_merged(target, digest):
         raise UsageError(f"'{shown}' already holds this adapter merged", "use it, or remove it to merge again")
-    if target.exists() and any(target.iterdir()):
-        raise UsageError(f"'{shown}' is not empty", "name another folder with --out, or remove it")
+    check_place(target)
     found = open_base(base or base_of(adapter))
     check_base(adapter, found, digest)
     draft = target.with_name(f".{target.name}.part")
@@ -66,9 +74,7 @@ def merge(run: Path, base: str | None = None, out: Path | None = None, precision
             "base_recipe": dict(manifest_of(found.folder).recipe),
         },
     )
-    if target.exists():
-        target.rmdir()
-    draft.rename(target)
+    put(draft, target)
     print(f"merged into {target} in {rounding.precision}; rounding lost {100 * rounding.lost:.2f}% of the adapter")
     return target
 

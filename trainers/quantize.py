@@ -14,7 +14,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,16 +29,20 @@ from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers.agreement import check_finite, feeds_of, reader
-from trainers.base import copy_tokenizer, manifest_of, write_manifest
+from trainers.base import check_place, copy_tokenizer, manifest_of, put, write_manifest
 from trainers.data import generated, load_examples
 from trainers.encoding import Encoder, conversations
 from trainers.export import record
 from trainers.faults import TrainingError
-from trainers.matrices import METHODS, Packed, quantized
+from trainers.matrices import METHODS, Packed, check_packing, quantized
 from trainers.rewriting import Graph, Matrix, open_graph, rewrite
 
 RESULTS = "quantization_results.json"
 DYNAMIC = "dynamic"
+ONLY_BITS = {"hqq": 4, DYNAMIC: 8}
+"""Of methods that make one width alone."""
+ZERO_POINTS = ("k-quant", "hqq")
+"""Methods that are never symmetric."""
 MAPPED_BYTES = 2 << 30
 """Of larger fp32 files no second copy is packed in memory to read faster."""
 WEIGHTS = "session.model_external_initializers_file_folder_path"
@@ -53,7 +57,8 @@ class Plan:
     """How one file is made. `method`: of `METHODS`, or `dynamic` (int8 alone: activations quantized as they come).
 
     `accuracy_level`: of MatMulNBits, 4: activations in int8; 0: the runtime's choice. `keep`: names of matrices, or
-    parts of names, that stay in fp32. `wide`: whole names of those that get 8 bits.
+    parts of names, that stay in fp32. `wide`: whole names of those that get 8 bits. Settings that the method does not
+    have are a `UsageError`.
     """
 
     bits: int
@@ -71,17 +76,26 @@ class Plan:
             raise UsageError(f"bits={self.bits}, but should be 4 or 8")
         if self.method not in (*METHODS, DYNAMIC):
             raise UsageError(f"method={self.method!r}, but should be one of {', '.join((*METHODS, DYNAMIC))}")
-        if self.block_size < 16 or self.block_size & (self.block_size - 1):
-            raise UsageError(f"block_size={self.block_size}, but should be a power of two of at least 16")
-        if not 0 <= self.accuracy_level <= 4:
-            raise UsageError(f"accuracy_level={self.accuracy_level}, but should be from 0 to 4")
+        check_packing(self.block_size, self.accuracy_level)
         if self.method == DYNAMIC and self.bits != 8:
             raise UsageError("method='dynamic' makes int8 alone", "use --bits 8")
-        if self.method == "hqq" and self.bits != 4:
+        if self.method == "hqq" and (self.bits != 4 or self.wide):
             what = "method='hqq' makes int4 alone: onnxruntime multiplies no 8-bit matrix with its float zero points"
             raise UsageError(what, "use --bits 4")
         if self.method == "hqq" and find_spec("torch") is None:
             raise UsageError("method='hqq' needs torch, not installed", "use rtn, k-quant or gptq")
+        if self.method in ZERO_POINTS and self.symmetric:
+            raise UsageError(f"method={self.method!r} has zero points always", "use --no-symmetric")
+        others = [one for one in fields(self) if one.name not in ("bits", "method")]
+        given = [one.name for one in others if getattr(self, one.name) != one.default]
+        if self.method == DYNAMIC and given:
+            raise UsageError(f"method='dynamic' does not know {', '.join(given)}", "leave that out, or use rtn")
+
+    def told(self) -> dict[str, Any]:
+        """What is written down of it: all that the method knows."""
+        if self.method == DYNAMIC:
+            return {"bits": self.bits, "method": self.method}
+        return asdict(self) | {"keep": list(self.keep), "wide": list(self.wide)}
 
 
 @dataclass(frozen=True)
@@ -154,13 +168,19 @@ def quantize(
     """A folder for each plan beside `source` (or in `out`), `int8`, `int4`; raises `UsageError`."""
     opened = open_source(source, data, samples, out)
     into = out or opened.artifact.path.parent
+    for plan in plans:  # what is refused is refused before the first of them takes its time
+        is_made(into / f"int{plan.bits}", opened, plan)
+        matrices_of(opened.graph, plan)
     return [make(opened, plan, into / f"int{plan.bits}", into / RESULTS) for plan in plans]
 
 
 def make(source: Source, plan: Plan, target: Path, results: Path) -> Path:
-    """`target`, made as planned; what is there already is kept. A killed run leaves nothing that looks finished."""
+    """`target`, made as planned; what is there already is kept. A killed run leaves nothing that looks finished.
+
+    Raises `UsageError` where `target` holds something else.
+    """
     artifact = source.artifact
-    if is_made(target, artifact, plan):
+    if is_made(target, source, plan):
         print(f"{target} is finished; nothing to do")
         return target
     draft = target.with_name(f".{target.name}.part")
@@ -175,10 +195,9 @@ def make(source: Source, plan: Plan, target: Path, results: Path) -> Path:
         shutil.rmtree(draft)
         raise
     size, whole = _bytes(draft), artifact.bytes
-    _finish(draft, target.name, artifact, plan, close)
-    shutil.rmtree(target, ignore_errors=True)
-    draft.rename(target)
-    result = {"name": target.name, **asdict(plan), "bytes": size, "of_fp32": size / whole, "seconds": seconds}
+    _finish(draft, target.name, source, plan, close)
+    put(draft, target)
+    result = {"name": target.name, **plan.told(), "bytes": size, "of_fp32": size / whole, "seconds": seconds}
     record(results, result | asdict(close) | told, key="name")
     print(
         f"{target}: {size:,} bytes ({100 * (1 - size / whole):.1f}% less) in {seconds:.1f} s; same top token at"
@@ -188,13 +207,23 @@ def make(source: Source, plan: Plan, target: Path, results: Path) -> Path:
     return target
 
 
-def is_made(target: Path, artifact: Artifact, plan: Plan) -> bool:
-    """Whether the folder holds what this plan makes of this file."""
+def is_made(target: Path, source: Source, plan: Plan) -> bool:
+    """Whether the folder holds what this plan makes of this file; `UsageError` where it holds anything else."""
     if not (target / "phi4bench.json").is_file():
+        check_place(target)
         return False
-    manifest = manifest_of(target)
-    theirs = manifest.recipe.get("plan")
-    return manifest.parent_sha256 == artifact.weights_sha256 and theirs == _plain(plan)
+    manifest, wanted = manifest_of(target), recipe_of(source, plan)
+    made = {key: manifest.recipe.get(key) for key in ("plan", "calibration_sha256")}
+    if manifest.parent_sha256 != source.artifact.weights_sha256 or made != {"calibration_sha256": None} | wanted:
+        what = "was made of another file, by another plan or on other examples"
+        raise UsageError(f"'{printable(str(target), 200)}' {what}", "name another folder with --out, or remove it")
+    return True
+
+
+def recipe_of(source: Source, plan: Plan) -> dict[str, Any]:
+    """What, besides the fp32 file, the quantized one depends on: of GPTQ, the conversations too."""
+    calibrated = {"calibration_sha256": source.prompts_sha256} if plan.method == "gptq" else {}
+    return {"plan": plan.told(), **calibrated}
 
 
 def matrices_of(graph: Graph, plan: Plan) -> list[Matrix]:
@@ -316,16 +345,13 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)))
 
 
-def _plain(plan: Plan) -> dict[str, Any]:
-    return asdict(plan) | {"keep": list(plan.keep), "wide": list(plan.wide)}
-
-
 def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir() if path.name.startswith("model.onnx"))
 
 
-def _finish(folder: Path, name: str, artifact: Artifact, plan: Plan, close: Closeness) -> None:
+def _finish(folder: Path, name: str, source: Source, plan: Plan, close: Closeness) -> None:
     """What an artifact has besides its weights; the manifest comes last."""
+    artifact = source.artifact
     copy_tokenizer(artifact.path, folder)
     spoken = manifest_of(artifact.path)
     told = {"dialect": spoken.dialect or artifact.dialect.name}
@@ -340,5 +366,5 @@ def _finish(folder: Path, name: str, artifact: Artifact, plan: Plan, close: Clos
             "sha256": artifact.weights_sha256,
         },
         **told,
-        recipe={"command": "python -m trainers quantize", "plan": _plain(plan), "closeness": asdict(close)},
+        recipe={"command": "python -m trainers quantize", **recipe_of(source, plan), "closeness": asdict(close)},
     )

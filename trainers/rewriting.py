@@ -82,6 +82,10 @@ def open_graph(model_file: Path) -> Graph:
         graph = Graph(onnx.load(model_file, load_external_data=False), model_file.parent)
     except Exception as error:  # protobuf's own classes
         raise UsageError(f"'{shown}' is no ONNX model ({printable(str(error), 120)})") from None
+    given = sorted({one.name for one in graph.model.graph.input} & set(graph.tensors))
+    if given:
+        what = f"'{shown}' takes weights of an adapter as inputs ({printable(given[0], 120)})"
+        raise UsageError(what, "quantize its base, or name --precision with export --adapter")
     matrices = graph.matrices()
     if not matrices:
         raise UsageError(f"'{shown}' has no matrix to quantize", "name the fp32 folder that export made")

@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from phi4bench.errors import UsageError
+from phi4bench.printable import printable
 from trainers.base import read_json_file, write_json
 from trainers.faults import TrainingError
-from trainers.quantize import Plan, Source, blockwise, compare, make, matrices_of
+from trainers.quantize import ONLY_BITS, Plan, Source, blockwise, compare, make, matrices_of
 
 RESULTS = "search.json"
 PROMOTE = 0
@@ -52,24 +54,33 @@ def sensitivities(
     return sorted(found, key=lambda one: (-one.kl / weights[one.name], one.name))
 
 
+def check_method(method: str) -> None:
+    """`UsageError` for a method that makes one width alone."""
+    if method in ONLY_BITS:
+        what = f"method={method!r} makes int{ONLY_BITS[method]} alone, but --search needs 4 and 8 bits"
+        raise UsageError(what, "use rtn, k-quant or gptq")
+
+
 def search(source: Source, plan: Plan, out: Path, judge: Callable[[Path], int], judged_by: Sequence[str] = ()) -> Path:
     """`out/mixed-N`: the first file that the gate promotes, from the smallest up, halving what is left at each trial.
 
     That more matrices in 8 bits never turn a promotion into none is taken for granted; the file that is returned was
     itself promoted. `judge`: gives the gate's exit code. `judged_by`: what that depends on, such as hashes of the
-    targets. Sensitivities and trials are kept in `out/search.json`, so a killed search goes on; those of another model,
-    plan or conversations are not used, nor trials by another gate. Raises `TrainingError` where not even all in 8 bits
-    is promoted.
+    targets. Sensitivities and trials are kept in `out/search.json`, so a killed search goes on; trials by another gate
+    are not used. Raises `UsageError` where they are of another model, plan or conversations, and `TrainingError` where
+    not even all in 8 bits is promoted.
     """
+    check_method(plan.method)
     journal = out / RESULTS
     key = {
         "source": source.artifact.weights_sha256,
-        "plan": asdict(plan) | {"wide": [], "keep": list(plan.keep)},
+        "plan": plan.told(),
         "prompts": source.prompts_sha256,
     }
-    held = dict(read_json_file(journal)) if journal.is_file() else {}
+    held = dict(read_json_file(journal)) if journal.is_file() else key | {"sensitivities": []}
     if any(held.get(name) != value for name, value in key.items()):
-        held = key | {"sensitivities": []}
+        what = f"'{printable(str(journal), 200)}' is of another model, plan or conversations"
+        raise UsageError(what, "name another folder with --out, or remove it and what it made")
     if held.get("judged_by") != list(judged_by):
         held |= {"judged_by": list(judged_by), "trials": {}}
 
@@ -81,7 +92,7 @@ def search(source: Source, plan: Plan, out: Path, judge: Callable[[Path], int], 
     order = [one.name for one in sensitivities(source, plan, out / ".sensitivity", known, measured)]
 
     def mixed(wide: int) -> Path:
-        some = replace(plan, bits=4, wide=tuple(order[:wide]))
+        some = replace(plan, bits=4, wide=tuple(sorted(order[:wide])))
         return make(source, some, out / f"mixed-{wide}", out / "mixed.json")
 
     def trial(wide: int) -> bool:

@@ -20,9 +20,9 @@ from phi4bench.artifacts.manifest import RANDOM
 from phi4bench.datasets import fixtures_dir
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
-from trainers.base import manifest_of, read_json_file, write_json, write_manifest
+from trainers.base import check_place, manifest_of, put, read_json_file, write_json, write_manifest
 from trainers.decoder import Drawn, Shape
-from trainers.matrices import Packed, quantized
+from trainers.matrices import Packed, check_packing, quantized
 from trainers.rewriting import Matrix, rewrite
 
 PRESETS = {
@@ -50,10 +50,7 @@ class Packing:
     head: bool = True
 
     def __post_init__(self) -> None:
-        if self.block_size < 16 or self.block_size & (self.block_size - 1):
-            raise UsageError(f"block_size={self.block_size}, but should be a power of two of at least 16")
-        if not 0 <= self.accuracy_level <= 4:
-            raise UsageError(f"accuracy_level={self.accuracy_level}, but should be from 0 to 4")
+        check_packing(self.block_size, self.accuracy_level)
 
 
 def shape_named(preset: str, **numbers: int | None) -> Shape:
@@ -78,9 +75,9 @@ def make(shape: Shape, precisions: Sequence[str], out: Path, packing: Packing = 
                 raise UsageError(f"'{printable(str(target), 200)}' is of another shape", "remove it first")
             print(f"{target} is finished; nothing to do")
             continue
+        check_place(target)
         draft = out / f".{precision}.part"
-        for leftover in (draft, target):
-            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         _check_room(out, shape, precision, packing)
         _write_weights(shape, draft, precision, packing, seed)
@@ -96,7 +93,7 @@ def make(shape: Shape, precisions: Sequence[str], out: Path, packing: Packing = 
             dialect="tool_use",
             recipe=recipe,
         )
-        draft.rename(target)
+        put(draft, target)
         size = sum(path.stat().st_size for path in target.glob("model.onnx*"))
         print(f"{target}: {shape.parameters / 1e6:,.1f}M random parameters, {size:,} bytes", flush=True)
     return made
