@@ -100,8 +100,8 @@ def test_what_a_conversion_leaves_out_is_told_with_its_count(tmp_path: Path):
     first["messages"][1] |= {"reasoning_content": "Rain is weather.", "refusal": None}
     second["messages"][1] |= {"reasoning_content": "So it is."}
     data = load_examples([str(write_lines(tmp_path / "t.jsonl", [first, second]))])
-    wanted = "left out, not shown to the model: 1 'parallel_tool_calls' of a conversation, 2 'reasoning_content' of a "
-    assert wanted + "assistant turn" in data.notes[1]
+    wanted = "left out, not shown to the model: 1 'parallel_tool_calls' of conversation(s), 2 "
+    assert wanted + "'reasoning_content' of assistant turn(s)" in data.notes[1]
     assert "refusal" not in data.notes[1]
 
 

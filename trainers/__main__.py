@@ -63,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         if first:
             kept = _KEPT.get(options.command, "every finished file")
-            sys.stderr.write(f"trainers {options.command}: interrupted; {kept} is kept, and the same command goes on\n")
+            told = f"interrupted; {kept} is kept, and the same command goes on"
+            sys.stderr.write(f"\ntrainers {options.command}: {told}\n")  # a progress bar may stand on the line
         return INTERRUPTED_EXIT
     except Exception as error:  # safetensors has an error of its own for a full disk
         full = is_full(error)

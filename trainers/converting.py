@@ -38,7 +38,7 @@ class Told:
     def without(self, what: str, value: Mapping[str, Any], read: Collection[str]) -> None:
         """Note the keys of `value` that are not `read`, but for those that say nothing."""
         self.left_out.update(
-            f"{shown(key)} of a {what}"
+            f"{shown(key)} of {what}(s)"
             for key, one in value.items()
             if key not in read and one not in (None, "", [], {})
         )
@@ -102,7 +102,7 @@ def _cut(messages: list[Message], unlearned: Collection[int], key: str, told: To
     """Up to the last turn that is learned."""
     learned = [at for at, one in enumerate(messages) if one.role == "assistant" and at not in unlearned]
     if not learned:
-        raise FormError(f"every turn of the assistant in {key} has weight 0, so that there is nothing to learn")
+        raise FormError(f"every turn of the assistant in {key} has weight 0: nothing is learned; take it out")
     if rest := len(messages) - 1 - learned[-1]:
         told.left_out["turn(s) after the last that has not weight 0"] += rest
     if unlearned:
