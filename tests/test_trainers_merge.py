@@ -129,6 +129,8 @@ def test_an_adapter_for_another_base_is_a_clear_line(run, tmp_path: Path):
 def test_an_adapter_that_does_not_fit_is_a_clear_line_without_a_manifest_too(run, tmp_path: Path):
     shutil.copytree(run / "adapter", tmp_path / "bare")
     (tmp_path / "bare" / "phi4bench.json").unlink()
+    config = tmp_path / "bare" / "adapter_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"base_model_name_or_path": "nobody/knows"}))
     wide = small_model(tmp_path / "wide", hidden_size=48)
     with pytest.raises(UsageError, match="the adapter does not fit"):
         merge(tmp_path / "bare", base=str(wide), out=tmp_path / "m")
