@@ -252,3 +252,11 @@ def test_a_report_on_a_sample_is_none_on_all_cases(tmp_path):
         report.write_text(json.dumps({"artifacts": [one]}))
         assert tables.is_report_of(report, "a", limit) is right
         assert not tables.is_report_of(report, "b", limit)
+
+
+def test_a_made_up_word_that_comes_twice_names_one_argument(monkeypatch):
+    monkeypatch.setattr(general, "_syllables", lambda rng: "bo")
+    monkeypatch.setattr(general.catalogue, "NOUNS", ("fig", "oak", "elm"))
+    for seed in range(50):
+        names = [names for one in general._invented(random.Random(seed)).parameters for names in one.names]
+        assert len(set(names)) == len(names)

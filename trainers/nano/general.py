@@ -92,7 +92,8 @@ def offers(rng: random.Random) -> tuple[Offer, ...]:
 
 def _invented(rng: random.Random) -> Act:
     name = _new_name(rng)
-    names = rng.sample([*catalogue.NOUNS, *(_syllables(rng) for _ in range(20))], rng.randint(1, 3))
+    words = list(dict.fromkeys([*catalogue.NOUNS, *(_syllables(rng) for _ in range(20))]))  # a word may come twice
+    names = rng.sample(words, rng.randint(1, 3))
     kinds = ("odd", "odd", "slug", "word", "sentence", "code", "url", "count", "flag", "title")
     return Act((name,), tuple(Parameter((one,), rng.choice(kinds)) for one in names))
 
