@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,6 +207,12 @@ def section(title: str, command: str, lines: Sequence[str]) -> str:
     return f"## {title}\n`{command}`\n```text\n{block}\n```"
 
 
+def labels(artifacts: Sequence[Artifact]) -> list[str]:
+    """What the table calls them: their names, where several have one with the folder that they lie in."""
+    names = Counter(one.id for one in artifacts)
+    return [one.id if names[one.id] == 1 else f"{one.path.resolve().parent.name}/{one.id}" for one in artifacts]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.roofline", description=__doc__)
     parser.add_argument("--model", action="append", type=Path, metavar="PATH", help="repeatable (default: the nanos)")
@@ -214,13 +221,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help="into benchmarks/README.md too")
     options = parser.parse_args(arguments)
     with told(parser):
-        subjects = [Subject(open_onnx(path), options.threads) for path in options.model or NANO]
+        artifacts = [open_onnx(path) for path in options.model or NANO]
+        named = zip(artifacts, labels(artifacts), strict=True)
+        subjects = [Subject(artifact, options.threads, label) for artifact, label in named]
         lines = table(subjects, measure(subjects, options.threads, options.rounds), options.threads)
     print("\n".join(lines))
     if options.write:
-        put_section(
-            "roofline", section("How near to the machine's limits", "python -m benchmarks.roofline --write", lines)
-        )
+        models = "".join(f" --model {one.label}" for one in subjects) if options.model else ""
+        command = f"python -m benchmarks.roofline{models} --write"
+        put_section("roofline", section("How near to the machine's limits", command, lines))
 
 
 if __name__ == "__main__":

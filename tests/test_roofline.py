@@ -86,3 +86,9 @@ def test_matrices_stand_beside_the_bandwidth_of_their_own_round(monkeypatch):
     monkeypatch.setattr(shapes, "profile", profile)
     _, line = shapes.in_the_way([SimpleNamespace(label="fp32", weight_bytes=72e6)], 2)
     assert line.split() == ["fp32", "80%", "10%", "10%", "90%"]
+
+
+def test_artifacts_of_one_name_are_told_apart_by_their_folders():
+    lie = (("a", "runs/mini/int4"), ("b", "runs/x"), ("a", "runs/large/int4"))
+    artifacts = [SimpleNamespace(id=name, path=ROOT / folder) for name, folder in lie]
+    assert roofline.labels(artifacts) == ["mini/a", "b", "large/a"]
