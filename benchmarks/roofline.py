@@ -31,9 +31,9 @@ from phi4bench.machine import describe, usable_cores
 
 ROOT = Path(__file__).resolve().parent.parent
 NANO = [ROOT / "fixtures" / "models" / f"nano-{precision}" for precision in ("fp32", "int8", "int4")]
-READS = 16
-ARRAY_BYTES = 128 << 20
-"""A thread's, well above what the caches of a core hold."""
+READS = 8
+ARRAY_BYTES = 512 << 20
+"""A thread's, well above any last cache: of 128 MiB, read again and again, a part is still there."""
 CACHED_BYTES = 64 << 20
 """Weights that may stay in the last cache."""
 SIDE = 1536
