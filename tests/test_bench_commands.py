@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from kit import ROOT
 
@@ -116,3 +118,8 @@ def test_masks_are_computed_at_each_token_of_the_right_answers():
     tokens = [tokenizer.encode_segments(dialect.call_segments(case.expected.calls)) for case in cases]
     assert len(found.mask_us) == sum(map(len, tokens)) > 0
     assert min(found.mask_us) > 0.0
+
+
+def test_a_page_tells_no_path_of_the_machine() -> None:
+    assert str(masks.shown(Path("/home/me/runs/mini/int4"))) == "mini/int4"
+    assert str(masks.shown(Path("fixtures/models/nano-int8"))) == "fixtures/models/nano-int8"
