@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from phi4bench.artifacts import open_artifact
 from phi4bench.artifacts.artifact import Artifact
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
+from phi4bench.run.environment import with_huge_pages
 
 
 def at_least_one(text: str) -> int:
@@ -35,6 +38,13 @@ def open_onnx(path: Path) -> Artifact:
         shown = printable(str(path), 200)
         raise UsageError(f"--model={shown!r} is of the format {artifact.format!r}, but should be an ONNX file")
     return artifact
+
+
+def as_a_child() -> None:
+    """Begin again with the memory of a child that runs an artifact, where this process was started without it."""
+    environment = with_huge_pages(os.environ)
+    if environment != os.environ:
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 
 @contextmanager

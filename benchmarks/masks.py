@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.commands import at_least_one, open_onnx, told
+from benchmarks.commands import as_a_child, at_least_one, open_onnx, told
 from benchmarks.readme import put_section
 from benchmarks.roofline import section
 from phi4bench.artifacts.artifact import Artifact
@@ -222,4 +222,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    as_a_child()
     main()

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.commands import at_least_one, open_onnx, told
+from benchmarks.commands import as_a_child, at_least_one, open_onnx, told
 from benchmarks.readme import put_section
 from phi4bench.artifacts.artifact import Artifact
 from phi4bench.artifacts.onnxfile import read_onnx
@@ -235,4 +235,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    as_a_child()
     main()

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.commands import at_least_one, told
+from benchmarks.commands import as_a_child, at_least_one, told
 from benchmarks.readme import put_section
 from benchmarks.roofline import NEW, PROMPT, Machine, Round, Subject, bandwidth_share, measure, section, table
 from phi4bench.artifacts import open_artifact
@@ -226,4 +226,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    as_a_child()
     main()

@@ -17,13 +17,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 from phi4bench.calls import Json
 from phi4bench.counting import counted
 from phi4bench.errors import ArtifactError, BackendError
 from phi4bench.printable import printable
+from phi4bench.run.environment import child_environment
 from phi4bench.run.jobs import Item, Setup, items_to_lines
 from phi4bench.run.progress import Progress
 
@@ -170,7 +170,7 @@ class child_process:  # noqa: N801 - a context manager, used like a function
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._noise,
-            env=_environment(),
+            env=child_environment(),
         )
         return self._process
 
@@ -217,13 +217,6 @@ def _send_lines(process: subprocess.Popen[bytes], lines: Iterable[str]) -> None:
     with suppress(OSError, ValueError):
         process.stdin.writelines(line.encode() for line in lines)
         process.stdin.flush()
-
-
-def _environment() -> dict[str, str]:
-    """Ours, with this very phi4bench first to be found; no fault handler, whose dump would bury the last words."""
-    package = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
-    return os.environ | {"PYTHONPATH": path, "PYTHONFAULTHANDLER": "", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 def signal_name(number: int) -> str:
