@@ -82,16 +82,16 @@ class TranscriptStore:
         """Reads what has been appended since the last time, by whomever."""
         with os.fdopen(os.dup(self._descriptor), "rb") as file:
             file.seek(self._read_bytes)
-            data = file.read()
-        whole = data.rfind(b"\n") + 1
-        for raw in data[:whole].split(b"\n")[:-1]:
-            try:
-                entry = json.loads(raw)
-                if "schema" not in entry:
-                    self._completions[str(entry["key"])] = completion_from_json(entry["completion"])
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                self.skipped += 1
-        self._read_bytes += whole
+            for raw in file:
+                if not raw.endswith(b"\n"):
+                    break  # the end of a line that is being written
+                self._read_bytes += len(raw)
+                try:
+                    entry = json.loads(raw)
+                    if "schema" not in entry:
+                        self._completions[str(entry["key"])] = completion_from_json(entry["completion"])
+                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                    self.skipped += 1
 
     def get(self, prompt_key: str) -> Completion | None:
         return self._completions.get(prompt_key)
