@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from sys import intern
 from typing import Any
 
 from phi4bench.calls import Call, Json
@@ -46,7 +47,7 @@ def case_from_json(data: object, toolset: Callable[[str], tuple[Tool, ...]] | No
     """
     data = _object(data, "the line")
     _keys(data, "a case", CASE_KEYS, CASE_EXTRAS)
-    scenario = _text(data, "scenario")
+    scenario = intern(_text(data, "scenario"))  # thousands of cases have the same few words
     if scenario not in SCENARIOS:
         raise FormError(f"scenario={shown(scenario)}, but should be one of {', '.join(SCENARIOS)}")
     name, tools = _tools(data["tools"], toolset)
@@ -56,11 +57,11 @@ def case_from_json(data: object, toolset: Callable[[str], tuple[Tool, ...]] | No
     return Case(
         id=_text(data, "id"),
         scenario=scenario,
-        group=_text(data, "group"),
+        group=intern(_text(data, "group")),
         tools=tools,
         messages=_messages(data["messages"]),
         expected=expected,
-        toolset=name,
+        toolset=intern(name),
     )
 
 
@@ -195,14 +196,14 @@ def _message(data: object, where: str) -> Message:
         state = "missing" if "content" not in data else _kind(content)
         raise FormError(f"{where}.content is {state}, but should be a string")
     if role != "tool":
-        return Message(role, content, calls)  # type: ignore[arg-type]
+        return Message(intern(role), content, calls)  # type: ignore[arg-type]
     name = data.get("name")
     if not isinstance(name, str) or not name:
         raise FormError(f"{where}.name is missing; a tool's message names the tool whose result it holds")
     error = data.get("error", False)
     if not isinstance(error, bool):
         raise FormError(f"{where}.error is {_kind(error)}, but should be true or false")
-    return Message("tool", content, name=name, error=error)
+    return Message("tool", content, name=intern(name), error=error)
 
 
 def _expected(data: Mapping[str, Any], tools: Sequence[Tool]) -> Expected:
@@ -226,7 +227,7 @@ def _expected(data: Mapping[str, Any], tools: Sequence[Tool]) -> Expected:
             known = ", ".join(sorted(offered)) or "no tools at all"
             raise FormError(f"expected tool {shown(call.name)} is not among the offered; this case offers {known}")
     rules = _rules(data["match"], calls, offered) if "match" in data else ()
-    return Expected(calls=calls, order=order, rules=rules)
+    return Expected(calls=calls, order="any" if order == "any" else "exact", rules=rules)
 
 
 def _calls(data: object, where: str) -> tuple[Call, ...]:
@@ -239,7 +240,7 @@ def _calls(data: object, where: str) -> tuple[Call, ...]:
         name = item["name"]
         if not isinstance(name, str) or not name:
             raise FormError(f"{where}[{index}].name={shown(name)}, but should be a tool's name")
-        calls.append(Call(name, _object(item["arguments"], f"{where}[{index}].arguments")))
+        calls.append(Call(intern(name), _object(item["arguments"], f"{where}[{index}].arguments")))
     return tuple(calls)
 
 
