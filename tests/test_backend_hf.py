@@ -8,9 +8,9 @@ import shutil
 import sys
 
 import pytest
-from test_backend_onnx import NEW, PROMPTS, completions, tokens
-from test_backend_onnx import opened as opened_onnx
 from tiny import tiny_models  # noqa: F401  (a fixture)
+from tiny_runs import NEW, PROMPTS, completions, tokens
+from tiny_runs import opened as opened_onnx
 
 torch = pytest.importorskip("torch", reason="needs phi4bench[hf]")
 transformers = pytest.importorskip("transformers", reason="needs phi4bench[hf]")

@@ -8,8 +8,8 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from test_backend_onnx import PROMPTS, opened
 from tiny import END, tiny_models  # noqa: F401  (a fixture)
+from tiny_runs import PROMPTS, opened
 
 torch = pytest.importorskip("torch", reason="builds a tiny model: needs phi4bench[train]")
 

@@ -1,0 +1,166 @@
+"""What is timed, and what of it cannot be: a part that fails gives its own reason and takes no other with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from kit import MakeFake
+from slo_targets import P95
+
+from phi4bench.artifacts import open_artifact
+from phi4bench.backends import Decoding, Provider
+from phi4bench.datasets import load_cases
+from phi4bench.errors import ArtifactError, BackendError, CrashError
+from phi4bench.report.speed import slo_tables
+from phi4bench.run import measuring
+from phi4bench.run.generation import Settings
+from phi4bench.run.jobs import Setup
+from phi4bench.run.measuring import Stopwatch, Wanted
+from phi4bench.run.plan import Subject
+from phi4bench.run.progress import Silent
+
+GPU = ("gpu_bytes", "gpu_by_all", "gpu_utilisation")
+
+
+def stopwatch(
+    make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch, cannot_open: str = "", no_memory_at: int = 0
+) -> Stopwatch:
+    """Of `int8` against `fp32` on a provider asked for by name, with children that only say that they were opened."""
+
+    class Child:
+        def __init__(self, setup: Setup, deadline: float | None) -> None:
+            self.name, self.notes = setup.artifact.id, [f"{setup.artifact.id} was opened"]
+            self.crashes: list[str] = []
+
+        def __enter__(self) -> Child:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def ask(self, do: str, *_: Any, **what: Any) -> dict[str, Any]:
+            if do == "open" and self.name == cannot_open:
+                raise ArtifactError("no kernels", "give --provider cpu")
+            if do == "open" and no_memory_at and what["batch"] == no_memory_at:
+                raise BackendError(f"{self.name}: there is no memory to run it")
+            if do == "load":
+                served = [[at, 0.0, 1.0 + at, 5, "", "stop"] for at in range(len(what["prompts"]))]
+                return {"calls": served, "stopped_s": 9e9, "rows": 4, "notes": ["went on with 4"], **dict.fromkeys(GPU)}
+            return {"identity": {}, "calls": [[20.0, 10.0, 1.0, 20.0, 5]], "done": 3, "seconds": 1.0}
+
+    monkeypatch.setattr(measuring, "TimedChild", Child)
+    folders = [make_fake(name=f"{cannot_open}-{name}", precision=name) for name in ("int8", "fp32")]
+    for folder in folders:
+        (folder / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
+    int8, fp32 = (replace(open_artifact(str(folder)), id=folder.name.split("-")[1]) for folder in folders)
+    cases = load_cases([str(folders[0] / "answers.jsonl")]).cases
+    settings = Settings(Decoding(), 1, None, {}, provider=Provider("cuda"))
+    return Stopwatch(Subject(int8, fp32), cases, None, settings, Silent(), Wanted(pairs=3))
+
+
+def test_what_the_baseline_cannot_do_is_no_fault_of_the_artifact(
+    make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = stopwatch(make_fake, monkeypatch, cannot_open="fp32")
+    missing = watch.measure(["speedup.decode"])["missing"]["speedup.decode"]
+    assert missing == "the baseline fp32 cannot be timed: no kernels; give --provider cpu"
+    with pytest.raises(ArtifactError, match="no kernels"):
+        stopwatch(make_fake, monkeypatch, cannot_open="int8").measure(["speedup.decode"])
+
+
+def test_what_the_baselines_backend_notes_stands_beside_the_speed_up(
+    make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = stopwatch(make_fake, monkeypatch).measure(["speedup.decode"])
+    assert found["notes"] == ["int8 was opened"]
+    assert found["baseline_notes"] == ["fp32 was opened"]
+    figures = {"baseline": "fp32", "baseline_notes": found["baseline_notes"], "pairs": 3}
+    ratio = {"ratio": 1.0, "ci": None, "reason": None}
+    [table, *_] = slo_tables({"speedup": {**figures, "decode": ratio, "call": ratio}}, {})
+    assert "fp32: fp32 was opened" in table.notes
+
+
+def test_a_load_that_cannot_be_served_takes_no_other_with_it(
+    make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = stopwatch(make_fake, monkeypatch, no_memory_at=8).measure(["slo.calls_per_s"])
+    assert [load["name"] for load in found["loads"]] == [
+        "batch 1", "batch 4", "1 client", "5 clients", "10 clients", "20 clients", "open, 50%", "open, 80%",
+    ]  # fmt: skip
+    assert found["failed_loads"] == {"batch 8": "int8: there is no memory to run it"}
+    assert found["missing"] == {"slo.calls_per_s": "int8: there is no memory to run it"}  # it speaks of batch 8
+
+
+def test_what_is_noted_under_a_load_names_it(make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = stopwatch(make_fake, monkeypatch).measure(["slo.calls_per_s"])
+    assert found["notes"][:2] == ["int8 was opened", "batch 1: went on with 4"]
+    assert found["loads"][0]["notes"] == ["went on with 4"]
+    assert found["loads"][0]["rows"] == 4
+
+
+def test_no_load_at_all_is_told_once_with_the_first_reason(
+    make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = stopwatch(make_fake, monkeypatch, no_memory_at=8)
+    monkeypatch.setattr(measuring, "BATCHES", (8,))
+    monkeypatch.setattr(measuring, "CLIENTS", (8,))
+    monkeypatch.setattr(measuring.Served, "open", lambda self, _: self.child.ask("open", batch=8))
+    found = watch.measure(["slo.calls_per_s"])
+    assert found["missing"] == {"slo.calls_per_s": "int8: there is no memory to run it"}
+    assert "loads" not in found
+
+
+def test_the_calls_that_warmed_up_are_counted_and_their_time_is_the_measurements(
+    make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = stopwatch(make_fake, monkeypatch)
+    asked, ask = list[tuple[str, float]](), measuring.TimedChild.ask
+
+    def listening(self: Any, do: str, *rest: Any, **what: Any) -> dict[str, Any]:
+        asked.append((do, what.get("seconds", 0.0)))
+        return {**ask(self, do, *rest, **what), "peak": 1, **dict.fromkeys(GPU)}
+
+    monkeypatch.setattr(measuring.TimedChild, "ask", listening)
+    found = watch.measure([P95])
+    assert found["latency"]["warm_up"] == 3
+    assert asked == [
+        ("open", 0.0),
+        ("warm_up", 15.0),
+        ("latency", 59.0),
+    ]  # a quarter of 60 s; 60 less 1 that it took
+
+
+@pytest.fixture
+def broken(make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
+    """Of one whose logits are no numbers, under two loads."""
+    monkeypatch.setattr(measuring, "BATCHES", (8,))
+    monkeypatch.setattr(measuring, "CLIENTS", (1,))
+    folder = make_fake("nan")
+    (folder / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
+    artifact = open_artifact(str(folder))
+    cases = load_cases([str(folder / "answers.jsonl")]).cases
+    return Stopwatch(Subject(artifact, None), cases, None, Settings(Decoding(), 1, None, {}), Silent(), Wanted())
+
+
+def test_a_part_that_fails_gives_its_own_reason_and_no_later_one_gets_a_false_one(broken: Stopwatch) -> None:
+    found = broken.measure([P95, "slo.calls_per_s"])
+    assert all("the logits of new token 1 are not finite" in why for why in found["missing"].values())
+    assert set(found["missing"]) == {P95, "slo.calls_per_s"}
+    assert len(found["crashed"]) == 3  # latency and each load, in a fresh child each
+    [*_, last] = slo_tables({"missing": found["missing"], "crashed": found["crashed"][:1]}, {})
+    assert last.notes[-1].startswith("IT BROKE while it was timed, which no target asks for")
+
+
+def test_one_that_breaks_ends_the_run_where_targets_ask_for_speed(broken: Stopwatch) -> None:
+    with pytest.raises(CrashError, match="not finite"):
+        replace(broken, required=True).measure(["slo.calls_per_s"])
+
+
+def test_a_baseline_that_breaks_is_no_fault_of_the_artifact(make_fake: MakeFake, broken: Stopwatch) -> None:
+    folder = make_fake(name="int8")
+    (folder / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
+    subject = Subject(open_artifact(str(folder)), broken.artifact)
+    found = replace(broken, subject=subject, required=True).measure(["speedup.decode"])
+    assert "the baseline nan cannot be timed: " in found["missing"]["speedup.decode"]
+    assert found["crashed"] == []

@@ -1,0 +1,232 @@
+"""`pytest suites/slo` on fakes with a clock of their own: their times are the file's, whatever the machine does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+from kit import MakeFake, Ran, RunSuites
+from slo_targets import HELD, P95, toml
+
+from phi4bench.cli import main
+from phi4bench.datasets import schemas_dir
+
+
+@pytest.fixture
+def paced(make_fake: MakeFake) -> Callable[..., Path]:
+    def make(name: str = "paced", first_token_ms: float = 20.0, token_ms: float = 2.0, **more: float) -> Path:
+        folder = make_fake(name=name)
+        pace = {"first_token_ms": first_token_ms, "token_ms": token_ms, **more}
+        (folder / "pace.json").write_text(json.dumps(pace))
+        return folder
+
+    return make
+
+
+def judged(run_suites: RunSuites, fake: Path, held: str, tmp_path: Path, *more: object) -> Ran:
+    (tmp_path / "ours.toml").write_text(held)
+    return run_suites("--model", fake, "--targets", tmp_path / "ours.toml", "-k", "slo", "-rs", *more)
+
+
+def test_a_fast_artifact_is_promoted_by_targets_on_speed_alone(
+    run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+) -> None:
+    ran = judged(run_suites, paced(), toml(f"{P95} <= 200", "slo.token_p95_ms <= 3"), tmp_path)
+    assert ran.code == 0, ran.out
+    slo = ran.artifact()["slo"]
+    assert slo["latency"]["calls"] == 300
+    # read(file_path='notes0.txt') within its markers takes 12 or 13 tokens of 4 characters: 20 + 11 * 2 at least
+    assert slo["latency"]["first_token"]["p95_ms"] == pytest.approx(20, abs=1e-6)
+    assert slo["latency"]["token"]["p50_ms"] == pytest.approx(2)
+    assert 40 < slo["latency"]["latency"]["p50_ms"] < 60
+    statement = json.loads((ran.report_dir / "promotion.json").read_text())
+    assert {gate["name"]: gate["outcome"] for gate in statement["predicate"]["gates"]} == {
+        P95: "PASS",
+        "slo.token_p95_ms": "PASS",
+    }
+    for name, data in (("promotion", statement), ("report", ran.report())):
+        schema = json.loads((schemas_dir() / f"{name}.schema.json").read_text())
+        jsonschema.Draft202012Validator(schema).validate(data)
+    table, _, _ = ran.out[ran.out.index("= phi4bench =") :].partition("\nreports:")
+    assert max(map(len, table.splitlines()[1:])) < 80
+    assert "these figures hold on: " in ran.out
+    assert (ran.report_dir / "report.html").read_text().count("first whole call") == 1
+
+
+def test_the_same_few_prompts_over_and_over_promote_nothing(
+    run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "ours.toml").write_text(toml("slo.latency_p99_ms <= 200"))
+    held = ("--targets", tmp_path / "ours.toml", "-k", "latency_p99")
+    ran = run_suites("--model", paced(), *held, "--limit", 20)
+    assert ran.code == 10, ran.out
+    latency = ran.artifact()["slo"]["latency"]
+    assert latency["calls"] == 300
+    assert latency["prompts"] < 20  # of the sample, those that expect a call
+    said = f"300 calls of {latency['prompts']} prompts, one by one"
+    assert said in " ".join(ran.out.split())
+    assert "takes at least 299" in ran.out
+
+
+def test_a_promotion_by_speed_is_judged_again_from_its_stored_timings(
+    run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = paced(slow_every=50, slow_by=2)
+    ran = judged(run_suites, fake, toml(f"{P95} <= 200"), tmp_path)
+    statement = ran.report_dir / "promotion.json"
+    command = ["verify", str(statement), "--model", str(fake), "--transcripts", str(ran.report_dir)]
+    assert main(command) == 0, capsys.readouterr().out
+    data = json.loads(statement.read_text())
+    data["predicate"]["gates"][0]["rate"] -= 1
+    statement.write_text(json.dumps(data))
+    assert main(command) == 1
+    assert "predicate.gates.slo.latency_p95_ms.rate" in capsys.readouterr().out
+    assert main(["rescore", str(ran.report_dir)]) == 0
+    assert "first whole call" in capsys.readouterr().out
+
+
+def test_a_time_limit_leaves_the_rest_unmeasured(run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path) -> None:
+    fake = make_fake("slow")  # really sleeps, 50 ms a call
+    (fake / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
+    ran = judged(run_suites, fake, toml(f"{P95} <= 200"), tmp_path, "--time-limit", 1)
+    assert ran.code == 10, ran.out
+    assert "the time limit was reached before its speed was measured" in " ".join(ran.out.split())
+
+
+def test_hiccups_reject_it_by_its_tail(run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path) -> None:
+    fake = paced(slow_every=10, slow_by=10)
+    ran = judged(run_suites, fake, toml(f"{P95} <= 200", "slo.latency_p50_ms <= 200"), tmp_path)
+    assert ran.code == 1, ran.out
+    assert "but should be at most 200 ms [a test]" in ran.out
+    gates = ran.artifact()["slo"]["gates"]
+    assert {name: gate["outcome"] for name, gate in gates.items()} == {
+        P95: "FAIL",
+        "slo.latency_p50_ms": "PASS",
+    }
+
+
+def test_fewer_calls_than_the_bound_takes_are_inconclusive(
+    run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+) -> None:
+    ran = judged(run_suites, paced(), toml(f"{P95} <= 200"), tmp_path, "--slo-calls", 58)
+    assert ran.code == 10, ran.out
+    assert "takes at least 59" in ran.out
+
+
+def test_a_target_for_a_gpu_is_skipped_on_a_cpu_and_leaves_the_verdict_open(
+    run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+) -> None:
+    held = toml(f"{P95} <= 200", "slo.gpu_memory_gb <= { gpu = 12 }")
+    ran = judged(run_suites, paced(), held, tmp_path)
+    assert ran.code == 10, ran.out
+    said = "skipped: its figure is for a gpu, and this run was on a cpu"
+    assert said in " ".join(ran.out.split())
+    assert not (ran.report_dir / "promotion.json").exists()
+
+
+def test_a_speed_up_is_measured_in_turns_with_the_baseline(
+    run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+) -> None:
+    for folder, token_ms in ((make_fake(name="fp32"), 6), (make_fake(name="int8", precision="int8"), 2)):
+        (folder / "pace.json").write_text(json.dumps({"first_token_ms": 20, "token_ms": token_ms}))
+    held = toml("speedup.decode >= { int8 = 2.67 }", "speedup.call >= { int8 = 2.9 }")
+    ran = judged(run_suites, tmp_path / "int8", held, tmp_path, "--baseline", tmp_path / "fp32")
+    assert ran.code == 1, ran.out
+    speedup = ran.artifact()["slo"]["speedup"]
+    assert speedup["baseline"] == "fp32"
+    assert speedup["decode"]["ratio"] == pytest.approx(3)
+    assert 1.5 < speedup["call"]["ratio"] < 3  # its prompt is read no faster
+    gates = {gate["name"]: gate["outcome"] for gate in ran.artifact()["gates"]}
+    assert gates == {"speedup.decode": "PASS", "speedup.call": "FAIL"}
+    schema = json.loads((schemas_dir() / "report.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(ran.report())
+
+
+def test_throughput_is_measured_under_load_and_priced(
+    run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A fake serves one call after the other, so that more clients get no more done and wait longer."""
+    price = '[price]\nper_hour = 3.6\ncurrency = "EUR"\nsource = "a test"\n'
+    held = toml("slo.tokens_per_s >= 200", "slo.goodput_per_s >= 25", f"{P95} <= 200") + price
+    ran = judged(run_suites, paced(), held, tmp_path)
+    assert ran.code == 1, ran.out
+    slo = ran.artifact()["slo"]
+    loads = {load["name"]: load for load in slo["loads"]}
+    assert list(loads) == [
+        "batch 1", "batch 4", "batch 8", "1 client", "5 clients", "10 clients", "20 clients",
+        "open, 50%", "open, 80%",
+    ]  # fmt: skip
+    one, twenty = loads["1 client"], loads["20 clients"]
+    assert twenty["calls_per_s"] == pytest.approx(one["calls_per_s"], rel=0.1)
+    # Little's law: 20 = calls/s x latency
+    assert twenty["calls_per_s"] * twenty["p50_ms"] / 1e3 == pytest.approx(20, rel=0.05)
+    assert one["right"] == one["steady_calls"] > 200
+    assert one["good_per_s"] == pytest.approx(one["calls_per_s"])
+    assert twenty["good_per_s"] == 0  # all right, and all later than 200 ms
+    gates = {gate["name"]: gate["outcome"] for gate in ran.artifact()["gates"]}
+    assert gates == {"slo.tokens_per_s": "PASS", "slo.goodput_per_s": "FAIL", P95: "PASS"}
+    tokens = loads["batch 8"]["tokens_per_s"]
+    assert slo["cost"]["per_million_tokens"] == pytest.approx(1000 / tokens)  # 3.6 an hour is 0.001 a second
+    assert slo["cost"]["per_thousand_good_calls"] is None  # there are none
+    assert "no call was good, so 1,000 good ones have no cost" in " ".join(ran.out.split())
+    table, _, _ = ran.out[ran.out.index("= phi4bench =") :].partition("\nreports:")
+    assert max(map(len, table.splitlines()[1:])) < 80
+    schema = json.loads((schemas_dir() / "report.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(ran.report())
+
+
+def test_without_a_baseline_a_speed_up_stays_open(run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path) -> None:
+    folder = make_fake(name="int8", precision="int8")
+    (folder / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
+    ran = judged(run_suites, folder, HELD, tmp_path)
+    assert ran.code == 10, ran.out
+    assert "there is no baseline: its manifest names no parent" in " ".join(ran.out.split())
+
+
+def test_no_completion_is_made_where_speed_alone_is_asked_for(
+    run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+) -> None:
+    ran = judged(run_suites, paced(), toml(f"{P95} <= 200"), tmp_path)
+    assert ran.artifact()["generation"]["generated"] == 0
+    assert ran.artifact()["slo"]["latency"]["seconds"] == 60
+    assert "no completion was asked for" in ran.out
+
+
+def test_speed_that_no_target_names_is_measured_in_passing(run_suites: RunSuites, paced: Callable[..., Path]) -> None:
+    ran = run_suites("--model", paced(), "-k", "test_tool or latency_p95")
+    assert ran.code == 0, ran.out
+    assert ran.artifact()["slo"]["latency"]["seconds"] == 6
+    assert ran.artifact()["levels"]["tool"]["outcome"] == "PASS"
+
+
+def test_a_fake_without_a_pace_is_not_timed(run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path) -> None:
+    ran = judged(run_suites, make_fake(), toml(f"{P95} <= 200"), tmp_path)
+    assert ran.code == 10, ran.out
+    assert "it was not measured: always_right is a fake without a pace" in " ".join(ran.out.split())
+
+
+def test_a_child_that_dies_while_it_is_timed_leaves_no_verdict(
+    run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+) -> None:
+    fake = make_fake("crashes")
+    (fake / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
+    ran = judged(run_suites, fake, toml(f"{P95} <= 200"), tmp_path)
+    assert ran.code == 3, ran.out
+    assert "the process that timed it was ended by SIGSEGV" in " ".join(ran.out.split())
+
+
+def test_one_that_breaks_where_no_target_asks_for_speed_is_told_and_changes_no_verdict(
+    run_suites: RunSuites, make_fake: MakeFake
+) -> None:
+    fake = make_fake("crashes")
+    (fake / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
+    ran = run_suites("--model", fake, "-k", "latency_p95")
+    assert ran.code == 0, ran.out  # a partial run, whose gates are those of accuracy
+    [how] = ran.artifact()["slo"]["crashed"]
+    assert "the process that timed it was ended by SIGSEGV" in how
+    assert f"so the verdict does not count it: {how}" in " ".join(ran.out.split())
+    schema = json.loads((schemas_dir() / "report.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(ran.report())
