@@ -3,14 +3,18 @@
 Each model answers the shipped cases as a run's child does, with each completion stored. What its sessions computed,
 over the lanes, is the runtime's; everything else is our share: reading and writing text, choosing tokens, masks, the
 store, lanes that wait for each other. A second line is the whole of `pytest suites/accuracy --no-cache`, with its
-start, scoring and reports. A lane on one thread counts its own CPU seconds in the runtime, since it may wait there for
-the interpreter, which is ours; so the figures need a machine with nothing else on it. Our share of the CPU seconds
-stands beside: it counts no waiting, and is less upset by other work.
+start, scoring and reports: of the seconds in which its own child generated, the share that the first line found is the
+runtime's. Where weights are random, answers never end: those are cut at 32 tokens, and the cases are a sample.
+
+A lane on one thread counts its own CPU seconds in the runtime, since it may wait there for the interpreter, which is
+ours; so the figures need a machine with nothing else on it. Our share of the CPU seconds stands beside: it counts no
+waiting, and is less upset by other work.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import sys
@@ -22,19 +26,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.commands import at_least_one, told
+from benchmarks.commands import at_least_one, open_onnx, told
 from benchmarks.evaluator import process
 from benchmarks.readme import put_section
 from phi4bench.backends import Decoding
 from phi4bench.backends.onnx import OnnxBackend
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.cases import Case
+from phi4bench.counting import counted
 from phi4bench.datasets import load_cases, subset
 from phi4bench.dialects import dialect_named
 from phi4bench.machine import describe
 from phi4bench.store import TranscriptStore
 
 WANTED = 0.10
+NEW = 256
+SAMPLE, ANSWER = 150, 32
+"""Cases and new tokens of a model of random weights; the latter is the median over the shipped cases."""
 PARTS = ("tokenizing", "text", "store")
 
 
@@ -71,6 +79,29 @@ class Timed:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What one model answers, with so many new tokens at most."""
+
+    cases: tuple[Case, ...]
+    new: int
+
+    def __str__(self) -> str:
+        return f"{counted(len(self.cases), 'case')}, at most {counted(self.new, 'new token')}"
+
+
+@dataclass(frozen=True)
+class Whole:
+    """One whole command, and the part of it in which its child generated."""
+
+    wall_s: float
+    generating_s: float
+
+    def ours(self, of_generating: float) -> float:
+        """Our share of all of it, by our share of generating."""
+        return 1 - (1 - of_generating) * self.generating_s / self.wall_s
+
+
+@dataclass(frozen=True)
 class Shares:
     """One run. `runtime_s`: of all lanes together, as are the parts. `cpu_s`: of the whole process."""
 
@@ -93,7 +124,7 @@ class Shares:
         return self.parts[name] / (self.wall_s * self.lanes)
 
 
-def measure(folder: Path, cases: tuple[Case, ...], dialect: str, new: int) -> Shares:
+def measure(folder: Path, asked: Asked, dialect: str) -> Shares:
     """One run over the cases with a model opened for it; opening is not counted."""
     clocks = {name: Clock(time.thread_time) for name in PARTS}
     clocks["tokenizing"] = Clock(time.perf_counter)  # on threads of the library's own
@@ -107,18 +138,26 @@ def measure(folder: Path, cases: tuple[Case, ...], dialect: str, new: int) -> Sh
     assert backend._decoder is not None
     session = Timed(backend._decoder.session, {"run_with_iobinding": runtime})
     backend._decoder = replace(backend._decoder, session=session)
-    prompts = [dialect_named(dialect).render(case.question()) for case in cases]
+    prompts = [dialect_named(dialect).render(case.question()) for case in asked.cases]
     with tempfile.TemporaryDirectory() as place, TranscriptStore.open(Path(place), plan, reads=False) as store:
         put = clocks["store"].timed(store.put)
         started, before = time.perf_counter(), time.process_time()
-        for index, completion in backend.generate(prompts, Decoding(new)):
-            put(str(index), cases[index].id, completion)
+        for index, completion in backend.generate(prompts, Decoding(asked.new)):
+            put(str(index), asked.cases[index].id, completion)
         wall, cpu = time.perf_counter() - started, time.process_time() - before
     backend.close()
-    lanes = min(int(plan["lanes"]), len(cases))  # type: ignore[call-overload]  # a number in JSON
+    lanes = min(int(plan["lanes"]), len(asked.cases))  # type: ignore[call-overload]  # a number in JSON
     parts = {name: clock.seconds for name, clock in clocks.items()}
     parts["tokenizing"] *= lanes  # which all wait for it
     return Shares(wall, cpu, lanes, runtime.seconds, parts)
+
+
+def asked_of(folder: Path, limit: int | None, new: int | None) -> Asked:
+    """All cases as a run takes them, unless told otherwise; fewer and shorter where the weights are random."""
+    random = open_onnx(folder).random_weights
+    limit, new = limit or (SAMPLE if random else None), new or (ANSWER if random else NEW)
+    dataset = load_cases(None)
+    return Asked((dataset if limit is None else subset(dataset, limit, 0)).cases, new)
 
 
 def names_of(folders: Sequence[Path]) -> dict[Path, str]:
@@ -127,12 +166,14 @@ def names_of(folders: Sequence[Path]) -> dict[Path, str]:
     return {folder: folder.name if lasts.count(folder.name) == 1 else str(folder) for folder in folders}
 
 
-def whole_run(folder: Path, cases: int) -> float:
-    """Seconds of `pytest suites/accuracy` with nothing stored."""
+def whole_run(folder: Path, asked: Asked) -> Whole:
+    """`pytest suites/accuracy` with nothing stored."""
     with tempfile.TemporaryDirectory() as reports:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "suites/accuracy", "--no-cache"]
-        command += [f"--model={folder}", f"--limit={cases}", f"--report={reports}"]
-        return process(command, dict(os.environ))[0]
+        command += [f"--model={folder}", f"--limit={len(asked.cases)}", f"--max-new-tokens={asked.new}"]
+        wall_s, _ = process([*command, f"--report={reports}"], dict(os.environ))
+        report = json.loads((Path(reports) / "report.json").read_text(encoding="utf-8"))
+    return Whole(wall_s, report["artifacts"][0]["generation"]["seconds"])
 
 
 def row(name: str, ours: list[float], parts: list[str]) -> str:
@@ -143,7 +184,7 @@ def row(name: str, ours: list[float], parts: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def table(runs: Mapping[str, Sequence[Shares]], wholes: Mapping[str, Sequence[float]]) -> str:
+def table(runs: Mapping[str, Sequence[Shares]], wholes: Mapping[str, Sequence[Whole]]) -> str:
     """A row for each model, and one for the whole command where that was timed; keys are the models' names."""
     head = ["run", "our share", "rounds", "wanted", "held", "of its CPU time", *PARTS]
     lines = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
@@ -152,8 +193,7 @@ def table(runs: Mapping[str, Sequence[Shares]], wholes: Mapping[str, Sequence[fl
         cells = [f"{statistics.median(run.ours_of_cpu for run in made):.1%}", *(f"{part:.1%}" for part in parts)]
         lines.append(row(f"{name}, generating, {made[0].lanes} lanes", [run.ours for run in made], cells))
         if wholes.get(name):
-            pairs = zip(made, wholes[name], strict=True)
-            ours = [1 - run.runtime_s / (run.lanes * whole) for run, whole in pairs]
+            ours = [whole.ours(run.ours) for run, whole in zip(made, wholes[name], strict=True)]
             lines.append(row(f"{name}, `pytest suites/accuracy`", ours, [""] * (1 + len(PARTS))))
     return "\n".join(lines)
 
@@ -162,26 +202,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.share", description=__doc__)
     parser.add_argument("--model", type=Path, action="append", help="a folder; default: the nano in INT8 and fp32")
     parser.add_argument("--dialect", default="tool_use")
-    parser.add_argument("--limit", type=at_least_one, help="a seeded sample of so many cases; default: all")
-    parser.add_argument("--new", type=at_least_one, default=256, help="cap on new tokens, which a shape always reaches")
+    parser.add_argument(
+        "--limit", type=at_least_one, help=f"a seeded sample of so many cases; default: all, {SAMPLE} of random weights"
+    )
+    parser.add_argument("--new", type=at_least_one, help=f"cap on new tokens; default: 256, {ANSWER} of random weights")
     parser.add_argument("--rounds", type=at_least_one, default=3)
     parser.add_argument("--no-whole", action="store_true", help="leave out the whole command")
     parser.add_argument("--no-readme", action="store_true", help="leave benchmarks/README.md alone")
     options = parser.parse_args(arguments)
     folders = options.model or [Path("fixtures/models/nano-int8"), Path("fixtures/models/nano-fp32")]
     names = names_of(list(dict.fromkeys(folders)))
-    dataset = load_cases(None)
-    cases = (dataset if options.limit is None else subset(dataset, options.limit, 0)).cases
     runs: dict[str, list[Shares]] = {name: [] for name in names.values()}
-    wholes: dict[str, list[float]] = {name: [] for name in names.values()}
+    wholes: dict[str, list[Whole]] = {name: [] for name in names.values()}
     with told(parser):
+        asked = {folder: asked_of(folder, options.limit, options.new) for folder in names}
         for _ in range(options.rounds):
             for folder, name in names.items():
-                runs[name].append(measure(folder, cases, options.dialect, options.new))
+                runs[name].append(measure(folder, asked[folder], options.dialect))
                 if not options.no_whole:
-                    wholes[name].append(whole_run(folder, len(cases)))
+                    wholes[name].append(whole_run(folder, asked[folder]))
     here = describe()
-    text = "\n".join([table(runs, wholes), "", f"{len(cases):,} cases, on {here['cores']} cores of {here['cpu']}."])
+    told_of = "; ".join(f"{names[folder]}: {one}" for folder, one in asked.items())
+    text = "\n".join([table(runs, wholes), "", f"{told_of}. On {here['cores']} cores of {here['cpu']}."])
     print(text)
     if not options.no_readme:
         about = "What of the time is not the runtime's own computing, and the parts of it that can be told apart."

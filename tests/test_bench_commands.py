@@ -38,9 +38,8 @@ NANO_HF = str(ROOT / "fixtures" / "models" / "nano-hf")
         pytest.param(evaluator, ["--model", "no/such"], 4, "'no/such' is not there", id="evaluator-model"),
         pytest.param(calibration, ["--trials", "0"], 2, NO_COUNT, id="calibration-trials"),
         pytest.param(calibration, ["--seed", "-1"], 2, "but should be a whole number from 0 on", id="calibration-seed"),
-        pytest.param(
-            share, ["--no-readme", "--model", "no/such", "--no-whole"], 4, "tokenizer.json is missing", id="share-model"
-        ),
+        pytest.param(share, ["--no-readme", "--model", "no/such"], 4, "'no/such' is not there", id="share-model"),
+        pytest.param(share, ["--no-readme", "--model", NANO_HF], 4, "of the format 'hf'", id="share-no-onnx"),
         pytest.param(
             share,
             ["--no-readme", "--dialect", "nope", "--limit", "1", "--no-whole"],
@@ -123,3 +122,7 @@ def test_masks_are_computed_at_each_token_of_the_right_answers():
 def test_a_page_tells_no_path_of_the_machine() -> None:
     assert str(masks.shown(Path("/home/me/runs/mini/int4"))) == "mini/int4"
     assert str(masks.shown(Path("fixtures/models/nano-int8"))) == "fixtures/models/nano-int8"
+
+
+def test_our_share_of_a_whole_command_is_all_but_what_the_runtime_computed_in_it():
+    assert share.Whole(wall_s=10, generating_s=8).ours(of_generating=0.1) == pytest.approx(1 - 7.2 / 10)
