@@ -101,3 +101,18 @@ def run_suites(suites_command: list[str], suites_environment: dict[str, str], tm
         return Ran(done.returncode, done.stdout, tmp_path / "reports")
 
     return run
+
+
+@pytest.fixture
+def refusal(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run `python -m trainers`, which exits with 4; the one line that it says."""
+
+    def run(*arguments: object) -> str:
+        from trainers.__main__ import main
+
+        assert main([str(one) for one in arguments]) == 4
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1, said
+        return said
+
+    return run

@@ -77,10 +77,9 @@ def test_the_gate_asks_with_the_system_prompt_of_the_training(monkeypatch):
         pytest.param(["--test", "nosuch.jsonl"], "'nosuch.jsonl'", id="cases"),
     ],
 )
-def test_what_the_gate_would_refuse_is_refused_before_the_work(options, says, monkeypatch, capsys):
+def test_what_the_gate_would_refuse_is_refused_before_the_work(options, says, monkeypatch, refusal):
     monkeypatch.setattr(chain, "promote", lambda *_: pytest.fail("the chain was begun"))
-    assert main(["promote", "--model", "m", "--data", "d", "--out", "o", *options]) == 4
-    assert says in capsys.readouterr().err
+    assert says in refusal("promote", "--model", "m", "--data", "d", "--out", "o", *options)
 
 
 def test_ctrl_c_is_a_line_and_130(monkeypatch, capsys):

@@ -424,9 +424,8 @@ def test_a_wrong_plan_is_told_in_a_line(settings, says):
     ],
     ids=["keeps-nothing", "gate-without-search", "search-in-8-bits", "search-dynamic", "search-hqq"],
 )
-def test_options_that_would_do_nothing_are_refused(options, says, tmp_path: Path, capsys):
-    assert main(["quantize", str(FP32), "--out", str(tmp_path / "out"), "--samples", "1", *options]) == 4
-    assert says in capsys.readouterr().err
+def test_options_that_would_do_nothing_are_refused(options, says, tmp_path: Path, refusal):
+    assert says in refusal("quantize", FP32, "--out", tmp_path / "out", "--samples", "1", *options)
     assert not (tmp_path / "out").exists()
 
 

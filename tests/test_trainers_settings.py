@@ -56,6 +56,8 @@ def test_a_preset_that_is_named_on_the_command_line_comes_before_a_files(tmp_pat
         pytest.param({"schedule": "cosin"}, "should be one of cosine, linear", id="unknown-schedule"),
         pytest.param({"rnak": 8}, "did you mean 'rank'?", id="misspelt"),
         pytest.param({"preset": "huge"}, "preset='huge', but should be one of budget", id="unknown-preset"),
+        pytest.param({"preset": ["budget"]}, "preset=['budget'], but should be one of budget", id="preset-list"),
+        pytest.param({"seed": 2**32}, "seed=4294967296, but should be at most 4,294,967,295", id="seed-of-33-bits"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_says_what_to_do(values, says):
@@ -63,6 +65,13 @@ def test_a_wrong_setting_is_one_line_that_says_what_to_do(values, says):
         choose({}, {"TRAINING_CONFIG": json.dumps(values)})
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_nested_without_end_is_no_toml(tmp_path: Path):
+    file = tmp_path / "run.toml"
+    file.write_text(f"rank = {'[' * 5000}")
+    with pytest.raises(UsageError, match=r"--config '.*run.toml' is no TOML"):
+        choose({}, {}, file)
 
 
 @pytest.mark.parametrize("text", ["[1]", "{", "nul"])
@@ -79,12 +88,9 @@ def test_an_environment_variable_that_is_no_json_object_is_told(text):
         pytest.param(["--config", "none.toml"], "--config 'none.toml' cannot be read", id="no-such-file"),
     ],
 )
-def test_the_command_exits_4_with_one_line(flags, says, capsys, monkeypatch):
+def test_the_command_exits_4_with_one_line(flags, says, refusal, monkeypatch):
     monkeypatch.delenv("TRAINING_CONFIG", raising=False)
-    assert main(["check", "--model", "m", "--data", "d", *flags]) == 4
-    said = capsys.readouterr().err
-    assert says in said
-    assert said.count("\n") == 1
+    assert says in refusal("check", "--model", "m", "--data", "d", *flags)
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), Exception("I/O error: (os error 28)")])
@@ -97,16 +103,13 @@ def test_a_full_disk_is_told_in_a_line_by_every_command(error, monkeypatch, caps
     assert capsys.readouterr().err.startswith("trainers data: the disk is full (")
 
 
-def test_a_file_where_a_folder_should_be_is_told_in_a_line(tmp_path: Path, capsys):
+def test_a_file_where_a_folder_should_be_is_told_in_a_line(tmp_path: Path, refusal):
     (tmp_path / "file").touch()
-    assert main(["data", "--count", "2", "--out", str(tmp_path / "file" / "x.jsonl")]) == 4
-    err = capsys.readouterr().err
-    assert err.startswith(f"trainers data: '{tmp_path / 'file'}")
-    assert err.count("\n") == 1
+    told = refusal("data", "--count", "2", "--out", tmp_path / "file" / "x.jsonl")
+    assert told.startswith(f"trainers data: '{tmp_path / 'file'}")
 
 
-def test_nothing_left_to_quantize_is_told(capsys):
+def test_nothing_left_to_quantize_is_told(refusal):
     for module in ("onnx", "onnx_ir"):
         pytest.importorskip(module, reason="needs the `train` extra")
-    assert main(["quantize", "fp32", "--bits", "4", "--skip-int4"]) == 4
-    assert "--skip-int4 leaves nothing to make" in capsys.readouterr().err
+    assert "--skip-int4 leaves nothing to make" in refusal("quantize", "fp32", "--bits", "4", "--skip-int4")

@@ -200,17 +200,16 @@ def test_a_track_that_fails_does_not_stop_the_other_and_is_told(tmp_path: Path):
     assert sorted(tried) == ["structured", "toolcall"]
 
 
-def test_at_once_is_for_both_tracks(capsys):
-    assert main(["sft", "--model", "m", "--data", "d", "--out", "o", "--at-once"]) == 4
-    assert "--at-once is for --track both" in capsys.readouterr().err
+def test_at_once_is_for_both_tracks(refusal):
+    assert "--at-once is for --track both" in refusal("sft", "--model", "m", "--data", "d", "--out", "o", "--at-once")
 
 
-def test_both_tracks_are_not_launched_by_torchrun(monkeypatch, capsys):
+def test_both_tracks_are_not_launched_by_torchrun(monkeypatch, refusal):
     """The processes of each rank would wait for those of the other."""
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
-    assert main(["sft", "--model", "m", "--data", "d", "--out", "o", "--track", "both"]) == 4
-    assert "--track both starts the processes of each track itself" in capsys.readouterr().err
+    told = refusal("sft", "--model", "m", "--data", "d", "--out", "o", "--track", "both")
+    assert "--track both starts the processes of each track itself" in told
 
 
 def test_the_process_of_a_track_gets_every_setting(monkeypatch, tmp_path: Path):

@@ -82,6 +82,8 @@ _AT_LEAST: dict[str, float] = {
 }  # fmt: skip
 _ABOVE_ZERO = ("lr", "epochs", "validation")
 _BELOW_ONE = ("dropout", "warmup", "validation")
+LARGEST_SEED = 2**32 - 1
+"""numpy's, which transformers seeds too."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def choose(
     named = next((one.pop("preset") for _, one in reversed(layers) if "preset" in one), None)
     name = preset or named
     if name is not None:
-        if name not in PRESETS:
+        if not isinstance(name, str) or name not in PRESETS:
             raise UsageError(f"preset={printable(repr(name), 60)}, but should be one of {', '.join(PRESETS)}")
         layers.insert(0, (f"preset {name}", PRESETS[name]))
     values: dict[str, Any] = {}
@@ -145,6 +147,8 @@ def checked(key: str, value: Any, where: str) -> Any:
         raise UsageError(f"{shown}, but should be above 0 [{printable(where)}]")
     if key in _BELOW_ONE and not value < 1:
         raise UsageError(f"{shown}, but should be below 1 [{printable(where)}]")
+    if key == "seed" and value > LARGEST_SEED:
+        raise UsageError(f"{shown}, but should be at most {LARGEST_SEED:,} [{printable(where)}]")
     return value
 
 
@@ -154,7 +158,7 @@ def _toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"--config '{shown}' cannot be read ({error.strerror})", "name a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, nested without end
         raise UsageError(f"--config '{shown}' is no TOML ({printable(str(error), 120)})") from None
 
 
