@@ -318,6 +318,18 @@ def test_characters_that_the_tokenizer_lacks_are_lost(encoder, examples):
     assert any("tokenizer does not know" in line for line in lost)
 
 
+@pytest.mark.parametrize(
+    "template",
+    ["{{ messages[0].content + 1 }}", "{{ 1 // 0 }}", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "{% for %}"],
+    ids=["text-plus-number", "by-zero", "without-end", "no-template"],
+)
+def test_a_template_that_cannot_be_rendered_is_told_in_a_line(template, examples, tmp_path: Path):
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
+    (found,) = own_template(tmp_path, examples)
+    assert found.what.startswith("the model's own chat template cannot render tools and calls (")
+    assert not found.error
+
+
 def test_what_would_be_cut_is_an_error_that_counts():
     (said, cut) = checks.check_lengths([10, 20, 30, 40], places("abcd"), limit=25)
     assert not said.error
