@@ -19,6 +19,7 @@ from phi4bench.artifacts import hf as folders  # noqa: E402
 from phi4bench.artifacts import open_artifact  # noqa: E402
 from phi4bench.artifacts.safetensors import elements_by_type  # noqa: E402
 from phi4bench.backends import Provider, hf, open_backend  # noqa: E402
+from phi4bench.backends.padded_rows import PaddedRows  # noqa: E402
 from phi4bench.backends.tokens import PromptTokenizer  # noqa: E402
 from phi4bench.errors import ArtifactError, BackendError, UsageError  # noqa: E402
 
@@ -66,7 +67,7 @@ def test_rows_of_unequal_length_leave_each_other_alone(tiny_models):  # noqa: F8
 
     first, second, third = (np.asarray(encode(PROMPTS[at])[0]) for at in (4, 1, 9))
     assert len({len(first), len(second), len(third)}) == 3
-    rows, alone = hf.PaddedRows(model), hf.PaddedRows(model)
+    rows, alone = PaddedRows(model), PaddedRows(model)
     rows.enter(0, first, 3)
     rows.enter(1, second, 3)
     rows.step([20, 21])

@@ -54,7 +54,7 @@ LAYERS = {
 ORDER = list(LAYERS)
 
 HEAVY = {"torch", "transformers", "scipy", "peft", "hypothesis", "onnx"}
-MAY_BE_HEAVY = {"phi4bench.backends.hf"}
+MAY_BE_HEAVY = {"phi4bench.backends.hf", "phi4bench.backends.padded_rows"}
 """Modules that nothing imports before an artifact needs them, and that import the heavy ones even later."""
 
 LIGHT_AT_IMPORT = {"onnxruntime", "tokenizers", "numpy", "jinja2", "jsonschema"}

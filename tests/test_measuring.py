@@ -14,12 +14,13 @@ from phi4bench.backends import Decoding, Provider
 from phi4bench.datasets import load_cases
 from phi4bench.errors import ArtifactError, BackendError, CrashError
 from phi4bench.report.speed import slo_tables
-from phi4bench.run import measuring
+from phi4bench.run import measuring, under_load
 from phi4bench.run.generation import Settings
 from phi4bench.run.jobs import Setup
-from phi4bench.run.measuring import Stopwatch, Wanted
+from phi4bench.run.measuring import Stopwatch
 from phi4bench.run.plan import Subject
 from phi4bench.run.progress import Silent
+from phi4bench.run.timed_cases import Wanted
 
 GPU = ("gpu_bytes", "gpu_by_all", "gpu_utilisation")
 
@@ -103,9 +104,9 @@ def test_no_load_at_all_is_told_once_with_the_first_reason(
     make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch = stopwatch(make_fake, monkeypatch, no_memory_at=8)
-    monkeypatch.setattr(measuring, "BATCHES", (8,))
-    monkeypatch.setattr(measuring, "CLIENTS", (8,))
-    monkeypatch.setattr(measuring.Served, "open", lambda self, _: self.child.ask("open", batch=8))
+    monkeypatch.setattr(under_load, "BATCHES", (8,))
+    monkeypatch.setattr(under_load, "CLIENTS", (8,))
+    monkeypatch.setattr(under_load.Served, "open", lambda self, _: self.child.ask("open", batch=8))
     found = watch.measure(["slo.calls_per_s"])
     assert found["missing"] == {"slo.calls_per_s": "int8: there is no memory to run it"}
     assert "loads" not in found
@@ -134,8 +135,8 @@ def test_the_calls_that_warmed_up_are_counted_and_their_time_is_the_measurements
 @pytest.fixture
 def broken(make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
     """Of one whose logits are no numbers, under two loads."""
-    monkeypatch.setattr(measuring, "BATCHES", (8,))
-    monkeypatch.setattr(measuring, "CLIENTS", (1,))
+    monkeypatch.setattr(under_load, "BATCHES", (8,))
+    monkeypatch.setattr(under_load, "CLIENTS", (1,))
     folder = make_fake("nan")
     (folder / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
     artifact = open_artifact(str(folder))

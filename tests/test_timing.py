@@ -116,7 +116,8 @@ def test_a_clock_that_goes_backwards_ends_the_run() -> None:
 def test_nothing_that_times_reads_the_time_of_day() -> None:
     """`time.time` and `datetime.now` are set while a run goes on; perf_counter and monotonic are not."""
     package = Path(__file__).parent.parent / "phi4bench"
-    own = ["timing", "traffic", "run/child", "run/timed_child", "run/timing_worker", "run/measuring", "run/progress"]
+    run = ["child", "timed_cases", "timed_child", "timing_worker", "measuring", "under_load", "progress"]
+    own = ["timing", "traffic", *(f"run/{name}" for name in run)]
     for path in [*(package / f"{name}.py" for name in own), *(package / "backends").glob("*.py")]:
         named = {
             f"{node.value.id}.{node.attr}"

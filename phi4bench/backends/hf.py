@@ -1,30 +1,28 @@
 """Runs a Hugging Face folder greedily in transformers, in the precision in which its weights are stored.
 
-The one module that imports torch and transformers, and only when a model is opened. Weights are safetensors, and a
-repository's own code is never run. Many rows decode together, padded on the left; each prompt is read on its own,
+It and `padded_rows` alone import torch and transformers, and only when a model is opened. Weights are safetensors, and
+a repository's own code is never run. Many rows decode together, padded on the left; each prompt is read on its own,
 after the prefix that it shares, which is computed once. The order of tokens is `lane`'s, as in the ONNX backend.
 """
 
 from __future__ import annotations
 
 import gc
-import inspect
 import os
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from phi4bench.artifacts.hf import EXTRA, HfFolder, read_hf
 from phi4bench.backends.base import Decoding, Reference
 from phi4bench.backends.forced import force_jobs
-from phi4bench.backends.kv import Array, PrefixStore, Rows
+from phi4bench.backends.kv import Rows
 from phi4bench.backends.lane import Job, OpenMask, decode_jobs, serve_jobs
 from phi4bench.backends.longrope import SwitchingRow
 from phi4bench.backends.masks import Masks
 from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, is_out_of_memory, with_fewer_rows
+from phi4bench.backends.padded_rows import PaddedRows
 from phi4bench.backends.parallel import handing_out
 from phi4bench.backends.providers import AUTO, BEST, OF_TORCH, Provider
 from phi4bench.backends.reader import PromptReader, Tokenizer
@@ -205,90 +203,6 @@ class HfBackend:
         free += cuda.memory_reserved(self._device) - cuda.memory_allocated(self._device)
         tokens = max(len(job.ids) for job in jobs) + max(job.cap for job in jobs)  # the longest beside each other
         return int(FREE_SHARE * free) // (CACHES * tokens * token_bytes(self._model))
-
-
-class PaddedRows:
-    """Rows that decode together: their keys and values end in one column, shorter ones begin with padding."""
-
-    def __init__(self, model: Any) -> None:
-        self._torch, self._transformers = _libraries()
-        self._model = model
-        takes = inspect.signature(model.forward).parameters
-        self._cache_argument = "cache" if "cache" in takes else "past_key_values"  # its name before transformers 5.24
-        self._past: list[tuple[Any, Any]] = []  # a layer's keys and values, each (rows, heads, tokens, size)
-        self._lengths: list[int] = []
-        self._prefixes: PrefixStore[list[tuple[Any, Any]]] = PrefixStore()
-
-    def enter(self, slot: int, ids: Array, shared: int) -> Array:
-        past: list[tuple[Any, Any]] = []
-        if shared:
-            past = self._prefixes.get(ids[:shared].tobytes(), lambda: self._read(ids[:shared], 0, [])[1])
-        logits, read = self._read(ids[shared:], shared, past)
-        with self._torch.inference_mode():
-            self._put(slot, read, len(ids))
-        return logits
-
-    def step(self, tokens: Sequence[int]) -> Array:
-        self._lengths = [length + 1 for length in self._lengths]
-        lengths = np.asarray(self._lengths)[:, None]
-        mask = (np.arange(lengths.max())[None] >= lengths.max() - lengths).astype(np.int64)
-        logits, self._past = self._forward(np.asarray(tokens, np.int64)[:, None], mask, lengths - 1, self._past)
-        return logits
-
-    def leave(self, slot: int) -> None:
-        with self._torch.inference_mode():
-            self._lengths[slot] = self._lengths[-1]
-            del self._lengths[-1]
-            width = max(self._lengths, default=0)
-            for at, pair in enumerate(self._past):
-                for tensor in pair:
-                    tensor[slot] = tensor[-1]
-                self._past[at] = tuple(tensor[:-1, :, tensor.shape[2] - width :] for tensor in pair)
-
-    def _read(self, ids: Array, start: int, past: list[tuple[Any, Any]]) -> tuple[Array, list[tuple[Any, Any]]]:
-        mask = np.ones((1, start + len(ids)), np.int64)
-        positions = np.arange(start, start + len(ids))[None]
-        logits, past = self._forward(ids[None], mask, positions, past)
-        return logits[0], past
-
-    def _put(self, slot: int, read: list[tuple[Any, Any]], length: int) -> None:
-        before = list(self._lengths)
-        self._lengths[slot : slot + 1] = [length]
-        width = max(self._lengths)
-        placed = []
-        for at, pair in enumerate(read):
-            both = []
-            for part, new in enumerate(pair):
-                whole = new.new_zeros((len(self._lengths), new.shape[1], width, new.shape[3]))
-                if before:
-                    old = self._past[at][part]
-                    kept = min(old.shape[2], width)
-                    whole[: len(before), :, width - kept :] = old[:, :, old.shape[2] - kept :]
-                whole[slot] = 0
-                whole[slot, :, width - length :] = new[0]
-                both.append(whole)
-            placed.append((both[0], both[1]))
-        self._past = placed
-
-    def _forward(
-        self, ids: Array, mask: Array, positions: Array, past: list[tuple[Any, Any]]
-    ) -> tuple[Array, list[tuple[Any, Any]]]:
-        """Logits (rows, vocabulary) at the last position, and the cache after it. `past` itself is not changed."""
-        torch, device = self._torch, self._model.device
-        with torch.inference_mode():
-            cache = self._transformers.DynamicCache()
-            for layer, (keys, values) in enumerate(past):
-                cache.update(keys, values, layer)
-            out = self._model(
-                input_ids=torch.as_tensor(ids, device=device),
-                attention_mask=torch.as_tensor(mask, device=device),
-                position_ids=torch.as_tensor(positions, device=device),
-                **{self._cache_argument: cache},
-                use_cache=True,
-                logits_to_keep=1,
-            )
-            logits: Array = out.logits[:, -1].float().cpu().numpy()
-            return logits, [(layer.keys, layer.values) for layer in cache.layers]
 
 
 def load(folder: Path, config: HfFolder, name: str, precision: str, device: str) -> Any:

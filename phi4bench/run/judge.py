@@ -20,7 +20,7 @@ from phi4bench.printable import printable, wrapped
 from phi4bench.run.early import Early, uncompared
 from phi4bench.run.generation import Generation, Settings, generate, render, stored
 from phi4bench.run.judging import REGRESSION, Judgement, assess
-from phi4bench.run.measuring import Stopwatch, Wanted
+from phi4bench.run.measuring import Stopwatch
 from phi4bench.run.options import RunOptions
 from phi4bench.run.plan import Plan, Subject
 from phi4bench.run.progress import Progress
@@ -30,6 +30,7 @@ from phi4bench.run.scoring import measure
 from phi4bench.run.scratch import scratch_folder
 from phi4bench.run.sequential import Lookout
 from phi4bench.run.telling import devices_apart, header, made_line, run_by_line
+from phi4bench.run.timed_cases import Wanted
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Size, size_to_json
 from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, TIMED_GATES

@@ -5,55 +5,35 @@ What comes out is JSON that is stored with the run, so that its gates can be jud
 
 from __future__ import annotations
 
-import json
 import os
-import random
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from phi4bench.artifacts import Artifact
 from phi4bench.backends.providers import AUTO
 from phi4bench.cases import Case
-from phi4bench.counting import counted
-from phi4bench.datasets.sampling import sample
 from phi4bench.errors import ArtifactError, BackendError, CrashError, Phi4benchError
-from phi4bench.levels import Level, score
 from phi4bench.loads import JUDGED
 from phi4bench.printable import printable
-from phi4bench.run.generation import Settings, render
-from phi4bench.run.jobs import Setup, prompt_to_json
+from phi4bench.run.generation import Settings
+from phi4bench.run.jobs import Setup
 from phi4bench.run.plan import Subject
 from phi4bench.run.progress import Progress
-from phi4bench.run.timed_child import TimedChild
+from phi4bench.run.timed_cases import TimedCases, Wanted, different
+from phi4bench.run.timed_child import TimedChild, of_gpu
+from phi4bench.run.under_load import UnderLoad
 from phi4bench.targets import LATENCY_GATES, SPEEDUP_GATES, THROUGHPUT_GATES, TIMED_GATES
 from phi4bench.timing import device_of
-from phi4bench.transcripts import Completion, Finish
 
 WARM_UP = 10
 """Calls before the first that is timed: caches fill, threads start, clocks of the processor rise."""
 WARM_UP_SHARE = 0.25
 """Of a measurement's time, the most that they take; one is made at the least."""
 
-BATCHES = (1, 4, 8)
-"""Calls that the runtime works on at once."""
-CLIENTS = (1, 5, 10, 20)
-"""Callers that each wait for an answer, of a runtime set up for the most cases a second."""
-OPEN_SHARES = (0.5, 0.8)
-"""Of what the most clients were served: how much traffic comes by itself."""
 PAUSE_S = 0.1
 """Before each turn of two that take turns: a runtime's threads wait busily for more work for some time."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """How much is to be timed: calls one by one, pairs of calls, and the seconds that each measurement may take."""
-
-    calls: int = 300
-    pairs: int = 100
-    rate: float | None = None
-    seconds: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +66,7 @@ class Stopwatch:
             parts: list[tuple[Sequence[str], Callable[[TimedChild], dict[str, Any]]]] = [
                 ((*LATENCY_GATES, "slo.memory_gb", "slo.gpu_memory_gb"), self._latency),
                 (SPEEDUP_GATES, self._speedup),
-                (THROUGHPUT_GATES, self._loads),
+                (THROUGHPUT_GATES, UnderLoad(self._asked, self.progress, self.wanted, self._ends_all).measure),
             ]
             for names, part in parts:
                 asked = [name for name in names if name in gates]
@@ -120,6 +100,10 @@ class Stopwatch:
         """A call's latency is asked for: cases where prose is wanted have none."""
         return [case for case in self.cases if case.expected.calls]
 
+    @property
+    def _asked(self) -> TimedCases:
+        return TimedCases(self.artifact, self._calling, self.system_prompt, self.settings.decoding.mode, self.seed)
+
     def _why_not(self, artifact: Artifact) -> str:
         if artifact.format == "fake" and not (artifact.path / "pace.json").is_file():
             return f"{artifact.id} is a fake without a pace"
@@ -127,7 +111,7 @@ class Stopwatch:
 
     def _latency(self, child: TimedChild) -> dict[str, Any]:
         opened = child.ask("open", batch=1)
-        prompts = self._prompts(self.wanted.calls)
+        prompts = self._asked.prompts(self.wanted.calls)
         warm = self._warm_up(child, self.artifact, prompts, WARM_UP_SHARE)
         self.progress.start(f"{self.artifact.id} latency", len(prompts), 0)
         self.progress.update(0)
@@ -140,14 +124,14 @@ class Stopwatch:
             "runtime": opened["identity"],
             "latency": {
                 "calls": found["calls"],
-                "prompts": _different(prompts[: len(found["calls"])]),
+                "prompts": different(prompts[: len(found["calls"])]),
                 "warm_up": warm["done"],
                 "wanted": len(prompts),
                 "seconds": self.wanted.seconds,
             },
             "memory": {
                 "peak_rss_bytes": found["peak"],
-                **_of_gpu(found),
+                **of_gpu(found),
             },
         }
 
@@ -175,7 +159,7 @@ class Stopwatch:
 
     def _pairs(self, child: TimedChild, other: TimedChild, baseline: Artifact) -> dict[str, Any]:
         pairs: list[list[Any]] = []
-        prompts = self._prompts(self.wanted.pairs)
+        prompts = self._asked.prompts(self.wanted.pairs)
         opened = [child.ask("open", batch=1)["identity"], _open_baseline(other, baseline)["identity"]]
         here, there = map(device_of, opened)
         if here != there:
@@ -199,92 +183,12 @@ class Stopwatch:
         return {
             "pairs": pairs,
             "pairs_wanted": len(prompts),
-            "pair_prompts": _different(prompts[: len(pairs)]),
+            "pair_prompts": different(prompts[: len(pairs)]),
             "baseline": baseline.id,
             "baseline_notes": notes,
             "device": device_of(opened[0]),
             "runtime": opened[0],
         }
-
-    def _loads(self, child: TimedChild) -> dict[str, Any]:
-        """Closed loops of growing size, and open ones at shares of what the largest of them served.
-
-        Each that cannot be served is told by name with the reason, and the others go on. The first error of all where
-        none can be.
-        """
-        served = Served(child)
-        for size in BATCHES:
-            self._serve(served, f"batch {size}", size, size)
-        for clients in CLIENTS:
-            self._serve(served, counted(clients, "client"), None, clients)
-        if self.wanted.rate:
-            self._serve(served, f"open {self.wanted.rate:.3g}/s", None, 0, self.wanted.rate)
-        largest = counted(CLIENTS[-1], "client")
-        most = next((load for load in served.loads if load["name"] == largest), {"calls": ()})
-        span = max((call[1] for call in most["calls"]), default=0.0)
-        for share in OPEN_SHARES if not self.wanted.rate else ():
-            name = f"open, {100 * share:.0f}%"
-            if span:
-                self._serve(served, name, None, 0, share * len(most["calls"]) / span)
-            else:
-                served.failed[name] = f"what {largest} are served is not known"
-        if served.first_error and not served.loads:
-            raise served.first_error
-        runtime = served.runtime
-        return {
-            "loads": served.loads,
-            "failed_loads": served.failed,
-            "device": device_of(runtime),
-            "load_runtime": runtime,
-        }
-
-    def _serve(self, served: Served, name: str, batch: int | None, clients: int, rate: float | None = None) -> None:
-        try:
-            served.loads.append(self._load(served.child, name, served.open(batch), clients, rate))
-        except (BackendError, ArtifactError) as error:
-            if self._ends_all(error):
-                raise
-            served.fail(name, error)
-
-    def _load(
-        self, child: TimedChild, name: str, opened: Mapping[str, Any], clients: int, rate: float | None = None
-    ) -> dict[str, Any]:
-        count = max(self.wanted.calls, 10 * clients)
-        cases, prompts = self._chosen(count), self._prompts(count)
-        self.progress.start(f"{self.artifact.id} {name}", count, 0)
-        self.progress.update(0)
-        found = child.ask(
-            "load",
-            self.progress.update,
-            prompts=prompts,
-            seconds=self.wanted.seconds / 4,  # there are nine of them
-            clients=clients,
-            rate=rate,
-            seed=self.seed,
-        )
-        self.progress.update(len(found["calls"]))
-        self.progress.finish()
-        identity = opened["identity"]
-        set_up = identity.get("lanes", 1) * identity["rows"] if "rows" in identity else None
-        return {
-            "name": name,
-            "clients": clients,
-            "rate": rate,
-            "rows": found["rows"] or set_up,
-            "stopped_s": found["stopped_s"],
-            **_of_gpu(found),
-            "wanted": count,
-            "notes": found["notes"],
-            "prompts": _different(prompts[call[0]] for call in found["calls"]),
-            "calls": [
-                [arrived, finished, tokens, self._is_right(cases[index], text, how)]
-                for index, arrived, finished, tokens, text, how in found["calls"]
-            ],
-        }
-
-    def _is_right(self, case: Case, text: str, how: Finish) -> bool:
-        made = Completion(text, finish=how)
-        return score(case, made, self.artifact.dialect).level >= Level.RIGHT_PARAMETERS
 
     def _turn(self, child: TimedChild, prompt: Any) -> tuple[float, float | None]:
         """One call, alone on the machine: (whole, each token after the first), in ms."""
@@ -292,50 +196,6 @@ class Stopwatch:
             time.sleep(PAUSE_S)
         [[total, _, token, *_]] = child.ask("latency", prompts=[prompt], seconds=self.wanted.seconds)["calls"]
         return total, token
-
-    def _prompts(self, count: int) -> list[Any]:
-        """What is sent for `_chosen`, as JSON."""
-        items = render(self.artifact, self._chosen(count), self.system_prompt, self.settings.decoding.mode)
-        return [prompt_to_json(item.prompt) for item in items]
-
-    def _chosen(self, count: int) -> list[Case]:
-        """So many cases that expect a call: a stratified sample, begun again where it is shorter."""
-        chosen = list(sample(self._calling, min(count, len(self._calling)), self.seed))
-        random.Random(self.seed).shuffle(chosen)  # noqa: S311 - so that a run cut short has calls of every kind
-        return [chosen[at % len(chosen)] for at in range(count)]
-
-
-@dataclass
-class Served:
-    """The loads of one child so far, and of which `batch` it is open. `failed`: by load, why it was not served."""
-
-    child: TimedChild
-    loads: list[dict[str, Any]] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    runtime: Mapping[str, Any] = field(default_factory=dict)
-    first_error: BackendError | ArtifactError | None = None
-    _opened: dict[int | None, dict[str, Any] | BackendError | ArtifactError] = field(default_factory=dict)
-
-    def open(self, batch: int | None) -> Mapping[str, Any]:
-        """As it is, or afresh after an error. What could not be opened once is not tried again."""
-        opened = self._opened.get(batch)
-        if opened is None:
-            self._opened = {one: found for one, found in self._opened.items() if isinstance(found, Exception)}
-            try:
-                opened = self.child.ask("open", batch=batch)
-            except (BackendError, ArtifactError) as error:
-                opened = error
-            self._opened[batch] = opened
-        if isinstance(opened, Exception):
-            raise opened
-        self.runtime = opened["identity"]
-        return opened
-
-    def fail(self, name: str, error: BackendError | ArtifactError) -> None:
-        """The child has ended with it."""
-        self.failed[name] = printable(str(error), 300)
-        self.first_error = self.first_error or error
-        self._opened = {batch: found for batch, found in self._opened.items() if isinstance(found, Exception)}
 
 
 def _open_baseline(child: TimedChild, baseline: Artifact) -> dict[str, Any]:
@@ -348,15 +208,6 @@ def _open_baseline(child: TimedChild, baseline: Artifact) -> dict[str, Any]:
 
 def _untimed(baseline: Artifact, error: Phi4benchError) -> BackendError:
     return BackendError(f"the baseline {baseline.id} cannot be timed: {error.what}", error.hint)
-
-
-def _of_gpu(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: found[name] for name in ("gpu_bytes", "gpu_by_all", "gpu_utilisation")}
-
-
-def _different(prompts: Iterable[Any]) -> int:
-    """How many of them are not alike. `prompts`: as JSON."""
-    return len({json.dumps(prompt) for prompt in prompts})
 
 
 def _load() -> float | None:

@@ -9,7 +9,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -110,3 +110,8 @@ class TimedChild:
         how = f"was ended by {signal_name(-code)}" if code < 0 else f"stopped with exit status {code}"
         kind = CrashError if code < 0 else BackendError
         return kind(f"{self._name}: the process that timed it {how}", "run it again; or fewer at once")
+
+
+def of_gpu(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a result, what it tells of the GPU's memory and work."""
+    return {name: found[name] for name in ("gpu_bytes", "gpu_by_all", "gpu_utilisation")}

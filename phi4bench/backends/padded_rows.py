@@ -1,0 +1,98 @@
+"""Rows of a transformers model that decode together, padded on the left. The cache is made anew at every step."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from phi4bench.backends.kv import Array, PrefixStore
+
+
+class PaddedRows:
+    """Rows that decode together: their keys and values end in one column, shorter ones begin with padding."""
+
+    def __init__(self, model: Any) -> None:
+        import torch  # by now the model's own libraries are loaded
+        from transformers import DynamicCache
+
+        self._torch, self._new_cache = torch, DynamicCache
+        self._model = model
+        takes = inspect.signature(model.forward).parameters
+        self._cache_argument = "cache" if "cache" in takes else "past_key_values"  # its name before transformers 5.24
+        self._past: list[tuple[Any, Any]] = []  # a layer's keys and values, each (rows, heads, tokens, size)
+        self._lengths: list[int] = []
+        self._prefixes: PrefixStore[list[tuple[Any, Any]]] = PrefixStore()
+
+    def enter(self, slot: int, ids: Array, shared: int) -> Array:
+        past: list[tuple[Any, Any]] = []
+        if shared:
+            past = self._prefixes.get(ids[:shared].tobytes(), lambda: self._read(ids[:shared], 0, [])[1])
+        logits, read = self._read(ids[shared:], shared, past)
+        with self._torch.inference_mode():
+            self._put(slot, read, len(ids))
+        return logits
+
+    def step(self, tokens: Sequence[int]) -> Array:
+        self._lengths = [length + 1 for length in self._lengths]
+        lengths = np.asarray(self._lengths)[:, None]
+        mask = (np.arange(lengths.max())[None] >= lengths.max() - lengths).astype(np.int64)
+        logits, self._past = self._forward(np.asarray(tokens, np.int64)[:, None], mask, lengths - 1, self._past)
+        return logits
+
+    def leave(self, slot: int) -> None:
+        with self._torch.inference_mode():
+            self._lengths[slot] = self._lengths[-1]
+            del self._lengths[-1]
+            width = max(self._lengths, default=0)
+            for at, pair in enumerate(self._past):
+                for tensor in pair:
+                    tensor[slot] = tensor[-1]
+                self._past[at] = tuple(tensor[:-1, :, tensor.shape[2] - width :] for tensor in pair)
+
+    def _read(self, ids: Array, start: int, past: list[tuple[Any, Any]]) -> tuple[Array, list[tuple[Any, Any]]]:
+        mask = np.ones((1, start + len(ids)), np.int64)
+        positions = np.arange(start, start + len(ids))[None]
+        logits, past = self._forward(ids[None], mask, positions, past)
+        return logits[0], past
+
+    def _put(self, slot: int, read: list[tuple[Any, Any]], length: int) -> None:
+        before = list(self._lengths)
+        self._lengths[slot : slot + 1] = [length]
+        width = max(self._lengths)
+        placed = []
+        for at, pair in enumerate(read):
+            both = []
+            for part, new in enumerate(pair):
+                whole = new.new_zeros((len(self._lengths), new.shape[1], width, new.shape[3]))
+                if before:
+                    old = self._past[at][part]
+                    kept = min(old.shape[2], width)
+                    whole[: len(before), :, width - kept :] = old[:, :, old.shape[2] - kept :]
+                whole[slot] = 0
+                whole[slot, :, width - length :] = new[0]
+                both.append(whole)
+            placed.append((both[0], both[1]))
+        self._past = placed
+
+    def _forward(
+        self, ids: Array, mask: Array, positions: Array, past: list[tuple[Any, Any]]
+    ) -> tuple[Array, list[tuple[Any, Any]]]:
+        """Logits (rows, vocabulary) at the last position, and the cache after it. `past` itself is not changed."""
+        torch, device = self._torch, self._model.device
+        with torch.inference_mode():
+            cache = self._new_cache()
+            for layer, (keys, values) in enumerate(past):
+                cache.update(keys, values, layer)
+            out = self._model(
+                input_ids=torch.as_tensor(ids, device=device),
+                attention_mask=torch.as_tensor(mask, device=device),
+                position_ids=torch.as_tensor(positions, device=device),
+                **{self._cache_argument: cache},
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            logits: Array = out.logits[:, -1].float().cpu().numpy()
+            return logits, [(layer.keys, layer.values) for layer in cache.layers]
