@@ -2,7 +2,8 @@
 
 A percentile is judged by its bounds and not by its point: it passes where the upper one is within the target, fails
 where the lower one is not, and is INCONCLUSIVE between, or where too few calls were timed for an upper bound to exist.
-The bounds take the calls for independent draws, which calls on a machine with other work are not quite.
+The bounds take calls of different prompts for independent draws, which on a machine with other work they are not quite;
+of a prompt that is sent again they expect nothing new.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from phi4bench.counting import counted
 from phi4bench.gates import GateResult, Outcome
@@ -18,6 +19,7 @@ from phi4bench.loads import JUDGED, Load, judge_loads, loads_from_json
 from phi4bench.stats import Interval, fewest_for_quantile, quantile, quantile_interval
 from phi4bench.targets import LATENCIES, LATENCY_GATES, PERCENTILES, SLO_GATES, SPEEDUP_GATES, Targets
 
+Timed = TypeVar("Timed")
 GB = 1e9
 
 
@@ -54,6 +56,11 @@ class Latency:
     def different(self) -> int:
         """Calls that had a prompt of their own: a prompt that is sent again is no new draw from all prompts."""
         return len(self.calls) if self.prompts is None else self.prompts
+
+    def bounds(self, name: str, share: float, alpha: float) -> Interval:
+        """Of one of `LATENCIES`, over its whole rounds."""
+        calls, rounds = whole_rounds(self.calls, self.different)
+        return _bounds(values_of(replace(self, calls=tuple(calls)), name), rounds, share, alpha)
 
 
 @dataclass(frozen=True)
@@ -121,15 +128,32 @@ def values_of(latency: Latency, name: str) -> list[float]:
     return sorted(time for time in times if time is not None)
 
 
-def spread(ordered: Sequence[float], alpha: float) -> Spread | None:
-    """`None` of nothing."""
+def whole_rounds(calls: Sequence[Timed], prompts: int) -> tuple[Sequence[Timed], int]:
+    """Calls in which each of so many different prompts was sent as often as any other, and how often that was.
+
+    Prompts are sent in turn and begun again, so that what is left out is a last round that was not finished.
+    """
+    if not 0 < prompts < len(calls):
+        return calls, 1
+    rounds = len(calls) // prompts
+    return calls[: rounds * prompts], rounds
+
+
+def _bounds(ordered: Sequence[float], rounds: int, share: float, alpha: float) -> Interval:
+    """Of a quantile, by as many draws as there are prompts: one that is sent again tells nothing of others."""
+    return quantile_interval(ordered, share, alpha, math.ceil(len(ordered) / rounds))
+
+
+def spread(latency: Latency, name: str, alpha: float) -> Spread | None:
+    """Of one of `LATENCIES`; `None` where it applies to no call."""
+    ordered = values_of(latency, name)
     if not ordered:
         return None
     return Spread(
         len(ordered),
         math.fsum(ordered) / len(ordered) if math.isfinite(ordered[-1]) else math.inf,
         {name: quantile(ordered, share) for name, share in PERCENTILES.items()},
-        {name: quantile_interval(ordered, share, alpha) for name, share in PERCENTILES.items()},
+        {percentile: latency.bounds(name, share, alpha) for percentile, share in PERCENTILES.items()},
     )
 
 
@@ -138,12 +162,10 @@ def judge_slo(found: Slo, targets: Targets, precision: str = "") -> dict[str, Ga
     results = {}
     for name in LATENCIES if found.latency else ():
         assert found.latency is not None
-        ordered = values_of(found.latency, name)
-        for percentile, share in PERCENTILES.items():
-            if ordered:
-                gate = f"slo.{name}_{percentile}_ms"
-                figure = _figure(gate, targets, precision, found)
-                results[gate] = _judge_percentile(gate, found.latency, ordered, share, figure, targets)
+        for percentile, share in PERCENTILES.items() if values_of(found.latency, name) else ():
+            gate = f"slo.{name}_{percentile}_ms"
+            figure = _figure(gate, targets, precision, found)
+            results[gate] = _judge_percentile(gate, found.latency, name, share, figure, targets)
     if found.memory:
         amounts = {"slo.memory_gb": found.memory.peak_rss_bytes, "slo.gpu_memory_gb": found.memory.gpu_bytes}
         for gate, amount in amounts.items():
@@ -176,7 +198,9 @@ def exempt_speedups(found: Slo | None, targets: Targets) -> frozenset[str]:
 def _judge_speedup(name: str, found: Slo, targets: Targets, precision: str) -> GateResult:
     """The median of the pairs' ratios, by its bounds: what else the machine does weighs on both halves of a pair."""
     ordered, figure = speedups(found.pairs, name), _figure(name, targets, precision, found)
-    ends, point = quantile_interval(ordered, 0.5, targets.alpha), quantile(ordered, 0.5)
+    prompts = len(found.pairs) if found.pair_prompts is None else found.pair_prompts
+    pairs, rounds = whole_rounds(found.pairs, prompts)
+    ends, point = _bounds(speedups(pairs, name), rounds, 0.5, targets.alpha), quantile(ordered, 0.5)
     outcome, reason = None, ""
     if figure is not None and name in exempt_speedups(found, targets):
         target = targets.gate(name)
@@ -190,7 +214,6 @@ def _judge_speedup(name: str, found: Slo, targets: Targets, precision: str) -> G
     if figure is not None:
         fewest = fewest_for_quantile(0.5, targets.alpha)
         shown = f"{point:.2f} times as fast ({ends.low:.2f} to {ends.high:.2f})"
-        prompts = len(found.pairs) if found.pair_prompts is None else found.pair_prompts
         if len(ordered) < fewest:
             outcome = Outcome.INCONCLUSIVE
             reason = (
@@ -208,7 +231,8 @@ def _judge_speedup(name: str, found: Slo, targets: Targets, precision: str) -> G
             outcome, reason = Outcome.FAIL, f"{shown}, but should be at least {figure:g}"
         else:
             outcome = Outcome.INCONCLUSIVE
-            reason = f"{shown} lies on both sides of {figure:g}; {_more_pairs(found)} would decide it"
+            more = _more_prompts(prompts, len(found.pairs)) or _more_pairs(found)
+            reason = f"{shown} lies on both sides of {figure:g}; {more} would decide it"
     interval = ends if math.isfinite(ends.low) and math.isfinite(ends.high) else None
     count = len(ordered)
     return GateResult(name, 0, count, point, interval, figure, outcome, count, None, figure is not None, reason)
@@ -235,10 +259,11 @@ def _left_open(gate: GateResult) -> GateResult:
 
 
 def _judge_percentile(
-    name: str, timed: Latency, ordered: Sequence[float], share: float, figure: float | None, targets: Targets
+    name: str, timed: Latency, latency: str, share: float, figure: float | None, targets: Targets
 ) -> GateResult:
-    ends = quantile_interval(ordered, share, targets.alpha)
-    point = quantile(ordered, share)
+    """`latency`: one of `LATENCIES`, which applies to some call."""
+    ordered = values_of(timed, latency)
+    ends, point = timed.bounds(latency, share, targets.alpha), quantile(ordered, share)
     outcome, reason = None, ""
     if figure is not None:
         outcome, reason = _outcome(timed, len(ordered), point, ends, share, figure, targets)
@@ -260,7 +285,7 @@ def _outcome(
     timed: Latency, count: int, point: float, ends: Interval, share: float, figure: float, targets: Targets
 ) -> tuple[Outcome, str]:
     what, fewest = f"P{100 * share:g}", fewest_for_quantile(share, targets.alpha)
-    if ends.low > figure and timed.different >= fewest_for_quantile(round(1.0 - share, 9), targets.alpha):
+    if ends.low > figure:
         return Outcome.FAIL, f"{what} {_ms(point)} (at least {_ms(ends.low)}), but should be at most {figure:g} ms"
     if count < fewest:
         return Outcome.INCONCLUSIVE, (
@@ -273,7 +298,7 @@ def _outcome(
         return Outcome.PASS, ""
     return Outcome.INCONCLUSIVE, (
         f"{what} {_ms(point)} ({_ms(ends.low)} to {_ms(ends.high)}) lies on both sides of {figure:g} ms;"
-        f" {_more_calls(timed)} would decide it"
+        f" {_more_prompts(timed.different, len(timed.calls)) or _more_calls(timed)} would decide it"
     )
 
 
@@ -283,6 +308,11 @@ def _too_few_prompts(count: int, prompts: int, what: str, fewest: int, targets: 
         f" {100 * (1 - targets.alpha):g}% takes at least {fewest}: give {fewest} cases that expect a call (--cases,"
         " --limit), for a prompt that is sent again tells nothing of others"
     )
+
+
+def _more_prompts(prompts: int, calls: int) -> str:
+    """What would make the bounds narrower where prompts were sent again; empty where none was."""
+    return "more cases that expect a call (--cases, --limit)" if prompts < calls else ""
 
 
 def _more_calls(timed: Latency) -> str:

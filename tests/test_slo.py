@@ -21,6 +21,7 @@ from phi4bench.slo import (
     judge_slo,
     slo_from_json,
     speedups,
+    spread,
 )
 from phi4bench.targets import LATENCIES, parse_targets
 
@@ -84,6 +85,36 @@ class TestRepeatedPrompts:
     ) -> None:
         found = judge_slo(of_prompts(calls(*[100.0] * 300), prompts), targets(f"{gate} <= {figure}"))[gate]
         assert found.outcome is outcome
+
+    # Of 60 draws the upper bound on P95 is the largest: P(at most 58 below) = 1 - 0.95^60 - 60 x 0.05 x 0.95^59 = 0.81.
+    # Of 300 it would be the 292nd.
+    @pytest.mark.parametrize(
+        ("slow", "outcome"),
+        [
+            pytest.param(range(0, 300, 60), Outcome.INCONCLUSIVE, id="one-prompt-each-time"),
+            pytest.param(range(300, 310), Outcome.PASS, id="a-round-that-was-not-finished"),
+        ],
+    )
+    def test_bounds_are_of_as_many_draws_as_there_are_prompts(self, slow: range, outcome: Outcome) -> None:
+        found = of_prompts(calls(*(300.0 if at in slow else 100.0 for at in range(310))), 60)
+        gate = judge_slo(found, targets(f"{P95} <= 200"))[P95]
+        assert gate.outcome is outcome
+        assert ("more cases that expect a call (--cases, --limit) would" in gate.reason) is (
+            outcome is not Outcome.PASS
+        )
+        assert found.latency is not None
+        shown = spread(found.latency, "latency", 0.05)
+        assert shown is not None
+        assert shown.intervals["p95"].high == (100.0 if outcome is Outcome.PASS else 300.0)
+        assert gate.interval is None or gate.interval == shown.intervals["p95"]
+
+    def test_so_are_those_of_pairs(self) -> None:
+        # One prompt of five is slow, each time. Of 5 draws the bounds of the median are the outermost.
+        held, found = parse_targets(HELD, "ours"), pairs(*[2.0, 2.7, 2.7, 2.7, 2.7] * 4)
+        assert judge_slo(found, held, "int8")[DECODE].outcome is Outcome.PASS
+        again = judge_slo(replace(found, pair_prompts=5), held, "int8")[DECODE]
+        assert again.outcome is Outcome.INCONCLUSIVE
+        assert "more cases that expect a call" in again.reason
 
     def test_the_reason_names_the_cases_it_takes(self) -> None:
         gate = judge_slo(of_prompts(calls(*[1.0] * 300), 20), targets("slo.latency_p99_ms <= 200"))

@@ -56,6 +56,17 @@ def test_each_bound_holds_as_often_as_it_says_for_a_skewed_distribution() -> Non
     assert above + below > 0.02 * trials  # and not by being endless
 
 
+@pytest.mark.parametrize("share", [0.5, 0.95])
+@pytest.mark.parametrize("times", [2, 3, 7])
+def test_draws_that_stand_there_several_times_are_bounded_as_those_that_stand_there_once(
+    times: int, share: float
+) -> None:
+    once = [float(value) for value in range(100)]
+    again = [value for value in once for _ in range(times)]
+    assert quantile_interval(again, share, 0.05, independent=100) == quantile_interval(once, share, 0.05)
+    assert quantile_interval(again, 0.99, 0.05, independent=100).high == math.inf  # 299 are needed, and not values
+
+
 @pytest.mark.parametrize(("share", "value"), [(0.5, 10), (0.95, 19), (0.99, 20), (0.01, 1)])
 def test_a_quantile_is_the_value_that_so_many_do_not_exceed(share: float, value: int) -> None:
     assert quantile(list(range(1, 21)), share) == value

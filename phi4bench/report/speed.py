@@ -12,7 +12,7 @@ from phi4bench.gates import GateResult, Outcome
 from phi4bench.loads import JUDGED, costs, latency_limit, throughput
 from phi4bench.report.wording import percent, size
 from phi4bench.run.judging import Judgement
-from phi4bench.slo import spread, values_of
+from phi4bench.slo import Spread, spread
 from phi4bench.stats import Interval
 from phi4bench.targets import LATENCIES, PERCENTILES, SPEEDUP_GATES
 
@@ -53,7 +53,7 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
             "wanted": timed.calls_wanted,
             "warm_up": timed.warm_up,
             "seconds": timed.seconds,
-            **{name: _spread(values_of(timed, name), judgement.targets.alpha) for name in LATENCIES},
+            **{name: _spread(spread(timed, name, judgement.targets.alpha)) for name in LATENCIES},
         }
     if found.pairs:
         figures["speedup"] = {
@@ -216,8 +216,7 @@ def _gpu(memory: Mapping[str, Any]) -> str:
     return text
 
 
-def _spread(ordered: Sequence[float], alpha: float) -> dict[str, Any] | None:
-    found = spread(ordered, alpha)
+def _spread(found: Spread | None) -> dict[str, Any] | None:
     if found is None:
         return None
     figures: dict[str, Any] = {"count": found.count, "mean_ms": _finite(found.mean)}

@@ -34,13 +34,23 @@ def fewest_for_quantile(share: float, alpha: float) -> int:
     return count
 
 
-def quantile_interval(ordered: Sequence[float], share: float, alpha: float) -> Interval:
-    """Bounds of the quantile, each end on its own at one-sided 1 - alpha; infinite where the sample has no bound."""
-    below = _cumulative(len(ordered), share)
-    # The value at place r (from 1) is above the quantile where fewer than r draws lie below it.
-    high = next((ordered[r - 1] for r in range(1, len(ordered) + 1) if below[r - 1] >= 1.0 - alpha), math.inf)
-    low = next((ordered[r - 1] for r in range(len(ordered), 0, -1) if below[r - 1] <= alpha), -math.inf)
-    return Interval(low, high)
+def quantile_interval(ordered: Sequence[float], share: float, alpha: float, independent: int | None = None) -> Interval:
+    """Bounds of the quantile, each end on its own at one-sided 1 - alpha; infinite where the sample has no bound.
+
+    `independent`: how many of the values are draws of their own, each of them in there as often as any other; `None`:
+    all. Were all values of a draw alike, the bounds would be just those of the draws; else they are wider than need be.
+    """
+    count = len(ordered)
+    draws = count if independent is None else independent
+    below = _cumulative(draws, share)
+    # The draw at place r (from 1) is above the quantile where fewer than r draws lie below it. Of the values at its
+    # place the bounds take the outermost; -(-a // b) rounds up.
+    above = next((r for r in range(1, draws + 1) if below[r - 1] >= 1.0 - alpha), None)
+    under = next((r for r in range(draws, 0, -1) if below[r - 1] <= alpha), None)
+    return Interval(
+        -math.inf if under is None else ordered[(under - 1) * count // draws],
+        math.inf if above is None else ordered[-(-above * count // draws) - 1],
+    )
 
 
 def mean_interval(values: Sequence[float], alpha: float) -> Interval | None:
