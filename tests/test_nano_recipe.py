@@ -184,7 +184,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint(encoder, tools, tmp_path: Path
 
 def test_the_builders_file_has_pytorchs_logits(encoder, tools, tmp_path: Path):
     pytest.importorskip("onnxruntime_genai", reason="needs the `train` extra")
-    from trainers.nano.__main__ import export
+    from trainers.nano.steps import export
 
     shape = replace(TINY, hidden=64, ffn=96, heads=2, kv_heads=1)
     model = new_model(shape, encoder.end)

@@ -7,22 +7,16 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from errno import EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from phi4bench.errors import Phi4benchError, UsageError
+from phi4bench.errors import UsageError
 from phi4bench.printable import printable
-from trainers.disk import is_full
-from trainers.faults import SharedError
+from trainers.ending import BROKE_EXIT, Parser, ended
 from trainers.ranks import is_first, processes
 
-USAGE_EXIT = 4
-BROKE_EXIT = 3
-INTERRUPTED_EXIT = 130
-_PLACES = (EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS)
-"""Errors of a path that the user named."""
 _KEPT = {
     "sft": "the last whole checkpoint",
     "sweep": "each trial up to its last whole checkpoint",
@@ -36,47 +30,27 @@ _EPILOG = (
 )
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse, with one line for what is wrong and the exit code that stands for it."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(USAGE_EXIT, f"{self.prog}: {message} (--help lists what there is)\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. A fault of the user's is told in a line, without a traceback."""
     options = build().parse_args(arguments)
-    first = True
-    try:
-        first = is_first()
+
+    def work() -> object:
+        is_first()  # raises where a launcher did not set it rightly
         if processes() > 1 and options.command != "sft":
             raise UsageError(f"{options.command} is work for one process, not {processes()}", "launch sft alone")
         _fetch_no_kernels()
         carry_out: Callable[[argparse.Namespace], object] = options.carry_out
-        code = carry_out(options)
-        return code if isinstance(code, int) else 0
-    except Phi4benchError as error:
-        lines = "\n".join(printable(line) for line in str(error).split("\n"))
-        if first or not isinstance(error, (UsageError, SharedError)):
-            sys.stderr.write(f"trainers {options.command}: {lines}\n")
-        return USAGE_EXIT if isinstance(error, UsageError) else BROKE_EXIT
-    except KeyboardInterrupt:
-        if first:
-            kept = _KEPT.get(options.command, "every finished file")
-            told = f"interrupted; {kept} is kept, and the same command goes on"
-            sys.stderr.write(f"\ntrainers {options.command}: {told}\n")  # a progress bar may stand on the line
-        return INTERRUPTED_EXIT
-    except Exception as error:  # safetensors has an error of its own for a full disk
-        full = is_full(error)
-        if full is not None:
-            told = f"{full} ({printable(str(error), 120)}); make room, and run the same command again"
-            sys.stderr.write(f"trainers {options.command}: {told}\n")
-            return BROKE_EXIT
-        if isinstance(error, OSError) and error.errno in _PLACES:
-            told = f"'{printable(str(error.filename), 200)}' cannot be used ({error.strerror})"
-            sys.stderr.write(f"trainers {options.command}: {told}\n")
-            return USAGE_EXIT
-        raise
+        return carry_out(options)
+
+    kept = _KEPT.get(options.command, "every finished file")
+    return ended(f"trainers {options.command}", work, kept, _speaks)
+
+
+def _speaks() -> bool:
+    """Whether this process tells what all of a launch meet. One whose number is no number tells of that."""
+    with suppress(UsageError):
+        return is_first()
+    return True
 
 
 def _fetch_no_kernels() -> None:
@@ -88,7 +62,7 @@ def _fetch_no_kernels() -> None:
 
 
 def build() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m trainers", description=__doc__, epilog=_EPILOG)
+    parser = Parser(prog="python -m trainers", description=__doc__, epilog=_EPILOG)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     data = commands.add_parser("data", help="write generated training examples", epilog=_EPILOG)

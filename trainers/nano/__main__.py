@@ -5,153 +5,20 @@
 
 from __future__ import annotations
 
-import argparse
-import itertools
-import json
-import shutil
 import sys
-from dataclasses import asdict, fields
-from pathlib import Path
 
-from phi4bench.artifacts import open_artifact
-from phi4bench.backends.tokens import PromptTokenizer
-from phi4bench.datasets.toolsets import Toolsets
-from phi4bench.dialects import Dialect, dialect_named
-from phi4bench.errors import Phi4benchError
-from phi4bench.tools import Tool
-from trainers import export as exporter
-from trainers.__main__ import INTERRUPTED_EXIT
-from trainers.faults import TrainingError
-from trainers.nano import card, tables, workers
-from trainers.nano import tokenizer as tokenizers
-from trainers.nano.batches import Encoder, Mix, Source, batches, general_calls, six_tools
-from trainers.nano.train import Recipe, train
-
-TEXTS = 12_000
-"""Examples that a tokenizer is built from."""
+from trainers.ending import ended
+from trainers.nano.workers import is_first
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m trainers.nano", description=__doc__)
-    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
-    for name in ("tokenizer", "train", "export", "card", "all", "base"):
-        step = steps.add_parser(name)
-        step.add_argument(
-            "--out", type=Path, default=Path("runs/nano"), help="the run's folder (checkpoints, logs, artifacts)"
-        )
-        step.add_argument(
-            "--into", type=Path, help="also copy the artifacts here, as nano-hf, nano-fp32, nano-int8, nano-int4"
-        )
-        for field in fields(Recipe):
-            kind = type(field.default)
-            step.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
-    tables.options(steps.add_parser("tables", help="fine-tune nano-base for the six tools, and judge what comes out"))
-    return parser
+def main() -> int:
+    def work() -> object:
+        from trainers.nano.steps import run  # torch comes with it, and Ctrl-C while it comes
 
+        return run(__doc__)
 
-def main() -> None:
-    options = vars(arguments().parse_args())
-    step, out = options.pop("step"), options.pop("out")
-    if step == "tables":
-        tables.make(out=out, **options)
-        return
-    into = options.pop("into")
-    recipe = Recipe(**options)
-    dialect = dialect_named("tool_use")
-    tools = Toolsets()("claude_code")
-    out.mkdir(parents=True, exist_ok=True)
-    used = out / "recipe.json"
-    if step in ("export", "card") and used.exists():
-        recipe = Recipe(**json.loads(used.read_text(encoding="utf-8")))
-    used.write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
-    if not (out / "tokenizer" / "tokenizer.json").exists():
-        new_tokenizer(recipe, dialect, None if step == "base" else tools, out / "tokenizer")
-    encoder = Encoder.of(dialect, PromptTokenizer.from_folder(out / "tokenizer"))
-    if step in ("train", "all", "base"):
-        if recipe.workers > 1 and not workers.is_member():
-            workers.start(["base" if step == "base" else "train", *sys.argv[2:]], recipe.workers, out)
-        elif step == "base":
-            train_here(recipe, encoder, general_calls(encoder, Mix()), out, "nano-base")
-        else:
-            train_here(recipe, encoder, six_tools(encoder, tools, Mix()), out, "nano-hf")
-    if step in ("export", "all"):
-        export(out, recipe, encoder, tools)
-        if into is not None:
-            for folder in sorted(out.glob("nano-*")):
-                shutil.copytree(folder, into / folder.name, dirs_exist_ok=True)
-    if step in ("card", "all") and into is not None:
-        (into / "README.md").write_text(card.write(into, out), encoding="utf-8")
-
-
-def new_tokenizer(recipe: Recipe, dialect: Dialect, tools: tuple[Tool, ...] | None, folder: Path) -> None:
-    """Built from generated text, of general calls without `tools`; of a run that goes on from a model, that model's."""
-    if recipe.start:
-        folder.mkdir(exist_ok=True)
-        for name in tokenizers.FILES:
-            shutil.copy(Path(recipe.start) / name, folder / name)
-        return
-    if tools is None:
-        texts = tokenizers.general_corpus(dialect, TEXTS, recipe.seed)
-    else:
-        texts = tokenizers.corpus(dialect, tools, TEXTS, recipe.seed)
-    tokenizers.save(tokenizers.build(dialect, texts, recipe.vocabulary), folder)
-
-
-def train_here(recipe: Recipe, encoder: Encoder, source: Source, out: Path, name: str) -> None:
-    """Train in this process, alone or as one of the workers; the first of them saves `out/NAME` in bf16."""
-    import torch
-
-    model = train(recipe, encoder, source, out)
-    if workers.is_first():
-        model.to(torch.bfloat16).save_pretrained(out / name)
-        for file in (out / "tokenizer").iterdir():
-            shutil.copy(file, out / name / file.name)
-        exporter.write_manifest(out / name, name=name, format="hf", precision="bf16", **told(recipe, encoder))
-
-
-def told(recipe: Recipe, encoder: Encoder) -> dict[str, object]:
-    """What every manifest of a run says."""
-    return {
-        "dialect": encoder.dialect.name,
-        "recipe": {"command": "python -m trainers.nano", **asdict(recipe)},
-    }
-
-
-def export(out: Path, recipe: Recipe, encoder: Encoder, tools: tuple[Tool, ...]) -> None:
-    """`out/nano-hf` to `out/nano-{fp32,int8,int4}`, each compared with PyTorch; results in `out/export.json`."""
-    import torch
-
-    hf = out / "nano-hf"
-    source = six_tools(encoder, tools, Mix(echo_share=0.0))
-    stream = batches(encoder, source, recipe.seed + 1, pool=64, tokens=1)
-    prompts = [torch.cat([batch.system, batch.ids[0]]).tolist() for batch in itertools.islice(stream, 40)]
-    base = told(recipe, encoder)
-    exporter.write_manifest(hf, name="nano-hf", format="hf", precision="bf16", **base)
-    parent: dict[str, object] = {}
-    results = []
-    for precision in exporter.PRECISIONS:
-        folder = out / f"nano-{precision}"
-        shutil.rmtree(folder, ignore_errors=True)
-        exporter.run_builder(hf, folder, precision)
-        agreement = exporter.compare(hf, folder / "model.onnx", precision, prompts)
-        print(f"nano-{precision}: {agreement}")
-        if precision == "fp32" and agreement.max_difference > 1e-3:
-            raise TrainingError(
-                f"nano-fp32 differs from PyTorch by {agreement.max_difference:.3g} in the logits; nothing is shipped"
-            )
-        results.append(asdict(agreement))
-        exporter.write_manifest(folder, name=folder.name, format="onnx", precision=precision, **parent, **base)
-        if precision == "fp32":
-            parent = {"parent": {"path": "../nano-fp32", "sha256": open_artifact(str(folder)).weights_sha256}}
-    (out / "export.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    return ended("trainers.nano", work, "the last checkpoint", is_first)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Phi4benchError as error:
-        sys.exit(f"trainers.nano: {error}")
-    except KeyboardInterrupt:
-        if workers.is_first():
-            sys.stderr.write("trainers.nano: interrupted; the last checkpoint is kept, and the same command goes on\n")
-        sys.exit(INTERRUPTED_EXIT)
+    sys.exit(main())

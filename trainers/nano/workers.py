@@ -13,9 +13,10 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-import torch.distributed
+if TYPE_CHECKING:
+    import torch
 
 RANK, WORKERS, MEETING = "PHI4BENCH_NANO_RANK", "PHI4BENCH_NANO_WORKERS", "PHI4BENCH_NANO_MEETING"
 
@@ -31,6 +32,8 @@ class Crew:
         """Average every gradient, and `number`, over the crew; returns the averaged number."""
         if self.size == 1:
             return number
+        import torch
+
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         *totals, spent = self.summed([*gradients, torch.tensor([number])])
         for gradient, total in zip(gradients, totals, strict=True):
@@ -41,6 +44,8 @@ class Crew:
         """Each of `tensors` summed over the crew, in one exchange."""
         if self.size == 1:
             return list(tensors)
+        import torch.distributed
+
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         torch.distributed.all_reduce(flat)
         parts = flat.split([tensor.numel() for tensor in tensors])
@@ -51,6 +56,8 @@ def join() -> Crew:
     """The crew that this process was started for; a crew of one where it was started alone."""
     if RANK not in os.environ:
         return Crew()
+    import torch.distributed
+
     watch()
     crew = Crew(int(os.environ[RANK]), int(os.environ[WORKERS]))
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")

@@ -1,0 +1,78 @@
+"""How a command ends: Ctrl-C is one line and 130, even while a library is being imported."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kit import ROOT
+
+from trainers.ending import ended
+from trainers.faults import TrainingError
+
+TOLD = "interrupted; every file is kept, and the same command goes on"
+
+
+def of(work, speaks=True) -> int:
+    return ended("trainers try", work, "every file", lambda: speaks)
+
+
+def import_that_is_interrupted():
+    """As transformers imports: what goes wrong below is another error above."""
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt as stop:
+        raise ModuleNotFoundError("Could not import module 'Trainer'") from stop
+
+
+def test_ctrl_c_that_a_library_made_another_error_of_is_ctrl_c(capsys):
+    assert of(import_that_is_interrupted) == 130
+    assert capsys.readouterr().err == f"\ntrainers try: {TOLD}\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_fault_of_ours_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        of(lambda: 1 / 0)
+
+
+def test_one_process_of_a_launch_tells_of_ctrl_c_and_each_of_its_own_fault(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    def broken():
+        raise TrainingError("loss=nan")
+
+    assert (of(interrupted, speaks=False), of(broken, speaks=False)) == (130, 3)
+    assert capsys.readouterr().err == "trainers try: loss=nan\n"
+
+
+def test_where_ctrl_c_is_ignored_it_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert of(lambda: signal.raise_signal(signal.SIGINT)) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process there")
+def test_ctrl_c_while_nano_imports_torch_is_a_line(tmp_path: Path):
+    (tmp_path / "torch.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-m", "trainers.nano", "base", "--out", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+        cwd=tmp_path,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert done.returncode in (130, -signal.SIGINT)  # a shell makes 130 of both
+    assert done.stderr.split("\n", 2)[1:] == [
+        "trainers.nano: interrupted; the last checkpoint is kept, and the same command goes on", ""
+    ]  # fmt: skip

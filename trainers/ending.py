@@ -1,0 +1,94 @@
+"""How a command ends: its exit code, and one line for what went wrong or for Ctrl-C, without a traceback. No torch."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from errno import EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS
+from typing import Any, NoReturn
+
+from phi4bench.errors import Phi4benchError, UsageError
+from phi4bench.printable import printable
+from trainers.disk import is_full
+from trainers.faults import SharedError
+
+USAGE_EXIT = 4
+BROKE_EXIT = 3
+INTERRUPTED_EXIT = 130
+_PLACES = (EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS)
+"""Errors of a path that the user named."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with one line for what is wrong and the exit code that stands for it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE_EXIT, f"{self.prog}: {message} (--help lists what there is)\n")
+
+
+def ended(name: str, work: Callable[[], object], kept: str, speaks: Callable[[], bool]) -> int:
+    """Do the work; returns its exit code. `name`: what each line begins with. `kept`: what Ctrl-C leaves.
+
+    `speaks`: whether this process tells what all processes of a launch meet at once.
+    """
+    with _interrupts() as interrupted:
+        try:
+            code = work()
+            return code if isinstance(code, int) else 0
+        except KeyboardInterrupt:
+            return _interrupted(name, kept, speaks)
+        except Exception as error:
+            if interrupted():
+                return _interrupted(name, kept, speaks)
+            told, code = _told(error)
+            if not told:
+                raise
+            if not isinstance(error, (UsageError, SharedError)) or speaks():
+                sys.stderr.write(f"{name}: {told}\n")
+            return code
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """What tells whether Ctrl-C was pressed: a library that is being imported may make another error of its exception,
+    as transformers does."""
+    pressed: list[int] = []
+
+    def press(number: int, _frame: Any) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    try:
+        ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not where it is ignored, as by nohup
+        if ours:
+            signal.signal(signal.SIGINT, press)
+    except ValueError:  # only the main thread may ask for signals
+        ours = False
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _interrupted(name: str, kept: str, speaks: Callable[[], bool]) -> int:
+    if speaks():
+        told = f"interrupted; {kept} is kept, and the same command goes on"
+        sys.stderr.write(f"\n{name}: {told}\n")  # a progress bar may stand on the line
+    return INTERRUPTED_EXIT
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """What to say of an error that a user can cause, and its exit code; no words of any other."""
+    if isinstance(error, Phi4benchError):
+        lines = "\n".join(printable(line) for line in str(error).split("\n"))
+        return lines, USAGE_EXIT if isinstance(error, UsageError) else BROKE_EXIT
+    full = is_full(error)  # safetensors has an error of its own for a full disk
+    if full is not None:
+        return f"{full} ({printable(str(error), 120)}); make room, and run the same command again", BROKE_EXIT
+    if isinstance(error, OSError) and error.errno in _PLACES:
+        return f"'{printable(str(error.filename), 200)}' cannot be used ({error.strerror})", USAGE_EXIT
+    return "", BROKE_EXIT
