@@ -1,0 +1,157 @@
+"""The search for the fewest matrices in 8 bits that pass the gate: what it keeps, and what it never does twice."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from kit import ROOT
+
+pytest.importorskip("onnx", reason="needs the `train` extra")
+pytest.importorskip("onnx_ir", reason="needs the `train` extra")
+pytest.importorskip("onnxruntime")
+
+import onnx
+
+from phi4bench.errors import UsageError
+from trainers.faults import TrainingError
+from trainers.quantize import Plan, compare, matrices_of, open_source
+from trainers.search import Sensitivity, search, sensitivities, smallest
+from trainers.shape import make as make_shape
+from trainers.shape import shape_named
+
+FP32 = ROOT / "fixtures" / "models" / "nano-fp32"
+pytestmark = pytest.mark.filterwarnings("ignore")  # of onnxruntime's quantizers
+
+
+@pytest.mark.parametrize("least", [0, 1, 7, 12, 13])
+def test_the_search_finds_the_least_that_passes_and_halves_what_is_left(least):
+    asked = []
+
+    def passes(count):
+        asked.append(count)
+        return count >= least
+
+    assert smallest(12, passes) == (least if least <= 12 else None)
+    assert len(asked) <= 2 + 4  # both ends, then 2^4 > 12
+    assert len(asked) == len(set(asked))
+
+
+def test_the_most_sensitive_matrices_stay_in_8_bits(tmp_path: Path, monkeypatch):
+    source = open_source(FP32, samples=1)
+    names = [matrix.name for matrix in source.graph.matrices()]
+    order = [Sensitivity(name, 1.0, 0.5) for name in reversed(names)]
+    monkeypatch.setattr("trainers.search.sensitivities", lambda *_: order)
+    judged = []
+
+    def judge(folder):
+        judged.append(folder.name)
+        return 0 if int(folder.name.rpartition("-")[2]) >= 2 else 1
+
+    found = search(source, Plan(4), tmp_path, judge)
+    assert found.name == "mixed-2"
+    nodes = onnx.load(found / "model.onnx", load_external_data=False).graph.node
+    bits = {node.name: attribute.i for node in nodes if node.op_type == "MatMulNBits" for attribute in node.attribute
+            if attribute.name == "bits"}  # fmt: skip
+    assert sorted(name for name, width in bits.items() if width == 8) == sorted(f"{name}_Q8" for name in names[-2:])
+    assert len(bits) == len(names)
+    before = list(judged)
+    assert search(source, Plan(4), tmp_path, judge) == found
+    assert judged == before  # a search that goes on judges nothing twice
+
+
+def test_a_search_by_another_gate_judges_again_and_measures_nothing_again(tmp_path: Path, monkeypatch):
+    source = open_source(FP32, samples=1)
+    few = source.graph.matrices()[:1]
+    monkeypatch.setattr(type(source.graph), "matrices", lambda graph: few)
+    monkeypatch.setattr("trainers.search.make", lambda source, plan, folder, journal: folder)
+    measured, judged = [], []
+    monkeypatch.setattr("trainers.search.compare", lambda *given: (measured.append(given), compare(*given))[1])
+    search(source, Plan(4), tmp_path, lambda folder: 0, ["the-guide"])
+    with pytest.raises(TrainingError, match="promotes no mix"):
+        search(source, Plan(4), tmp_path, lambda folder: (judged.append(folder.name), 1)[1], ["a-strict-one"])
+    assert judged == ["mixed-0", "mixed-1"]
+    assert len(measured) == 1
+
+
+def test_a_search_on_other_conversations_is_refused(tmp_path: Path, monkeypatch):
+    source = open_source(FP32, samples=1)
+    few = source.graph.matrices()[:1]
+    monkeypatch.setattr(type(source.graph), "matrices", lambda graph: few)
+    monkeypatch.setattr("trainers.search.make", lambda source, plan, folder, journal: folder)
+    search(source, Plan(4), tmp_path, lambda folder: 0)
+    with pytest.raises(UsageError, match=r"search.json' is of another model, plan or conversations; name another"):
+        search(replace(source, prompts=[[1, 7, 9]]), Plan(4), tmp_path, lambda folder: 0)
+
+
+@pytest.fixture(scope="module")
+def untied(tmp_path_factory):
+    """An fp32 file whose embedding table is not the head's."""
+    (folder,) = make_shape(shape_named("nano", layers=1, tied=False), ["fp32"], tmp_path_factory.mktemp("untied"))
+    return open_source(folder, samples=1, scratch=folder.parent)
+
+
+def test_all_in_8_bits_is_all_of_it_the_embedding_table_too(untied, tmp_path: Path, monkeypatch):
+    names = [matrix.name for matrix in matrices_of(untied.graph, Plan(4))]
+    monkeypatch.setattr("trainers.search.sensitivities", lambda *_: [Sensitivity(name, 1.0, 0.5) for name in names])
+    assert names[-1] == "/model/embed_tokens/Gather"
+
+    def judge(folder):
+        return 0 if folder.name == f"mixed-{len(names)}" else 1
+
+    found = search(untied, Plan(4), tmp_path, judge)
+    nodes = onnx.load(found / "model.onnx", load_external_data=False).graph.node
+    bits = [(node.op_type, attribute.i) for node in nodes for attribute in node.attribute if attribute.name == "bits"]
+    assert set(bits) == {("MatMulNBits", 8), ("GatherBlockQuantized", 8)}
+
+
+def test_what_stays_in_8_bits_costs_most_for_its_bytes(untied, tmp_path: Path, monkeypatch):
+    matrices = matrices_of(untied.graph, Plan(4))
+    large = max(matrices, key=lambda one: one.shape[0] * one.shape[1])
+    known = [Sensitivity(one.name, 1.5 if one is large else 1.0, 0.5) for one in matrices]
+    small = min(matrices, key=lambda one: (one.shape[0] * one.shape[1], one.name))
+    assert sensitivities(untied, Plan(4), tmp_path, known, lambda one: None)[0].name == small.name
+
+
+def test_a_search_that_cannot_pass_says_so(tmp_path: Path, monkeypatch):
+    source = open_source(FP32, samples=1)
+    monkeypatch.setattr("trainers.search.sensitivities", lambda *_: [Sensitivity("/lm_head/MatMul", 1.0, 0.5)])
+    with pytest.raises(TrainingError, match="the gate promotes no mix of 4 and 8 bits"):
+        search(source, Plan(4), tmp_path, lambda folder: 10)
+
+
+def test_sensitivities_are_sorted_and_of_every_matrix(tmp_path: Path, monkeypatch):
+    source = open_source(FP32, samples=1)
+    few = source.graph.matrices()[:2]
+    monkeypatch.setattr(type(source.graph), "matrices", lambda graph: few)
+    kept: list[Sensitivity] = []
+    found = sensitivities(source, Plan(4), tmp_path / "scratch", (), kept.append)
+    assert {one.name for one in found} == {one.name for one in kept} == {matrix.name for matrix in few}
+    weights = {matrix.name: matrix.shape[0] * matrix.shape[1] for matrix in few}
+    costs = [one.kl / weights[one.name] for one in found]
+    assert costs[0] >= costs[1] > 0
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_a_search_that_was_stopped_measures_no_sensitivity_twice(tmp_path: Path, monkeypatch):
+    source = open_source(FP32, samples=1)
+    few = source.graph.matrices()[:2]
+    monkeypatch.setattr(type(source.graph), "matrices", lambda graph: few)
+    monkeypatch.setattr("trainers.search.make", lambda source, plan, folder, journal: folder)
+    compared = []
+
+    def stopped_at_the_second(model_file, source):
+        compared.append(model_file)
+        if len(compared) == 2:
+            raise KeyboardInterrupt
+        return compare(model_file, source)
+
+    monkeypatch.setattr("trainers.search.compare", stopped_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        search(source, Plan(4), tmp_path, lambda folder: 0)
+    search(source, Plan(4), tmp_path, lambda folder: 0)
+    assert len(compared) == 3  # the first, the second that was stopped, and that once more
+    held = json.loads((tmp_path / "search.json").read_text())
+    assert {one["name"] for one in held["sensitivities"]} == {matrix.name for matrix in few}
