@@ -11,10 +11,13 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+from phi4bench.artifacts.safetensors import tensors
+from phi4bench.errors import ArtifactError
 from trainers.batching import ByLength, by_length, padded
 from trainers.encoding import IGNORED
 from trainers.faults import SharedError
@@ -90,7 +93,7 @@ class Loop(Trainer):
         loss = super().training_step(*given, **named)
         self.sick += float(not torch.isfinite(loss))
         if self.sick and self.args.world_size == 1:
-            self._stop(f"loss={loss.item()}")
+            self._stop(f"loss={loss.item()}", self.state.global_step + 1)
         return loss
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
@@ -98,15 +101,15 @@ class Loop(Trainer):
         if self.args.world_size > 1:  # all stop together: one alone would leave the others waiting for it
             self.sick = float(self.accelerator.reduce(torch.tensor(self.sick, device=self.args.device), "sum"))
         if self.sick:
-            self._stop("loss=nan or inf")
+            self._stop("loss=nan or inf", self.state.global_step + 1)
         if norm is not None and not math.isfinite(float(norm)):
-            self._stop(f"gradient norm={float(norm)}")
+            self._stop(f"gradient norm={float(norm)}", self.state.global_step + 1)
         return norm
 
-    def _stop(self, what: str) -> None:
+    def _stop(self, what: str, step: int) -> None:
         kept = last_checkpoint(Path(self.args.output_dir))
         where = f"the last good checkpoint is {kept}" if kept else "no checkpoint had been saved"
-        raise SharedError(f"{what} at step {self.state.global_step + 1}; {where}", "lower --lr, or look at the data")
+        raise SharedError(f"{what} at step {step}; {where}", "lower --lr, or look at the data")
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Loss a supervised token, and the share of answers whose every token is the likeliest: greedy decoding says
@@ -120,6 +123,8 @@ class Loop(Trainer):
             if self.args.world_size > 1:
                 counts = self.accelerator.reduce(counts.to(self.args.device), "sum").cpu()
             loss, tokens, right = counts.tolist()
+            if not math.isfinite(loss):  # the weights of this step are not saved
+                self._stop(f"{name or 'validation_'}loss={loss}", self.state.global_step)
             metrics |= {f"eval_{name}loss": loss / tokens, f"eval_{name}accuracy": right / len(rows)}
         self.model.train(was)
         self.log(metrics)
@@ -164,12 +169,15 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 
 def is_whole(checkpoint: Path) -> bool:
+    """Whether all is there, and to its end: a power cut may leave the names of files whose last bytes never came."""
     try:
         json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        tensors(checkpoint / "adapter_model.safetensors")
+    except (OSError, ValueError, ArtifactError):
         return False
     held = all((checkpoint / name).is_file() for name in WHOLE)
-    return held and any((checkpoint / name).exists() for name in OPTIMIZERS)
+    archives = [path for ending in ("*.pt", "*.pth") for path in checkpoint.glob(ending)]  # torch's, of zip's form
+    return held and all(map(is_zipfile, archives)) and any((checkpoint / name).exists() for name in OPTIMIZERS)
 
 
 def made_by(checkpoint: Path) -> int:
@@ -229,11 +237,3 @@ def arguments(training: Training, folder: Path, device: str, bf16: bool, tracker
 def history_of(checkpoint: Path) -> list[Mapping[str, Any]]:
     state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     return list(state["log_history"])
-
-
-def best_of(checkpoint: Path) -> Path:
-    """The checkpoint with the lowest validation loss, as the newest one's state names it."""
-    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    step = state.get("best_global_step")
-    best = checkpoint.parent / f"checkpoint-{step}" if step else checkpoint
-    return best if is_whole(best) else checkpoint

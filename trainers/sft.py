@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from hashlib import sha256
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +24,7 @@ from trainers.base import Base, copy_tokenizer, open_base, read_json_file, speec
 from trainers.disk import room_for
 from trainers.engines import adapted, engine_of
 from trainers.explain import write_readme
-from trainers.faults import SharedError
+from trainers.faults import SharedError, TrainingError
 from trainers.prepare import Prepared, prepare
 from trainers.ranks import is_first, local_rank, processes, say, sharding, share_of
 from trainers.settings import FIELDS, Chosen, Training
@@ -172,6 +173,7 @@ def claim(
         "model": {"sha256": base.artifact.sha256, "weights_sha256": base.artifact.weights_sha256},
         "data": {"sha256": ready.sha256},
         "dialect_sha256": base.artifact.dialect.digest(),
+        "system_prompt_sha256": _digest(base.system_prompt),
     }
     if (out / SETTINGS).is_file():
         held = read_json_file(out / SETTINGS)
@@ -183,7 +185,8 @@ def claim(
             for name, value in asked["settings"].items()
             if (before := held.get("settings", {}).get(name, FIELDS[name].default)) != value
         ]
-        differs += [name for name in ("model", "data", "dialect_sha256") if theirs[name] != asked[name]]
+        others = ("model", "data", "dialect_sha256", "system_prompt_sha256")
+        differs += [name.removesuffix("_sha256") for name in others if theirs[name] != asked[name]]
         if not differs:
             return
         if (out / "adapter").exists() or any((out / "checkpoints").glob("checkpoint-*")):
@@ -215,6 +218,10 @@ def claim(
         },
     )
     write_readme(out)
+
+
+def _digest(text: str | None) -> str | None:
+    return None if text is None else sha256(text.encode()).hexdigest()
 
 
 def _train(base: Base, ready: Prepared, training: Training, out: Path, device: str, tracker: str) -> Path:
@@ -302,18 +309,22 @@ def _other_processes(last: Path) -> str:
 
 def _finish(base: Base, training: Training, out: Path, last: Path | None) -> Path:
     """The curves, their verdict, and the adapter that is kept. By one process alone."""
-    from trainers.loop import best_of, history_of
+    from trainers.loop import history_of, is_whole
 
     assert last is not None, "a finished run has saved its last step"
     points = overfitting.points_of(history_of(last))
     report = overfitting.judge(points)
+    best = last.with_name(f"checkpoint-{report.kept.step}")
+    if not is_whole(best):
+        what = f"'{printable(str(best), 200)}', which has the lowest validation loss, is not whole any more"
+        raise TrainingError(what, f"remove '{printable(str(last.parent), 200)}' to train again")
     write_json(out / "learning_curves.json", {"log": history_of(last)})
     write_json(out / "overfitting.json", report.to_json())
     overfitting.draw(points, out / "learning_curves.png")
     for line in report.lines():
         print(line)
     write_readme(out)
-    return _keep(best_of(last), base, training, out)
+    return _keep(best, base, training, out)
 
 
 def _ended(checkpoint: Path, training: Training, since_best: int) -> bool:
