@@ -237,6 +237,8 @@ def _confirmed(stated: Mapping[str, Any]) -> Iterator[str]:
     known = predicate["known_failures"]
     if known:
         yield f"known failures: {known_title(known)}"
+    for how in (predicate["slo"] or {}).get("crashed", ()):
+        yield printable(f"it broke while it was timed, which its targets do not ask for: {how}", 400)
     gates = counted(len(predicate["gates"]), "gate")
     yield f"verdict {predicate['verdict']}: {gates} by {names}, every number as stated"
 

@@ -1,4 +1,4 @@
-"""`phi4bench verify` on fidelity and size: measured once, they are judged again from what is stored."""
+"""`phi4bench verify` on fidelity, size and speed: measured once, they are judged again from what is stored."""
 
 from __future__ import annotations
 
@@ -115,3 +115,33 @@ class TestMeasuredGates:
         )
         (line,) = differences(promoted, capsys)
         assert line.startswith("promotion.json: predicate.gates.perplexity_ratio is missing, but the transcripts give ")
+
+
+CRASH = "int8: the process that timed it was ended by SIGSEGV"
+
+
+class TestSpeed:
+    def made(self, folder: Path, *crashed: str) -> Promoted:
+        promoted = Promoted(folder)
+        promoted.make(slo={"missing": {}, "crashed": list(crashed)})
+        schema = json.loads((schemas_dir() / "promotion.schema.json").read_text())
+        jsonschema.Draft202012Validator(schema).validate(promoted.data())
+        return promoted
+
+    def test_one_that_broke_while_it_was_timed_in_passing_says_so(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        promoted = self.made(tmp_path, CRASH)
+        assert promoted.data()["predicate"]["slo"] == {"crashed": [CRASH]}
+        assert main(promoted.arguments()) == 0
+        assert f"it broke while it was timed, which its targets do not ask for: {CRASH}" in capsys.readouterr().out
+        promoted.edit(lambda data: data["predicate"]["slo"]["crashed"].clear())
+        (line,) = differences(promoted, capsys)
+        assert line.startswith("promotion.json: predicate.slo.crashed")
+
+    def test_one_that_did_not_and_one_that_was_not_timed_are_told_apart(self, tmp_path: Path) -> None:
+        (tmp_path / "timed").mkdir()
+        assert self.made(tmp_path / "timed").data()["predicate"]["slo"] == {"crashed": []}
+        untimed = Promoted(tmp_path)
+        untimed.make()
+        assert untimed.data()["predicate"]["slo"] is None

@@ -13,6 +13,7 @@ from typing import Any
 from phi4bench.report.figures import gate_line
 from phi4bench.report.known import known_figures
 from phi4bench.report.levels import level_figures
+from phi4bench.report.speed import crashes
 from phi4bench.report.stable import stability_figures
 from phi4bench.run.judging import Conclusion, Judgement
 
@@ -70,6 +71,7 @@ def promotion(
             "known_failures": known_figures(judgement.known),
             "determinism": stability_figures(judgement),
             "accuracy_level": level_figures(judgement),
+            "slo": {"crashed": crashes(judgement)} if judgement.slo else None,
             "suite": dict(suite),
             "decoding": dict(run.decoding),
             "dialect_sha256": run.dialect.digest(),

@@ -33,6 +33,11 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
+def crashes(judgement: Judgement) -> list[str]:
+    """How the artifact broke while it was timed, each time; where targets ask for speed, there is no judgement then."""
+    return [str(how) for how in (judgement.run.facts.get("slo") or {}).get("crashed") or ()]
+
+
 def slo_figures(judgement: Judgement) -> dict[str, Any]:
     """`slo` of report.json; empty where nothing was asked. Infinite times (an answer without a call) are null."""
     found, stored = judgement.slo, judgement.run.facts.get("slo") or {}
@@ -43,7 +48,7 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
         "runtime": dict(stored.get("runtime") or stored.get("load_runtime") or {}),
         "load": stored.get("load"),
         "missing": dict(found.missing),
-        "crashed": list(stored.get("crashed") or ()),
+        "crashed": crashes(judgement),
     }
     if found.latency:
         timed = found.latency
