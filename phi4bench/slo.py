@@ -43,7 +43,8 @@ class Latency:
     """Calls that were timed one after the other. `warm_up`: how many were run before and not timed.
 
     `calls_wanted`: more than there are where the time given was over first. `prompts`: how many different ones the
-    calls had; `None`: as many as there are calls.
+    calls had; `None`: as many as there are calls. `stopped`: the error that ended them; they decide nothing then, for
+    what it left out may be the slowest.
     """
 
     calls: tuple[TimedCall, ...]
@@ -51,6 +52,7 @@ class Latency:
     calls_wanted: int
     seconds: float
     prompts: int | None = None
+    stopped: str = ""
 
     @property
     def different(self) -> int:
@@ -102,8 +104,8 @@ class Spread:
 class Slo:
     """All that was measured of one artifact. `missing`: by what was not measured, why.
 
-    `pairs_wanted`, and the different prompts that the pairs had: `None` where a run does not say. `parameters`: of
-    the model; `None` where its files do not say.
+    `pairs_wanted`, and the different prompts that the pairs had: `None` where a run does not say. `pairs_stopped`: as
+    `Latency.stopped`. `parameters`: of the model; `None` where its files do not say.
     """
 
     latency: Latency | None = None
@@ -111,6 +113,7 @@ class Slo:
     pairs: tuple[Pair, ...] = ()
     pairs_wanted: int | None = None
     pair_prompts: int | None = None
+    pairs_stopped: str = ""
     parameters: int | None = None
     loads: tuple[Load, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -214,7 +217,9 @@ def _judge_speedup(name: str, found: Slo, targets: Targets, precision: str) -> G
     if figure is not None:
         fewest = fewest_for_quantile(0.5, targets.alpha)
         shown = f"{point:.2f} times as fast ({ends.low:.2f} to {ends.high:.2f})"
-        if len(ordered) < fewest:
+        if found.pairs_stopped:
+            outcome, reason = Outcome.INCONCLUSIVE, _ended("pair", len(found.pairs), found.pairs_stopped)
+        elif len(ordered) < fewest:
             outcome = Outcome.INCONCLUSIVE
             reason = (
                 f"{counted(len(ordered), 'pair')} of calls {_were(len(ordered))} timed, but should be at least"
@@ -285,6 +290,8 @@ def _outcome(
     timed: Latency, count: int, point: float, ends: Interval, share: float, figure: float, targets: Targets
 ) -> tuple[Outcome, str]:
     what, fewest = f"P{100 * share:g}", fewest_for_quantile(share, targets.alpha)
+    if timed.stopped:
+        return Outcome.INCONCLUSIVE, _ended("call", len(timed.calls), timed.stopped)
     if ends.low > figure:
         return Outcome.FAIL, f"{what} {_ms(point)} (at least {_ms(ends.low)}), but should be at most {figure:g} ms"
     if count < fewest:
@@ -300,6 +307,10 @@ def _outcome(
         f"{what} {_ms(point)} ({_ms(ends.low)} to {_ms(ends.high)}) lies on both sides of {figure:g} ms;"
         f" {_more_prompts(timed.different, len(timed.calls)) or _more_calls(timed)} would decide it"
     )
+
+
+def _ended(what: str, count: int, stopped: str) -> str:
+    return f"{counted(count, what)} {_were(count)} timed, and then: {stopped}"
 
 
 def _too_few_prompts(count: int, prompts: int, what: str, fewest: int, targets: Targets) -> str:
@@ -353,12 +364,14 @@ def slo_from_json(data: Mapping[str, Any]) -> Slo:
             timed["wanted"],
             timed["seconds"],
             timed.get("prompts", _fewer(data.get("calls_from"), len(timed["calls"]))),
+            str(timed.get("stopped", "")),
         )
         if timed
         else None,
         memory=_memory(data.get("memory"), loads),
         pairs=tuple(Pair(*pair) for pair in data.get("pairs") or ()),
         pairs_wanted=data.get("pairs_wanted"),
+        pairs_stopped=str(data.get("pairs_stopped", "")),
         pair_prompts=data.get("pair_prompts", _fewer(data.get("calls_from"), len(data.get("pairs") or ()))),
         parameters=data.get("parameters"),
         loads=loads,

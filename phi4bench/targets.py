@@ -67,7 +67,8 @@ LATENCIES = ("latency", "first_token", "token", "first_call")
 """Of the whole answer, of its first token, of each further one, and of the first call that could be read, in ms."""
 LATENCY_GATES = tuple(f"slo.{name}_{percentile}_ms" for name in LATENCIES for percentile in PERCENTILES)
 THROUGHPUT_GATES = ("slo.tokens_per_s", "slo.calls_per_s", "slo.goodput_per_s")
-SLO_GATES = (*LATENCY_GATES, *THROUGHPUT_GATES, "slo.memory_gb", "slo.gpu_memory_gb")
+MEMORY_GATES = ("slo.memory_gb", "slo.gpu_memory_gb")
+SLO_GATES = (*LATENCY_GATES, *THROUGHPUT_GATES, *MEMORY_GATES)
 """Figures that a stopwatch and the machine give."""
 SPEEDUP_GATES = ("speedup.decode", "speedup.call")
 """How many times as fast as the baseline: tokens after the first, and whole calls."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from kit import MakeFake
-from slo_targets import P95
+from slo_targets import P95, targets
 
 from phi4bench.artifacts import open_artifact
 from phi4bench.backends import Decoding, Provider
 from phi4bench.datasets import load_cases
 from phi4bench.errors import ArtifactError, BackendError, CrashError
+from phi4bench.gates import Outcome
 from phi4bench.report.speed import slo_tables
 from phi4bench.run import measuring, under_load
 from phi4bench.run.generation import Settings
@@ -21,6 +23,7 @@ from phi4bench.run.measuring import Stopwatch
 from phi4bench.run.plan import Subject
 from phi4bench.run.progress import Silent
 from phi4bench.run.timed_cases import Wanted
+from phi4bench.slo import judge_slo, slo_from_json
 
 GPU = ("gpu_bytes", "gpu_by_all", "gpu_utilisation")
 
@@ -165,3 +168,71 @@ def test_a_baseline_that_breaks_is_no_fault_of_the_artifact(make_fake: MakeFake,
     found = replace(broken, subject=subject, required=True).measure(["speedup.decode"])
     assert "the baseline nan cannot be timed: " in found["missing"]["speedup.decode"]
     assert found["crashed"] == []
+
+
+class Ended(Silent):
+    """Counts the bars that were begun and not ended."""
+
+    open = 0
+
+    def start(self, name: str, total: int, cached: int) -> None:
+        self.open = 1
+
+    def finish(self) -> None:
+        self.open = 0
+
+
+SOUND = 17
+"""Calls that one which breaks answers before: 10 to warm up, and 7."""
+
+
+@pytest.fixture
+def breaking_late(make_fake: MakeFake, broken: Stopwatch) -> Stopwatch:
+    """Of one that is sound against one whose logits are no numbers after some calls, 30 calls or pairs of them."""
+    for name in ("int8", "late"):
+        folder = make_fake("nan" if name == "late" else "always_right", name)
+        (folder / "pace.json").write_text(f'{{"first_token_ms": 1, "token_ms": 1, "sound_calls": {SOUND}}}')
+    int8, late = (open_artifact(str(folder.parent / name)) for name in ("int8", "late"))
+    return replace(broken, subject=Subject(int8, late), progress=Ended(), wanted=Wanted(calls=30, pairs=30))
+
+
+def test_calls_that_were_timed_before_an_error_are_kept_and_decide_nothing(breaking_late: Stopwatch) -> None:
+    watch = replace(breaking_late, subject=Subject(breaking_late.subject.baseline, None))
+    found = watch.measure([P95, "slo.memory_gb"])
+    assert len(found["latency"]["calls"]) == SOUND - 10
+    assert found["missing"].keys() == {"slo.memory_gb"}
+    assert "not finite" in found["missing"]["slo.memory_gb"]
+    gate = judge_slo(slo_from_json(found), targets(f"{P95} <= 9999"))[P95]
+    assert gate.outcome is Outcome.INCONCLUSIVE
+    assert gate.reason.startswith("7 calls were timed, and then: late: the logits of new token 1 are not finite")
+    assert watch.progress.open == 0
+
+
+@pytest.mark.parametrize("whose", ["its own", "the baseline's"])
+def test_pairs_that_were_timed_before_an_error_are_kept_and_decide_nothing(
+    whose: str, breaking_late: Stopwatch
+) -> None:
+    int8, late = breaking_late.subject.artifact, breaking_late.subject.baseline
+    of_baseline = whose == "the baseline's"
+    watch = replace(breaking_late, subject=Subject(int8, late) if of_baseline else Subject(late, int8))
+    found = watch.measure(["speedup.call"])
+    assert len(found["pairs"]) == SOUND - 10
+    assert found["missing"] == {}
+    gate = judge_slo(slo_from_json(found), targets("speedup.call >= { int8 = 0.1 }"), "int8")["speedup.call"]
+    assert gate.outcome is Outcome.INCONCLUSIVE
+    named = "the baseline late cannot be timed: " if of_baseline else "late: "
+    assert gate.reason.startswith(f"7 pairs were timed, and then: {named}")
+    assert watch.progress.open == 0
+    with pytest.raises(CrashError) if not of_baseline else nullcontext():
+        replace(watch, required=True).measure(["speedup.call"])
+
+
+def test_a_report_says_how_many_were_made_before_an_error() -> None:
+    ratio = {"ratio": 1.0, "ci": None, "reason": None}
+    one = {"mean_ms": 7.0, "p50_ms": 7.0, "p95_ms": 7.0, "p99_ms": 7.0, "p95_ci": None}
+    cut = {"wanted": 30, "prompts": 7, "stopped": "late: no memory"}
+    latency = {"calls": 7, "warm_up": 10, "seconds": 60, **cut, "latency": one}
+    pairs = {"baseline": "fp32", "pairs": 7, **cut, "decode": ratio, "call": ratio}
+    for table in slo_tables({"latency": latency, "speedup": pairs}, {})[:2]:
+        assert table.notes[0].startswith("7 calls of 7" if "ms a call" in table.heads else "medians of 7 pairs")
+        assert table.notes[0].endswith("; 30 were wanted, but late: no memory")

@@ -295,6 +295,15 @@ class TestProgress:
         bar.update(1197)
         assert "nano-int8 10 clients [" in screen.getvalue()
 
+    def test_a_line_is_ended_once(self) -> None:
+        screen = Screen(live=True)
+        bar = Bar(screen, ticking(1.0))
+        bar.start("a", 20, 0)
+        bar.update(1)
+        bar.finish()
+        bar.finish()
+        assert screen.getvalue().count("\n") == 1
+
     def test_nothing_is_shown_where_nothing_is_to_be_done(self) -> None:
         screen = Screen(live=True)
         bar = Bar(screen, ticking(1.0))

@@ -10,15 +10,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kit import ROOT
 
-from phi4bench.backends import Decoding
+from phi4bench.artifacts import open_artifact
+from phi4bench.backends import Decoding, Provider
+from phi4bench.datasets import load_cases
 from phi4bench.dialects import dialect_named
 from phi4bench.errors import BackendError
 from phi4bench.prompts import Prompt, Segment
 from phi4bench.run import timed_child
+from phi4bench.run.jobs import Setup, prompt_to_json
+from phi4bench.run.timing_worker import Bench
 from phi4bench.timing import Timing, time_calls, tokens_to_first_call, warm_up
 from phi4bench.transcripts import Completion
 
+SETUP: Any = SimpleNamespace(artifact=SimpleNamespace(id="slow"), to_json=dict)
 PROMPTS = [Prompt((Segment(f"request {number}"),)) for number in range(6)]
 CALL = "<tool_use>read(file_path='a')</tool_use>"
 
@@ -97,11 +103,32 @@ def test_a_child_tells_how_far_it_is_while_one_call_goes_on(monkeypatch: pytest.
     monkeypatch.setattr(timed_child, "child_process", lambda *_: nullcontext(object()))
     monkeypatch.setattr(timed_child, "send", lambda *_: None)
     monkeypatch.setattr(timed_child, "events", lambda _: iter(coming))
-    setup: Any = SimpleNamespace(artifact=SimpleNamespace(id="slow"), to_json=dict)
     told = list[int]()
-    with timed_child.TimedChild(setup) as child:
+    with timed_child.TimedChild(SETUP) as child:
         child.ask("latency", told.append)
     assert told == [0, 3, 3]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param([{"event": "error", "what": "no memory", "hint": "", "usage": False}], id="error"),
+        pytest.param([], id="its-process-died"),
+    ],
+)
+def test_what_a_child_told_before_it_ended_is_kept(end: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    coming = [
+        {"event": "note", "text": "went on with 4"},
+        *({"event": "timed", "done": n, "calls": [n]} for n in (1, 2)),
+    ]
+    monkeypatch.setattr(timed_child, "child_process", lambda *_: nullcontext(SimpleNamespace(wait=lambda: -11)))
+    monkeypatch.setattr(timed_child, "send", lambda *_: None)
+    monkeypatch.setattr(timed_child, "events", lambda _: iter([*coming, *end]))
+    calls = list[Any]()
+    with timed_child.TimedChild(SETUP) as child, pytest.raises(BackendError):
+        child.ask("latency", calls=calls)
+    assert calls == [1, 2]
+    assert child.notes == ["went on with 4"]
 
 
 def test_no_call_begins_once_the_time_is_over() -> None:
@@ -141,3 +168,18 @@ def test_the_first_call_is_there_with_its_last_token(text: str, tokens: int | No
     made = Completion(text, tuple(range(-(-len(text) // 4))))
     found = tokens_to_first_call(made, lambda one, count: one.text[: 4 * count], dialect_named("tool_use"))
     assert found == tokens
+
+
+def test_what_a_real_backend_writes_is_read_token_by_token() -> None:
+    pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
+    said = list[dict[str, Any]]()
+    artifact = open_artifact(str(ROOT / "fixtures" / "models" / "nano-int8"))
+    bench = Bench(Setup(artifact, Decoding(), 1, None, provider=Provider("cpu")), said.append)
+    bench.open(batch=1)
+    case = next(case for case in load_cases(None).cases if case.expected.calls)
+    assert "calls" not in bench.latency([prompt_to_json(artifact.dialect.render(case.question()))], seconds=60.0)
+    bench.close()
+    [(total, first_token, token, first_call, tokens)] = said[-1]["calls"]
+    assert first_token < first_call <= total
+    assert first_call > total - 2 * token  # its call is all that it says, but for the end of turn
+    assert tokens > 5

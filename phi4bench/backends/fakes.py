@@ -5,7 +5,8 @@ Deterministic, the fickle ones apart. The answers are a case file in that folder
 learns what is right.
 
 A `pace.json` beside it gives a fake a clock of its own, on which its calls take what the file says, so that gates on
-speed can be tried without a stopwatch: `{"first_token_ms": 20, "token_ms": 2, "slow_every": 10, "slow_by": 3}`.
+speed can be tried without a stopwatch: `{"first_token_ms": 20, "token_ms": 2, "slow_every": 10, "slow_by": 3}`. One
+that fails half-way then does so after `sound_calls` calls of its own.
 """
 
 from __future__ import annotations
@@ -91,12 +92,16 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
 
 @dataclass(frozen=True)
 class Pace:
-    """What a fake's calls take. Every `slow_every`-th one (0: none) takes `slow_by` times as long."""
+    """What a fake's calls take. Every `slow_every`-th one (0: none) takes `slow_by` times as long.
+
+    `sound_calls`: so many are answered before one that fails does.
+    """
 
     first_token_ms: float
     token_ms: float
     slow_every: int = 0
     slow_by: float = 1.0
+    sound_calls: int = 0
 
 
 TOKEN_CHARACTERS = 4
@@ -192,6 +197,8 @@ class FakeBackend:
         return False
 
     def _fail(self, index: int) -> None:
+        if self._pace and self._calls < self._pace.sound_calls:
+            return
         if self._behaviour == "nan":
             raise NotFiniteError(index, f"{self._name}: the logits of new token 1 are not finite (NaN or infinite)")
         if self._behaviour == "crashes":

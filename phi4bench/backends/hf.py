@@ -132,6 +132,10 @@ class HfBackend:
             self._masks = Masks(self._name, self._tokenizer, self._reader.vocabulary)
         return self._masks.open
 
+    def text_of(self, completion: Completion, tokens: int) -> str:
+        """The text of a completion's first so many tokens."""
+        return self._tokenizer.decode(completion.token_ids[:tokens])
+
     def close(self) -> None:
         self._model = None
         gc.collect()

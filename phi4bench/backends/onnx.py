@@ -222,6 +222,10 @@ class OnnxBackend:
             self._masks = Masks(self._name, self._tokenizer, self._reader.vocabulary)
         return self._masks.open
 
+    def text_of(self, completion: Completion, tokens: int) -> str:
+        """The text of a completion's first so many tokens."""
+        return self._tokenizer.decode(completion.token_ids[:tokens])
+
     def close(self) -> None:
         self._decoder = None
         gc.collect()  # sessions sit in reference cycles of their bindings; the weights should go now

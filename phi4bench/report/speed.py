@@ -58,6 +58,7 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
             "wanted": timed.calls_wanted,
             "warm_up": timed.warm_up,
             "seconds": timed.seconds,
+            "stopped": timed.stopped or None,
             **{name: _spread(spread(timed, name, judgement.targets.alpha)) for name in LATENCIES},
         }
     if found.pairs:
@@ -67,6 +68,7 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
             "pairs": len(found.pairs),
             "wanted": found.pairs_wanted,
             "prompts": found.pair_prompts,
+            "stopped": found.pairs_stopped or None,
             **{name.removeprefix("speedup."): _ratio(judgement, name) for name in SPEEDUP_GATES},
         }
     if found.loads:
@@ -113,8 +115,9 @@ def _latency(figures: Mapping[str, Any]) -> Iterator[Table]:
         f"{counted(timed['calls'], 'call')} of {counted(timed['prompts'], 'prompt')}, one by one after"
         f" {timed['warm_up']} to warm up; prompts read whole, no cache"
     )
-    if timed["calls"] < timed["wanted"]:
-        note += f"; {timed['wanted']:,} were wanted, but {timed['seconds']:g} s were over"
+    if timed.get("stopped") or timed["calls"] < timed["wanted"]:
+        why = timed.get("stopped") or f"{timed['seconds']:g} s were over"
+        note += f"; {timed['wanted']:,} were wanted, but {why}"
     yield Table(("ms a call", "mean", "P50", "P95", "P99", "P95 bounds"), tuple(rows), (note,))
 
 
@@ -130,6 +133,7 @@ def _speedup(figures: Mapping[str, Any]) -> Iterator[Table]:
     ]
     of = f" of {counted(found['prompts'], 'prompt')}" if found.get("prompts") is not None else ""
     note = f"medians of {counted(found['pairs'], 'pair')} of calls{of}, each by both in turn (A B, B A, ...)"
+    note += f"; {found['wanted']:,} were wanted, but {found['stopped']}" if found.get("stopped") else ""
     notes = [note, *(f"{label}: {reason}" for label, _, _, reason in rows if reason)]
     notes += [f"{found['baseline']}: {said}" for said in found.get("baseline_notes", ())]
     heads = (f"against {found['baseline']}", "speed-up", "bounds")

@@ -15,7 +15,6 @@ from phi4bench.artifacts import Artifact
 from phi4bench.backends.providers import AUTO
 from phi4bench.cases import Case
 from phi4bench.errors import ArtifactError, BackendError, CrashError, Phi4benchError
-from phi4bench.loads import JUDGED
 from phi4bench.printable import printable
 from phi4bench.run.generation import Settings
 from phi4bench.run.jobs import Setup
@@ -24,7 +23,7 @@ from phi4bench.run.progress import Progress
 from phi4bench.run.timed_cases import TimedCases, Wanted, different
 from phi4bench.run.timed_child import TimedChild, of_gpu
 from phi4bench.run.under_load import UnderLoad
-from phi4bench.targets import LATENCY_GATES, SPEEDUP_GATES, THROUGHPUT_GATES, TIMED_GATES
+from phi4bench.targets import LATENCY_GATES, MEMORY_GATES, SPEEDUP_GATES, THROUGHPUT_GATES, TIMED_GATES
 from phi4bench.timing import device_of
 
 WARM_UP = 10
@@ -56,7 +55,7 @@ class Stopwatch:
     def measure(self, gates: Collection[str]) -> dict[str, Any]:
         """The facts that `slo.slo_from_json` reads; `missing`: what could not be measured, with the reason.
 
-        A part that fails takes no other with it.
+        A part that fails takes no other with it, and leaves the calls or pairs that it had.
         """
         facts: dict[str, Any] = {"missing": {}, "load": _load(), "calls_from": len(self._calling)}
         why = self._why_not(self.artifact)
@@ -64,20 +63,22 @@ class Stopwatch:
             return {**facts, "missing": dict.fromkeys(sorted(set(gates) & set(TIMED_GATES)), why)}
         with TimedChild(self._setup(self.artifact), self.deadline) as child:
             parts: list[tuple[Sequence[str], Callable[[TimedChild], dict[str, Any]]]] = [
-                ((*LATENCY_GATES, "slo.memory_gb", "slo.gpu_memory_gb"), self._latency),
+                ((*LATENCY_GATES, *MEMORY_GATES), self._latency),
                 (SPEEDUP_GATES, self._speedup),
                 (THROUGHPUT_GATES, UnderLoad(self._asked, self.progress, self.wanted, self._ends_all).measure),
             ]
             for names, part in parts:
                 asked = [name for name in names if name in gates]
                 try:
-                    facts |= part(child) if asked else {}
+                    found = part(child) if asked else {}
                 except (BackendError, ArtifactError) as error:
                     if self._ends_all(error):
                         raise
-                    facts["missing"] |= dict.fromkeys(asked, printable(str(error), 300))
-            if why := facts.get("failed_loads", {}).get(JUDGED):
-                facts["missing"] |= dict.fromkeys(sorted(set(gates) & set(THROUGHPUT_GATES)), why)
+                    found = {"missing": dict.fromkeys(asked, printable(str(error), 300))}
+                finally:
+                    self.progress.finish()
+                missing = {name: why for name, why in found.pop("missing", {}).items() if name in asked}
+                facts |= {**found, "missing": facts["missing"] | missing}
             of_loads = [f"{load['name']}: {note}" for load in facts.get("loads", ()) for note in load["notes"]]
             facts |= {"notes": [*child.notes, *of_loads], "crashed": list(child.crashes)}
         return facts
@@ -116,24 +117,32 @@ class Stopwatch:
         self.progress.start(f"{self.artifact.id} latency", len(prompts), 0)
         self.progress.update(0)
         left = max(0.0, self.wanted.seconds - warm["seconds"])
-        found = child.ask("latency", self.progress.update, prompts=prompts, seconds=left)
-        self.progress.update(len(found["calls"]))
-        self.progress.finish()
+        found, calls, stopped = dict[str, Any](), list[Any](), ""
+        try:
+            found = child.ask("latency", self.progress.update, calls, prompts=prompts, seconds=left)
+        except BackendError as error:
+            stopped = self._why_stopped(error, calls)
+        self.progress.update(len(calls))
         return {
             "device": device_of(opened["identity"]),
             "runtime": opened["identity"],
             "latency": {
-                "calls": found["calls"],
-                "prompts": different(prompts[: len(found["calls"])]),
+                "calls": calls,
+                "prompts": different(prompts[: len(calls)]),
                 "warm_up": warm["done"],
                 "wanted": len(prompts),
                 "seconds": self.wanted.seconds,
+                "stopped": stopped,
             },
-            "memory": {
-                "peak_rss_bytes": found["peak"],
-                **of_gpu(found),
-            },
+            "memory": {"peak_rss_bytes": found["peak"], **of_gpu(found)} if found else None,
+            "missing": {} if found else dict.fromkeys(MEMORY_GATES, stopped),
         }
+
+    def _why_stopped(self, error: BackendError, made: Sequence[Any]) -> str:
+        """The error in words, where what was `made` before it is to be kept; else it is raised again."""
+        if not made or self._ends_all(error):
+            raise error
+        return printable(str(error), 300)
 
     def _warm_up(self, child: TimedChild, artifact: Artifact, prompts: Sequence[Any], share: float) -> dict[str, Any]:
         """Its calls are no figures; the bar that tells of them is written over by the next one."""
@@ -153,12 +162,10 @@ class Stopwatch:
             try:
                 return self._pairs(child, other, baseline)
             except CrashError as error:
-                if not other.crashes:
-                    raise
-                raise _untimed(baseline, error) from None
+                raise _whose(error, other, baseline) from None
 
     def _pairs(self, child: TimedChild, other: TimedChild, baseline: Artifact) -> dict[str, Any]:
-        pairs: list[list[Any]] = []
+        pairs, stopped = list[list[Any]](), ""
         prompts = self._asked.prompts(self.wanted.pairs)
         opened = [child.ask("open", batch=1)["identity"], _open_baseline(other, baseline)["identity"]]
         here, there = map(device_of, opened)
@@ -171,21 +178,23 @@ class Stopwatch:
         for one, artifact in ((child, self.artifact), (other, baseline)):
             self._warm_up(one, artifact, prompts, WARM_UP_SHARE / 2)
         self.progress.start(f"{self.artifact.id} against {baseline.id}", len(prompts), 0)
-        for prompt in prompts:
-            turns = (child, other) if len(pairs) % 2 == 0 else (other, child)
-            took = {one: self._turn(one, prompt) for one in turns}
-            pairs.append([*took[child], *took[other]])
-            self.progress.update(len(pairs))
-            if time.monotonic() >= until:
-                break
-        self.progress.finish()
-        notes = list(other.notes)
+        try:
+            for prompt in prompts:
+                turns = (child, other) if len(pairs) % 2 == 0 else (other, child)
+                took = {one: self._turn(one, prompt) for one in turns}
+                pairs.append([*took[child], *took[other]])
+                self.progress.update(len(pairs))
+                if time.monotonic() >= until:
+                    break
+        except BackendError as error:
+            stopped = self._why_stopped(_whose(error, other, baseline), pairs)
         return {
             "pairs": pairs,
+            "pairs_stopped": stopped,
             "pairs_wanted": len(prompts),
             "pair_prompts": different(prompts[: len(pairs)]),
             "baseline": baseline.id,
-            "baseline_notes": notes,
+            "baseline_notes": list(other.notes),
             "device": device_of(opened[0]),
             "runtime": opened[0],
         }
@@ -204,6 +213,11 @@ def _open_baseline(child: TimedChild, baseline: Artifact) -> dict[str, Any]:
         return child.ask("open", batch=1)
     except ArtifactError as error:
         raise _untimed(baseline, error) from None
+
+
+def _whose(error: BackendError, other: TimedChild, baseline: Artifact) -> BackendError:
+    """The error as it stands, or where it is `other` that broke, one that tells of a baseline which cannot be timed."""
+    return _untimed(baseline, error) if isinstance(error, CrashError) and other.crashes else error
 
 
 def _untimed(baseline: Artifact, error: Phi4benchError) -> BackendError:

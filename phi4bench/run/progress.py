@@ -64,8 +64,10 @@ class Bar:
             self.told = now
 
     def finish(self) -> None:
+        """Ends the line, where there is one; once."""
         if self.began is not None and self.live and self._wanted:
             self._write("\r" + self._line(self.clock()) + "\n")
+        self.began = None
 
     @property
     def _wanted(self) -> int:

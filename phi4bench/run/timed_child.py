@@ -43,17 +43,25 @@ class TimedChild:
     def __exit__(self, *_: object) -> None:
         self._end()
 
-    def ask(self, do: str, tell: Callable[[int], None] = lambda done: None, **what: Any) -> dict[str, Any]:
+    def ask(
+        self,
+        do: str,
+        tell: Callable[[int], None] = lambda done: None,
+        calls: list[Any] | None = None,
+        **what: Any,
+    ) -> dict[str, Any]:
         """Have the child carry out one command; its result, and the `notes` that came with it. After an error nothing
-        is open, and the next command has to be `open`. `tell`: how many calls are done, now and then.
+        is open, and the next command has to be `open`. `tell`: how many calls are done, now and then. `calls`: a list
+        that those which are told one by one are put into, so that they are there after an error too.
 
         Raises ArtifactError where the artifact cannot be opened, CrashError where it breaks, BackendError where it
         stops working otherwise or the run's time is up, Interrupted.
         """
         if self._deadline is not None and self._clock() >= self._deadline:
             raise self._late()
+        told = [] if calls is None else calls
         try:
-            return self._answer(self._process or self._begin(), {"do": do, **what}, tell)
+            return self._answer(self._process or self._begin(), {"do": do, **what}, tell, told)
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted while {self._name} was timed; timings are not kept") from None
         except (BackendError, ArtifactError) as error:
@@ -63,20 +71,21 @@ class TimedChild:
             raise
 
     def _answer(
-        self, process: subprocess.Popen[bytes], command: dict[str, Any], tell: Callable[[int], None]
+        self, process: subprocess.Popen[bytes], command: dict[str, Any], tell: Callable[[int], None], calls: list[Any]
     ) -> dict[str, Any]:
         send(process, command)
         notes, done = list[str](), 0
         for event in self._events:
             match event.get("event"):
                 case "result":
-                    if command["do"] != "load":
-                        self.notes += [note for note in notes if note not in self.notes]
-                    return {**event, "notes": notes}
+                    return {"calls": calls, **event, "notes": notes}
                 case "note":
-                    notes.append(printable(event["text"], 400))
+                    notes.append(note := printable(event["text"], 400))
+                    if command["do"] != "load" and note not in self.notes:
+                        self.notes.append(note)
                 case "timed":
                     done = event["done"]
+                    calls += event.get("calls", ())
                 case "error":
                     raise self._told(event)
             tell(done)

@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.dialects import Dialect
 from phi4bench.nvidia import GpuWatch
 from phi4bench.run.jobs import Setup, prompt_from_json
@@ -41,7 +40,6 @@ class Bench:
     def __init__(self, setup: Setup, say: Say) -> None:
         self._setup, self._say = setup, say
         self._backend: Any = None
-        self._tokenizer: PromptTokenizer | None = None
 
     def open(self, batch: int | None) -> dict[str, Any]:
         """Load the artifact to run so many calls at once; whatever was open before is closed."""
@@ -59,7 +57,10 @@ class Bench:
         return {"done": len(spent), "seconds": max(spent, default=0.0)}
 
     def latency(self, prompts: list[Any], seconds: float) -> dict[str, Any]:
-        """Calls one after the other, each as `[total, first token, each further token, first call, tokens]`."""
+        """Calls one after the other, each `[total, first token, each further token, first call, tokens]`.
+
+        They are told while it goes on, so that what was timed is there whatever comes after it.
+        """
         requests = [prompt_from_json(prompt) for prompt in prompts]
         with self._watch() as watch:
             calls = time_calls(
@@ -69,13 +70,8 @@ class Bench:
                 clock=self._clock(),
                 seconds=seconds,
             )
-            timings = list(self._telling(calls))
-        peak, text_of = peak_rss_bytes(), self._text_of()
-        return {
-            "calls": [call_row(one, text_of, self._setup.artifact.dialect) for one in timings],
-            "peak": peak,
-            **gpu_figures(watch),
-        }
+            self._tell_calls(calls)
+        return {"peak": peak_rss_bytes(), **gpu_figures(watch)}
 
     def load(self, prompts: list[Any], seconds: float, clients: int, rate: float | None, seed: int) -> dict[str, Any]:
         """Many calls at once; each as `[index, arrived, finished, tokens, text, how it ended]`, times in seconds."""
@@ -111,13 +107,18 @@ class Bench:
         """A fake's own time; else the processor's, which nobody sets."""
         return getattr(self._backend, "clock", time.perf_counter)
 
-    def _text_of(self) -> TextOf:
-        if hasattr(self._backend, "text_of"):
-            return self._backend.text_of  # type: ignore[no-any-return]  # a fake's
-        if self._tokenizer is None:
-            self._tokenizer = PromptTokenizer.from_folder(self._setup.artifact.tokenizer_dir)
-        decode = self._tokenizer.decode
-        return lambda completion, count: decode(completion.token_ids[:count])
+    def _tell_calls(self, timings: Iterable[Timing]) -> None:
+        """Every call's row; where it ends with an error, those of the calls before it."""
+        rows, done, told = list[list[Any]](), 0, time.monotonic()
+        try:
+            for done, timing in enumerate(timings, 1):
+                rows.append(call_row(timing, self._backend.text_of, self._setup.artifact.dialect))
+                self._tell_notes()
+                if time.monotonic() - told >= TELL_S:
+                    self._say({"event": "timed", "done": done, "calls": rows})
+                    rows, told = [], time.monotonic()
+        finally:
+            self._say({"event": "timed", "done": done, "calls": rows})
 
     def _telling(self, timings: Any) -> Any:
         told = time.monotonic()

@@ -10,10 +10,12 @@ from phi4bench.cases import Case
 from phi4bench.counting import counted
 from phi4bench.errors import ArtifactError, BackendError
 from phi4bench.levels import Level, score
+from phi4bench.loads import JUDGED
 from phi4bench.printable import printable
 from phi4bench.run.progress import Progress
 from phi4bench.run.timed_cases import TimedCases, Wanted, different
 from phi4bench.run.timed_child import TimedChild, of_gpu
+from phi4bench.targets import THROUGHPUT_GATES
 from phi4bench.timing import device_of
 from phi4bench.transcripts import Completion, Finish
 
@@ -37,8 +39,8 @@ class UnderLoad:
     def measure(self, child: TimedChild) -> dict[str, Any]:
         """Closed loops of growing size, and open ones at shares of what the largest of them served.
 
-        Each that cannot be served is told by name with the reason, and the others go on. The first error of all where
-        none can be.
+        Each that cannot be served is told by name with the reason, and the others go on; `missing`: gates on one of
+        those. The first error of all where none can be.
         """
         served = Served(child)
         for size in BATCHES:
@@ -58,12 +60,13 @@ class UnderLoad:
                 served.failed[name] = f"what {largest} are served is not known"
         if served.first_error and not served.loads:
             raise served.first_error
-        runtime = served.runtime
+        why = served.failed.get(JUDGED)
         return {
             "loads": served.loads,
             "failed_loads": served.failed,
-            "device": device_of(runtime),
-            "load_runtime": runtime,
+            "missing": dict.fromkeys(THROUGHPUT_GATES, why) if why else {},
+            "device": device_of(served.runtime),
+            "load_runtime": served.runtime,
         }
 
     def _serve(self, served: Served, name: str, batch: int | None, clients: int, rate: float | None = None) -> None:
