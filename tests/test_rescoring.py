@@ -109,3 +109,57 @@ def test_a_run_of_one_case_is_inconclusive(run_suites: Callable[..., Ran], make_
     assert "Traceback" not in ran.out
     assert "but should be at least 40" in " ".join(ran.out.split())
     assert "to decide, give the same command without --limit" in " ".join(ran.out.split())
+
+
+ESCAPE = "\x1b[2J"
+SPEED = {
+    "missing": {f"slo.memory_gb{ESCAPE}": ESCAPE},
+    "device": "cpu",
+    "runtime": {"runtime": ESCAPE},
+    "latency": {"calls": [[1.0, 1.0, 1.0, 1.0, 4]] * 5, "warm_up": 1, "wanted": 9, "seconds": 60, "stopped": ESCAPE},
+    "pairs": [[1.0, 1.0, 2.0, 2.0]] * 5,
+    "baseline": ESCAPE,
+    "baseline_notes": [ESCAPE],
+    "loads": [
+        {
+            "name": ESCAPE, "clients": 1, "rate": None, "rows": 1, "stopped_s": 99.0, "notes": [ESCAPE],
+            "calls": [[0.0, 1.0 + at, 4, True] for at in range(40)],
+        }
+    ],
+    "failed_loads": {ESCAPE: ESCAPE},
+    "crashed": [ESCAPE],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("member", ["id", "format", "precision", "dialect", "slo"])
+def test_nothing_that_is_stored_acts_on_a_terminal(
+    member: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_of("int8", precision="int8", **({"slo": SPEED} if member == "slo" else {}))
+    if member != "slo":
+        run = replace(run, artifact={**run.artifact, member: ESCAPE})
+    assert main(["rescore", str(store(tmp_path, run))]) in (0, 10)
+    shown = capsys.readouterr().out
+    assert "\\x1b[2J" in shown
+    assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize(
+    ("member", "stored"),
+    [
+        pytest.param("slo", "fast", id="slo-is-text"),
+        pytest.param("slo", {"latency": {"calls": 5}}, id="slo-without-calls"),
+        pytest.param("slo", {"pairs": [[1.0]]}, id="half-a-pair"),
+        pytest.param("slo", {"loads": [{"name": "batch 8"}]}, id="load-without-calls"),
+        pytest.param("fidelity", {"cases": 5}, id="fidelity"),
+        pytest.param("size", {"parts": 5}, id="size"),
+    ],
+)
+def test_what_was_measured_and_cannot_be_read_is_one_line_and_exit_4(
+    member: str, stored: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = store(tmp_path, run_of("int8", precision="int8", **{member: stored}))
+    assert main(["rescore", str(folder)]) == 4
+    error = capsys.readouterr().err
+    assert f"the {member} stored with the run cannot be read; run it again" in error
+    assert error.count("\n") == 1

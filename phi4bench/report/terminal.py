@@ -29,7 +29,7 @@ _VERDICT_STYLES = {"promote": "bold green", "reject": "bold red", "inconclusive"
 
 def summary(judgement: Judgement, conclusion: Conclusion) -> list[Line]:
     """One artifact: its levels, what it is compared with, its tools and scenarios, tier and verdict."""
-    return [
+    lines = (
         *_title(judgement),
         *_levels(judgement),
         *_beside(judgement),
@@ -45,7 +45,8 @@ def summary(judgement: Judgement, conclusion: Conclusion) -> list[Line]:
         *_reasons(judgement, conclusion.not_run),
         *_stale(judgement),
         *_end(judgement, conclusion),
-    ]
+    )
+    return [(printable(line), style) for line, style in lines]  # names come from folders and files of anywhere
 
 
 def where(paths: Iterable[Path]) -> list[Line]:

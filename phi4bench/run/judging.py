@@ -5,13 +5,14 @@ A stored run and a fresh one take the same way, so that scoring again gives the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from phi4bench.cases import Case
 from phi4bench.counting import counted
+from phi4bench.errors import StoreError
 from phi4bench.fidelity import Decision, Fidelity, fidelity_from_json, fragile, judge_fidelity
 from phi4bench.gates import (
     GateResult,
@@ -38,6 +39,7 @@ from phi4bench.transcripts import Completion
 from phi4bench.verdicts import EXIT_CODES, Judged, Verdict, advice, required_gates, tier, verdict
 from phi4bench.xfails import KnownFailures, found_failures, stored_xfails
 
+Read = TypeVar("Read")
 REGRESSION = "regression."
 KNOWN_FAILURES = "known_failures"
 SUITE_GATES = (
@@ -113,13 +115,13 @@ class Judgement:
     @cached_property
     def fidelity(self) -> Fidelity | None:
         """How closely reference answers are followed beside the baseline; `None` where it was not measured."""
-        data = self.run.facts.get("fidelity")
-        return fidelity_from_json(data) if data and "missing" not in data else None
+        data = self._stored("fidelity")
+        return _read_back("fidelity", fidelity_from_json, data) if data and "missing" not in data else None
 
     @property
     def fidelity_missing(self) -> str:
         """Why fidelity could not be measured; empty where it was, or where nobody asked."""
-        return str((self.run.facts.get("fidelity") or {}).get("missing", ""))
+        return str(self._stored("fidelity").get("missing", ""))
 
     @cached_property
     def fidelity_gates(self) -> Mapping[str, GateResult]:
@@ -128,13 +130,13 @@ class Judgement:
     @cached_property
     def size(self) -> Size | None:
         """What its parts take, beside the baseline's; `None` where nobody asked, or nothing could be read."""
-        data = self.run.facts.get("size")
-        return size_from_json(data) if data and "missing" not in data else None
+        data = self._stored("size")
+        return _read_back("size", size_from_json, data) if data and "missing" not in data else None
 
     @property
     def size_missing(self) -> str:
         """Why no size could be read; empty where it was, or where nobody asked."""
-        return str((self.run.facts.get("size") or {}).get("missing", ""))
+        return str(self._stored("size").get("missing", ""))
 
     @cached_property
     def size_gates(self) -> Mapping[str, GateResult]:
@@ -148,12 +150,16 @@ class Judgement:
     @cached_property
     def slo(self) -> Slo | None:
         """How fast it is and what it takes; `None` where nobody asked."""
-        data = self.run.facts.get("slo")
-        return slo_from_json(data) if data else None
+        data = self._stored("slo")
+        return _read_back("slo", slo_from_json, data) if data else None
 
     @cached_property
     def slo_gates(self) -> Mapping[str, GateResult]:
         return judge_slo(self.slo, self.targets, self.precision) if self.slo else {}
+
+    def _stored(self, name: str) -> Mapping[str, Any]:
+        """What was measured under a name, as JSON; empty where nothing was."""
+        return _read_back(name, dict, self.run.facts.get(name) or {})
 
     @property
     def device(self) -> str:
@@ -324,6 +330,14 @@ def conclude(judgement: Judgement, ran: Collection[str]) -> Conclusion:
     if (judgement.stability_missing or judgement.untrained) and decided is Verdict.promote:
         decided = Verdict.inconclusive
     return Conclusion(decided, (), advice(decided, judgement.tier))
+
+
+def _read_back(name: str, read: Callable[[Any], Read], data: Any) -> Read:
+    """What is stored, read; `StoreError` where it is not what a run stores: transcripts come from anywhere."""
+    try:
+        return read(data)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise StoreError(f"the {name} stored with the run cannot be read", "run it again") from None
 
 
 def _completions(run: SavedRun) -> dict[str, Completion]:
