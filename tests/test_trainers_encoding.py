@@ -118,6 +118,35 @@ def test_a_description_that_the_dialect_should_write_is_looked_for(encoder, tmp_
     assert not checks.lost_in_text(one, head + "Rain in Oslo?", head, described=False)
 
 
+@pytest.fixture
+def described(tmp_path: Path) -> Example:
+    """A tool with an argument that its schema describes, at two depths."""
+    city = {"anyOf": [{"type": "string", "description": 'The "town"'}], "description": "Where to look."}
+    schema = {"type": "object", "properties": {"city": city}, "required": ["city"]}
+    told = {**WEATHER, "function": {**WEATHER["function"], "parameters": schema}}
+    (one,) = load_examples([str(write_lines(tmp_path / "t.jsonl", [conversation(tools=[told])]))]).examples
+    return one
+
+
+@pytest.mark.parametrize("name", ["Where to look.", 'The \\"town\\"'], ids=["its-own", "within"])
+def test_the_description_of_an_argument_is_looked_for(name, described, encoder):
+    mini = replace(encoder, dialect=dialect_named("phi4-mini"))
+    made = mini.encode(described)
+    assert not checks.lost(described, made, mini.dialect, lambda ids: made.text)
+    assert name in made.head
+    less = replace(made, head=made.head.replace(name, ""))
+    assert checks.lost(described, less, mini.dialect, lambda ids: less.text) == [
+        "a description of argument city of tool weather"
+    ]
+
+
+def test_descriptions_that_the_dialect_does_not_write_are_told(described, encoder):
+    (found,) = checks.check_listing([described], encoder.dialect)
+    assert found.what == "dialect tool_use lists no descriptions: 2 of arguments are not shown to the model"
+    assert not found.error
+    assert not checks.check_listing([described], dialect_named("phi4-mini"))
+
+
 def test_a_template_that_drops_tools_calls_and_results_is_shown_for_what_it_lost(examples, tmp_path: Path):
     template = "{% for m in messages %}<|{{ m.role }}|>{{ m.content if m.role != 'tool' }}<|end|>{% endfor %}"
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
@@ -148,11 +177,19 @@ def test_a_template_that_cannot_be_rendered_is_told_in_a_line(template, examples
 
 
 def test_what_would_be_cut_is_an_error_that_counts():
-    (said, cut) = checks.check_lengths([10, 20, 30, 40], places("abcd"), limit=25)
+    (said, cut) = checks.check_lengths([10, 20, 30, 40], places("abcd"), limit=25, context=100)
     assert not said.error
     assert cut.error
     assert cut.what == "2 of 4 examples would be cut at 25 tokens"
     assert cut.instances == ("t.jsonl:3: 30 tokens", "t.jsonl:4: 40 tokens")
+
+
+def test_what_is_longer_than_the_models_context_is_an_error_at_any_length(base, tmp_path: Path):
+    """nano's is 1,024 tokens: behind them no position was ever learned, and no prompt of the gate reaches there."""
+    made = [replace(one, answer=Message("assistant", "so " * 1100)) for one in generated(40, 2)]
+    write_examples(tmp_path / "t.jsonl", [one for one in made if not one.case.expected.calls])
+    with pytest.raises(DataError, match=r"are longer than 1,024 tokens; the model's context is 1,024: shorten them"):
+        prepare(base, [str(tmp_path / "t.jsonl")], length=4096, validation=0.25, seed=1)
 
 
 def test_duplicates_and_contradictions_are_told_apart(examples):

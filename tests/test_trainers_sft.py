@@ -131,6 +131,13 @@ def test_a_folder_with_another_run_is_refused(model, data, undisturbed):
         run(model, data, undisturbed, replace(QUICK, rank=8))
 
 
+def test_a_folder_with_a_run_under_another_system_prompt_is_refused(model, data, undisturbed, tmp_path: Path):
+    """What is learned from is rendered with it, though the files are the same."""
+    (tmp_path / "prompt.txt").write_text("You are terse.")
+    with pytest.raises(UsageError, match=r"holds another run \(system_prompt\); name another folder"):
+        sft(str(model), [str(data)], undisturbed, Chosen(QUICK, "", {}), system_prompt=tmp_path / "prompt.txt")
+
+
 def test_a_run_that_never_began_does_not_hold_its_folder(model, data, tmp_path: Path):
     with pytest.raises(UsageError, match="q_proj matches no linear layer"):
         run(model, data, tmp_path / "run", replace(QUICK, targets="q_proj,o_proj"))
@@ -141,7 +148,7 @@ def test_a_run_that_never_began_does_not_hold_its_folder(model, data, tmp_path: 
 
 def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(model, data, tmp_path: Path):
     with pytest.raises(TrainingError, match=r"(loss|gradient norm)=(nan|inf) at step \d+; the last good"):
-        run(model, data, tmp_path / "run", replace(QUICK, lr=1e18, schedule="constant", warmup=0.1))
+        run(model, data, tmp_path / "run", replace(QUICK, lr=1e8, schedule="constant", warmup=0.1))
     kept = last_checkpoint(tmp_path / "run" / "checkpoints")
     from safetensors.torch import load_file
 
@@ -163,6 +170,38 @@ def test_half_a_checkpoint_is_not_resumed_from(undisturbed, tmp_path: Path):
     assert last_checkpoint(tmp_path / "c") == whole
     clear_halves(tmp_path / "c")
     assert not half.exists()
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth", "adapter_model.safetensors"])
+def test_a_file_that_was_cut_short_makes_a_checkpoint_half(name, undisturbed, tmp_path: Path):
+    last = last_checkpoint(undisturbed / "checkpoints")
+    shutil.copytree(last, tmp_path / last.name)
+    assert last_checkpoint(tmp_path) == tmp_path / last.name
+    whole = (tmp_path / last.name / name).read_bytes()
+    (tmp_path / last.name / name).write_bytes(whole[: len(whole) - 300])
+    assert last_checkpoint(tmp_path) is None
+
+
+def test_a_best_checkpoint_that_is_gone_is_told_and_not_replaced(model, data, undisturbed, tmp_path: Path):
+    out = tmp_path / "run"
+    shutil.copytree(undisturbed, out)
+    shutil.rmtree(out / "adapter")
+    for state in (out / "checkpoints").glob("*/trainer_state.json"):
+        told = json.loads(state.read_text())
+        for line in told["log_history"]:
+            if line["step"] == 2 and "eval_loss" in line:
+                line["eval_loss"] = 0.0
+        state.write_text(json.dumps(told | {"best_global_step": 2}))
+    with pytest.raises(TrainingError, match=r"checkpoint-2', which has the lowest validation loss, is not whole"):
+        run(model, data, out)
+    assert not (out / "adapter").exists()
+
+
+def test_a_validation_loss_that_is_no_number_stops_before_its_step_is_saved(model, data, tmp_path: Path, monkeypatch):
+    sick = iter([1.0, 1.0, float("nan")])
+    monkeypatch.setattr("trainers.loop.measure", lambda *_: torch.tensor([next(sick), 1.0, 0.0]))
+    with pytest.raises(TrainingError, match=r"validation_loss=nan at step 4; the last good checkpoint is .*-2;"):
+        run(model, data, tmp_path / "run")
 
 
 @pytest.mark.parametrize("quantize", ["int8", "nf4"])

@@ -12,6 +12,7 @@ from typing import Any
 
 from phi4bench.artifacts import open_artifact
 from phi4bench.artifacts.artifact import Artifact
+from phi4bench.artifacts.hf import read_hf
 from phi4bench.artifacts.manifest import MANIFEST, SCHEMA, Manifest, read_manifest
 from phi4bench.artifacts.opening import CONFIGURATION
 from phi4bench.backends.tokens import PromptTokenizer
@@ -37,6 +38,11 @@ class Base:
     @property
     def folder(self) -> Path:
         return self.artifact.path
+
+    @property
+    def context(self) -> int:
+        """What the model was made for, in tokens, prompt and answer together."""
+        return read_hf(self.folder).context
 
     @property
     def encoder(self) -> Encoder:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from phi4bench.cases import SCENARIOS, Case
 from phi4bench.dialects import Dialect
 from phi4bench.phrasing.stream import MIX
 from phi4bench.printable import printable
+from phi4bench.tools import Tool
 from phi4bench.values import difference
 from trainers.data import Example
 from trainers.encoding import Encoded
@@ -24,6 +26,8 @@ SHOWN = 5
 NEAR = 0.9
 """Jaccard similarity of two requests' 5-letter shingles at which they count as one text."""
 _SHINGLE = 5
+_BY_SIGNATURE = ("signatures", "signatures+descriptions")
+"""Listings that write no schema."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,12 @@ def finding(what: str, instances: Sequence[str], error: bool = False, hint: str 
 def lost(example: Example, encoded: Encoded, dialect: Dialect, decode: Callable[[Sequence[int]], str]) -> list[str]:
     """What of the example is not found again in what the model would read; empty where nothing is lost.
 
-    Tools by name, by the names of their arguments and, where the dialect writes it, by their description, all before
-    anybody speaks; calls by parsing each assistant turn back, texts and tool results as they are or escaped as in JSON,
-    and the whole text by decoding its tokens.
+    Tools by name, by the names of their arguments and, where the dialect writes them, by their descriptions and those
+    in their schemas, all before anybody speaks; calls by parsing each assistant turn back, texts and tool results as
+    they are or escaped as in JSON, and the whole text by decoding its tokens.
     """
-    missing = lost_in_text(example, encoded.text, encoded.head, dialect.listing.style != "signatures")
+    style = dialect.listing.style
+    missing = lost_in_text(example, encoded.text, encoded.head, style != "signatures", style not in _BY_SIGNATURE)
     for span in encoded.spans:
         parsed = dialect.parse(span.text)
         got, want = parsed.calls, span.message.calls
@@ -71,20 +76,13 @@ def lost(example: Example, encoded: Encoded, dialect: Dialect, decode: Callable[
     return missing
 
 
-def lost_in_text(example: Example, text: str, head: str, described: bool = True) -> list[str]:
+def lost_in_text(example: Example, text: str, head: str, described: bool = True, schemas: bool = True) -> list[str]:
     """What of the example does not stand in a rendered conversation, whoever rendered it.
 
     `head`: the part that lists the tools, without requests and calls, which name them too. `described`: whether the
-    tools' descriptions should stand there.
+    tools' descriptions should stand there; `schemas`: whether those of their arguments should.
     """
-    missing = []
-    for tool in example.case.tools:
-        if not _is_named(tool.name, head):
-            missing.append(f"tool {tool.name}")
-            continue
-        missing += [f"argument {name} of tool {tool.name}" for name in tool.parameters if not _is_named(name, head)]
-        if described and tool.description.strip() and not _stands(tool.description, head):
-            missing.append(f"the description of tool {tool.name}")
+    missing = [what for tool in example.case.tools for what in _lost_of(tool, head, described, schemas)]
     for message in example.messages:
         if message.content.strip() and not _stands(message.content, text):
             what = f"the result of {message.name}" if message.role == "tool" else f"what the {message.role} said"
@@ -94,6 +92,32 @@ def lost_in_text(example: Example, text: str, head: str, described: bool = True)
         if not all(_stands(value, text) for value in values):
             missing.append(f"an argument of the call of {call.name}")
     return missing
+
+
+def _lost_of(tool: Tool, head: str, described: bool, schemas: bool) -> Iterator[str]:
+    if not _is_named(tool.name, head):
+        yield f"tool {tool.name}"
+        return
+    if described and tool.description.strip() and not _stands(tool.description, head):
+        yield f"the description of tool {tool.name}"
+    for name, schema in tool.schema.get("properties", {}).items():
+        if not _is_named(name, head):
+            yield f"argument {name} of tool {tool.name}"
+        elif schemas and not all(_stands(one, head) for one in descriptions(schema)):
+            yield f"a description of argument {name} of tool {tool.name}"
+
+
+def descriptions(schema: Any) -> Iterator[str]:
+    """Every description in a JSON Schema, at any depth."""
+    if isinstance(schema, Mapping):
+        for key, one in schema.items():
+            if key == "description" and isinstance(one, str):
+                yield from [one] if one.strip() else []
+            else:
+                yield from descriptions(one)
+    elif isinstance(schema, list | tuple):
+        for one in schema:
+            yield from descriptions(one)
 
 
 def _stands(wanted: str, text: str) -> bool:
@@ -115,6 +139,18 @@ def _loosely(text: str) -> str:
     return re.sub(r"\\[nt]|[\\\"'\s]", "", text)
 
 
+def check_listing(examples: Sequence[Example], dialect: Dialect) -> list[Finding]:
+    """The descriptions that a listing by signatures leaves out, as it should: told, since nobody reads them."""
+    style = dialect.listing.style
+    tools = {tool.name: tool for one in examples for tool in one.case.tools}.values()
+    counts = {
+        "tools": sum(bool(tool.description.strip()) for tool in tools) if style == "signatures" else 0,
+        "arguments": sum(1 for tool in tools for _ in descriptions(tool.schema)) if style in _BY_SIGNATURE else 0,
+    }
+    told = " and ".join(f"{count:,} of {what}" for what, count in counts.items() if count)
+    return [Finding(f"dialect {dialect.name} lists no descriptions: {told} are not shown to the model")] if told else []
+
+
 def check_answers(examples: Sequence[Example], places: Sequence[str]) -> list[Finding]:
     """Cases that expect prose, and say none: there is nothing to learn from."""
     silent = [f"{place}: {one.case.id}" for place, one in zip(places, examples, strict=True) if one.answer is None]
@@ -124,20 +160,21 @@ def check_answers(examples: Sequence[Example], places: Sequence[str]) -> list[Fi
     return [finding(f"{len(silent):,} examples expect prose and give none", silent, True, hint)]
 
 
-def check_lengths(lengths: Sequence[int], places: Sequence[str], limit: int) -> list[Finding]:
-    """How many examples would be cut, and what share of the rest is how long."""
-    over = [f"{place}: {length:,} tokens" for place, length in zip(places, lengths, strict=True) if length > limit]
+def check_lengths(lengths: Sequence[int], places: Sequence[str], limit: int, context: int) -> list[Finding]:
+    """How many examples would be cut at `limit`, or reach beyond the model's `context`, and how long the rest is."""
+    most = min(limit, context)
+    over = [f"{place}: {length:,} tokens" for place, length in zip(places, lengths, strict=True) if length > most]
     ordered = sorted(lengths)
     at = {share: ordered[min(len(ordered) - 1, int(share * len(ordered)))] for share in (0.5, 0.95)}
-    said = [
-        Finding(f"lengths: median {at[0.5]:,}, 95% at most {at[0.95]:,}, longest {ordered[-1]:,} of {limit:,} tokens")
-    ]
-    if over:
-        hint = f"raise --length to {ordered[-1]:,}, or leave them out with --drop"
-        said.append(
-            finding(f"{len(over):,} of {len(lengths):,} examples would be cut at {limit:,} tokens", over, True, hint)
-        )
-    return said
+    told = f"lengths: median {at[0.5]:,}, 95% at most {at[0.95]:,}, longest {ordered[-1]:,} of {most:,} tokens"
+    if not over:
+        return [Finding(told)]
+    what = f"{len(over):,} of {len(lengths):,} examples would be cut at {limit:,} tokens"
+    hint = f"raise --length to {ordered[-1]:,}, or leave them out with --drop"
+    if ordered[-1] > context:
+        what = f"{len(over):,} of {len(lengths):,} examples are longer than {most:,} tokens"
+        hint = f"the model's context is {context:,}: shorten them, or leave them out with --drop"
+    return [Finding(told), finding(what, over, True, hint)]
 
 
 def check_duplicates(examples: Sequence[Example], places: Sequence[str]) -> list[Finding]:

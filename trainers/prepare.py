@@ -70,7 +70,8 @@ def prepare(
     data = of_track(data, track)
     examples, encoded, found = examine(base, data, length, test)
     told = list(data.notes)
-    keep = [index for index, one in enumerate(encoded) if one is not None and len(one.ids) <= length]
+    most = min(length, base.context)
+    keep = [index for index, one in enumerate(encoded) if one is not None and len(one.ids) <= most]
     fatal = [one for one in found if one.error and not (drop and one.hint.endswith("--drop"))]
     if fatal:
         raise DataError(fatal)
@@ -135,10 +136,12 @@ def examine(
         )
     known = [(place, one) for place, one in zip(places, encoded, strict=True) if one is not None]
     if known:
-        found += checks.check_lengths([len(one.ids) for _, one in known], [place for place, _ in known], length)
+        lengths, where = [len(one.ids) for _, one in known], [place for place, _ in known]
+        found += checks.check_lengths(lengths, where, length, base.context)
     found += checks.check_duplicates(examples, places)
     found += checks.check_leakage(examples, places, load_cases(test).cases)
     found += checks.check_mix(examples)
+    found += checks.check_listing(examples, encoder.dialect)
     found += own_template(base.folder, examples)
     return examples, encoded, found
 

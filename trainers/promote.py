@@ -118,12 +118,12 @@ def prompts_from(data: Sequence[str] | None, most: int = 16) -> Callable[[Path],
     """Conversations of the data (`None`: generated ones) as the model in a folder reads them."""
 
     def prompts(folder: Path) -> Sequence[Sequence[int]]:
-        from phi4bench.artifacts.hf import read_hf
         from trainers.base import open_base
         from trainers.data import generated, load_examples
         from trainers.encoding import conversations
 
         examples = load_examples(data).examples if data else generated(4 * most, 20261121)
-        return conversations(open_base(str(folder)).encoder, examples, most, read_hf(folder).context)
+        base = open_base(str(folder))
+        return conversations(base.encoder, examples, most, base.context)
 
     return prompts
