@@ -16,7 +16,7 @@ from kit import ROOT
 from benchmarks.comparing import BLOCKS
 from benchmarks.recording import Recording, Settings, Timed
 from benchmarks.reference import PIECES, piece_named
-from benchmarks.rounds import MOST_ROUNDS, REFERENCE_S, ROUND_S, Between, blocks, lay_out, slowed
+from benchmarks.rounds import Between, Layout, blocks, lay_out, slowed
 from phi4bench.errors import BackendError
 
 QUICK = "benchmarks/test_statistics.py::test_levels_of_300_cases"
@@ -52,15 +52,21 @@ def test_a_blocks_reference_is_the_fastest_piece_beside_its_rounds():
     assert made.reference_s == (3.0, 3.0, *[9.0] * (BLOCKS - 2))
 
 
-@pytest.mark.parametrize("call_s", [1e-6, 1e-3, 0.05, 3.0])
-@pytest.mark.parametrize("piece_s", [0.002, 0.02])
-def test_rounds_are_short_where_the_work_allows_it(call_s, piece_s):
-    layout = lay_out(call_s, piece_s, 2.0)
-    assert 1 <= layout.rounds <= MOST_ROUNDS
-    assert layout.calls * call_s <= max(ROUND_S * 1.5, call_s)
-    assert layout.pieces * piece_s <= max(REFERENCE_S, piece_s)
-    spent = BLOCKS * layout.rounds * (layout.calls * call_s + layout.pieces * piece_s)
-    assert spent <= 2.0 or layout.rounds == 1
+@pytest.mark.parametrize(
+    ("call_s", "piece_s", "layout"),
+    [
+        # 4 ms of calls beside 4 ms of pieces: 25 rounds of 8 ms in each of 10 blocks of 2 s, of which 12 are enough
+        pytest.param(1e-6, 0.002, Layout(calls=4000, rounds=12, pieces=2), id="short"),
+        # 4 ms and one piece of 20: 200 / 24 = 8.3
+        pytest.param(1e-3, 0.02, Layout(calls=4, rounds=8, pieces=1), id="a-piece-is-longer-than-a-round"),
+        # a quarter of 50 ms is 6.25 pieces: 200 / 62 = 3.2
+        pytest.param(0.05, 0.002, Layout(calls=1, rounds=3, pieces=6), id="a-call-is-a-round"),
+        # a quarter of 3 s would be 375 pieces, but 250 ms are enough
+        pytest.param(3.0, 0.002, Layout(calls=1, rounds=1, pieces=125), id="longer-than-the-time-for-it"),
+    ],
+)
+def test_rounds_are_short_where_the_work_allows_it(call_s, piece_s, layout):
+    assert lay_out(call_s, piece_s, 2.0) == layout
 
 
 def test_a_planted_fault_takes_its_share_of_the_calls_own_time():

@@ -138,7 +138,8 @@ def test_a_speed_up_is_measured_in_turns_with_the_baseline(
     speedup = ran.artifact()["slo"]["speedup"]
     assert speedup["baseline"] == "fp32"
     assert speedup["decode"]["ratio"] == pytest.approx(3)
-    assert 1.5 < speedup["call"]["ratio"] < 3  # its prompt is read no faster
+    # Half of the calls are 13 tokens long, half 14: of 13 it is 20 + 12 x 6 ms against 20 + 12 x 2, the lower median.
+    assert speedup["call"]["ratio"] == pytest.approx(92 / 44)
     gates = {gate["name"]: gate["outcome"] for gate in ran.artifact()["gates"]}
     assert gates == {"speedup.decode": "PASS", "speedup.call": "FAIL"}
     schema = json.loads((schemas_dir() / "report.schema.json").read_text())
