@@ -377,8 +377,22 @@ def test_olive_that_is_not_installed_is_a_clear_line(run, tmp_path: Path, capsys
         (["organisation/name"], "MODEL='organisation/name' is no folder here, so nothing lies beside it"),
         (["{run}/model", "--block-size", "24"], "block_size=24, but should be a power of two from 16 to 256"),
         (["{run}/model", "--accuracy-level", "9"], "accuracy_level=9, but should be from 0 to 4"),
+        (["{run}/model", "--block-size", "64"], "--block-size: for int8 and int4, but --precision is fp32 alone"),
+        (
+            ["--adapter", "{run}", "--accuracy-level", "0"],
+            "--accuracy-level: for int8 and int4, but --precision is fp32",
+        ),
     ],
-    ids=["nothing", "base-of-a-model", "adapter-by-olive", "no-folder", "odd-block", "level-9"],
+    ids=[
+        "nothing",
+        "base-of-a-model",
+        "adapter-by-olive",
+        "no-folder",
+        "odd-block",
+        "level-9",
+        "blocks-of-fp32",
+        "level-of-fp32",
+    ],
 )
 def test_what_export_cannot_do_is_a_clear_line(options, says, run, refusal):
     assert says in refusal("export", *(one.format(run=run.parent) for one in options))

@@ -30,8 +30,9 @@ def report(path: Path, difference: float, ci: list[float] | None) -> Path:
             "(+2.0 to +5.0), more than 2: another method, smaller blocks or --search first",
         ),
         (-0.034, None, "loses 3.4 points to its parent (+3.4 to +3.4), more than 2"),
+        (0.0, [-0.009, 0.009], "loses 0.0 points to its parent (-0.9 to +0.9), at most 2"),
     ],
-    ids=["little", "undecided", "much", "no-interval"],
+    ids=["little", "undecided", "much", "no-interval", "nothing"],
 )
 def test_the_rule_is_applied_to_the_level_that_lost_most(difference, ci, says, tmp_path: Path):
     (line,) = advice(report(tmp_path / "report.json", difference, ci))

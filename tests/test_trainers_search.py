@@ -122,6 +122,18 @@ def test_a_search_that_cannot_pass_says_so(tmp_path: Path, monkeypatch):
         search(source, Plan(4), tmp_path, lambda folder: 10)
 
 
+def test_the_choice_of_another_gate_is_forgotten(tmp_path: Path, monkeypatch):
+    source = open_source(FP32, samples=1)
+    monkeypatch.setattr("trainers.search.sensitivities", lambda *_: [Sensitivity("/lm_head/MatMul", 1.0, 0.5)])
+    search(source, Plan(4), tmp_path, lambda folder: 0, ["guide"])
+    assert json.loads((tmp_path / "search.json").read_text())["chosen"] == "mixed-0"
+    with pytest.raises(TrainingError):
+        search(source, Plan(4), tmp_path, lambda folder: 10, ["strict"])
+    held = json.loads((tmp_path / "search.json").read_text())
+    assert held["trials"] == {"0": 10, "1": 10}
+    assert not {"chosen", "in_8_bits"} & held.keys()
+
+
 def test_sensitivities_are_sorted_and_of_every_matrix(tmp_path: Path, monkeypatch):
     source = open_source(FP32, samples=1)
     few = source.graph.matrices()[:2]

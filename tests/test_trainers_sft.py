@@ -302,6 +302,11 @@ def test_targets_of_another_architecture_stop_with_a_list(model):
     assert "the model has down_proj (1), gate_up_proj (1), o_proj (1), qkv_proj (1)" in said
 
 
+def test_targets_that_name_nothing_stop_with_the_same_list(model):
+    with pytest.raises(UsageError, match=r"targets=' ,' names no layer; the model has down_proj \(1\), gate_up_proj"):
+        targets_of(linear_layers(load(model)), " ,")
+
+
 def test_a_layer_without_an_adapter_stops_the_run(model, monkeypatch):
     monkeypatch.setattr("trainers.lora.covered", lambda adapted: {"model.layers.0.self_attn.o_proj"})
     with pytest.raises(UsageError, match=r"LoRA covers 1 of 4 linear layers asked for; without: .*qkv_proj"):

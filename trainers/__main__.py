@@ -180,19 +180,18 @@ def _shape_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tied", action=argparse.BooleanOptionalAction, help="one table for embeddings and head")
     parser.add_argument("--precision", nargs="+", choices=["fp32", "int8", "int4"], default=["fp32", "int8", "int4"])
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the folders go")
-    parser.add_argument("--block-size", type=int, default=128, help="values that share a scale (default: 128)")
-    parser.add_argument("--accuracy-level", type=int, default=4, help="of MatMulNBits, 0 to 4 (default: 4)")
-    parser.add_argument("--symmetric", action=argparse.BooleanOptionalAction, default=True, help="no zero points")
-    parser.add_argument("--embeddings", action=argparse.BooleanOptionalAction, default=True, help="the table too")
-    parser.add_argument("--head", action=argparse.BooleanOptionalAction, default=True, help="the head too")
+    parser.add_argument("--block-size", type=int, help="values that share a scale (default: 128)")
+    parser.add_argument("--accuracy-level", type=int, help="of MatMulNBits, 0 to 4 (default: 4)")
+    for name, told in (("symmetric", "no zero points"), ("embeddings", "the table too"), ("head", "the head too")):
+        parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, help=f"{told} (default)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same weights")
 
 
 def _file_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the folders go (default: beside the source)")
     parser.add_argument("--data", nargs="+", metavar="FILE", help="examples to compare on (default: generated ones)")
-    parser.add_argument("--block-size", type=int, default=32, help="values that share a scale (default: 32)")
-    parser.add_argument("--accuracy-level", type=int, default=4, help="of MatMulNBits, 0 to 4 (default: 4)")
+    parser.add_argument("--block-size", type=int, help="values that share a scale (default: 32)")
+    parser.add_argument("--accuracy-level", type=int, help="of MatMulNBits, 0 to 4 (default: 4)")
 
 
 def _settings_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
@@ -269,18 +268,32 @@ def _export(options: argparse.Namespace) -> None:
         raise UsageError(f"--route {options.route} is for MODEL", "leave it out, or merge the adapter and export that")
     if options.base is not None and options.adapter is None:
         raise UsageError("--base is for --adapter RUN", "leave it out")
-    prompts, numbers = prompts_from(options.data), (options.block_size, options.accuracy_level)
+    prompts, packing = prompts_from(options.data), _packing(options, ("block_size", "accuracy_level"))
     if options.adapter is not None:
         from trainers.adapters import export_adapter
 
-        export_adapter(options.adapter, options.precision, options.out, prompts, options.base, *numbers)
+        export_adapter(options.adapter, options.precision, options.out, prompts, options.base, **packing)
         return
     folder = Path(options.model).expanduser()
     if options.out is None and not folder.is_dir():
         what = f"MODEL={printable(options.model, 200)!r} is no folder here, so nothing lies beside it"
         raise UsageError(what, "name a folder for the files with --out")
     out = options.out or folder.parent
-    export(options.model, options.precision, out, prompts, *numbers, options.route)
+    export(options.model, options.precision, out, prompts, route=options.route, **packing)
+
+
+def _packing(options: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    """Of the options on how int8 and int4 are packed, those given; `UsageError` where they would do nothing."""
+    from trainers.matrices import check_packing
+
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
+    check_packing(given.get("block_size", 32), given.get("accuracy_level", 4))
+    if given and set(options.precision) == {"fp32"}:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageError(
+            f"{flags}: for int8 and int4, but --precision is fp32 alone", "leave it out, or add one of them"
+        )
+    return given
 
 
 def _quantize(options: argparse.Namespace) -> None:
@@ -289,12 +302,14 @@ def _quantize(options: argparse.Namespace) -> None:
     if options.samples < 1:
         raise UsageError(f"--samples={options.samples}, but should be at least 1")
     method = options.method
+    names = ("block_size", "accuracy_level")
+    packing = {name: value for name in names if (value := getattr(options, name)) is not None}
 
     def plan(bits: int) -> Plan:
         symmetric = method not in ZERO_POINTS if options.symmetric is None else options.symmetric
         return Plan(
-            bits, method, options.block_size, symmetric, options.accuracy_level,
-            options.embeddings, options.head, tuple(options.keep),
+            bits, method, symmetric=symmetric, embeddings=options.embeddings, head=options.head,
+            keep=tuple(options.keep), **packing,
         )  # fmt: skip
 
     if not options.search:
@@ -334,7 +349,8 @@ def _shape(options: argparse.Namespace) -> None:
     from trainers.shape import Packing, make, shape_named
 
     numbers = {name: getattr(options, name) for name in (*SHAPE_NUMBERS, "tied")}
-    packing = Packing(options.block_size, options.symmetric, options.accuracy_level, options.embeddings, options.head)
+    names = ("block_size", "symmetric", "accuracy_level", "embeddings", "head")
+    packing = Packing(**_packing(options, names))
     make(shape_named(options.preset, **numbers), options.precision, options.out, packing, options.seed)
 
 

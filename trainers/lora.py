@@ -36,9 +36,10 @@ def targets_of(layers: Sequence[str], asked: str) -> list[str]:
     lost = [name for name in names if not any(matches(layer, name) for layer in layers)]
     if lost or not names:
         there = ", ".join(f"{kind} ({count})" for kind, count in sorted(kinds.items()))
+        verb = "matches" if len(lost) == 1 else "match"
+        what = f": {printable(', '.join(lost), 120)} {verb} no linear layer" if lost else " names no layer"
         raise UsageError(
-            f"targets={printable(asked, 120)!r}: {printable(', '.join(lost), 120) or 'nothing is named'}"
-            f" match{'es' if len(lost) == 1 else ''} no linear layer; the model has {there}",
+            f"targets={printable(asked, 120)!r}{what}; the model has {there}",
             f"name those, or {ALL_LINEAR}",
         )
     return names

@@ -82,7 +82,7 @@ def search(source: Source, plan: Plan, out: Path, judge: Callable[[Path], int], 
         what = f"'{printable(str(journal), 200)}' is of another model, plan or conversations"
         raise UsageError(what, "name another folder with --out, or remove it and what it made")
     if held.get("judged_by") != list(judged_by):
-        held |= {"judged_by": list(judged_by), "trials": {}}
+        held = {name: held[name] for name in (*key, "sensitivities")} | {"judged_by": list(judged_by), "trials": {}}
 
     def measured(one: Sensitivity) -> None:
         held["sensitivities"].append(asdict(one))
