@@ -120,11 +120,10 @@ def lora_of(base: Path, adapter: Path) -> Mapping[str, tuple[Lora, int]]:
     from peft import PeftModel
     from peft.tuners.lora import LoraLayer
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(
-        base, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-    )
+    from trainers.weights import load_whole
+
+    model = load_whole(base, dtype=torch.float32)
     try:
         adapted = PeftModel.from_pretrained(model, adapter)
     except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:

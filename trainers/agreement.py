@@ -145,11 +145,10 @@ def compare(
     `adapter`: PEFT's folder, and the .onnx_adapter file made of it.
     """
     import torch
-    from transformers import AutoModelForCausalLM
 
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        model_folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-    )
+    from trainers.weights import load_whole
+
+    model = load_whole(model_folder, dtype=torch.float32)
     if adapter is not None:
         from peft import PeftModel
 

@@ -73,11 +73,12 @@ def adapted(base: Base, training: Training, device: str, bf16: bool) -> tuple[An
 
 
 def _peft(base: Base, training: Training, device: str, dtype: Any) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig, set_seed
+    from transformers import BitsAndBytesConfig, set_seed
 
     from trainers.lora import adapt
+    from trainers.weights import load_whole
 
-    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
+    options: dict[str, Any] = {"dtype": dtype}
     if training.attention != "auto":
         options["attn_implementation"] = training.attention
     if training.quantize != "none":
@@ -87,7 +88,7 @@ def _peft(base: Base, training: Training, device: str, dtype: Any) -> tuple[Any,
             if training.quantize == "int8"
             else BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
         )
-    model = AutoModelForCausalLM.from_pretrained(base.folder, **options)
+    model = load_whole(base.folder, **options)
     model.config.use_cache = False
     if training.quantize != "none":
         from peft import prepare_model_for_kbit_training

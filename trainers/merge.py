@@ -172,12 +172,11 @@ def _merge(base: Base, adapter: Path, target: Path, precision: str) -> Rounding:
     from peft import PeftModel
     from peft.tuners.lora import LoraLayer
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
+
+    from trainers.weights import load_whole
 
     dtype = getattr(torch, DTYPES[precision])
-    model = AutoModelForCausalLM.from_pretrained(
-        base.folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-    )
+    model = load_whole(base.folder, dtype=torch.float32)
     try:
         adapted = PeftModel.from_pretrained(model, adapter)
     except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:

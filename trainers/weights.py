@@ -1,0 +1,72 @@
+"""A model loaded whole: transformers would fill what its weights lack with random numbers, and go on. Needs torch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from phi4bench.backends.memory import is_out_of_memory
+from phi4bench.backends.session import one_line
+from phi4bench.errors import UsageError
+from phi4bench.printable import printable
+from trainers.faults import TrainingError
+from trainers.ranks import say
+
+TOGETHER = "copy the folder again, whole: config.json and the weights belong together"
+
+
+def load_whole(folder: Path, **options: Any) -> Any:
+    """The model of a Hugging Face folder; what its weights hold besides is said. `options`: of `from_pretrained`.
+
+    Raises `UsageError` where weights and configuration are not of one model, `TrainingError` where memory ran out.
+    """
+    from transformers import AutoModelForCausalLM
+
+    shown = printable(str(folder), 200)
+    try:
+        with _without_its_table():
+            model, report = AutoModelForCausalLM.from_pretrained(
+                folder,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are told below, by name
+                **options,
+            )
+    except Exception as error:  # its exceptions share no base but this one
+        if is_out_of_memory(error):
+            what = f"there is no memory to load '{shown}' ({one_line(error)})"
+            raise TrainingError(what, "let go what else is held there") from None
+        what = f"'{shown}' cannot be loaded by transformers ({type(error).__name__}: {one_line(error)})"
+        raise UsageError(what, TOGETHER) from None
+    lacking = sorted(str(one) for one in report.get("missing_keys") or ())
+    if lacking:
+        raise UsageError(f"'{shown}': its weights lack what config.json asks for: {_some(lacking)}", TOGETHER)
+    unlike = sorted(str(one[0]) for one in report.get("mismatched_keys") or ())
+    if unlike:
+        what = f"'{shown}': its weights have another shape than config.json says: {_some(unlike)}"
+        raise UsageError(what, TOGETHER)
+    unused = sorted(str(one) for one in report.get("unexpected_keys") or ())
+    if unused:
+        say(f"'{shown}': its weights hold what config.json does not know, left out here: {_some(unused)}")
+    return model
+
+
+@contextmanager
+def _without_its_table() -> Iterator[None]:
+    """transformers logs a table of what is told here in a line."""
+    logger = logging.getLogger("transformers.modeling_utils")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+    return printable(names[0], 120) + more
