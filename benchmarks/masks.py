@@ -64,10 +64,14 @@ class Straying:
 
 
 class Clock:
-    """Adds up the time spent in `Mask.choose` inside of a `with` block."""
+    """Adds up the time spent in `Mask.choose` inside of a `with` block, by all lanes."""
 
     def __init__(self) -> None:
-        self.spent = 0.0
+        self._each: list[float] = []  # appended to by several threads, which a sum would lose additions of
+
+    @property
+    def spent(self) -> float:
+        return sum(self._each)
 
     def __enter__(self) -> Clock:
         self._choose = choose = Mask.choose
@@ -77,7 +81,7 @@ class Clock:
             try:
                 return choose(mask, *given)  # type: ignore[arg-type]
             finally:
-                self.spent += perf_counter() - started
+                self._each.append(perf_counter() - started)
 
         Mask.choose = timed  # type: ignore[assignment, method-assign]
         return self
@@ -98,7 +102,9 @@ def token_us(found: Sequence[Completion]) -> float:
     """The mean over all tokens but the first of each; `UsageError` where there are none."""
     further = [(len(one.token_ids) - 1, one.token_ms) for one in found if one.token_ms is not None]
     if not further:
-        raise UsageError("no answer has a second token, and without one no time per token", "give more with --limit")
+        raise UsageError(
+            "no answer has a second token, and without one no time per token", "give more with --new or --limit"
+        )
     return 1e3 * sum(count * each_ms for count, each_ms in further) / sum(count for count, _ in further)
 
 

@@ -186,14 +186,14 @@ def table(subjects: Sequence[Subject], rounds: Sequence[Round], threads: int) ->
         f"{describe()['cpu']}, {threads} threads: memory reads {bandwidth / 1e9:.1f} GB/s; matrices multiply"
         f" {rates['fp32'] / 1e9:,.0f} (fp32) and {rates['int8'] / 1e9:,.0f} (int8) G multiply-adds/s",
         "",
-        f"{'artifact':20}{'decode':>12}{'a token':>10}{'reads':>11}{'of memory':>11}{'prefill':>13}{'of matrices':>13}",
+        f"{'artifact':20}{'decode':>12}{'a token':>12}{'reads':>11}{'of memory':>11}{'prefill':>13}{'of matrices':>13}",
     ]
     for one in subjects:
         token = middle(lambda pair, one=one: pair[1][one.label].token_s)
         prompt = middle(lambda pair, one=one: pair[1][one.label].prompt_s)
         size = rounds[0][1][one.label].read_bytes
         lines.append(
-            f"{one.label:20}{1 / token:>8,.1f} t/s{size / 1e6:>7,.1f} MB{size / token / 1e9:>6.1f} GB/s"
+            f"{one.label:20}{1 / token:>8,.1f} t/s{size / 1e6:>9,.1f} MB{size / token / 1e9:>6.1f} GB/s"
             f"{100 * bandwidth_share(rounds, one.label):>10.0f}%{PROMPT / prompt:>9,.0f} t/s"
             f"{100 * rate_share(rounds, one.label, one.artifact.precision):>12.0f}%"
         )

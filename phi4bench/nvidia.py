@@ -43,7 +43,7 @@ class GpuWatch:
     def __init__(self, device: int = 0, nvml: Any = None, pid: int | None = None, visible: str | None = None) -> None:
         self._device, self._nvml, self._visible = device, nvml, visible
         self._pid = os.getpid() if pid is None else pid
-        self._open = False
+        self._begun = self._open = False
         self._own, self._used = 0, 0
         self._busy: list[float] = []
         self._stop = threading.Event()
@@ -71,6 +71,7 @@ class GpuWatch:
         self._stop.set()
         if self._open:
             self._thread.join()
+        if self._begun:
             with suppress(Exception):
                 self._nvml.nvmlShutdown()
 
@@ -82,6 +83,7 @@ class GpuWatch:
 
                 self._nvml = pynvml
             self._nvml.nvmlInit()
+            self._begun = True
             self._handle = _handle(self._nvml, self._device, self._visible)
             self._open = True
 

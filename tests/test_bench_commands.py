@@ -107,6 +107,28 @@ def test_the_first_token_of_a_completion_is_no_time_per_token():
         masks.token_us(found[2:])
 
 
+def test_time_in_the_masks_of_two_lanes_at_once_is_added_up(monkeypatch):
+    """The one lane looks at the clock from 0 to 20, and the other from 10 to 13 while the first is about to add."""
+    readings = []
+
+    def clock():
+        readings.append(len(readings))
+        match readings[-1]:
+            case 0:
+                return 0.0
+            case 1:
+                masks.Mask.choose(None)
+                return 20.0
+            case reading:
+                return {2: 10.0, 3: 13.0}[reading]
+
+    monkeypatch.setattr(masks, "perf_counter", clock)
+    monkeypatch.setattr(masks.Mask, "choose", lambda *_: 0)
+    with masks.Clock() as found:
+        masks.Mask.choose(None)
+    assert found.spent == 20.0 + 3.0
+
+
 def test_masks_are_computed_at_each_token_of_the_right_answers():
     pytest.importorskip("llguidance", reason="needs phi4bench[constrained]")
     artifact = open_artifact(str(ROOT / "fixtures" / "models" / "nano-int8"))

@@ -99,8 +99,11 @@ def test_where_only_the_sum_of_all_processes_is_known_it_is_told_as_that(
 
 
 def test_a_device_that_is_not_there_has_no_figures() -> None:
-    watch = watched(Nvml(LOOKS), 1, device=1, visible="0")
+    nvml = Nvml(LOOKS)
+    with GpuWatch(1, nvml, visible="0") as watch:
+        pass
     assert (watch.peak_bytes, watch.by_all, watch.utilisation) == (None, False, None)
+    assert nvml.closed
 
 
 def test_without_a_driver_there_are_no_figures_and_no_error() -> None:
@@ -155,14 +158,14 @@ def test_the_child_watches_the_device_that_was_asked_for_one_by_one_and_under_lo
     folder = make_fake()
     (folder / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
     artifact = open_artifact(str(folder))
-    cuda = Provider("cuda", (("device_id", "1"),))
-    bench = Bench(Setup(artifact, Decoding(), 1, None, provider=cuda), lambda _: None)
+    cuda, said = Provider("cuda", (("device_id", "1"),)), list[Any]()
+    bench = Bench(Setup(artifact, Decoding(), 1, None, provider=cuda), said.append)
     bench.open(batch=8)
     monkeypatch.setattr(bench._backend, "identity", lambda: {"provider": PROVIDERS["cuda"]})
     monkeypatch.setattr(timing_worker, "GpuWatch", Watched)
     cases = load_cases([str(folder / "answers.jsonl")]).cases[:3]
     prompts = [prompt_to_json(artifact.dialect.render(case.question())) for case in cases]
-    one_by_one = bench.latency(prompts, seconds=60.0)
+    one_by_one = {**bench.latency(prompts, seconds=60.0), "calls": said[-1]["calls"]}
     loaded = bench.load(prompts, seconds=60.0, clients=2, rate=None, seed=0)
     bench.close()
     assert Watched.devices == [1, 1]

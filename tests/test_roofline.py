@@ -88,6 +88,15 @@ def test_matrices_stand_beside_the_bandwidth_of_their_own_round(monkeypatch):
     assert line.split() == ["fp32", "80%", "10%", "10%", "90%"]
 
 
+def test_columns_of_a_large_model_stand_apart():
+    one = SimpleNamespace(label="large", artifact=SimpleNamespace(precision="int4"), weight_bytes=28e9)
+    timed = roofline.Timed(prompt_s=1.0, token_s=0.5, read_bytes=28e9, weights=14_000_000_000)
+    limits = roofline.Limits(100e9, {"fp32": 1e12, "int8": 2e12})
+    row = roofline.table([one], [(limits, {"large": timed})], 2)[-1]
+    # 56 GB/s of 100; 128 tokens of 14 G multiply-adds in a second of 2,000 G a second
+    assert row.split() == ["large", "2.0", "t/s", "28,000.0", "MB", "56.0", "GB/s", "56%", "128", "t/s", "90%"]
+
+
 def test_artifacts_of_one_name_are_told_apart_by_their_folders():
     lie = (("a", "runs/mini/int4"), ("b", "runs/x"), ("a", "runs/large/int4"))
     artifacts = [SimpleNamespace(id=name, path=ROOT / folder) for name, folder in lie]
