@@ -138,6 +138,18 @@ def test_a_kill_leaves_nothing_that_the_same_command_does_not_use_or_remove(doin
     assert sorted(path.name for path in out.iterdir()) == ["int4", "quantization_results.json"]
 
 
+def test_a_kill_at_the_very_end_costs_no_result(tmp_path: Path, monkeypatch):
+    """A file that has its name is not made again: its line must stand there before."""
+
+    def killed(draft, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trainers.quantize.put", killed)
+    with pytest.raises(KeyboardInterrupt):
+        quantize(FP32, [Plan(4, keep=("layers",), embeddings=False)], tmp_path, samples=1)
+    assert results(tmp_path)["int4"]["bytes"]
+
+
 def test_no_torch_is_needed(tmp_path: Path):
     code = (
         "import sys; sys.modules['torch'] = None; from trainers.__main__ import main;"

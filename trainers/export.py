@@ -224,10 +224,10 @@ def check_and_finish(
     beside = (source.adapter, draft / str(fields["adapter"])) if source.adapter else None
     try:
         agreement = compare(base.folder, draft / "model.onnx", precision, prompts, beside)
-        record(out / RESULTS, asdict(agreement))
         print(f"{target}: {agreement.told()}", flush=True)
         if precision == "fp32":
             check_same(agreement)
+        record(out / RESULTS, asdict(agreement))
     except TrainingError:
         shutil.rmtree(draft)
         raise

@@ -196,9 +196,9 @@ def make(source: Source, plan: Plan, target: Path, results: Path) -> Path:
         raise
     size, whole = _bytes(draft), artifact.bytes
     _finish(draft, target.name, source, plan, close)
-    put(draft, target)
     result = {"name": target.name, **plan.told(), "bytes": size, "of_fp32": size / whole, "seconds": seconds}
-    record(results, result | asdict(close) | told, key="name")
+    record(results, result | asdict(close) | told, key="name")  # before the name that says that all is done
+    put(draft, target)
     print(
         f"{target}: {size:,} bytes ({100 * (1 - size / whole):.1f}% less) in {seconds:.1f} s; same top token at"
         f" {100 * close.top1_agreement:.1f}% of {close.positions:,} positions, KL {close.kl:.4f}",
