@@ -81,6 +81,37 @@ def test_what_a_conversion_leaves_out_is_told_with_its_count(tmp_path: Path):
     assert "refusal" not in data.notes[1]
 
 
+def test_what_is_left_out_of_tools_calls_and_parts_is_told_too(tmp_path: Path):
+    made = conversation(conversations=[{"from": "human", "value": "Hi"}], functions=[{"name": "old"}])
+    made["tools"] = [{**WEATHER, "strict": True}]
+    made["messages"][0]["content"] = [{"type": "text", "text": "Rain?", "cache_control": {"type": "ephemeral"}}]
+    (call,) = made["messages"][1]["tool_calls"]
+    made["messages"][1]["tool_calls"] = [{**call, "index": 1, "function": {**call["function"], "parsed": {"city": 1}}}]
+    told = load_examples([str(write_lines(tmp_path / "t.jsonl", [made]))]).notes[1]
+    for what in (
+        "'conversations' of conversation(s)", "'functions' of conversation(s)", "'strict' of tool(s)",
+        "'cache_control' of text part(s)", "'index' of call(s)", "'parsed' of call(s)",
+    ):  # fmt: skip
+        assert f"1 {what}" in told
+
+
+def test_results_stand_in_the_order_of_their_calls(tmp_path: Path):
+    """Both are of one tool, and what told them apart, the ids, the model does not see."""
+    made = conversation()
+    made["messages"][1]["tool_calls"] = [
+        {"id": f"call_{city}", "function": {"name": "weather", "arguments": {"city": city}}}
+        for city in ("Oslo", "Rome")
+    ]
+    made["messages"] += [
+        {"role": "tool", "tool_call_id": "call_Rome", "content": "dry"},
+        {"role": "tool", "tool_call_id": "call_Oslo", "content": "wet"},
+        {"role": "assistant", "content": "Wet in Oslo, dry in Rome."},
+    ]
+    data = load_examples([str(write_lines(tmp_path / "t.jsonl", [made]))])
+    assert [one.content for one in data.examples[0].messages[2:4]] == ["wet", "dry"]
+    assert "2 tool result(s) put in the order of their calls" in data.notes[0]
+
+
 def test_a_turn_of_weight_0_is_read_and_not_learned(encoder, tmp_path: Path):
     made = conversation()
     made["messages"][1]["weight"] = 0

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from phi4bench.calls import Call
@@ -17,8 +18,9 @@ from phi4bench.tools import Tool
 _ROLES = {"system": "system", "developer": "system", "user": "user", "human": "user", "assistant": "assistant",
           "gpt": "assistant", "function_call": "assistant", "tool": "tool", "function": "tool",
           "observation": "tool"}  # fmt: skip
-_LINE = ("messages", "conversations", "tools", "functions", "id", "group")
+_LINE = ("id", "group")
 _TOOL = ("name", "description", "parameters", "inputSchema")
+_CALL = ("name", "arguments", "function", "id", "type")
 _TURN = {
     "system": ("role", "from", "content", "value"),
     "user": ("role", "from", "content", "value"),
@@ -70,8 +72,9 @@ def from_openai(value: Mapping[str, Any], identity: str, told: Told) -> Converte
     if not isinstance(value[key], list) or not value[key]:
         raise FormError(f"{key} should be a list of turns")
     did[f"conversation(s) from {key!r}"] += 1
-    told.without("conversation", value, _LINE)
-    tools = _tools(value, told)
+    listed = "tools" if "tools" in value else "functions"
+    told.without("conversation", value, (key, listed, *_LINE))
+    tools = _tools(value.get(listed), told)
     messages, unlearned = _messages(value[key], key, told)
     if messages[-1].role != "assistant":
         raise FormError(
@@ -120,9 +123,8 @@ def _scenario(messages: Sequence[Message]) -> Scenario:
     return "parallel" if len(answer.calls) > 1 else "single"
 
 
-def _tools(value: Mapping[str, Any], told: Told) -> tuple[Tool, ...]:
+def _tools(listed: Any, told: Told) -> tuple[Tool, ...]:
     did = told.converted
-    listed = value.get("tools", value.get("functions"))
     if isinstance(listed, str):
         listed = _loads(listed, "tools")
         did["list(s) of tools from text"] += 1
@@ -131,6 +133,7 @@ def _tools(value: Mapping[str, Any], told: Told) -> tuple[Tool, ...]:
     tools = []
     for one in listed:
         if isinstance(one, dict) and isinstance(one.get("function"), dict):
+            told.without("tool", one, ("type", "function"))
             one = one["function"]
             did["tool(s) from 'function'"] += 1
         if isinstance(one, dict):
@@ -150,7 +153,8 @@ def _messages(turns: Sequence[Any], key: str, told: Told) -> tuple[list[Message]
     did = told.converted
     made: list[Message] = []
     unlearned: set[int] = set()
-    names: dict[str, str] = {}
+    known: dict[str, tuple[str, int]] = {}  # by a call's id: its tool, and which of its turn it is
+    answered: dict[int, int] = {}  # by a result's place in `made`: which call of the turn it is of
     for index, turn in enumerate(turns):
         where = f"{key}[{index}]"
         if not isinstance(turn, dict):
@@ -165,20 +169,35 @@ def _messages(turns: Sequence[Any], key: str, told: Told) -> tuple[list[Message]
         if said == "function_call" and "tool_calls" not in turn:
             calls = _called(turn.get("content", turn.get("value")), where)
             turn = {"tool_calls": calls, "weight": turn.get("weight")}
-        content = _content(turn.get("content", turn.get("value")), where, did)
+        content = _content(turn.get("content", turn.get("value")), where, told)
         if role == "tool":
-            name = turn.get("name") or names.get(str(turn.get("tool_call_id"))) or _only_called(made)
+            named, which = known.get(str(turn.get("tool_call_id")), ("", None))
+            name = turn.get("name") or named or _only_called(made)
             if not name:
                 raise FormError(f"{where}: neither 'name' nor 'tool_call_id' says which call's result it is")
+            if which is not None:
+                answered[len(made)] = which
             made.append(Message("tool", content, name=str(name)))
             continue
-        calls = _calls(turn, where, names, did) if role == "assistant" else ()
+        calls = _calls(turn, where, known, told) if role == "assistant" else ()
         if not content and not calls:
             raise FormError(f"{where} is empty")
         if role == "assistant" and not _weight(turn, where):
             unlearned.add(index)
         made.append(Message(role, content, calls))  # type: ignore[arg-type]
-    return made, unlearned
+    return _as_called(made, answered, did), unlearned
+
+
+def _as_called(made: Sequence[Message], answered: Mapping[int, int], did: Counter[str]) -> list[Message]:
+    """The results after a turn in the order of its calls: ids, which said whose each is, are not shown to the model."""
+    found: list[Message] = []
+    for is_result, some in groupby(range(len(made)), key=lambda at: made[at].role == "tool"):
+        run = list(some)
+        order = sorted(run, key=answered.__getitem__) if is_result and answered.keys() >= set(run) else run
+        if moved := sum(was != now for was, now in zip(run, order, strict=True)):
+            did["tool result(s) put in the order of their calls"] += moved
+        found += [made[at] for at in order]
+    return found
 
 
 def _weight(turn: Mapping[str, Any], where: str) -> int:
@@ -203,41 +222,45 @@ def _only_called(made: Sequence[Message]) -> str:
     return calls[0].name if len(calls) == 1 else ""
 
 
-def _content(content: Any, where: str, did: Counter[str]) -> str:
+def _content(content: Any, where: str, told: Told) -> str:
     """Text, or a list of text parts; anything else would be lost, and is an error."""
     if content is None:
         return ""
     if isinstance(content, list):
         if not all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in content):
             raise FormError(f"{where}.content has a part that is no text, which the model could not be shown")
-        did["content(s) of several parts joined"] += 1
+        for part in content:
+            told.without("text part", part, ("type", "text"))
+        told.converted["content(s) of several parts joined"] += 1
         return "".join(part["text"] for part in content)
     if not isinstance(content, str):
         raise FormError(f"{where}.content={shown(content)}, but should be a text")
     return content
 
 
-def _calls(turn: Mapping[str, Any], where: str, names: dict[str, str], did: Counter[str]) -> tuple[Call, ...]:
+def _calls(turn: Mapping[str, Any], where: str, known: dict[str, tuple[str, int]], told: Told) -> tuple[Call, ...]:
     listed = turn.get("tool_calls") or []
     if not isinstance(listed, list):
         raise FormError(f"{where}.tool_calls={shown(listed)}, but should be a list")
     listed = list(listed)
     if turn.get("function_call"):
         listed.append({"function": turn["function_call"]})
-        did["'function_call'(s)"] += 1
+        told.converted["'function_call'(s)"] += 1
     calls = []
     for index, one in enumerate(listed):
         inner = one.get("function", one) if isinstance(one, dict) else None
         if not isinstance(inner, dict) or not isinstance(inner.get("name"), str) or not inner["name"]:
             raise FormError(f"{where}.tool_calls[{index}] names no function")
+        for part in {id(one): one, id(inner): inner}.values():
+            told.without("call", part, _CALL)
         arguments = inner.get("arguments", {})
         if isinstance(arguments, str):
             arguments = _loads(arguments or "{}", f"{where}.tool_calls[{index}].arguments")
-            did["call argument(s) from text"] += 1
+            told.converted["call argument(s) from text"] += 1
         if not isinstance(arguments, dict):
             raise FormError(f"{where}.tool_calls[{index}].arguments={shown(arguments)}, but should be an object")
         if isinstance(one.get("id"), str):
-            names[one["id"]] = inner["name"]
+            known[one["id"]] = inner["name"], index
         calls.append(Call(inner["name"], arguments))
     return tuple(calls)
 
