@@ -160,6 +160,22 @@ def test_files_of_one_name_in_two_folders_are_read_together(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ('{"city": "Oslo", "city": "Rome"}', "'city'"),
+        ('{"city": NaN}', "NaN is no JSON"),
+        (r'{"city": "\ud800"}', "half of a surrogate pair"),
+    ],
+    ids=["twice", "nan", "surrogate"],
+)
+def test_arguments_in_a_text_are_read_as_strictly_as_the_file(arguments, says, tmp_path: Path):
+    made = conversation()
+    made["messages"][1]["tool_calls"][0]["function"]["arguments"] = arguments
+    with pytest.raises(CaseFileError, match=rf"t.jsonl:1: .*tool_calls\[0\].arguments=.*but should be JSON: .*{says}"):
+        load_examples([str(write_lines(tmp_path / "t.jsonl", [made]))])
+
+
+@pytest.mark.parametrize(
     ("line", "says"),
     [
         pytest.param({"messages": conversation()["messages"]}, "'tools' is missing", id="no-tools"),

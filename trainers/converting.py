@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 from phi4bench.calls import Call
 from phi4bench.cases import Case, Expected, Message, Scenario
 from phi4bench.datasets.casejson import FormError, shown, tool_from_json
+from phi4bench.datasets.strictjson import read_json
 from phi4bench.tools import Tool
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "human": "user", "assistant": "assistant",
@@ -276,6 +276,6 @@ def _check_calls(messages: Sequence[Message], tools: Sequence[Tool]) -> None:
 
 def _loads(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise FormError(f"{where}={shown(text)}, but should be JSON") from None
+        return read_json(text)
+    except FormError as fault:
+        raise FormError(f"{where}={shown(text)}, but should be JSON: {fault}") from None
