@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from phi4bench.artifacts import open_artifact
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
+from trainers import child
 from trainers.agreement import Agreement, compare, feeds_of, on_both_sides, reader, rotary_switch
 from trainers.base import (
     Base,
@@ -57,15 +57,17 @@ class Source:
 
 def run_builder(source: Path, target: Path, precision: str, block_size: int = 32, accuracy_level: int = 4) -> None:
     """Build `target/model.onnx`. Raises `TrainingError` with the builder's last lines where it fails."""
-    command = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-m", str(source), "-i", str(source)]
+    command = child.command("onnxruntime_genai.models.builder", "-m", str(source), "-i", str(source))
     command += ["-o", str(target), "-p", precision, "-e", "cpu", "-c", str(target.parent / "builder-cache")]
     options = ["hf_token=false"]
     if precision != "fp32":
         options += [f"block_size={block_size}", f"accuracy_level={accuracy_level}"]
     command += ["--extra_options", *options]
-    environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    shutil.rmtree(target.parent / "builder-cache", ignore_errors=True)
+    environment = child.environment_of(os.environ) | {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    finally:
+        shutil.rmtree(target.parent / "builder-cache", ignore_errors=True)
     if done.returncode:
         said = "\n".join(done.stderr.splitlines()[-8:])
         raise TrainingError(f"the model builder failed for {precision}:\n{said}")

@@ -10,12 +10,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from phi4bench.errors import UsageError
+from trainers import child
 from trainers.faults import TrainingError
 
 EXTRA = "pip install 'phi4bench[olive]' in an environment of its own, since it needs an older onnxruntime-genai"
@@ -66,10 +66,15 @@ def run_olive(source: Path, target: Path, precision: str, block_size: int, accur
     made.mkdir(parents=True)
     config = made / "run.json"
     config.write_text(json.dumps(configuration(source, made, precision, block_size, accuracy_level)), encoding="utf-8")
-    command = [sys.executable, "-m", "olive", "run", "--config", str(config.resolve())]
+    command = child.command("olive", "run", "--config", str(config.resolve()))
     quiet = {"OLIVE_DISABLE_TELEMETRY": "1", "ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | quiet, check=False, cwd=made.parent
+        command,
+        capture_output=True,
+        text=True,
+        env=child.environment_of(os.environ) | quiet,
+        check=False,
+        cwd=made.parent,
     )  # it leaves its cache where it runs
     shutil.rmtree(made.parent / ".olive-cache", ignore_errors=True)
     found = sorted((made / "out").rglob("model.onnx"))

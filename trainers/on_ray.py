@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
+from trainers.child import environment_of
 from trainers.faults import TrainingError
 from trainers.grid import Trial
-from trainers.trial import ROOT, run_trial
+from trainers.trial import run_trial
 
 if TYPE_CHECKING:
     from trainers.sweep import Over, Runner, Sweep
@@ -44,8 +45,8 @@ def on_ray(asked: Sweep, parallel: int, address: str | None) -> Runner:
 def _start(address: str | None) -> None:
     import ray
 
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    options: dict[str, Any] = {"runtime_env": {"env_vars": {"PYTHONPATH": path, **QUIET}}, "logging_level": "ERROR"}
+    path = {"PYTHONPATH": environment_of(os.environ)["PYTHONPATH"]}
+    options: dict[str, Any] = {"runtime_env": {"env_vars": path | QUIET}, "logging_level": "ERROR"}
     try:
         if address is None:  # without a word Ray joins what else runs on this machine, or waits for what ran there last
             ray.init(address="local", include_dashboard=False, log_to_driver=False, **options)

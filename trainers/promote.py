@@ -5,15 +5,16 @@ sft, merge, export fp32, quantize, and then the suites on every quantized file: 
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from phi4bench.printable import printable
+from trainers import child
 from trainers.advice import advice
 from trainers.base import read_json_file, write_json
 from trainers.faults import TrainingError
@@ -100,16 +101,15 @@ def check_judging(targets: Sequence[str], cases: Sequence[str] | None = None, li
 
 def judge(models: Sequence[str], report: Path, options: Sequence[str]) -> int:
     """The suites on the files, in a process of their own; returns the exit code. `TrainingError` where they broke."""
-    command = [sys.executable, "-m", "phi4bench.cli", "judge", "--report", str(report)]
-    for model in models:
-        command += ["--model", model]
-    command += options
-    code = subprocess.run(command, check=False).returncode
+    arguments = ["judge", "--report", str(report), *(word for model in models for word in ("--model", model)), *options]
+    command = child.command("phi4bench.cli", *arguments)
+    code = subprocess.run(command, env=child.environment_of(os.environ), check=False).returncode
     if code == INTERRUPTED:  # it had the same Ctrl-C
         raise KeyboardInterrupt
     if code not in GATE_EXITS:
         raise TrainingError(
-            f"the gate gave no verdict (exit code {code})", f"run it again: {printable(shlex.join(command))}"
+            f"the gate gave no verdict (exit code {code})",
+            f"run it again: {printable(shlex.join(['python', '-m', 'phi4bench.cli', *arguments]))}",
         )
     return code
 

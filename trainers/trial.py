@@ -9,24 +9,18 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 from phi4bench.printable import printable
 from phi4bench.run.child import signal_name
+from trainers.child import environment_of, watch
 
-ROOT = Path(__file__).resolve().parent.parent
 LOG = "log.txt"
-TICK_S = 0.5
-_PATIENCE_S = 20.0
 _TOLD = re.compile(r"trainers [a-z]+: (.+)")
-_ORPHANED = 75  # EX_TEMPFAIL of sysexits.h: ask again
 
 
 def run_trial(folder: Path, arguments: Sequence[str], environment: Mapping[str, str], processes: int = 1) -> str:
@@ -60,9 +54,8 @@ def _environment(ours: Mapping[str, str]) -> dict[str, str]:
     """This checkout first to be found; the settings come as options, so the variable that holds some is left out."""
     from trainers.settings import VARIABLE
 
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
-    return kept | {"PYTHONPATH": path} | dict(ours)
+    return environment_of(kept) | dict(ours)
 
 
 def _reason(code: int, said: str) -> str:
@@ -84,7 +77,7 @@ def _last_words(path: Path, start: int) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     parent, lock, processes, *command = arguments
-    threading.Thread(target=_watch, args=(int(parent),), daemon=True).start()
+    watch(int(parent))
     with open(lock, "ab") as held:  # noqa: PTH123 - a path that we were given as text
         _wait_for(held)
         if int(processes) > 1:
@@ -104,18 +97,6 @@ def _launch(processes: int, command: Sequence[str]) -> int:
     except ChildFailedError as error:
         return error.get_first_failure()[1].exitcode
     return 0
-
-
-def _watch(parent: int) -> None:
-    """End this process, whatever it does, once it has another parent than the one that started it.
-
-    By SIGTERM first, upon which torchrun ends its workers.
-    """
-    while os.getppid() == parent:
-        time.sleep(TICK_S)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_PATIENCE_S)
-    os._exit(_ORPHANED)
 
 
 def _wait_for(file: IO[bytes]) -> None:
