@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,10 @@ from stored import CASES, GUIDE, run_of, store
 from phi4bench.cli import main
 from phi4bench.dialects import dialect_named
 from phi4bench.gates import Outcome
-from phi4bench.run.judging import Judgement, assess
+from phi4bench.report.figures import report, targets_facts
+from phi4bench.report.markdown import markdown
+from phi4bench.report.page import page
+from phi4bench.run.judging import SUITE_GATES, Judgement, assess, conclude
 from phi4bench.runfile import SavedRun
 from phi4bench.targets import parse_targets
 
@@ -142,6 +146,17 @@ def test_nothing_that_is_stored_acts_on_a_terminal(
     shown = capsys.readouterr().out
     assert "\\x1b[2J" in shown
     assert "\x1b" not in shown
+
+
+def test_nothing_that_is_stored_leaves_its_place_on_a_page() -> None:
+    stored = json.loads(json.dumps(SPEED).replace("[2J", "<b>|x"))
+    judgement = assess(run_of("int8", precision="int8", slo=stored), None, TARGETS)
+    results = [(judgement, conclude(judgement, SUITE_GATES))]
+    made = [page(results, TARGETS, "now"), markdown(report(results, targets_facts(TARGETS)))]
+    for text in made:
+        assert "against" in text
+        assert "\x1b" not in text
+        assert "<b>|x" not in text
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
     yield from _beside(one)
     for table in slo_tables(one["slo"], one["machine"]):
         if table.heads:
-            yield f"| {' | '.join(table.heads)} |"
+            yield f"| {' | '.join(map(_cell, table.heads))} |"
             yield f"| --- |{' ---: |' * (len(table.heads) - 1)}"
             yield from (f"| {' | '.join(map(_cell, row))} |" for row in table.rows)
             yield ""
