@@ -148,12 +148,13 @@ def test_nothing_that_is_stored_acts_on_a_terminal(
     assert "\x1b" not in shown
 
 
-def test_nothing_that_is_stored_leaves_its_place_on_a_page() -> None:
-    stored = json.loads(json.dumps(SPEED).replace("[2J", "<b>|x"))
-    judgement = assess(run_of("int8", precision="int8", slo=stored), None, TARGETS)
+@pytest.mark.parametrize("member", ["id", "format", "precision", "sha256", "dialect"])
+def test_nothing_that_is_stored_leaves_its_place_on_a_page(member: str) -> None:
+    speed = json.loads(json.dumps(SPEED).replace("[2J", "<b>|x"))
+    run = run_of("int8", precision="int8", slo=speed)
+    judgement = assess(replace(run, artifact={**run.artifact, member: "\x1b<b>|x"}), None, TARGETS)
     results = [(judgement, conclude(judgement, SUITE_GATES))]
-    made = [page(results, TARGETS, "now"), markdown(report(results, targets_facts(TARGETS)))]
-    for text in made:
+    for text in (page(results, TARGETS, "now"), markdown(report(results, targets_facts(TARGETS)))):
         assert "against" in text
         assert "\x1b" not in text
         assert "<b>|x" not in text

@@ -60,7 +60,8 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"**{_cell(one['early_rejection']['reason'])}**"
         yield ""
     cases = f"{counted(one['dataset']['cases'], 'case')} in {counted(one['dataset']['groups'], 'group')}"
-    yield f"{card['format']} {card['precision']}, {size(card['bytes'])}, sha256 `{card['sha256'][:12]}`; {cases}"
+    kind, sha256 = _cell(f"{card['format']} {card['precision']}"), _cell(card["sha256"][:12])
+    yield f"{kind}, {size(card['bytes'])}, sha256 `{sha256}`; {cases}"
     yield ""
     yield "| gate | passed | rate | interval | target | outcome |"
     yield "| --- | ---: | ---: | --- | ---: | --- |"
