@@ -48,9 +48,15 @@ def test_a_peer_that_failed_is_a_row_with_its_reason():
     assert cells(text, 1)[2] == "not measured: no compiler"
 
 
+def test_a_round_that_failed_after_others_were_measured_is_told():
+    peer, pairs = chosen("genai-fp32"), [pair("genai-fp32", 0, 1.0, 5.0)]
+    assert notes(peer, pairs, {"genai-fp32": "no memory"}) == ["genai-fp32 was not measured again: no memory"]
+    assert not notes(peer, [], {"genai-fp32": "no memory"})  # its row says so
+
+
 def test_notes_say_where_bf16_parts_and_which_prompts_were_read_otherwise():
     pairs = [pair("hf-bf16-1", 0, 1.0, 2.0, same=7, differ_at=(9, 4, 20), other_prompts=2)]
-    read, parts = notes(chosen("hf-bf16-1"), pairs)
+    read, parts = notes(chosen("hf-bf16-1"), pairs, {})
     assert "read 2 prompts as other tokens" in read
     assert "3 cases: at new token 4 at the earliest, 9 in the middle one" in parts
 

@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     failures = measure_all(peers, options.rounds, inputs, results, out)
     pairs = results.pairs(PEERS)
     about = ABOUT.format(cases=len(inputs.cases), cores=here["cores"], cpu=here["cpu"])
-    lines = [table(PEERS, pairs, failures), "", about, *[f"- {line}" for line in notes(PEERS, pairs)]]
+    lines = [table(PEERS, pairs, failures), "", about, *[f"- {line}" for line in notes(PEERS, pairs, failures)]]
     text = "\n".join(lines)
     print(text)
     if not options.no_readme:

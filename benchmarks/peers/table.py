@@ -50,13 +50,15 @@ def row(peer: Peer, pairs: Sequence[Pair], failure: str | None) -> list[str]:
     ]
 
 
-def notes(peers: Sequence[Peer], pairs: Sequence[Pair]) -> list[str]:
-    """Where a peer wrote other tokens than ours, or read other ones."""
+def notes(peers: Sequence[Peer], pairs: Sequence[Pair], failures: Mapping[str, str]) -> list[str]:
+    """Where a peer wrote other tokens than ours, or read other ones; and what failed of one that has a row of figures."""
     lines = []
     for peer in peers:
         last = next((pair for pair in reversed(pairs) if pair.peer == peer.name), None)
         if last is None:
             continue
+        if peer.name in failures:
+            lines.append(f"{peer.name} was not measured again: {failures[peer.name]}")
         if last.other_prompts:
             lines.append(f"{peer.name} read {last.other_prompts:,} prompts as other tokens than ours.")
         if any(place > 1 for place in last.differ_at):
