@@ -51,7 +51,7 @@ def row(peer: Peer, pairs: Sequence[Pair], failure: str | None) -> list[str]:
 
 
 def notes(peers: Sequence[Peer], pairs: Sequence[Pair], failures: Mapping[str, str]) -> list[str]:
-    """Where a peer wrote other tokens than ours, or read other ones; and what failed of one that has a row of figures."""
+    """Where a peer wrote other tokens than ours, or read other ones; and why one with figures has no more of them."""
     lines = []
     for peer in peers:
         last = next((pair for pair in reversed(pairs) if pair.peer == peer.name), None)
