@@ -35,6 +35,25 @@ def test_ctrl_c_that_a_library_made_another_error_of_is_ctrl_c(capsys):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+class Bar:
+    """As of tqdm: in a circle with what holds it, and drawn a last time when it is let go of."""
+
+    def __init__(self):
+        self.holder = self
+
+    def __del__(self):
+        sys.stderr.write("3 of 9 steps\n")
+
+
+def test_the_line_stands_below_a_progress_bar(capsys):
+    def work():
+        _bar = Bar()
+        raise KeyboardInterrupt
+
+    assert of(work) == 130
+    assert capsys.readouterr().err == f"3 of 9 steps\n\ntrainers try: {TOLD}\n"
+
+
 def test_a_fault_of_ours_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         of(lambda: 1 / 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -39,16 +40,20 @@ def ended(name: str, work: Callable[[], object], kept: str, speaks: Callable[[],
             code = work()
             return code if isinstance(code, int) else 0
         except KeyboardInterrupt:
-            return _interrupted(name, kept, speaks)
+            pass
         except Exception as error:
-            if interrupted():
-                return _interrupted(name, kept, speaks)
-            told, code = _told(error)
-            if not told:
-                raise
-            if not isinstance(error, (UsageError, SharedError)) or speaks():
-                sys.stderr.write(f"{name}: {told}\n")
-            return code
+            if not interrupted():
+                told, code = _told(error)
+                if not told:
+                    raise
+                if not isinstance(error, (UsageError, SharedError)) or speaks():
+                    sys.stderr.write(f"{name}: {told}\n")
+                return code
+    gc.collect()  # what the work held is let go of: a progress bar draws itself a last time then, above the line
+    if speaks():
+        told = f"interrupted; {kept} is kept, and the same command goes on"
+        sys.stderr.write(f"\n{name}: {told}\n")  # a progress bar may stand on the line
+    return INTERRUPTED_EXIT
 
 
 @contextmanager
@@ -72,13 +77,6 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
     finally:
         if ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _interrupted(name: str, kept: str, speaks: Callable[[], bool]) -> int:
-    if speaks():
-        told = f"interrupted; {kept} is kept, and the same command goes on"
-        sys.stderr.write(f"\n{name}: {told}\n")  # a progress bar may stand on the line
-    return INTERRUPTED_EXIT
 
 
 def _told(error: Exception) -> tuple[str, int]:
