@@ -117,20 +117,11 @@ def lora_of(base: Path, adapter: Path) -> Mapping[str, tuple[Lora, int]]:
     """By the names of the layers, as `3.mlp.down_proj`: what is added, and the layer's outputs. All that the joint
     products are made of is there, empty where it has no adapter."""
     import torch
-    from peft import PeftModel
     from peft.tuners.lora import LoraLayer
-    from safetensors import SafetensorError
 
-    from trainers.weights import load_whole
+    from trainers.weights import load_whole, with_adapter
 
-    model = load_whole(base, dtype=torch.float32)
-    try:
-        adapted = PeftModel.from_pretrained(model, adapter)
-    except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise UsageError(
-            f"the adapter does not fit '{printable(str(base), 200)}' ({printable(str(error), 200)})",
-            "name the base that it was trained on with --base",
-        ) from None
+    adapted = with_adapter(load_whole(base, dtype=torch.float32), adapter, base)
     found: dict[str, tuple[Lora, int]] = {}
     for name, module in adapted.named_modules():
         layer = name.partition(".layers.")[2]

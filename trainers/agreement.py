@@ -146,13 +146,11 @@ def compare(
     """
     import torch
 
-    from trainers.weights import load_whole
+    from trainers.weights import load_whole, with_adapter
 
     model = load_whole(model_folder, dtype=torch.float32)
     if adapter is not None:
-        from peft import PeftModel
-
-        model = PeftModel.from_pretrained(model, adapter[0])
+        model = with_adapter(model, adapter[0], model_folder)
     model.eval()
     switch = rotary_switch(model_folder)
     read, worst, same, positions, beyond = reader(model_file, adapter[1] if adapter else None), 0.0, 0, 0, 0

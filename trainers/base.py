@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -55,15 +56,18 @@ def open_base(spec: str, dialect: str | None = None, system_prompt: Path | None 
     A tokenizer that lacks a token that the dialect's turns are made of belongs to another template. Markers of calls
     may be ordinary text to it: a model can learn to spell them.
     """
-    remote = not Path(spec).expanduser().exists() and _REPOSITORY.fullmatch(spec)
-    if not remote and not Path(spec.removeprefix("hf:").partition("@")[0]).expanduser().exists() and "/" not in spec:
-        raise UsageError(
-            f"--model={printable(spec, 200)!r} is not there", "name a Hugging Face folder, or organisation/name"
-        )
+    path, shown = Path(spec).expanduser(), printable(spec, 200)
+    remote = not path.exists() and _REPOSITORY.fullmatch(spec)
+    if not remote and not spec.startswith(("hf:", "http://", "https://")):
+        if not path.exists():
+            raise UsageError(f"{shown!r} is not there", "name a Hugging Face folder, or organisation/name")
+        if not (path / "config.json").is_file() and not any(path.glob("*.onnx")):
+            what = "holds no config.json" if path.is_dir() else "is a file"
+            raise UsageError(f"{shown!r} {what}, but should be a Hugging Face folder", "name one, or organisation/name")
     artifact = open_artifact(f"hf:{spec}" if remote else spec, dialect)
     if artifact.format != "hf":
         raise UsageError(
-            f"--model={printable(spec, 200)!r} is {artifact.format}, but should be a Hugging Face folder",
+            f"{shown!r} is {artifact.format}, but should be a Hugging Face folder",
             "only PyTorch weights can be trained",
         )
     tokenizer = PromptTokenizer.from_folder(artifact.tokenizer_dir)
@@ -102,8 +106,19 @@ def copy_tokenizer(source: Path, target: Path) -> None:
             shutil.copy(source / name, target / name)
 
 
+def check_way(target: Path) -> None:
+    """`UsageError` where there can be no such folder, since a file is in its way or nothing may be written there."""
+    above = next(one for one in (target, *target.absolute().parents) if one.exists())
+    shown = printable(str(above), 200)
+    if not above.is_dir():
+        raise UsageError(f"'{shown}' is a file, so '{printable(str(target), 200)}' can be no folder", "name another")
+    if not os.access(above, os.W_OK):
+        raise UsageError(f"'{shown}' cannot be written", "name a folder that can")
+
+
 def check_place(target: Path) -> None:
     """`UsageError` where the folder holds something: what is not known to be ours is not deleted."""
+    check_way(target)
     if target.exists() and any(target.iterdir()):
         shown = printable(str(target), 200)
         raise UsageError(f"'{shown}' is not empty", "name another folder with --out, or remove it")

@@ -17,6 +17,7 @@ from trainers.base import Base
 from trainers.ranks import local_rank, say
 from trainers.settings import Training
 
+NF4_BLOCK, NF4_ROWS = 64, 32
 _INSTALL = "pip install unsloth on a machine with CUDA, or use --engine peft"
 
 
@@ -90,6 +91,8 @@ def _peft(base: Base, training: Training, device: str, dtype: Any) -> tuple[Any,
         )
     model = load_whole(base.folder, **options)
     model.config.use_cache = False
+    if training.quantize == "nf4" and device == "cpu":
+        check_blocks(model)
     if training.quantize != "none":
         from peft import prepare_model_for_kbit_training
 
@@ -100,6 +103,24 @@ def _peft(base: Base, training: Training, device: str, dtype: Any) -> tuple[Any,
         )
     set_seed(training.seed)
     return adapt(model, training)
+
+
+def check_blocks(model: Any) -> None:
+    """`UsageError` for layers of NF4 that bitsandbytes cannot multiply on a CPU with AVX512-BF16.
+
+    It packs their weights there by 32 rows and whole blocks, and knows no rest. Source: its functional.py, 0.50.
+    """
+    from bitsandbytes.nn import Linear4bit
+
+    for name, module in model.named_modules():
+        if not isinstance(module, Linear4bit) or not getattr(module, "support_avx512bf16_for_cpu", False):
+            continue
+        if module.in_features % NF4_BLOCK or module.out_features % NF4_ROWS:
+            raise UsageError(
+                f"quantize='nf4': {printable(name, 120)} has {module.in_features} inputs and {module.out_features}"
+                f" outputs, but should have multiples of {NF4_BLOCK} and {NF4_ROWS} on this processor",
+                "use --quantize int8 or none",
+            )
 
 
 def _unsloth(base: Base, training: Training, device: str, dtype: Any) -> tuple[Any, Any]:

@@ -169,21 +169,12 @@ def _base_by_name(adapter: Path, base: Base) -> tuple[str, str | None]:
 
 def _merge(base: Base, adapter: Path, target: Path, precision: str) -> Rounding:
     import torch
-    from peft import PeftModel
     from peft.tuners.lora import LoraLayer
-    from safetensors import SafetensorError
 
-    from trainers.weights import load_whole
+    from trainers.weights import load_whole, with_adapter
 
     dtype = getattr(torch, DTYPES[precision])
-    model = load_whole(base.folder, dtype=torch.float32)
-    try:
-        adapted = PeftModel.from_pretrained(model, adapter)
-    except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise UsageError(
-            f"the adapter does not fit '{printable(str(base.folder), 200)}' ({printable(str(error), 200)})",
-            "name the base that it was trained on with --base",
-        ) from None
+    adapted = with_adapter(load_whole(base.folder, dtype=torch.float32), adapter, base.folder)
     changed = lost = 0.0
     with torch.no_grad():
         for module in adapted.modules():

@@ -20,7 +20,7 @@ from typing import Any
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers import overfitting
-from trainers.base import Base, copy_tokenizer, open_base, read_json_file, speech, write_json, write_manifest
+from trainers.base import Base, check_way, copy_tokenizer, open_base, read_json_file, speech, write_json, write_manifest
 from trainers.disk import room_for
 from trainers.engines import adapted, engine_of
 from trainers.explain import write_readme
@@ -50,6 +50,7 @@ def sft(
     """Train, or go on with what `out` holds; returns the adapter's folder. Raises `UsageError`, `TrainingError`."""
     training = chosen.training
     check_combination(training)
+    check_way(out)
     check_installed(training, tracker)
     device = device_of(training)
     engine, why = engine_of(training, device, begun_with(out))
@@ -82,7 +83,6 @@ def sft(
 def check_installed(training: Training, tracker: str) -> None:
     needed = ["torch", "transformers", "peft", "accelerate", "matplotlib"]
     needed += ["bitsandbytes"] if training.quantize != "none" or "8bit" in training.optimizer else []
-    needed += ["flash_attn"] if training.attention == "flash_attention_2" else []
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise UsageError(f"training needs {', '.join(missing)}, not installed", "pip install 'phi4bench[train]'")
@@ -101,6 +101,9 @@ def device_of(training: Training) -> str:
         raise UsageError(f"optimizer={training.optimizer!r} needs CUDA", "use --optimizer adamw")
     if device == "cpu" and training.attention == "flash_attention_2":
         raise UsageError(f"attention={training.attention!r} needs CUDA", "use --attention sdpa")
+    if training.attention == "flash_attention_2" and find_spec("flash_attn") is None:
+        what = f"attention={training.attention!r} needs flash_attn, not installed"
+        raise UsageError(what, "pip install flash-attn, or use --attention sdpa")
     if device == "cpu" and (engine := sharding()):
         raise UsageError(
             f"the launch asks for {engine}, which needs CUDA: on CPU accelerate would leave it out in silence",

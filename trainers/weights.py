@@ -1,8 +1,12 @@
-"""A model loaded whole: transformers would fill what its weights lack with random numbers, and go on. Needs torch."""
+"""A model, or an adapter on it, loaded whole: what lacks, transformers and PEFT would fill with random numbers.
+
+Needs torch.
+"""
 
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +57,31 @@ def load_whole(folder: Path, **options: Any) -> Any:
     if unused:
         say(f"'{shown}': its weights hold what config.json does not know, left out here: {_some(unused)}")
     return model
+
+
+def with_adapter(model: Any, adapter: Path, base: Path) -> Any:
+    """`model`, which the folder `base` holds, with an adapter. Raises `UsageError` for half an adapter or another
+    model's."""
+    from peft import PeftModel
+    from safetensors import SafetensorError
+
+    shown = printable(str(adapter), 200)
+    try:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # what lacks is told below
+            adapted = PeftModel.from_pretrained(model, adapter)
+            report = adapted.load_adapter(str(adapter), adapted.active_adapter)  # only this one tells
+    except SafetensorError as error:
+        what = f"'{shown}': its adapter_model.safetensors cannot be read ({one_line(error)})"
+        raise UsageError(what, "copy it again, whole") from None
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        what = f"the adapter does not fit '{printable(str(base), 200)}' ({printable(str(error), 200)})"
+        raise UsageError(what, "name the base that it was trained on with --base") from None
+    lacking, unused = sorted(report.missing_keys), sorted(report.unexpected_keys)
+    if lacking or unused:
+        does = f"lacks {_some(lacking)}" if lacking else f"holds {_some(unused)}, which has no place there"
+        what = f"the adapter does not fit '{printable(str(base), 200)}': it {does}"
+        raise UsageError(what, "copy the adapter again, whole, or name the base that it was trained on with --base")
+    return adapted
 
 
 @contextmanager

@@ -1,0 +1,52 @@
+"""What a model's name and a folder's name must be, told before anything is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from kit import ROOT
+
+from phi4bench.errors import UsageError
+from trainers.base import check_place, open_base
+
+MODELS = ROOT / "fixtures" / "models"
+
+
+@pytest.mark.parametrize(
+    ("named", "says"),
+    [
+        ("{tmp}/no/such", "no/such' is not there; name a Hugging Face folder"),
+        ("nosuch", "'nosuch' is not there; name a Hugging Face folder"),
+        ("{tmp}/train.jsonl", "train.jsonl' is a file, but should be a Hugging Face folder"),
+        ("{tmp}", "' holds no config.json, but should be a Hugging Face folder"),
+        (str(MODELS / "nano-fp32"), "nano-fp32' is onnx, but should be a Hugging Face folder"),
+        (str(MODELS / "nano-fp32" / "model.onnx"), "model.onnx' is a file, but should be a Hugging Face folder"),
+    ],
+    ids=["path", "name", "file", "no-model", "onnx-folder", "onnx-file"],
+)
+def test_what_is_no_model_to_train_is_told_apart(named, says, tmp_path: Path):
+    (tmp_path / "train.jsonl").write_text("{}\n")
+    with pytest.raises(UsageError) as caught:
+        open_base(named.format(tmp=tmp_path))
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("below", ["", "run", "run/fp32"])
+def test_a_file_in_the_way_of_a_folder_is_named(below, tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"notes.txt' is a file, so '.*' can be no folder; name another"):
+        check_place(tmp_path / "notes.txt" / below)
+
+
+def test_training_looks_at_its_folder_before_the_model(tmp_path: Path, refusal):
+    pytest.importorskip("torch", reason="needs the `train` extra")
+    (tmp_path / "notes.txt").write_text("mine")
+    said = refusal("sft", "--model", "nosuch", "--data", "nosuch", "--out", tmp_path / "notes.txt" / "run")
+    assert "notes.txt' is a file" in said
+
+
+def test_what_is_not_there_yet_or_empty_is_a_place(tmp_path: Path):
+    check_place(tmp_path / "a" / "b")
+    check_place(tmp_path)
+    assert not (tmp_path / "a").exists()
