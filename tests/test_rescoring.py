@@ -12,11 +12,13 @@ from kit import Ran
 from stored import CASES, GUIDE, run_of, store
 
 from phi4bench.cli import main
+from phi4bench.datasets import schemas_dir
 from phi4bench.dialects import dialect_named
 from phi4bench.gates import Outcome
 from phi4bench.report.figures import report, targets_facts
 from phi4bench.report.markdown import markdown
 from phi4bench.report.page import page
+from phi4bench.report.speed import slo_figures, slo_tables
 from phi4bench.run.judging import SUITE_GATES, Judgement, assess, conclude
 from phi4bench.runfile import SavedRun
 from phi4bench.targets import parse_targets
@@ -158,6 +160,18 @@ def test_nothing_that_is_stored_leaves_its_place_on_a_page(member: str) -> None:
         assert "against" in text
         assert "\x1b" not in text
         assert "<b>|x" not in text
+
+
+def test_a_page_needs_of_speed_what_its_schema_requires_and_no_more() -> None:
+    figures = slo_figures(assess(run_of("int8", precision="int8", slo=SPEED), None, TARGETS))
+    schema = json.loads((schemas_dir() / "report.schema.json").read_text())["$defs"]["slo"]["properties"]
+    for name in ("latency", "speedup"):
+        figures[name] = {key: figures[name][key] for key in schema[name]["required"]}
+    figures["loads"] = [{key: load[key] for key in schema["loads"]["items"]["required"]} for load in figures["loads"]]
+    latency, speedup, loads, *_ = slo_tables({name: figures[name] for name in ("latency", "speedup", "loads")}, {})
+    assert latency.notes[0].startswith("5 calls, one by one after 1 to warm up")
+    assert speedup.notes[0].startswith("medians of 5 pairs of calls, each by both in turn")
+    assert loads.rows[0][:2] == (ESCAPE, "1")
 
 
 @pytest.mark.parametrize(

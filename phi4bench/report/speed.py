@@ -111,10 +111,8 @@ def _latency(figures: Mapping[str, Any]) -> Iterator[Table]:
         if one:
             cells = [_number(one["mean_ms"]), *(_number(one[f"{point}_ms"]) for point in PERCENTILES)]
             rows.append((label, *cells, _ends(one["p95_ci"])))
-    note = (
-        f"{counted(timed['calls'], 'call')} of {counted(timed['prompts'], 'prompt')}, one by one after"
-        f" {timed['warm_up']} to warm up; prompts read whole, no cache"
-    )
+    note = f"{counted(timed['calls'], 'call')}{_of_prompts(timed)}, one by one after {timed['warm_up']} to warm up"
+    note += "; prompts read whole, no cache"
     if timed.get("stopped") or timed["calls"] < timed["wanted"]:
         why = timed.get("stopped") or f"{timed['seconds']:g} s were over"
         note += f"; {timed['wanted']:,} were wanted, but {why}"
@@ -131,13 +129,18 @@ def _speedup(figures: Mapping[str, Any]) -> Iterator[Table]:
         for name, label in labels.items()
         if (one := found[name])
     ]
-    of = f" of {counted(found['prompts'], 'prompt')}" if found.get("prompts") is not None else ""
-    note = f"medians of {counted(found['pairs'], 'pair')} of calls{of}, each by both in turn (A B, B A, ...)"
+    made = f"{counted(found['pairs'], 'pair')} of calls{_of_prompts(found)}"
+    note = f"medians of {made}, each by both in turn (A B, B A, ...)"
     note += f"; {found['wanted']:,} were wanted, but {found['stopped']}" if found.get("stopped") else ""
     notes = [note, *(f"{label}: {reason}" for label, _, _, reason in rows if reason)]
     notes += [f"{found['baseline']}: {said}" for said in found.get("baseline_notes", ())]
     heads = (f"against {found['baseline']}", "speed-up", "bounds")
     yield Table(heads, tuple(row[:3] for row in rows), tuple(notes))
+
+
+def _of_prompts(made: Mapping[str, Any]) -> str:
+    """Of how many different ones; empty where a report does not say."""
+    return f" of {counted(made['prompts'], 'prompt')}" if made.get("prompts") is not None else ""
 
 
 def _loads(figures: Mapping[str, Any]) -> Iterator[Table]:
@@ -149,18 +152,20 @@ def _loads(figures: Mapping[str, Any]) -> Iterator[Table]:
     for load in loads:
         times = f"{load['calls_per_s'] / one:.2f}" if one and load["calls_per_s"] and load["clients"] else "-"
         rates = [_number(load[name]) for name in ("tokens_per_s", "calls_per_s")]
-        late = [_number(load[name]) for name in ("p50_ms", "p95_ms", "good_per_s")]
+        late = [_number(load.get(name)) for name in ("p50_ms", "p95_ms", "good_per_s")]
         rows.append((load["name"], "-" if load["rows"] is None else str(load["rows"]), *rates, times, *late))
     limit = figures.get("good_within_ms")
     within = f", within {limit:g} ms" if limit is not None else "; the targets name no latency to be within"
     notes = [f"good: wholly right{within}", "batch: so many at once; clients: each waits for its answer; open: Poisson"]
     notes.append("a beginning that prompts share, such as the tools, is read once here; one by one, each time")
-    notes += [f"{load['name']}: {said}" for load in loads for said in (load["reason"], *load["notes"]) if said]
+    notes += [
+        f"{load['name']}: {said}" for load in loads for said in (load.get("reason"), *load.get("notes", ())) if said
+    ]
     notes += [f"{name}: not measured: {why}" for name, why in (figures.get("failed_loads") or {}).items()]
-    cost = figures["cost"]
+    cost = figures.get("cost") or {}
     if "missing" in cost:
         notes.append(f"no cost: {cost['missing']}")
-    else:
+    elif cost:
         each = [
             f"{_number(cost[name])} {cost['currency']} a {what}"
             for name, what in (
