@@ -43,7 +43,7 @@ class Load:
     """`clients`: calls under way at any time; 0 where they come by themselves, `rate` a second.
 
     `rows`: how many the runtime works on at once; `None` where it does not say. `stopped_s`: when the last call began.
-    `gpu_...`: as in `slo.Memory`, while it was served.
+    `gpu_...`: as in `measured.Memory`, while it was served.
     `wanted`: calls that it was to end with, more than there are where its time was over first; `None`: not stored.
     `notes`: what the backend had to say of how it ran.
     """

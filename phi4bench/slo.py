@@ -2,162 +2,21 @@
 
 A percentile is judged by its bounds and not by its point: it passes where the upper one is within the target, fails
 where the lower one is not, and is INCONCLUSIVE between, or where too few calls were timed for an upper bound to exist.
-The bounds take calls of different prompts for independent draws, which on a machine with other work they are not quite;
-of a prompt that is sent again they expect nothing new.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import replace
 
 from phi4bench.counting import counted
 from phi4bench.gates import GateResult, Outcome
-from phi4bench.loads import JUDGED, Load, judge_loads, loads_from_json
-from phi4bench.stats import Interval, fewest_for_quantile, quantile, quantile_interval
+from phi4bench.loads import judge_loads
+from phi4bench.measured import Latency, Slo, bounds_of, speedups, values_of, whole_rounds
+from phi4bench.stats import Interval, fewest_for_quantile, quantile
 from phi4bench.targets import LATENCIES, LATENCY_GATES, PERCENTILES, SLO_GATES, SPEEDUP_GATES, Targets
 
-Timed = TypeVar("Timed")
 GB = 1e9
-
-
-@dataclass(frozen=True)
-class TimedCall:
-    """One call, in milliseconds since it was handed over. `token_ms`: the mean time of each token after the first.
-
-    `first_call_ms`: until a whole call could be read; `None` where the answer holds none.
-    Other times are `None` where the backend cannot tell them, or there is no such token.
-    """
-
-    total_ms: float
-    first_token_ms: float | None
-    token_ms: float | None
-    first_call_ms: float | None
-    tokens: int
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Calls that were timed one after the other. `warm_up`: how many were run before and not timed.
-
-    `calls_wanted`: more than there are where the time given was over first. `prompts`: how many different ones the
-    calls had; `None`: as many as there are calls. `stopped`: the error that ended them; they decide nothing then, for
-    what it left out may be the slowest.
-    """
-
-    calls: tuple[TimedCall, ...]
-    warm_up: int
-    calls_wanted: int
-    seconds: float
-    prompts: int | None = None
-    stopped: str = ""
-
-    @property
-    def different(self) -> int:
-        """Calls that had a prompt of their own: a prompt that is sent again is no new draw from all prompts."""
-        return len(self.calls) if self.prompts is None else self.prompts
-
-    def bounds(self, name: str, share: float, alpha: float) -> Interval:
-        """Of one of `LATENCIES`, over its whole rounds."""
-        calls, rounds = whole_rounds(self.calls, self.different)
-        return _bounds(values_of(replace(self, calls=tuple(calls)), name), rounds, share, alpha)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """The most that the process held. `gpu_bytes`: on the device; `None` without one that can be asked.
-
-    `gpu_by_all`: that is of all processes on the device together, since this one's alone is not known.
-    `gpu_utilisation`: of the time of calls one by one; `gpu_load_utilisation`: of the load that gates speak of.
-    """
-
-    peak_rss_bytes: int
-    gpu_bytes: int | None = None
-    gpu_utilisation: float | None = None
-    gpu_by_all: bool = False
-    gpu_load_utilisation: float | None = None
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One prompt by both, one right after the other: a whole call, and each token after the first (`None`: none)."""
-
-    call_ms: float
-    token_ms: float | None
-    baseline_call_ms: float
-    baseline_token_ms: float | None
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How one latency is distributed. An answer that never came to it (`None` in a call) counts as infinitely late."""
-
-    count: int
-    mean: float
-    points: Mapping[str, float]
-    intervals: Mapping[str, Interval]
-
-
-@dataclass(frozen=True)
-class Slo:
-    """All that was measured of one artifact. `missing`: by what was not measured, why.
-
-    `pairs_wanted`, and the different prompts that the pairs had: `None` where a run does not say. `pairs_stopped`: as
-    `Latency.stopped`. `parameters`: of the model; `None` where its files do not say.
-    """
-
-    latency: Latency | None = None
-    memory: Memory | None = None
-    pairs: tuple[Pair, ...] = ()
-    pairs_wanted: int | None = None
-    pair_prompts: int | None = None
-    pairs_stopped: str = ""
-    parameters: int | None = None
-    loads: tuple[Load, ...] = ()
-    missing: Mapping[str, str] = field(default_factory=dict)
-    device: str = "cpu"
-
-
-def values_of(latency: Latency, name: str) -> list[float]:
-    """One of `LATENCIES` over all calls, sorted. Calls to which it does not apply are left out."""
-    if name == "latency":
-        return sorted(call.total_ms for call in latency.calls)
-    if name == "first_call":
-        known = any(call.first_token_ms is not None for call in latency.calls)
-        return sorted(_or_never(call.first_call_ms) for call in latency.calls) if known else []
-    times = [call.first_token_ms if name == "first_token" else call.token_ms for call in latency.calls]
-    return sorted(time for time in times if time is not None)
-
-
-def whole_rounds(calls: Sequence[Timed], prompts: int) -> tuple[Sequence[Timed], int]:
-    """Calls in which each of so many different prompts was sent as often as any other, and how often that was.
-
-    Prompts are sent in turn and begun again, so that what is left out is a last round that was not finished.
-    """
-    if not 0 < prompts < len(calls):
-        return calls, 1
-    rounds = len(calls) // prompts
-    return calls[: rounds * prompts], rounds
-
-
-def _bounds(ordered: Sequence[float], rounds: int, share: float, alpha: float) -> Interval:
-    """Of a quantile, by as many draws as there are prompts: one that is sent again tells nothing of others."""
-    return quantile_interval(ordered, share, alpha, math.ceil(len(ordered) / rounds))
-
-
-def spread(latency: Latency, name: str, alpha: float) -> Spread | None:
-    """Of one of `LATENCIES`; `None` where it applies to no call."""
-    ordered = values_of(latency, name)
-    if not ordered:
-        return None
-    return Spread(
-        len(ordered),
-        math.fsum(ordered) / len(ordered) if math.isfinite(ordered[-1]) else math.inf,
-        {name: quantile(ordered, share) for name, share in PERCENTILES.items()},
-        {percentile: latency.bounds(name, share, alpha) for percentile, share in PERCENTILES.items()},
-    )
 
 
 def judge_slo(found: Slo, targets: Targets, precision: str = "") -> dict[str, GateResult]:
@@ -182,14 +41,6 @@ def judge_slo(found: Slo, targets: Targets, precision: str = "") -> dict[str, Ga
     return results | judge_loads(found.loads, targets, precision, found.device)
 
 
-def speedups(pairs: Sequence[Pair], name: str) -> list[float]:
-    """How many times as fast as the baseline, of each pair, sorted. `name`: one of `SPEEDUP_GATES`."""
-    if name == "speedup.call":
-        return sorted(pair.baseline_call_ms / pair.call_ms for pair in pairs if pair.call_ms > 0)
-    both = [(pair.baseline_token_ms, pair.token_ms) for pair in pairs]
-    return sorted(before / after for before, after in both if before and after)
-
-
 def exempt_speedups(found: Slo | None, targets: Targets) -> frozenset[str]:
     """Gates on speed-ups whose target speaks of larger models only: then they are measured, and not judged."""
     if found is None or found.parameters is None:
@@ -203,7 +54,7 @@ def _judge_speedup(name: str, found: Slo, targets: Targets, precision: str) -> G
     ordered, figure = speedups(found.pairs, name), _figure(name, targets, precision, found)
     prompts = len(found.pairs) if found.pair_prompts is None else found.pair_prompts
     pairs, rounds = whole_rounds(found.pairs, prompts)
-    ends, point = _bounds(speedups(pairs, name), rounds, 0.5, targets.alpha), quantile(ordered, 0.5)
+    ends, point = bounds_of(speedups(pairs, name), rounds, 0.5, targets.alpha), quantile(ordered, 0.5)
     outcome, reason = None, ""
     if figure is not None and name in exempt_speedups(found, targets):
         target = targets.gate(name)
@@ -348,54 +199,6 @@ def _ms(value: float) -> str:
 def _figure(name: str, targets: Targets, precision: str, found: Slo) -> float | None:
     target = targets.gate(name)
     return target.figure(precision, found.device) if target else None
-
-
-def _or_never(value: float | None) -> float:
-    return math.inf if value is None else value
-
-
-def slo_from_json(data: Mapping[str, Any]) -> Slo:
-    """What the runs layer stored of a measurement."""
-    timed, loads = data.get("latency"), loads_from_json(data.get("loads") or ())
-    return Slo(
-        latency=Latency(
-            tuple(TimedCall(*call) for call in timed["calls"]),
-            timed["warm_up"],
-            timed["wanted"],
-            timed["seconds"],
-            timed.get("prompts", _fewer(data.get("calls_from"), len(timed["calls"]))),
-            str(timed.get("stopped", "")),
-        )
-        if timed
-        else None,
-        memory=_memory(data.get("memory"), loads),
-        pairs=tuple(Pair(*pair) for pair in data.get("pairs") or ()),
-        pairs_wanted=data.get("pairs_wanted"),
-        pairs_stopped=str(data.get("pairs_stopped", "")),
-        pair_prompts=data.get("pair_prompts", _fewer(data.get("calls_from"), len(data.get("pairs") or ()))),
-        parameters=data.get("parameters"),
-        loads=loads,
-        missing=dict(data.get("missing") or {}),
-        device=str(data.get("device", "cpu")),
-    )
-
-
-def _memory(told: Mapping[str, Any] | None, loads: Sequence[Load]) -> Memory | None:
-    """The GPU's is the most of calls one by one and in batches: with rows for the most calls a second it is larger."""
-    if not told:
-        return None
-    alone = Memory(
-        told["peak_rss_bytes"], told.get("gpu_bytes"), told.get("gpu_utilisation"), bool(told.get("gpu_by_all"))
-    )
-    parts: list[Memory | Load] = [alone, *(load for load in loads if load.name.startswith("batch "))]
-    fullest = max(parts, key=lambda part: part.gpu_bytes or 0)
-    busy = next((load.gpu_utilisation for load in loads if load.name == JUDGED), None)
-    return replace(alone, gpu_bytes=fullest.gpu_bytes, gpu_by_all=fullest.gpu_by_all, gpu_load_utilisation=busy)
-
-
-def _fewer(cases: int | None, calls: int) -> int | None:
-    """The different prompts of a run that stored only of how many cases its calls were."""
-    return None if cases is None else min(cases, calls)
 
 
 assert set(LATENCY_GATES) <= set(SLO_GATES)

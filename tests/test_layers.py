@@ -20,6 +20,7 @@ LAYERS = {
         "gates",
         "levels",
         "loads",
+        "measured",
         "phrasing",
         "planning",
         "rejection",

@@ -15,6 +15,7 @@ from phi4bench.backends import Decoding, Provider
 from phi4bench.datasets import load_cases
 from phi4bench.errors import ArtifactError, BackendError, CrashError
 from phi4bench.gates import Outcome
+from phi4bench.measured import slo_from_json
 from phi4bench.report.speed import slo_tables
 from phi4bench.run import measuring, under_load
 from phi4bench.run.generation import Settings
@@ -23,7 +24,7 @@ from phi4bench.run.measuring import Stopwatch
 from phi4bench.run.plan import Subject
 from phi4bench.run.progress import Silent
 from phi4bench.run.timed_cases import Wanted
-from phi4bench.slo import judge_slo, slo_from_json
+from phi4bench.slo import judge_slo
 
 GPU = ("gpu_bytes", "gpu_by_all", "gpu_utilisation")
 

@@ -10,19 +10,9 @@ import pytest
 from slo_targets import DECODE, HELD, P95, targets
 
 from phi4bench.gates import Outcome
+from phi4bench.measured import Latency, Memory, Pair, Slo, TimedCall, slo_from_json, speedups, spread
 from phi4bench.report.speed import slo_tables
-from phi4bench.slo import (
-    Latency,
-    Memory,
-    Pair,
-    Slo,
-    TimedCall,
-    exempt_speedups,
-    judge_slo,
-    slo_from_json,
-    speedups,
-    spread,
-)
+from phi4bench.slo import exempt_speedups, judge_slo
 from phi4bench.targets import LATENCIES, parse_targets
 
 

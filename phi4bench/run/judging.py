@@ -24,6 +24,7 @@ from phi4bench.gates import (
     per_tool,
 )
 from phi4bench.levels import Level, Score, score
+from phi4bench.measured import Slo, slo_from_json
 from phi4bench.rejection import Rejection, Stop, Watch, family_order
 from phi4bench.run.besides import Beside, besides
 from phi4bench.run.repeating import stability_from_json
@@ -31,7 +32,7 @@ from phi4bench.run.rereading import flips_from_json
 from phi4bench.runfile import SavedRun
 from phi4bench.runtime_flips import RuntimeFlips
 from phi4bench.sizes import Size, exempt, judge_size, size_from_json
-from phi4bench.slo import Slo, exempt_speedups, judge_slo, slo_from_json
+from phi4bench.slo import exempt_speedups, judge_slo
 from phi4bench.stability import Stability, discounted
 from phi4bench.stats import Interval
 from phi4bench.targets import FIDELITY_GATES, PAIRED_GATES, SCORE_GATES, SIZE_GATE, TIMED_GATES, Targets, Tier

@@ -53,7 +53,7 @@ class Stopwatch:
     required: bool = False
 
     def measure(self, gates: Collection[str]) -> dict[str, Any]:
-        """The facts that `slo.slo_from_json` reads; `missing`: what could not be measured, with the reason.
+        """The facts that `measured.slo_from_json` reads; `missing`: what could not be measured, with the reason.
 
         A part that fails takes no other with it, and leaves the calls or pairs that it had.
         """

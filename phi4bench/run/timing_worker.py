@@ -140,7 +140,7 @@ def gpu_figures(watch: GpuWatch | None) -> dict[str, Any]:
 
 
 def call_row(timing: Timing, text_of: TextOf, dialect: Dialect) -> list[Any]:
-    """The fields of `slo.TimedCall` for one call."""
+    """The fields of `measured.TimedCall` for one call."""
     completion = timing.completion
     count = tokens_to_first_call(completion, text_of, dialect) if completion.token_at_ms else None
     first_call = timing.at_token(count) if count else None
