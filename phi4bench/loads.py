@@ -19,7 +19,9 @@ from phi4bench.targets import Price, Targets
 SPANS = 10
 FEWEST = 2 * SPANS
 """Steady calls below which no interval is given."""
-JUDGED = "batch 8"
+BATCH = "batch "
+"""What the names of loads begin with for which the runtime was set up to hold just so many calls."""
+JUDGED = f"{BATCH}8"
 """The load that gates on throughput speak of."""
 RATES = {"slo.tokens_per_s": "tokens", "slo.calls_per_s": "calls", "slo.goodput_per_s": "good"}
 

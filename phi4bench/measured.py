@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from phi4bench.loads import JUDGED, Load, loads_from_json
+from phi4bench.loads import BATCH, JUDGED, Load, loads_from_json
 from phi4bench.stats import Interval, quantile, quantile_interval
 from phi4bench.targets import PERCENTILES
 
@@ -97,7 +97,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Slo:
-    """All that was measured of one artifact. `missing`: by what was not measured, why.
+    """All that was measured of one artifact. `missing`: by what was not measured, why; `failed_loads`: by load.
 
     `pairs_wanted`, and the different prompts that the pairs had: `None` where a run does not say. `pairs_stopped`: as
     `Latency.stopped`. `parameters`: of the model; `None` where its files do not say.
@@ -111,6 +111,7 @@ class Slo:
     pairs_stopped: str = ""
     parameters: int | None = None
     loads: tuple[Load, ...] = ()
+    failed_loads: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     device: str = "cpu"
 
@@ -184,6 +185,7 @@ def slo_from_json(data: Mapping[str, Any]) -> Slo:
         pair_prompts=data.get("pair_prompts", _fewer(data.get("calls_from"), len(data.get("pairs") or ()))),
         parameters=data.get("parameters"),
         loads=loads,
+        failed_loads=dict(data.get("failed_loads") or {}),
         missing=dict(data.get("missing") or {}),
         device=str(data.get("device", "cpu")),
     )
@@ -196,7 +198,7 @@ def _memory(told: Mapping[str, Any] | None, loads: Sequence[Load]) -> Memory | N
     alone = Memory(
         told["peak_rss_bytes"], told.get("gpu_bytes"), told.get("gpu_utilisation"), bool(told.get("gpu_by_all"))
     )
-    parts: list[Memory | Load] = [alone, *(load for load in loads if load.name.startswith("batch "))]
+    parts: list[Memory | Load] = [alone, *(load for load in loads if load.name.startswith(BATCH))]
     fullest = max(parts, key=lambda part: part.gpu_bytes or 0)
     busy = next((load.gpu_utilisation for load in loads if load.name == JUDGED), None)
     return replace(alone, gpu_bytes=fullest.gpu_bytes, gpu_by_all=fullest.gpu_by_all, gpu_load_utilisation=busy)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from phi4bench.counting import counted
 from phi4bench.gates import GateResult, Outcome
-from phi4bench.loads import judge_loads
+from phi4bench.loads import BATCH, judge_loads
 from phi4bench.measured import Latency, Slo, bounds_of, speedups, values_of, whole_rounds
 from phi4bench.stats import Interval, fewest_for_quantile, quantile
 from phi4bench.targets import LATENCIES, LATENCY_GATES, PERCENTILES, SLO_GATES, SPEEDUP_GATES, Targets
@@ -33,8 +33,8 @@ def judge_slo(found: Slo, targets: Targets, precision: str = "") -> dict[str, Ga
         for gate, amount in amounts.items():
             if amount is not None:
                 results[gate] = judge_amount(gate, amount / GB, _figure(gate, targets, precision, found), targets)
-        if found.memory.gpu_by_all and "slo.gpu_memory_gb" in results:
-            results["slo.gpu_memory_gb"] = _left_open(results["slo.gpu_memory_gb"])
+        if "slo.gpu_memory_gb" in results:
+            results["slo.gpu_memory_gb"] = _left_open(results["slo.gpu_memory_gb"], found)
     for gate in SPEEDUP_GATES:
         if speedups(found.pairs, gate):
             results[gate] = _judge_speedup(gate, found, targets, precision)
@@ -106,12 +106,17 @@ def judge_amount(name: str, value: float, figure: float | None, targets: Targets
     return GateResult(name, 0, 1, value, None, figure, outcome, 1, None, figure is not None, reason)
 
 
-def _left_open(gate: GateResult) -> GateResult:
-    """Of memory with other processes' in it: within the target it holds all the more, beyond it proves nothing."""
-    if gate.outcome is not Outcome.FAIL:
-        return gate
-    reason = f"{gate.reason}; it is of all processes on the device, since NVML does not list this one"
-    return replace(gate, outcome=Outcome.INCONCLUSIVE, reason=reason)
+def _left_open(gate: GateResult, found: Slo) -> GateResult:
+    """Where what was held of the device is no answer: with other processes' in it, being beyond the target proves
+    nothing, and without a batch that could not be served, being within it does not.
+    """
+    unserved = next(((name, why) for name, why in found.failed_loads.items() if name.startswith(BATCH)), None)
+    reason = ""
+    if gate.outcome is Outcome.FAIL and found.memory and found.memory.gpu_by_all:
+        reason = f"{gate.reason}; it is of all processes on the device, since NVML does not list this one"
+    elif gate.outcome is Outcome.PASS and unserved:
+        reason = f"what {unserved[0]} takes is not known: {unserved[1]}"
+    return replace(gate, outcome=Outcome.INCONCLUSIVE, reason=reason) if reason else gate
 
 
 def _judge_percentile(

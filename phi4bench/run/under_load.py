@@ -10,7 +10,7 @@ from phi4bench.cases import Case
 from phi4bench.counting import counted
 from phi4bench.errors import ArtifactError, BackendError
 from phi4bench.levels import Level, score
-from phi4bench.loads import JUDGED
+from phi4bench.loads import BATCH, JUDGED
 from phi4bench.printable import printable
 from phi4bench.run.progress import Progress
 from phi4bench.run.timed_cases import TimedCases, Wanted, different
@@ -44,7 +44,7 @@ class UnderLoad:
         """
         served = Served(child)
         for size in BATCHES:
-            self._serve(served, f"batch {size}", size, size)
+            self._serve(served, f"{BATCH}{size}", size, size)
         for clients in CLIENTS:
             self._serve(served, counted(clients, "client"), None, clients)
         if self.wanted.rate:
