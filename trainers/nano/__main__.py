@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from trainers.ending import ended
-from trainers.nano.workers import is_first
+from trainers.nano.workers import is_first, is_member
 
 
 def main() -> int:
@@ -17,6 +18,8 @@ def main() -> int:
 
         return run(__doc__)
 
+    if is_member():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends us, and tells of it once
     return ended("trainers.nano", work, "the last checkpoint", is_first)
 
 
