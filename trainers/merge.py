@@ -26,6 +26,8 @@ from trainers.base import (
     write_manifest,
 )
 
+MUCH = 0.1
+"""Of an adapter that rounding lost: worth to be told what loses none."""
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
@@ -75,7 +77,10 @@ def merge(run: Path, base: str | None = None, out: Path | None = None, precision
         },
     )
     put(draft, target)
-    print(f"merged into {target} in {rounding.precision}; rounding lost {100 * rounding.lost:.2f}% of the adapter")
+    hint = "; --precision fp32 and another --out lose none" if rounding.lost > MUCH else ""
+    print(
+        f"merged into {target} in {rounding.precision}; rounding lost {100 * rounding.lost:.2f}% of the adapter{hint}"
+    )
     return target
 
 
