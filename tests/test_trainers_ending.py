@@ -45,13 +45,18 @@ class Bar:
         sys.stderr.write("3 of 9 steps\n")
 
 
-def test_the_line_stands_below_a_progress_bar(capsys):
+@pytest.mark.parametrize(
+    ("stop", "code", "line"),
+    [(KeyboardInterrupt, 130, f"\ntrainers try: {TOLD}\n"), (TrainingError, 3, "trainers try: full\n")],
+    ids=["ctrl-c", "fault"],
+)
+def test_the_line_stands_below_a_progress_bar(stop, code, line, capsys):
     def work():
         _bar = Bar()
-        raise KeyboardInterrupt
+        raise stop("full")
 
-    assert of(work) == 130
-    assert capsys.readouterr().err == f"3 of 9 steps\n\ntrainers try: {TOLD}\n"
+    assert of(work) == code
+    assert capsys.readouterr().err == f"3 of 9 steps\n{line}"
 
 
 def test_a_fault_of_ours_keeps_its_traceback():

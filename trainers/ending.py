@@ -40,20 +40,19 @@ def ended(name: str, work: Callable[[], object], kept: str, speaks: Callable[[],
             code = work()
             return code if isinstance(code, int) else 0
         except KeyboardInterrupt:
-            pass
+            told, code, silent = "", INTERRUPTED_EXIT, not speaks()
         except Exception as error:
-            if not interrupted():
-                told, code = _told(error)
-                if not told:
-                    raise
-                if not isinstance(error, (UsageError, SharedError)) or speaks():
-                    sys.stderr.write(f"{name}: {told}\n")
-                return code
+            told, code = _told(error)
+            if interrupted():
+                told, code = "", INTERRUPTED_EXIT
+            elif not told:
+                raise
+            silent = not speaks() and (code == INTERRUPTED_EXIT or isinstance(error, (UsageError, SharedError)))
     gc.collect()  # what the work held is let go of: a progress bar draws itself a last time then, above the line
-    if speaks():
-        told = f"interrupted; {kept} is kept, and the same command goes on"
-        sys.stderr.write(f"\n{name}: {told}\n")  # a progress bar may stand on the line
-    return INTERRUPTED_EXIT
+    if not silent:
+        stopped = f"interrupted; {kept} is kept, and the same command goes on"
+        sys.stderr.write(f"{name}: {told}\n" if told else f"\n{name}: {stopped}\n")  # ^C stands on the line
+    return code
 
 
 @contextmanager
