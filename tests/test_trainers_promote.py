@@ -15,6 +15,7 @@ for module in ("transformers", "peft", "accelerate", "matplotlib", "onnxruntime_
 from phi4bench.artifacts import open_artifact  # noqa: E402
 from trainers import promote as chain  # noqa: E402
 from trainers.__main__ import main  # noqa: E402
+from trainers.alone import alone_in  # noqa: E402
 from trainers.data import generated, write_examples  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
 
@@ -115,6 +116,22 @@ def test_the_seconds_of_a_step_are_those_of_the_run_that_did_it(promoted, comman
     monkeypatch.setattr(chain, "judge", lambda *_: 0)
     assert main(command) == 0
     assert all(one["seconds"] >= 100 for one in json.loads(record.read_text())["steps"])
+
+
+def test_a_chain_that_is_stopped_loses_no_seconds_of_its_later_steps(promoted, command, monkeypatch):
+    def stopped(folder, digest):
+        raise KeyboardInterrupt
+
+    record = out_of(command) / "promote.json"
+    before = [one["step"] for one in json.loads(record.read_text())["steps"]]
+    monkeypatch.setattr("trainers.merge.is_merged", stopped)
+    assert main(command) == 130
+    assert [one["step"] for one in json.loads(record.read_text())["steps"]] == before[:-1]  # the gate judges anew
+
+
+def test_two_chains_do_not_work_in_one_folder(promoted, command, refusal):
+    with alone_in(out_of(command), "promote"):
+        assert "run' is what another promote works on; wait for its end" in refusal(*command)
 
 
 @pytest.mark.parametrize(("code", "known"), [(0, True), (1, True), (10, True), (3, False), (4, False)])

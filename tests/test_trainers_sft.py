@@ -21,6 +21,7 @@ for module in ("transformers", "peft", "accelerate", "matplotlib"):
     pytest.importorskip(module, reason="needs the `train` extra")
 
 from phi4bench.errors import UsageError  # noqa: E402
+from trainers.alone import alone_in  # noqa: E402
 from trainers.batching import ByLength, padded  # noqa: E402
 from trainers.data import generated, write_examples  # noqa: E402
 from trainers.disk import is_full  # noqa: E402
@@ -144,6 +145,17 @@ def test_a_run_that_never_began_does_not_hold_its_folder(model, data, tmp_path: 
     mended = replace(QUICK, targets="o_proj", epochs=0.5)
     run(model, data, tmp_path / "run", mended)
     assert json.loads((tmp_path / "run" / "settings.json").read_text())["settings"]["targets"] == "o_proj"
+
+
+def test_two_runs_do_not_train_in_one_folder(model, data, undisturbed, tmp_path: Path):
+    """A supervisor may start a command again whose first process still lives."""
+    with (
+        alone_in(undisturbed, "sft"),
+        pytest.raises(UsageError, match="is what another sft works on; wait for its end"),
+    ):
+        run(model, data, undisturbed)
+    run(model, data, undisturbed)
+    assert not list(undisturbed.glob(".*.lock"))
 
 
 def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(model, data, tmp_path: Path):

@@ -16,6 +16,7 @@ from typing import Any
 from phi4bench.printable import printable
 from trainers import child
 from trainers.advice import advice
+from trainers.alone import alone_in
 from trainers.base import read_json_file, write_json
 from trainers.faults import TrainingError
 
@@ -55,6 +56,14 @@ def promote(
         ("export", lambda: export(str(out / "merged"), ["fp32"], out, prompts_from(data))),
         ("quantize", lambda: quantize(out / "fp32", plans, data=data)),
     ]
+    with alone_in(out, "promote"):
+        return _carried_out(out, steps, [str(out / precision) for precision in precisions], judging)
+
+
+def _carried_out(
+    out: Path, steps: Sequence[tuple[str, Callable[[], Any]]], models: Sequence[str], judging: Sequence[str]
+) -> int:
+    """The steps, one after the other, and the gate; what each took is written down as it ends."""
     done: list[dict[str, Any]] = []
     before = _seconds(out)
 
@@ -67,10 +76,10 @@ def promote(
         began = time.perf_counter()
         step()
         done.append(took(name, began))
-        write_json(out / RECORD, {"steps": done})
+        coming = [{"step": later, "seconds": before[later]} for later, _ in steps[number:] if later in before]
+        write_json(out / RECORD, {"steps": [*done, *coming]})
     print(f"step {len(steps) + 1} of {len(steps) + 1}: pytest suites/", flush=True)
     began = time.perf_counter()
-    models = [str(out / precision) for precision in precisions]
     code = judge(models, out / "reports", judging)
     done.append(took("judge", began) | {"exit_code": code})
     said = advice(out / "reports" / "report.json")

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from typing import Any
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers import overfitting
+from trainers.alone import alone_in
 from trainers.base import Base, check_way, copy_tokenizer, open_base, read_json_file, speech, write_json, write_manifest
 from trainers.disk import room_for
 from trainers.engines import adapted, engine_of
@@ -69,15 +71,16 @@ def sft(
     for line in (*base.artifact.dialect_inferred, *ready.told, why, idle, direct(tracker, out, os.environ)):
         if line:
             say(line)
-    if is_first():
-        with room_for("the settings", lambda: None):
-            beside = options_of(test, dialect, system_prompt, drop, tracker, track)
-            claim(out, base, ready, chosen, data, engine, beside)
-    adapter = out / "adapter"
-    if (adapter / "phi4bench.json").is_file():
-        say(f"{adapter} is finished; nothing to do")
-        return adapter
-    return _train(base, ready, replace(training, engine=engine), out, device, tracker)
+    with alone_in(out, "sft") if is_first() else nullcontext():
+        if is_first():
+            with room_for("the settings", lambda: None):
+                beside = options_of(test, dialect, system_prompt, drop, tracker, track)
+                claim(out, base, ready, chosen, data, engine, beside)
+        adapter = out / "adapter"
+        if (adapter / "phi4bench.json").is_file():
+            say(f"{adapter} is finished; nothing to do")
+            return adapter
+        return _train(base, ready, replace(training, engine=engine), out, device, tracker)
 
 
 def check_installed(training: Training, tracker: str) -> None:

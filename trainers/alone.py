@@ -1,0 +1,53 @@
+"""One command at a time in a folder. The system frees a lock with the process that holds it, so a kill leaves none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from phi4bench.errors import UsageError
+from phi4bench.printable import printable
+
+
+@contextmanager
+def alone_in(folder: Path, command: str) -> Iterator[None]:
+    """Makes the folder where it is not there. Raises `UsageError` where another process runs the command in it.
+
+    Where the system or the drive has no such locks (Windows, some network drives) nothing is held.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f".{command}.lock"
+    with path.open("ab") as file:
+        if not _is_locked(file) or not _is_named(file, path):
+            raise UsageError(
+                f"--out='{printable(str(folder), 200)}' is what another {command} works on",
+                "wait for its end, or name another folder",
+            )
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _is_locked(file: IO[bytes]) -> bool:
+    """Whether it is ours now, as far as there are locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        pass
+    return True
+
+
+def _is_named(file: IO[bytes], path: Path) -> bool:
+    """Whether the file still has its name: one that held it before may have removed it since it was opened."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
