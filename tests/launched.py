@@ -36,7 +36,7 @@ def main(model: str, data: str, root: Path) -> None:
     barrier()
     run("resumed", dropping)
     try:
-        run("sick", replace(QUICK, lr=1e18, schedule="constant", warmup=0.1))
+        run("sick", replace(QUICK, lr=1e8, schedule="constant", warmup=0.1))
     except SharedError as error:
         (root / f"stopped-{rank()}.json").write_text(json.dumps(str(error)))
 
