@@ -215,11 +215,19 @@ def test_a_wrong_plan_is_told_in_a_line(settings, says):
     [
         (["--keep", "qkv-proj"], "keep='qkv-proj' is part of no matrix's name; they are named as /model/layers.0/attn"),
         (["--gate", "strict"], "--gate is for --search"),
+        (["--one-by-one"], "--one-by-one is for --search"),
         (["--search", "smallest-that-passes", "--skip-int4"], "--search makes files of 4 and 8 bits"),
         (["--search", "smallest-that-passes", "--method", "dynamic"], "'dynamic' makes int8 alone, but --search needs"),
         (["--search", "smallest-that-passes", "--method", "hqq"], "'hqq' makes int4 alone, but --search needs"),
     ],
-    ids=["keeps-nothing", "gate-without-search", "search-in-8-bits", "search-dynamic", "search-hqq"],
+    ids=[
+        "keeps-nothing",
+        "gate-without-search",
+        "one-by-one-without-search",
+        "search-in-8-bits",
+        "search-dynamic",
+        "search-hqq",
+    ],
 )
 def test_options_that_would_do_nothing_are_refused(options, says, tmp_path: Path, refusal):
     assert says in refusal("quantize", FP32, "--out", tmp_path / "out", "--samples", "1", *options)

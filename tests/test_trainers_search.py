@@ -62,6 +62,46 @@ def test_the_most_sensitive_matrices_stay_in_8_bits(tmp_path: Path, monkeypatch)
     assert judged == before  # a search that goes on judges nothing twice
 
 
+def test_each_matrix_in_8_bits_is_tried_once_in_4_and_a_stopped_search_goes_on(tmp_path: Path, monkeypatch):
+    """a to e cost ever less; the gate wants b and d in 8 bits, so that the order alone would keep a and c there too."""
+    sizes = {"a": 9, "b": 8, "c": 20, "d": 5, "e": 1}
+    source = open_source(FP32, samples=1)
+    monkeypatch.setattr("trainers.search.sensitivities", lambda *_: [Sensitivity(name, 1.0, 0.5) for name in sizes])
+    monkeypatch.setattr("trainers.search.sizes_of", lambda *_: sizes)
+    made, judged = {}, []
+
+    def make(source, plan, folder, journal):
+        made[folder.name] = plan.wide
+        return folder
+
+    monkeypatch.setattr("trainers.search.make", make)
+
+    def judge(folder):
+        if len(judged) == 6:
+            raise KeyboardInterrupt
+        judged.append(folder.name)
+        return 0 if {"b", "d"} <= set(made[folder.name]) else 1
+
+    with pytest.raises(KeyboardInterrupt):
+        search(source, Plan(4), tmp_path, judge, one_by_one=True)
+    judged.append("stopped")
+    assert search(source, Plan(4), tmp_path, judge, one_by_one=True).name == "mixed-4-2"
+    assert judged == [
+        "mixed-0",
+        "mixed-5",
+        "mixed-2",
+        "mixed-3",
+        "mixed-4",
+        "mixed-4-1",
+        "stopped",
+        "mixed-4-2",
+        "mixed-4-3",
+    ]
+    assert [made[f"mixed-4-{number}"] for number in (1, 2, 3)] == [("a", "b", "d"), ("b", "d"), ("d",)]
+    assert json.loads((tmp_path / "search.json").read_text())["in_8_bits"] == ["b", "d"]
+    assert search(source, Plan(4), tmp_path, judge).name == "mixed-4"  # unasked, what the order says
+
+
 def test_a_search_by_another_gate_judges_again_and_measures_nothing_again(tmp_path: Path, monkeypatch):
     source = open_source(FP32, samples=1)
     few = source.graph.matrices()[:1]

@@ -124,6 +124,7 @@ def build() -> argparse.ArgumentParser:
     quantize.add_argument(
         "--search", choices=["smallest-that-passes"], help="the smallest mix of 4 and 8 bits that the gate promotes"
     )
+    quantize.add_argument("--one-by-one", action="store_true", help="with --search: then try each 8-bit matrix in 4")
     quantize.add_argument("--gate", action="append", metavar="NAME|FILE", help="figures to reach (default: guide)")
     _file_options(quantize)
     quantize.set_defaults(carry_out=_quantize)
@@ -315,6 +316,8 @@ def _quantize(options: argparse.Namespace) -> None:
     if not options.search:
         if options.gate:
             raise UsageError("--gate is for --search", "leave it out, and judge the files with phi4bench judge")
+        if options.one_by_one:
+            raise UsageError("--one-by-one is for --search", "leave it out")
         widths = options.bits or ([ONLY_BITS[method]] if method in ONLY_BITS else [8, 4])
         plans = [plan(bits) for bits in dict.fromkeys(widths) if not (bits == 4 and options.skip_int4)]
         if not plans:
@@ -342,7 +345,7 @@ def _quantize(options: argparse.Namespace) -> None:
             print(line, flush=True)
         return code
 
-    search(source, plan(4), out, judged, judged_by)
+    search(source, plan(4), out, judged, judged_by, options.one_by_one)
 
 
 def _shape(options: argparse.Namespace) -> None:

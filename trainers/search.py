@@ -2,7 +2,7 @@
 
 Each matrix's sensitivity is what it costs alone in 4 bits, all others being in 8: KL and flips against the fp32 file.
 Those that cost most for each byte that 4 bits save then stay in 8 bits, as few as the gate allows: smallest in this
-order, since other mixes are not tried.
+order. Asked to, it then tries each of them alone in 4 bits; other mixes are not tried.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def sensitivities(
 
     Those `known` are not measured again; `keep` is told each new one.
     """
-    weights = {matrix.name: matrix.shape[0] * matrix.shape[1] for matrix in matrices_of(source.graph, plan)}
+    weights = sizes_of(source, plan)
     names = list(weights)
     found = [one for one in known if one.name in names]
     for name in sorted(set(names) - {one.name for one in found}, key=names.index):
@@ -61,8 +61,18 @@ def check_method(method: str) -> None:
         raise UsageError(what, "use rtn, k-quant or gptq")
 
 
-def search(source: Source, plan: Plan, out: Path, judge: Callable[[Path], int], judged_by: Sequence[str] = ()) -> Path:
+def search(
+    source: Source,
+    plan: Plan,
+    out: Path,
+    judge: Callable[[Path], int],
+    judged_by: Sequence[str] = (),
+    one_by_one: bool = False,
+) -> Path:
     """`out/mixed-N`: the first file that the gate promotes, from the smallest up, halving what is left at each trial.
+
+    `one_by_one`: then each matrix in 8 bits is tried in 4, the largest first, and stays there where the gate still
+    promotes: `out/mixed-N-M`, M being the trial's number.
 
     That more matrices in 8 bits never turn a promotion into none is taken for granted; the file that is returned was
     itself promoted. `judge`: gives the gate's exit code. `judged_by`: what that depends on, such as hashes of the
@@ -91,28 +101,42 @@ def search(source: Source, plan: Plan, out: Path, judge: Callable[[Path], int], 
     known = [Sensitivity(**one) for one in held["sensitivities"]]
     order = [one.name for one in sensitivities(source, plan, out / ".sensitivity", known, measured)]
 
-    def mixed(wide: int) -> Path:
-        some = replace(plan, bits=4, wide=tuple(sorted(order[:wide])))
-        return make(source, some, out / f"mixed-{wide}", out / "mixed.json")
+    def mixed(name: str, wide: Sequence[str]) -> Path:
+        some = replace(plan, bits=4, wide=tuple(sorted(wide)))
+        return make(source, some, out / f"mixed-{name}", out / "mixed.json")
 
-    def trial(wide: int) -> bool:
-        if str(wide) not in held["trials"]:
-            held["trials"][str(wide)] = judge(mixed(wide))
+    def trial(name: str, wide: Sequence[str]) -> bool:
+        if name not in held["trials"]:
+            held["trials"][name] = judge(mixed(name, wide))
             write_json(journal, held)
-        code = held["trials"][str(wide)]
-        print(f"{wide} of {len(order)} matrices in 8 bits: the gate's exit code is {code}", flush=True)
+        code = held["trials"][name]
+        print(
+            f"mixed-{name}, {len(wide)} of {len(order)} matrices in 8 bits: the gate's exit code is {code}", flush=True
+        )
         return bool(code == PROMOTE)
 
-    wide = smallest(len(order), trial)
+    wide = smallest(len(order), lambda count: trial(str(count), order[:count]))
     if wide is None:
         raise TrainingError(
             "the gate promotes no mix of 4 and 8 bits, not even all in 8",
             f"see what it says of {out / f'mixed-{len(order)}'}; quantization-aware training is what is left",
         )
-    chosen = mixed(wide)
-    print(f"smallest that passes: {chosen}; in 8 bits: {', '.join(order[:wide]) or 'none'}")
-    write_json(journal, held | {"chosen": chosen.name, "in_8_bits": order[:wide]})
+    name, stay = str(wide), order[:wide]
+    if one_by_one:
+        sizes = sizes_of(source, plan)
+        for number, one in enumerate(sorted(stay[:-1], key=lambda one: -sizes[one]), start=1):  # the last had to stay
+            less = [other for other in stay if other != one]
+            if trial(f"{wide}-{number}", less):
+                name, stay = f"{wide}-{number}", less
+    chosen = mixed(name, stay)
+    print(f"smallest that passes: {chosen}; in 8 bits: {', '.join(stay) or 'none'}")
+    write_json(journal, held | {"chosen": chosen.name, "in_8_bits": stay})
     return chosen
+
+
+def sizes_of(source: Source, plan: Plan) -> dict[str, int]:
+    """How many weights each matrix has."""
+    return {matrix.name: matrix.shape[0] * matrix.shape[1] for matrix in matrices_of(source.graph, plan)}
 
 
 def smallest(most: int, passes: Callable[[int], bool]) -> int | None:
