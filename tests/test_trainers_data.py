@@ -16,6 +16,7 @@ from phi4bench.cases import Message
 from phi4bench.datasets import load_cases
 from phi4bench.dialects import dialect_named
 from phi4bench.errors import CaseFileError, UsageError
+from trainers.__main__ import main
 from trainers.data import generated, load_examples, share_told, split, write_examples
 from trainers.encoding import IGNORED, Encoder
 
@@ -252,3 +253,12 @@ def test_no_group_takes_validation_far_from_its_share(sizes, share, held, exampl
 def test_a_share_that_whole_groups_cannot_give_is_told():
     assert share_told(49, 99, 0.2).startswith("49% of the examples validate, not 20%")
     assert not share_told(25, 100, 0.2)
+
+
+def test_generated_examples_take_no_place_of_the_users_own(tmp_path: Path, capsys, refusal):
+    command = ["data", "--count", "2", "--out", str(tmp_path / "train.jsonl")]
+    assert [main(command), main(command)] == [0, 0]
+    assert "train.jsonl is finished; nothing to do" in capsys.readouterr().out
+    (tmp_path / "train.jsonl").write_text("mine")
+    assert "holds something else; name another file with --out, or remove it" in refusal(*command)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]

@@ -35,6 +35,14 @@ def test_ctrl_c_that_a_library_made_another_error_of_is_ctrl_c(capsys):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_memory_that_ran_out_is_told_with_what_takes_less(capsys):
+    def work():
+        raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    assert of(work) == 3
+    assert "memory ran out (CUDA out of memory. Tried to allocate 20.00 GiB); take less at a" in capsys.readouterr().err
+
+
 class Bar:
     """As of tqdm: in a circle with what holds it, and drawn a last time when it is let go of."""
 

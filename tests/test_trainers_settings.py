@@ -58,6 +58,9 @@ def test_a_preset_that_is_named_on_the_command_line_comes_before_a_files(tmp_pat
         pytest.param({"preset": "huge"}, "preset='huge', but should be one of budget", id="unknown-preset"),
         pytest.param({"preset": ["budget"]}, "preset=['budget'], but should be one of budget", id="preset-list"),
         pytest.param({"seed": 2**32}, "seed=4294967296, but should be at most 4,294,967,295", id="seed-of-33-bits"),
+        pytest.param({"lr": 10**400}, "but should be at most 2,147,483,647", id="rate-without-end"),
+        pytest.param({"weight_decay": float("inf")}, "weight_decay=inf, but should be at most", id="decay-without-end"),
+        pytest.param({"threads": 100_000}, "threads=100000, but should be at most 1,024", id="threads"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_says_what_to_do(values, says):

@@ -28,7 +28,7 @@ from trainers.disk import is_full  # noqa: E402
 from trainers.encoding import IGNORED  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
 from trainers.loop import arguments, clear_halves, last_checkpoint, measure  # noqa: E402
-from trainers.lora import adapt, linear_layers, targets_of  # noqa: E402
+from trainers.lora import adapt, beyond, linear_layers, targets_of  # noqa: E402
 from trainers.prepare import Row  # noqa: E402
 from trainers.settings import Chosen, Training  # noqa: E402
 from trainers.sft import device_of, others_idle, sft  # noqa: E402
@@ -317,6 +317,13 @@ def test_targets_of_another_architecture_stop_with_a_list(model):
 def test_targets_that_name_nothing_stop_with_the_same_list(model):
     with pytest.raises(UsageError, match=r"targets=' ,' names no layer; the model has down_proj \(1\), gate_up_proj"):
         targets_of(linear_layers(load(model)), " ,")
+
+
+def test_a_rank_beyond_a_layers_shorter_side_is_told(model):
+    loaded = load(model)  # o_proj is square, with 32 inputs
+    wanted = ["model.layers.0.self_attn.o_proj", "model.layers.0.self_attn.qkv_proj"]
+    assert beyond(loaded, wanted, 32) == ""
+    assert beyond(loaded, wanted, 33).startswith("rank 33 is more than 2 of 2 layers can take up, such as model.layers")
 
 
 def test_a_layer_without_an_adapter_stops_the_run(model, monkeypatch):

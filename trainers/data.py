@@ -163,6 +163,26 @@ def write_examples(path: Path, examples: Iterable[Example]) -> None:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
+def save_examples(path: Path, examples: Iterable[Example]) -> bool:
+    """Write the file, whole or not at all; returns whether there was anything to do.
+
+    Raises `UsageError` where it holds something else: it may be the user's own.
+    """
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        write_examples(draft, examples)
+        if path.exists():
+            if path.read_bytes() != draft.read_bytes():
+                raise UsageError(
+                    f"{shown(str(path))} holds something else", "name another file with --out, or remove it"
+                )
+            return False
+        draft.replace(path)
+        return True
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def generated(count: int, seed: int) -> list[Example]:
     """`count` distinct examples of the grammar's train split, of which no family and no value is in the test split."""
     from phi4bench.phrasing import example

@@ -80,12 +80,18 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
 
 def _told(error: Exception) -> tuple[str, int]:
     """What to say of an error that a user can cause, and its exit code; no words of any other."""
+    from phi4bench.backends.memory import is_out_of_memory
+    from phi4bench.backends.session import one_line
+
     if isinstance(error, Phi4benchError):
         lines = "\n".join(printable(line) for line in str(error).split("\n"))
         return lines, USAGE_EXIT if isinstance(error, UsageError) else BROKE_EXIT
     full = is_full(error)  # safetensors has an error of its own for a full disk
     if full is not None:
         return f"{full} ({printable(str(error), 120)}); make room, and run the same command again", BROKE_EXIT
+    if is_out_of_memory(error):
+        hint = "take less at a time (--batch, --length, --threads), and run the same command again"
+        return f"memory ran out ({printable(one_line(error), 200)}); {hint}", BROKE_EXIT
     if isinstance(error, OSError) and error.errno in _PLACES:
         return f"'{printable(str(error.filename), 200)}' cannot be used ({error.strerror})", USAGE_EXIT
     return "", BROKE_EXIT

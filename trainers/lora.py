@@ -9,6 +9,7 @@ import torch
 
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
+from trainers.ranks import say
 from trainers.settings import ALL_LINEAR, Training
 
 
@@ -80,6 +81,8 @@ def adapt(
     layers = linear_layers(model)
     targets = targets_of(layers, training.targets)
     wanted = [name for name in layers if any(matches(name, target) for target in targets)]
+    if told := beyond(model, wanted, training.rank):
+        say(told)
     adapted = wrap(model, training, targets)
     uncovered = [name for name in wanted if name not in covered(adapted)]
     if uncovered:
@@ -89,6 +92,20 @@ def adapt(
             "name their kinds in --targets",
         )
     return adapted, kinds_of(wanted)
+
+
+def beyond(model: torch.nn.Module, wanted: Sequence[str], rank: int) -> str:
+    """A line where the rank is more than a matrix of that shape can have; else empty."""
+    layers = {name: model.get_submodule(name) for name in wanted}
+    sides = {name: (int(layer.out_features), int(layer.in_features)) for name, layer in layers.items()}
+    narrow = [name for name in wanted if min(sides[name]) < rank]
+    if not narrow:
+        return ""
+    rows, columns = sides[narrow[0]]
+    return (
+        f"rank {rank:,} is more than {len(narrow)} of {len(wanted)} layers can take up, such as"
+        f" {printable(narrow[0], 120)} of {rows:,} by {columns:,}: beyond the shorter side it costs and adds nothing"
+    )
 
 
 def covered(adapted: Any) -> set[str]:

@@ -82,8 +82,10 @@ _AT_LEAST: dict[str, float] = {
 }  # fmt: skip
 _ABOVE_ZERO = ("lr", "epochs", "validation")
 _BELOW_ONE = ("dropout", "warmup", "validation")
-LARGEST_SEED = 2**32 - 1
-"""numpy's, which transformers seeds too."""
+_AT_MOST: dict[str, float] = {"seed": 2**32 - 1, "threads": 1024, "rank": 65_536, "epochs": 1e6, "weight_decay": 1e6}
+"""Seed: numpy's, which transformers seeds too."""
+LARGEST = 2**31 - 1
+"""Of all other numbers."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def checked(key: str, value: Any, where: str) -> Any:
     kind, choices = type(FIELDS[key].default), FIELDS[key].metadata["choices"]
     shown = f"{key}={printable(repr(value), 60)}"
     if kind is float and type(value) is int:
-        value = float(value)
+        value = float(value) if abs(value) <= LARGEST else float("inf")
     if type(value) is not kind:
         names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
         raise UsageError(f"{shown}, but should be {names[kind]} [{printable(where)}]")
@@ -143,12 +145,12 @@ def checked(key: str, value: Any, where: str) -> Any:
         raise UsageError(f"{shown}, but should be one of {', '.join(choices)} [{printable(where)}]")
     if key in _AT_LEAST and not value >= _AT_LEAST[key]:
         raise UsageError(f"{shown}, but should be at least {_AT_LEAST[key]:g} [{printable(where)}]")
-    if key in _ABOVE_ZERO and not 0 < value < float("inf"):
+    if key in _ABOVE_ZERO and not value > 0:
         raise UsageError(f"{shown}, but should be above 0 [{printable(where)}]")
     if key in _BELOW_ONE and not value < 1:
         raise UsageError(f"{shown}, but should be below 1 [{printable(where)}]")
-    if key == "seed" and value > LARGEST_SEED:
-        raise UsageError(f"{shown}, but should be at most {LARGEST_SEED:,} [{printable(where)}]")
+    if kind in (int, float) and not value <= (most := _AT_MOST.get(key, LARGEST)):
+        raise UsageError(f"{shown}, but should be at most {most:,.0f} [{printable(where)}]")
     return value
 
 

@@ -127,6 +127,7 @@ def make(
             write_json(into.with_suffix(".json"), results)
 
     if not holds(study.data, examples):
+        study.data.unlink(missing_ok=True)
         step("data", "--count", str(examples), "--out", str(study.data))
     step("export", str(model), "--out", str(out / "base"), "--data", str(study.data))
     keep(judged(study, "base", out / "base" / "fp32"))
