@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.many_cases import Cost
 from benchmarks.many_cases import table as cases_table
-from benchmarks.share import Clock, Shares, Timed, names_of, table
+from benchmarks.share import Clock, Shares, Timed, Whole, names_of, table
 
 NOTHING = {"tokenizing": 0.0, "text": 0.0, "store": 0.0}
 
@@ -29,9 +29,9 @@ def test_our_share_is_what_the_lanes_did_not_compute():
 
 def test_a_share_over_what_is_wanted_is_told_as_it_is_and_the_whole_command_stands_below():
     run = Shares(wall_s=10, cpu_s=19, lanes=2, runtime_s=17, parts=NOTHING)
-    text = table({"nano": [run]}, {"nano": [12.5]})
+    text = table({"nano": [run]}, {"nano": [Whole(wall_s=12.5, generating_s=10)]})
     assert cells(text, 0)[:5] == ["nano, generating, 2 lanes", "15.0%", "15.0% to 15.0%", "≤ 10%", "NO"]
-    assert cells(text, 1)[1] == "32.0%"  # 17 of 2 × 12.5 seconds
+    assert cells(text, 1)[1] == "32.0%"  # the runtime had 85% of 10 of 12.5 seconds
     assert cells(table({"nano": [Shares(10, 19, 2, 18.5, NOTHING)]}, {}), 0)[4] == "yes"
 
 
