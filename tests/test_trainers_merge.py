@@ -136,6 +136,16 @@ def test_an_adapter_that_does_not_fit_is_a_clear_line_without_a_manifest_too(run
         merge(tmp_path / "bare", base=str(wide), out=tmp_path / "m")
 
 
+def test_an_adapter_names_no_module_that_is_run(run, base, tmp_path: Path):
+    """PEFT 0.14 imports `megatron_core`, whatever that is; newer ones have a list."""
+    shutil.copytree(run / "adapter", tmp_path / "hostile")
+    config = tmp_path / "hostile" / "adapter_config.json"
+    names = {"megatron_config": {"tensor_model_parallel_size": 1}, "megatron_core": "antigravity"}
+    config.write_text(json.dumps(json.loads(config.read_text()) | names))
+    with pytest.raises(UsageError, match="has megatron_config, by which older PEFT runs whatever module"):
+        merge(tmp_path / "hostile", str(base), tmp_path / "m")
+
+
 def test_a_folder_without_an_adapter_is_a_clear_line(tmp_path: Path):
     with pytest.raises(UsageError, match="holds no adapter; name a run of sft"):
         merge(tmp_path)

@@ -16,6 +16,7 @@ from phi4bench.backends.memory import is_out_of_memory
 from phi4bench.backends.session import one_line
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
+from trainers.base import read_json_file
 from trainers.faults import TrainingError
 from trainers.ranks import say
 
@@ -66,6 +67,9 @@ def with_adapter(model: Any, adapter: Path, base: Path) -> Any:
     from safetensors import SafetensorError
 
     shown = printable(str(adapter), 200)
+    if read_json_file(adapter / "adapter_config.json").get("megatron_config"):
+        what = f"'{shown}' has megatron_config, by which older PEFT runs whatever module adapter_config.json names"
+        raise UsageError(what, "take megatron_config and megatron_core out of it")
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # what lacks is told below
             adapted = PeftModel.from_pretrained(model, adapter)
