@@ -13,11 +13,14 @@ for module in ("transformers", "peft", "accelerate", "matplotlib", "onnxruntime_
     pytest.importorskip(module, reason="needs the `train` extra")
 
 from phi4bench.artifacts import open_artifact  # noqa: E402
+from phi4bench.errors import UsageError  # noqa: E402
 from trainers import promote as chain  # noqa: E402
 from trainers.__main__ import main  # noqa: E402
 from trainers.alone import alone_in  # noqa: E402
+from trainers.base import write_manifest  # noqa: E402
 from trainers.data import generated, write_examples  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
+from trainers.quantize import Plan  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers, PEFT and torch
 SETTINGS = ["--rank", "4", "--epochs", "0.5", "--batch", "2", "--accumulation", "2", "--length", "512",
@@ -73,7 +76,7 @@ def test_the_gate_asks_with_the_system_prompt_of_the_training(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        pytest.param(["--gate", "nosuch"], "--targets='nosuch', but should be one of", id="gate"),
+        pytest.param(["--gate", "nosuch"], "--gate='nosuch', but should be one of", id="gate"),
         pytest.param(["--limit", "0"], "limit=0, but should be at least 1", id="limit"),
         pytest.param(["--test", "nosuch.jsonl"], "'nosuch.jsonl'", id="cases"),
     ],
@@ -81,6 +84,13 @@ def test_the_gate_asks_with_the_system_prompt_of_the_training(monkeypatch):
 def test_what_the_gate_would_refuse_is_refused_before_the_work(options, says, monkeypatch, refusal):
     monkeypatch.setattr(chain, "promote", lambda *_: pytest.fail("the chain was begun"))
     assert says in refusal("promote", "--model", "m", "--data", "d", "--out", "o", *options)
+
+
+def test_a_file_by_another_plan_is_in_the_way_before_the_work(tmp_path: Path):
+    plan = Plan(8, method="gptq").told()
+    write_manifest(tmp_path / "int8", name="int8", format="onnx", precision="int8", recipe={"plan": plan})
+    with pytest.raises(UsageError, match=r"int8' is in the way: it was made by another plan; move or remove it"):
+        chain.promote(tmp_path, lambda: pytest.fail("trained"), ["int8"], [])
 
 
 def test_ctrl_c_is_a_line_and_130(monkeypatch, capsys):

@@ -11,14 +11,19 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from phi4bench.artifacts.manifest import MANIFEST
+from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers import child
 from trainers.advice import advice
 from trainers.alone import alone_in
-from trainers.base import read_json_file, write_json
+from trainers.base import manifest_of, read_json_file, write_json
 from trainers.faults import TrainingError
+
+if TYPE_CHECKING:
+    from trainers.quantize import Plan
 
 GATE_EXITS = (0, 1, 10)
 """Promote, reject, inconclusive; any other is a fault of the run or of its options."""
@@ -50,6 +55,7 @@ def promote(
             merge(out)
 
     plans = [Plan(int(precision.removeprefix("int"))) for precision in precisions if precision != "fp32"]
+    check_files(out, plans)
     steps: list[tuple[str, Callable[[], Any]]] = [
         ("sft", train),
         ("merge", merged),
@@ -89,6 +95,16 @@ def _carried_out(
     return code
 
 
+def check_files(out: Path, plans: Sequence[Plan]) -> None:
+    """`UsageError` for a quantized file that another command left in the chain's place, before hours of work."""
+    for plan in plans:
+        folder = out / f"int{plan.bits}"
+        made = manifest_of(folder).recipe if (folder / MANIFEST).is_file() else {"plan": plan.told()}
+        if made.get("plan") != plan.told():
+            what = f"'{printable(str(folder), 200)}' is in the way: it was made by another plan"
+            raise UsageError(what, "move or remove it, or name another folder with --out")
+
+
 def _seconds(out: Path) -> dict[str, float]:
     """What each step took, as an earlier run of the same chain wrote it down."""
     steps = read_json_file(out / RECORD).get("steps", ()) if (out / RECORD).is_file() else ()
@@ -102,7 +118,11 @@ def check_judging(targets: Sequence[str], cases: Sequence[str] | None = None, li
     from phi4bench.targets import merge_targets, parse_targets
 
     if targets:
-        merge_targets([parse_targets(text, name) for name, text in read_targets(targets)])
+        try:
+            read = read_targets(targets)
+        except UsageError as error:  # judge has another name for the option
+            raise UsageError(str(error).replace("--targets", "--gate", 1)) from None
+        merge_targets([parse_targets(text, name) for name, text in read])
     dataset = load_cases(cases or None)
     if limit is not None:
         subset(dataset, limit)
