@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from kit import ROOT
@@ -109,6 +110,16 @@ def test_a_child_tells_how_far_it_is_while_one_call_goes_on(monkeypatch: pytest.
     assert told == [0, 3, 3]
 
 
+def saying(text: str) -> Callable[..., Any]:
+    """A child that writes so much to standard error, and dies."""
+
+    def process(noise: IO[bytes], _: str) -> Any:
+        noise.write(text.encode())
+        return nullcontext(SimpleNamespace(wait=lambda: -signal.SIGSEGV))
+
+    return process
+
+
 @pytest.mark.parametrize(
     "end",
     [
@@ -121,11 +132,12 @@ def test_what_a_child_told_before_it_ended_is_kept(end: list[dict[str, Any]], mo
         {"event": "note", "text": "went on with 4"},
         *({"event": "timed", "done": n, "calls": [n]} for n in (1, 2)),
     ]
-    monkeypatch.setattr(timed_child, "child_process", lambda *_: nullcontext(SimpleNamespace(wait=lambda: -11)))
+    monkeypatch.setattr(timed_child, "child_process", saying("loaded\nout of \x1b[2Jstack\n"))
     monkeypatch.setattr(timed_child, "send", lambda *_: None)
     monkeypatch.setattr(timed_child, "events", lambda _: iter([*coming, *end]))
     calls = list[Any]()
-    with timed_child.TimedChild(SETUP) as child, pytest.raises(BackendError):
+    says = r"no memory" if end else r"the process that timed it was ended by SIGSEGV \(out of \\x1b\[2Jstack\)"
+    with timed_child.TimedChild(SETUP) as child, pytest.raises(BackendError, match=says):
         child.ask("latency", calls=calls)
     assert calls == [1, 2]
     assert child.notes == ["went on with 4"]

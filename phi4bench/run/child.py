@@ -150,12 +150,11 @@ class _Run:
             f"after {len(self.done):,} of {counted(len(self.items), 'case')}" if self.runtime else "while it was loaded"
         )
         near = f", at or near case {printable(waiting[0], 100)!r}" if waiting else ""
-        noise.seek(0)
-        lines = [line.strip() for line in noise.read()[-4000:].decode("utf-8", "replace").splitlines() if line.strip()]
-        said = f" ({printable(lines[-1], 160)})" if lines else ""
         how = f"was ended by {signal_name(-code)}" if code < 0 else f"stopped with exit status {code}"
         hint = "most often the machine is out of memory; " if -code == signal.SIGKILL else ""
-        return BackendError(f"{self.name}: the process that ran it {how} {where}{near}{said}", hint + self.resume)
+        return BackendError(
+            f"{self.name}: the process that ran it {how} {where}{near}{last_words(noise)}", hint + self.resume
+        )
 
 
 class child_process:  # noqa: N801 - a context manager, used like a function
@@ -217,6 +216,13 @@ def _send_lines(process: subprocess.Popen[bytes], lines: Iterable[str]) -> None:
     with suppress(OSError, ValueError):
         process.stdin.writelines(line.encode() for line in lines)
         process.stdin.flush()
+
+
+def last_words(noise: IO[bytes]) -> str:
+    """The last line that a child wrote to standard error, in brackets after a space; empty where it wrote none."""
+    noise.seek(0)
+    lines = [line.strip() for line in noise.read()[-4000:].decode("utf-8", "replace").splitlines() if line.strip()]
+    return f" ({printable(lines[-1], 160)})" if lines else ""
 
 
 def signal_name(number: int) -> str:

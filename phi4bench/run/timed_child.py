@@ -11,11 +11,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import IO, Any
 
 from phi4bench.errors import ArtifactError, BackendError, CrashError
 from phi4bench.printable import printable
-from phi4bench.run.child import Interrupted, child_process, events, send, signal_name
+from phi4bench.run.child import Interrupted, child_process, events, last_words, send, signal_name
 from phi4bench.run.jobs import Setup
 
 WORKER = "phi4bench.run.timing_worker"
@@ -35,6 +35,7 @@ class TimedChild:
         """How it broke, each time that it did."""
         self._stack = ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
+        self._noise: IO[bytes] | None = None
         self._events: Iterator[dict[str, Any]] = iter(())
 
     def __enter__(self) -> TimedChild:
@@ -95,8 +96,8 @@ class TimedChild:
 
     def _begin(self) -> subprocess.Popen[bytes]:
         with ExitStack() as stack:
-            noise = stack.enter_context(tempfile.TemporaryFile())
-            self._process = process = stack.enter_context(child_process(noise, WORKER))
+            self._noise = stack.enter_context(tempfile.TemporaryFile())
+            self._process = process = stack.enter_context(child_process(self._noise, WORKER))
             self._stack = stack.pop_all()
         send(process, {"setup": self._setup.to_json(), "parent": os.getpid()})
         self._events = events(process)
@@ -118,7 +119,8 @@ class TimedChild:
         code = process.wait()
         how = f"was ended by {signal_name(-code)}" if code < 0 else f"stopped with exit status {code}"
         kind = CrashError if code < 0 else BackendError
-        return kind(f"{self._name}: the process that timed it {how}", "run it again; or fewer at once")
+        said = last_words(self._noise) if self._noise else ""
+        return kind(f"{self._name}: the process that timed it {how}{said}", "run it again; or fewer at once")
 
 
 def of_gpu(found: Mapping[str, Any]) -> dict[str, Any]:
