@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from phi4bench.prompts import Prompt, Segment  # noqa: E402
 from trainers.__main__ import main  # noqa: E402
 from trainers.adapters import ADAPTER, Lora, export_adapter, placed  # noqa: E402
 from trainers.agreement import on_both_sides, reader, rotary_switch  # noqa: E402
-from trainers.base import open_base, write_manifest  # noqa: E402
+from trainers.base import manifest_of, open_base, write_manifest  # noqa: E402
 from trainers.export import check_config, export, is_finished, parent_of  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
 from trainers.gptq import open_gptq, unpack, unpacked  # noqa: E402
@@ -91,6 +92,18 @@ def test_base_and_adapter_give_pefts_logits(beside):
     told = {one["precision"]: one for one in json.loads((beside / "export.json").read_text())["results"]}
     assert told["fp32"]["max_difference"] < 1e-3
     assert told["fp32"]["top1_agreement"] == 1.0
+
+
+def test_the_file_says_how_its_base_was_built_and_is_not_taken_for_one_of_another(run, beside, monkeypatch):
+    plain = json.loads((run / "base" / "int8" / "phi4bench.json").read_text())["recipe"]
+    made = json.loads((beside / "int8" / "phi4bench.json").read_text())["recipe"]
+    assert {made[name] for name in ("route", "block_size", "accuracy_level")} == {"builder", 32, 4}
+    other = manifest_of(run / "base" / "int8")
+    other = replace(other, recipe={**plain, "block_size": 64})
+    monkeypatch.setattr("trainers.adapters.manifest_of", lambda folder: other)
+    monkeypatch.setattr("trainers.export.export", lambda *_: [run / "base" / "int8"])
+    with pytest.raises(UsageError, match=r"int8' was made with block_size=32; name another folder with --out"):
+        export_adapter(run, ["int8"], None, lambda folder: IDS)
 
 
 def test_the_file_alone_is_the_base(run, beside):

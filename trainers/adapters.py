@@ -64,7 +64,7 @@ def export_adapter(
 
     `base`: `None` for the one that the adapter names. Raises `UsageError` where the adapter is another base's.
     """
-    from trainers.export import Source, check_and_finish, export, is_finished
+    from trainers.export import SETTINGS, Source, check_and_finish, export, is_finished
 
     adapter = adapter_of(run)
     digest = adapter_sha256(adapter)
@@ -85,14 +85,15 @@ def export_adapter(
     for folder in plain:
         target = out / "with-adapter" / folder.name
         made.append(target)
-        if is_finished(target, recipe):
+        settings = {name: value for name, value in manifest_of(folder).recipe.items() if name in SETTINGS}
+        if is_finished(target, recipe, settings):
             continue
         loras = lora_of(found.folder, adapter) if loras is None else loras
         draft = target.with_name(f".{target.name}.part")
         shutil.rmtree(draft, ignore_errors=True)
         write_with_adapter(folder, draft, loras)
         copy_tokenizer(adapter if (adapter / "tokenizer.json").is_file() else folder, draft)
-        check_and_finish(source, draft, target, folder.name, prompts(found.folder), {"adapter": ADAPTER})
+        check_and_finish(source, draft, target, folder.name, prompts(found.folder), {"adapter": ADAPTER}, settings)
     return made
 
 

@@ -38,6 +38,8 @@ __all__ = ["PRECISIONS", "Agreement", "compare", "export", "feeds_of", "reader",
 
 PRECISIONS = ("fp32", "int8", "int4")
 RESULTS = "export.json"
+SETTINGS = ("route", "accuracy_level", "block_size")
+"""What a recipe says of how the file was built."""
 UNPACKED = ".unpacked"
 """Of a checkpoint in GPTQ's packing, while it is exported."""
 
