@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from phi4bench.artifacts import open_artifact  # noqa: E402
 from phi4bench.errors import UsageError  # noqa: E402
 from trainers.__main__ import main  # noqa: E402
 from trainers.base import open_base, write_manifest  # noqa: E402
-from trainers.export import compare, export  # noqa: E402
+from trainers.export import compare, export, run_builder  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
 from trainers.merge import adapter_sha256, is_merged, merge  # noqa: E402
 
@@ -228,3 +229,30 @@ def test_a_model_whose_own_logits_are_no_numbers_is_not_exported(exported, tmp_p
     save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(TrainingError, match=r"logits are not finite: PyTorch's, of '.*broken'"):
         compare(broken, exported / "fp32" / "model.onnx", "fp32", IDS)
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "says"),
+    [
+        (
+            1,
+            "Traceback ...\nKeyError: 'multi_cache'\n",
+            r"builder failed for int8 \(KeyError: 'multi_cache'\); its whole out",
+        ),
+        (
+            1,
+            "Traceback ...\nOSError: [Errno 28] No space left on device\n",
+            r"the disk is full \(the model builder, for int8",
+        ),
+        (-9, "", r"the model builder failed for int8 \(ended by SIGKILL, most often since memory ran out\)"),
+    ],
+    ids=["fault", "full-disk", "killed"],
+)
+def test_a_builder_that_fails_is_a_line(code, said, says, tmp_path: Path, monkeypatch):
+    done = subprocess.CompletedProcess([], code, "", said)
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: done)
+    with pytest.raises(TrainingError, match=says) as caught:
+        run_builder(tmp_path / "hf", tmp_path / "int8", "int8")
+    assert "\n" not in str(caught.value)
+    log = tmp_path / "builder.log"
+    assert not log.exists() if "No space" in said else log.read_text() == said

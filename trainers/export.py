@@ -17,6 +17,7 @@ from typing import Any
 from phi4bench.artifacts import open_artifact
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
+from phi4bench.run.child import signal_name
 from trainers import child
 from trainers.agreement import Agreement, compare, feeds_of, on_both_sides, reader, rotary_switch
 from trainers.base import (
@@ -30,6 +31,7 @@ from trainers.base import (
     write_json,
     write_manifest,
 )
+from trainers.disk import is_full
 from trainers.faults import TrainingError
 from trainers.gptq import Checkpoint, is_gptq, open_gptq, unpack
 from trainers.matrices import check_packing
@@ -71,8 +73,22 @@ def run_builder(source: Path, target: Path, precision: str, block_size: int = 32
     finally:
         shutil.rmtree(target.parent / "builder-cache", ignore_errors=True)
     if done.returncode:
-        said = "\n".join(done.stderr.splitlines()[-8:])
-        raise TrainingError(f"the model builder failed for {precision}:\n{said}")
+        raise _broken(precision, done.returncode, done.stderr, target.parent / "builder.log")
+
+
+def _broken(precision: str, code: int, said: str, log: Path) -> TrainingError:
+    """What to say of a builder that failed, whose whole output goes to `log`."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    last = printable(lines[-1], 200) if lines else f"exit code {code}, without a word"
+    if code < 0:
+        last = f"ended by {signal_name(-code)}, most often since memory ran out"
+    full = is_full(OSError(said))
+    if full is not None:
+        return TrainingError(
+            f"{full} (the model builder, for {precision}: {last})", "make room, and run the same command again"
+        )
+    log.write_text(said, encoding="utf-8")
+    return TrainingError(f"the model builder failed for {precision} ({last})", f"its whole output is in {log}")
 
 
 def export(

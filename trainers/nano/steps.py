@@ -13,8 +13,12 @@ from phi4bench.artifacts import open_artifact
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.datasets.toolsets import Toolsets
 from phi4bench.dialects import Dialect, dialect_named
+from phi4bench.errors import UsageError
+from phi4bench.printable import printable
 from phi4bench.tools import Tool
 from trainers import export as exporter
+from trainers.base import check_way, open_base, read_json_file, write_json
+from trainers.decoder import Shape
 from trainers.ending import Parser
 from trainers.faults import TrainingError
 from trainers.nano import card, tables, workers
@@ -22,6 +26,7 @@ from trainers.nano import tokenizer as tokenizers
 from trainers.nano.batches import Encoder, Mix, Source, batches, general_calls, six_tools
 from trainers.nano.train import Recipe, train
 
+USED = "recipe.json"
 TEXTS = 12_000
 """Examples that a tokenizer is built from."""
 
@@ -52,14 +57,17 @@ def run(described: str | None) -> None:
         tables.make(out=out, **options)
         return
     into = options.pop("into")
-    recipe = Recipe(**options)
     dialect = dialect_named("tool_use")
     tools = Toolsets()("claude_code")
-    out.mkdir(parents=True, exist_ok=True)
-    used = out / "recipe.json"
-    if step in ("export", "card") and used.exists():
-        recipe = Recipe(**json.loads(used.read_text(encoding="utf-8")))
-    used.write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
+    if not workers.is_member():  # whose step is another than its parent's
+        check_into(step, into)
+    if step in ("export", "card"):
+        recipe = used_by(out)
+    else:
+        recipe = Recipe(**options)
+        check_recipe(recipe, 256 + len(tokenizers.control_tokens(dialect)))
+        check_way(out)
+        write_json(out / USED, asdict(recipe))
     if not (out / "tokenizer" / "tokenizer.json").exists():
         new_tokenizer(recipe, dialect, None if step == "base" else tools, out / "tokenizer")
     encoder = Encoder.of(dialect, PromptTokenizer.from_folder(out / "tokenizer"))
@@ -77,6 +85,41 @@ def run(described: str | None) -> None:
                 shutil.copytree(folder, into / folder.name, dirs_exist_ok=True)
     if step in ("card", "all") and into is not None:
         (into / "README.md").write_text(card.write(into, out), encoding="utf-8")
+
+
+def check_into(step: str, into: Path | None) -> None:
+    """`UsageError` where the option would do nothing, or the step without it."""
+    if step == "card" and into is None:
+        raise UsageError("card is written beside the artifacts", "name their folder with --into")
+    if into is not None and step not in ("export", "card", "all"):
+        raise UsageError(f"--into is for export, card and all, not for {step}", "leave it out")
+
+
+def check_recipe(recipe: Recipe, smallest: int) -> None:
+    """`UsageError` for what cannot be trained. `smallest`: the vocabulary that every byte and marker takes."""
+    if not recipe.minutes > 0:
+        raise UsageError(f"--minutes={recipe.minutes:g}, but should be above 0")
+    for name, least in (("vocabulary", smallest), ("workers", 1), ("batch_tokens", 1)):
+        if getattr(recipe, name) < least:
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag}={getattr(recipe, name)}, but should be at least {least}")
+    Shape(
+        recipe.hidden, recipe.ffn, recipe.layers, recipe.heads, recipe.kv_heads, recipe.vocabulary,
+        tied=True, context=recipe.context,
+    )  # fmt: skip
+    if recipe.start:
+        open_base(recipe.start)
+
+
+def used_by(out: Path) -> Recipe:
+    """The recipe of the nano that was trained in a folder; `UsageError` where none was."""
+    if not (out / USED).is_file() or not (out / "nano-hf" / "config.json").is_file():
+        raise UsageError(f"'{printable(str(out), 200)}' holds no trained nano", "run train first, or name its --out")
+    try:
+        return Recipe(**read_json_file(out / USED))
+    except TypeError as error:
+        what = f"'{printable(str(out / USED), 200)}' is no recipe ({printable(str(error), 120)})"
+        raise UsageError(what, "put back the one that train wrote") from None
 
 
 def new_tokenizer(recipe: Recipe, dialect: Dialect, tools: tuple[Tool, ...] | None, folder: Path) -> None:

@@ -1,0 +1,48 @@
+"""`python -m trainers.nano`: what could not be trained, or would do nothing, is a line before hours of work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the `train` extra")
+pytest.importorskip("transformers", reason="needs the `train` extra")
+
+from phi4bench.errors import UsageError  # noqa: E402
+from trainers.nano.steps import run  # noqa: E402
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["base", "--minutes", "-1"], "--minutes=-1, but should be above 0"),
+        (["base", "--minutes", "nan"], "--minutes=nan, but should be above 0"),
+        (["train", "--vocabulary", "5"], "--vocabulary=5, but should be at least 26"),
+        (["all", "--heads", "3"], "hidden=256, but should be 3 heads of a multiple of 16"),
+        (["all", "--workers", "0"], "--workers=0, but should be at least 1"),
+        (["train", "--start", "{tmp}/nosuch"], "nosuch' is not there; name a Hugging Face folder"),
+        (["base", "--into", "{tmp}"], "--into is for export, card and all, not for base; leave it out"),
+        (["card"], "card is written beside the artifacts; name their folder with --into"),
+        (["export"], "holds no trained nano; run train first, or name its --out"),
+        (["train", "--out", "{tmp}/notes.txt"], "notes.txt' is a file, so"),
+    ],
+)
+def test_what_cannot_be_trained_is_a_line(words, says, tmp_path: Path, monkeypatch):
+    (tmp_path / "notes.txt").write_text("mine")
+    named = [word.format(tmp=tmp_path) for word in words]
+    monkeypatch.setattr("sys.argv", ["nano", *named, *([] if "--out" in named else ["--out", str(tmp_path / "run")])])
+    with pytest.raises(UsageError) as caught:
+        run(None)
+    assert says in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_that_is_none_is_a_line(tmp_path: Path, monkeypatch):
+    (tmp_path / "nano-hf").mkdir()
+    (tmp_path / "nano-hf" / "config.json").write_text("{}")
+    (tmp_path / "recipe.json").write_text(json.dumps({"hiden": 5}))
+    monkeypatch.setattr("sys.argv", ["nano", "export", "--out", str(tmp_path)])
+    with pytest.raises(UsageError, match=r"recipe.json' is no recipe .*hiden.*; put back the one that train wrote"):
+        run(None)
