@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.artifacts.opening import CONFIGURATION
-from phi4bench.counting import counted
+from phi4bench.counting import counted, each_once
 from phi4bench.datasets import load_cases, schemas_dir
 from phi4bench.datasets.casejson import FormError
 from phi4bench.datasets.strictjson import read_json
@@ -237,7 +237,7 @@ def _confirmed(stated: Mapping[str, Any]) -> Iterator[str]:
     known = predicate["known_failures"]
     if known:
         yield f"known failures: {known_title(known)}"
-    for how in (predicate["slo"] or {}).get("crashed", ()):
+    for how in each_once((predicate["slo"] or {}).get("crashed", ())):
         yield printable(f"it broke while it was timed, which its targets do not ask for: {how}", 400)
     gates = counted(len(predicate["gates"]), "gate")
     yield f"verdict {predicate['verdict']}: {gates} by {names}, every number as stated"

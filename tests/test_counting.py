@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phi4bench.counting import counted
+from phi4bench.counting import counted, each_once
 from phi4bench.printable import wrapped
 
 
@@ -20,6 +20,10 @@ from phi4bench.printable import wrapped
 def test_one_thing_is_singular(number: int, said: str) -> None:
     assert counted(number, "family", "families") == said
     assert counted(number, "case") == said.replace("families", "cases").replace("family", "case")
+
+
+def test_what_comes_again_is_said_once_with_how_often() -> None:
+    assert each_once(["no memory", "NaN", "no memory", "no memory"]) == ["no memory (3 times)", "NaN"]
 
 
 def test_lines_fit_a_terminal_of_80_columns_and_a_path_stays_whole() -> None:

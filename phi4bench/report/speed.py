@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from phi4bench.counting import counted
+from phi4bench.counting import counted, each_once
 from phi4bench.gates import GateResult, Outcome
 from phi4bench.loads import JUDGED, costs, latency_limit, throughput
 from phi4bench.measured import Spread, spread
@@ -213,7 +213,7 @@ def _notes(figures: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator[s
     for reason, names in reasons.items():
         few = f"{names[0]} and {len(names) - 1} more" if len(names) > 2 else ", ".join(names)
         yield f"not measured: {few}: {reason}"
-    for how in figures.get("crashed") or ():
+    for how in each_once(figures.get("crashed") or ()):
         yield f"IT BROKE while it was timed, which no target asks for, so the verdict does not count it: {how}"
 
 

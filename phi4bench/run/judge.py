@@ -13,7 +13,7 @@ from phi4bench.artifacts import Artifact
 from phi4bench.artifacts.parts import weigh
 from phi4bench.backends import Decoding
 from phi4bench.calls import Json
-from phi4bench.counting import counted
+from phi4bench.counting import counted, each_once
 from phi4bench.datasets import sample
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable, wrapped
@@ -248,7 +248,7 @@ class Judge:
         of_baseline = (f"{found['baseline']}: {note}" for note in found.get("baseline_notes", ()))
         for note in (*found.get("notes", ()), *of_baseline):
             self._tell(f"speed         {note}")
-        for how in found.get("crashed", ()):
+        for how in each_once(found.get("crashed", ())):
             self._tell(f"speed         it broke while it was timed: {how}")
         return {**found, "parameters": _parameters(subject)}
 
