@@ -132,6 +132,17 @@ def test_a_folder_with_another_run_is_refused(model, data, undisturbed):
         run(model, data, undisturbed, replace(QUICK, rank=8))
 
 
+def test_a_run_that_goes_on_with_other_versions_is_told(model, data, undisturbed, tmp_path: Path, capsys):
+    shutil.copytree(undisturbed, tmp_path / "run")
+    told = tmp_path / "run" / "settings.json"
+    held = json.loads(told.read_text())
+    told.write_text(json.dumps(held | {"versions": held["versions"] | {"peft": "0.1"}}))
+    run(model, data, tmp_path / "run")
+    assert f"was begun with peft 0.1 (now {held['versions']['peft']}): the weights may" in capsys.readouterr().out
+    run(model, data, undisturbed)
+    assert "was begun with" not in capsys.readouterr().out
+
+
 def test_a_folder_with_a_run_under_another_system_prompt_is_refused(model, data, undisturbed, tmp_path: Path):
     """What is learned from is rendered with it, though the files are the same."""
     (tmp_path / "prompt.txt").write_text("You are terse.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from hashlib import sha256
@@ -194,6 +194,8 @@ def claim(
         others = ("model", "data", "dialect_sha256", "system_prompt_sha256")
         differs += [name.removesuffix("_sha256") for name in others if theirs[name] != asked[name]]
         if not differs:
+            if changed := _changed(held.get("versions", {})):
+                say(f"{out} was begun with {changed}: the weights may come out otherwise")
             return
         if (out / "adapter").exists() or any((out / "checkpoints").glob("checkpoint-*")):
             raise UsageError(
@@ -219,11 +221,20 @@ def claim(
             },
             "checks": list(ready.told),
             "speech": speech(base),
-            "versions": {name: version(name) for name in PACKAGES if find_spec(name)}
-            | {"python": sys.version.split()[0]},
+            "versions": _versions(),
         },
     )
     write_readme(out)
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in PACKAGES if find_spec(name)} | {"python": sys.version.split()[0]}
+
+
+def _changed(before: Mapping[str, str]) -> str:
+    """What other versions a run was begun with; empty where they are the same."""
+    now = _versions()
+    return ", ".join(f"{name} {one} (now {now[name]})" for name, one in before.items() if now.get(name, one) != one)
 
 
 def _digest(text: str | None) -> str | None:
