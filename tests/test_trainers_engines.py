@@ -11,10 +11,10 @@ from types import ModuleType
 import pytest
 
 from phi4bench.errors import UsageError
+from trainers.claim import options_of
 from trainers.engines import adapted, engine_of
 from trainers.explain import write_readme
 from trainers.settings import Training
-from trainers.sft import options_of
 from trainers.trackers import check_tracker, direct
 
 AUTO = Training()

@@ -392,7 +392,7 @@ def _sweep(options: argparse.Namespace) -> int:
 
 def _learning(options: argparse.Namespace) -> list[str]:
     """The options of `sft` that say which model learns from what, as they were given."""
-    from trainers.sft import options_of
+    from trainers.claim import options_of
 
     track = options.track if options.track in _TRACKS else ""
     beside = options_of(options.test, options.dialect, options.system_prompt, options.drop, "", track)

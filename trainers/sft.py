@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
-from hashlib import sha256
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,17 +20,15 @@ from phi4bench.printable import printable
 from trainers import overfitting
 from trainers.alone import alone_in
 from trainers.base import Base, check_way, copy_tokenizer, open_base, read_json_file, speech, write_json, write_manifest
+from trainers.claim import begun_with, claim, options_of
 from trainers.disk import room_for
 from trainers.engines import adapted, engine_of
 from trainers.explain import write_readme
 from trainers.faults import SharedError, TrainingError
 from trainers.prepare import Prepared, prepare
 from trainers.ranks import is_first, local_rank, processes, say, sharding, share_of
-from trainers.settings import FIELDS, Chosen, Training
+from trainers.settings import Chosen, Training
 from trainers.trackers import check_tracker, direct
-
-SETTINGS = "settings.json"
-PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "unsloth")
 
 
 def sft(
@@ -142,103 +137,6 @@ def check_combination(training: Training) -> None:
             " attention keeps conversations apart in a batch of one row alone",
             "use --batch 1 with more --accumulation, or --attention sdpa",
         )
-
-
-def begun_with(out: Path) -> str | None:
-    """The engine of the run that `out` holds; `None` where it holds none."""
-    return str(read_json_file(out / SETTINGS).get("engine", "peft")) if (out / SETTINGS).is_file() else None
-
-
-def options_of(
-    test: Sequence[str] | None, dialect: str | None, system_prompt: Path | None, drop: bool, tracker: str, track: str
-) -> list[str]:
-    """The command's options that are no settings, as one writes them."""
-    given: list[tuple[str, Sequence[str]]] = [
-        ("--test", test or ()), ("--dialect", [dialect] if dialect else ()),
-        ("--system-prompt", [str(system_prompt)] if system_prompt else ()),
-        ("--tracker", [tracker] if tracker else ()), ("--track", [track] if track else ()),
-    ]  # fmt: skip
-    return [word for name, values in given if values for word in (name, *values)] + (["--drop"] if drop else [])
-
-
-def claim(
-    out: Path,
-    base: Base,
-    ready: Prepared,
-    chosen: Chosen,
-    data: Sequence[str],
-    engine: str = "peft",
-    options: Sequence[str] = (),
-) -> None:
-    """Write `settings.json`, or check that the run that `out` holds is this one; `UsageError` where it is another.
-
-    A run that has saved nothing yet, such as one that was refused when its model was loaded, makes room.
-    """
-    asked = {
-        "settings": asdict(chosen.training),
-        "model": {"sha256": base.artifact.sha256, "weights_sha256": base.artifact.weights_sha256},
-        "data": {"sha256": ready.sha256},
-        "dialect_sha256": base.artifact.dialect.digest(),
-        "system_prompt_sha256": _digest(base.system_prompt),
-    }
-    if (out / SETTINGS).is_file():
-        held = read_json_file(out / SETTINGS)
-        theirs = {key: held.get(key) for key in asked}  # a setting that is younger than the run had its default
-        theirs["model"] = {key: held.get("model", {}).get(key) for key in asked["model"]}
-        theirs["data"] = {"sha256": held.get("data", {}).get("sha256")}
-        differs = [
-            f"{name}={before!r}, now {value!r}"
-            for name, value in asked["settings"].items()
-            if (before := held.get("settings", {}).get(name, FIELDS[name].default)) != value
-        ]
-        others = ("model", "data", "dialect_sha256", "system_prompt_sha256")
-        differs += [name.removesuffix("_sha256") for name in others if theirs[name] != asked[name]]
-        if not differs:
-            if changed := _changed(held.get("versions", {})):
-                say(f"{out} was begun with {changed}: the weights may come out otherwise")
-            return
-        if (out / "adapter").exists() or any((out / "checkpoints").glob("checkpoint-*")):
-            raise UsageError(
-                f"--out='{printable(str(out), 200)}' holds another run ({printable('; '.join(differs), 300)})",
-                "name another folder, or remove this one",
-            )
-        say(f"{out} held another run that had saved nothing yet; this one takes its place")
-    write_json(
-        out / SETTINGS,
-        {
-            "schema": "phi4bench.training/1",
-            "preset": chosen.preset,
-            "sources": dict(chosen.sources),
-            "engine": engine,
-            "options": list(options),
-            **asked,
-            "model": {"spec": base.spec, "path": str(base.folder.resolve()), **asked["model"]},
-            "data": {
-                "files": list(data),
-                "train": len(ready.train),
-                "validation": len(ready.validation),
-                **asked["data"],
-            },
-            "checks": list(ready.told),
-            "speech": speech(base),
-            "versions": _versions(),
-        },
-    )
-    write_readme(out)
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in PACKAGES if find_spec(name)} | {"python": sys.version.split()[0]}
-
-
-def _changed(before: Mapping[str, str]) -> str:
-    """What other versions a run was begun with; empty where they are the same."""
-    now = _versions()
-    return ", ".join(f"{name} {one} (now {now[name]})" for name, one in before.items() if now.get(name, one) != one)
-
-
-def _digest(text: str | None) -> str | None:
-    return None if text is None else sha256(text.encode()).hexdigest()
 
 
 def _train(base: Base, ready: Prepared, training: Training, out: Path, device: str, tracker: str) -> Path:
