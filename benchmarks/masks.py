@@ -33,6 +33,7 @@ from phi4bench.datasets import load_cases
 from phi4bench.dialects import Dialect, dialect_named
 from phi4bench.errors import UsageError
 from phi4bench.machine import describe
+from phi4bench.printable import printable
 from phi4bench.prompts import Prompt
 from phi4bench.transcripts import Completion
 
@@ -123,9 +124,13 @@ def rounds(backend: Any, prompts: Sequence[Prompt], count: int, new: int) -> lis
 def straying(artifact: Artifact, vocabulary: int, dialect: Dialect, cases: Sequence[Case]) -> Straying:
     """`vocabulary`: width of the logits."""
     tokenizer = PromptTokenizer.from_folder(artifact.tokenizer_dir)
+    end = dialect.render(cases[0].question()).stop[0]
+    if (stop := tokenizer.id_of(end)) is None:
+        raise UsageError(
+            f"{artifact.id}: its tokenizer has no token {printable(end, 60)!r}, with which {dialect.name} ends a turn",
+            "give a --dialect that it was trained for",
+        )
     masks, logits = Masks(artifact.id, tokenizer, vocabulary), np.zeros(vocabulary, np.float32)
-    stop = tokenizer.id_of(dialect.render(cases[0].question()).stop[0])
-    assert stop is not None, "every shipped dialect's end of turn is one token of nano's tokenizer"
     stops = frozenset({stop})
     refused = min(tokenizer.control_ids(dialect.markers) - stops)  # no text, so allowed nowhere
     grammar = dialect.grammar(cases[0].tools)

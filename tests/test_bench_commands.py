@@ -34,6 +34,9 @@ NANO_HF = str(ROOT / "fixtures" / "models" / "nano-hf")
         pytest.param(masks, ["--model", "no/such"], 4, "'no/such' is not there", id="masks-model"),
         pytest.param(masks, ["--model", NANO_HF], 4, "of the format 'hf', but should be", id="masks-no-onnx"),
         pytest.param(masks, ["--dialect", "nope"], 4, "dialect='nope'", id="masks-dialect"),
+        pytest.param(
+            masks, ["--dialect", "hermes"], 4, "nano-int8: its tokenizer has no token '<|im_end|>'", id="masks-foreign"
+        ),
         pytest.param(evaluator, ["--rounds", "0"], 2, NO_COUNT, id="evaluator-rounds"),
         pytest.param(evaluator, ["--model", "no/such"], 4, "'no/such' is not there", id="evaluator-model"),
         pytest.param(calibration, ["--trials", "0"], 2, NO_COUNT, id="calibration-trials"),
