@@ -158,6 +158,21 @@ def test_a_template_that_drops_tools_calls_and_results_is_shown_for_what_it_lost
     assert any(line.startswith("the result of") for line in lost)
 
 
+def test_a_result_that_stands_in_the_request_too_is_lost_where_it_is_left_out(encoder, tmp_path: Path):
+    made = conversation()
+    made["messages"][0]["content"] = "Is Oslo wet?"
+    made["messages"] += [
+        {"role": "tool", "tool_call_id": "call_1", "content": "wet"},
+        {"role": "assistant", "content": "It rains."},
+    ]
+    (one,) = load_examples([str(write_lines(tmp_path / "t.jsonl", [made]))]).examples
+    text = encoder.encode(one).text
+    assert not checks.lost_in_text(one, text, "weather(city)")
+    assert text.count("wet") == 2
+    less = text[: text.rindex("wet")] + text[text.rindex("wet") + 3 :]
+    assert checks.lost_in_text(one, less, "weather(city)") == ["the result of weather: 'wet'"]
+
+
 def test_characters_that_the_tokenizer_lacks_are_lost(encoder, examples):
     made = encoder.encode(examples[0])
     lost = checks.lost(examples[0], made, encoder.dialect, lambda ids: made.text.replace("e", "?"))

@@ -56,8 +56,8 @@ def lost(example: Example, encoded: Encoded, dialect: Dialect, decode: Callable[
     """What of the example is not found again in what the model would read; empty where nothing is lost.
 
     Tools by name, by the names of their arguments and, where the dialect writes them, by their descriptions and those
-    in their schemas, all before anybody speaks; calls by parsing each assistant turn back, texts and tool results as
-    they are or escaped as in JSON, and the whole text by decoding its tokens.
+    in their schemas, all before anybody speaks; calls by parsing each assistant turn back, texts and tool results in
+    their order, as they are or escaped as in JSON, and the whole text by decoding its tokens.
     """
     style = dialect.listing.style
     missing = lost_in_text(example, encoded.text, encoded.head, style != "signatures", style not in _BY_SIGNATURE)
@@ -83,10 +83,13 @@ def lost_in_text(example: Example, text: str, head: str, described: bool = True,
     tools' descriptions should stand there; `schemas`: whether those of their arguments should.
     """
     missing = [what for tool in example.case.tools for what in _lost_of(tool, head, described, schemas)]
-    for message in example.messages:
-        if message.content.strip() and not _stands(message.content, text):
+    at, plain = 0, _loosely(text)
+    for message in example.messages:  # each behind the one before it: a result may also stand in the request
+        end = _end_of(message.content, plain, at)
+        if end is None:
             what = f"the result of {message.name}" if message.role == "tool" else f"what the {message.role} said"
             missing.append(f"{what}: {message.content[:60]!r}")
+        at = at if end is None else end
     for call in (call for message in example.messages for call in message.calls):
         values = [value for value in call.arguments.values() if isinstance(value, str)]
         if not all(_stands(value, text) for value in values):
@@ -123,6 +126,12 @@ def descriptions(schema: Any) -> Iterator[str]:
 def _stands(wanted: str, text: str) -> bool:
     """As it is, as a JSON string has it, or as a Python literal has it."""
     return any(form in text for form in _forms(wanted)) or wanted.strip() in text or _loosely(wanted) in _loosely(text)
+
+
+def _end_of(wanted: str, plain: str, start: int) -> int | None:
+    """Where a text ends in what `_loosely` made of the whole, from `start` on; `None` where it does not stand there."""
+    forms = {_loosely(form) for form in _forms(wanted)}
+    return min((at + len(form) for form in forms if (at := plain.find(form, start)) >= 0), default=None)
 
 
 def _is_named(name: str, text: str) -> bool:
