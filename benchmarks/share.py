@@ -161,9 +161,17 @@ def asked_of(folder: Path, limit: int | None, new: int | None) -> Asked:
 
 
 def names_of(folders: Sequence[Path]) -> dict[Path, str]:
-    """The last part of each, or all of it where another ends likewise."""
-    lasts = [folder.name for folder in folders]
-    return {folder: folder.name if lasts.count(folder.name) == 1 else str(folder) for folder in folders}
+    """The shortest end of each that no other has: a page need not tell where on a machine they lie."""
+
+    def end(folder: Path, parts: int) -> str:
+        return "/".join(folder.parts[-parts:])
+
+    names = {}
+    for folder in folders:
+        lengths, others = range(1, len(folder.parts) + 1), [other for other in folders if other != folder]
+        own = (end(folder, parts) for parts in lengths if end(folder, parts) not in [end(o, parts) for o in others])
+        names[folder] = next(own, str(folder))
+    return names
 
 
 def whole_run(folder: Path, asked: Asked) -> Whole:

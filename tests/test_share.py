@@ -36,8 +36,9 @@ def test_a_share_over_what_is_wanted_is_told_as_it_is_and_the_whole_command_stan
 
 
 def test_two_folders_of_one_name_are_told_apart():
-    one, two, other = Path("runs/a/int8"), Path("runs/b/int8"), Path("runs/a/fp32")
-    assert names_of([one, two, other]) == {one: "runs/a/int8", two: "runs/b/int8", other: "fp32"}
+    one, two, other = Path("/home/me/runs/a/int8"), Path("/home/me/runs/b/int8"), Path("/home/me/runs/a/fp32")
+    assert names_of([one, two, other]) == {one: "a/int8", two: "b/int8", other: "fp32"}
+    assert names_of([Path("int8"), one]) == {Path("int8"): "int8", one: "a/int8"}
 
 
 def test_a_timed_object_counts_the_named_method_alone():
