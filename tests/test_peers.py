@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmarks.peers.environments import PeerError, environment
+from benchmarks.peers.environments import PeerError, environment, last_words
 from benchmarks.peers.inputs import Inputs, plain_markers, task_config
 from benchmarks.peers.rivals import PEERS, chosen
 from benchmarks.peers.running import Pair, completions, judged, parting
@@ -46,6 +46,12 @@ def test_a_peer_that_failed_is_a_row_with_its_reason():
     )
     assert cells(text, 0)[4] == "5.0×"
     assert cells(text, 1)[2] == "not measured: no compiler"
+
+
+def test_what_a_peer_says_last_stays_in_its_cell():
+    said = last_words("starting\nerror: \x1b[2Jno | such option\n")
+    assert said == r"error: \x1b[2Jno | such option"
+    assert r"| not measured: error: \x1b[2Jno \| such option |" in table(chosen("genai-fp32"), [], {"genai-fp32": said})
 
 
 def test_a_round_that_failed_after_others_were_measured_is_told():

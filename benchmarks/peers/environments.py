@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from phi4bench.printable import printable
+
 HERE = Path(__file__).resolve().parent
 CONSTRAINTS = HERE.parent.parent / "constraints.txt"
 BUILD = {"CMAKE_ARGS": "-DLLAVA_BUILD=OFF"}
@@ -49,4 +51,4 @@ def last_words(text: str) -> str:
     """The last line that says something, for a reason in a table."""
     lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     told = [line for line in lines if "Error" in line or "error:" in line] or lines
-    return told[-1][:200] if told else "it said nothing"
+    return printable(told[-1], 200) if told else "it said nothing"

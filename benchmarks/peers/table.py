@@ -32,7 +32,8 @@ def table(peers: Sequence[Peer], pairs: Sequence[Pair], failures: Mapping[str, s
 
 def row(peer: Peer, pairs: Sequence[Pair], failure: str | None) -> list[str]:
     if not pairs:
-        return [peer.what, peer.precision, f"not measured: {failure or 'not asked for'}", *[""] * (len(HEAD) - 3)]
+        why = (failure or "not asked for").replace("|", r"\|")
+        return [peer.what, peer.precision, f"not measured: {why}", *[""] * (len(HEAD) - 3)]
     ratios = [pair.ratio for pair in pairs]
     middle = statistics.median(ratios)
     last = pairs[-1]
