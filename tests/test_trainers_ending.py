@@ -21,6 +21,14 @@ def of(work, speaks=True) -> int:
     return ended("trainers try", work, "every file", lambda: speaks)
 
 
+@pytest.fixture(autouse=True)
+def handler():
+    """What the tests found, put back: after a Ctrl-C a command leaves its own."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def import_that_is_interrupted():
     """As transformers imports: what goes wrong below is another error above."""
     try:
@@ -32,7 +40,6 @@ def import_that_is_interrupted():
 def test_ctrl_c_that_a_library_made_another_error_of_is_ctrl_c(capsys):
     assert of(import_that_is_interrupted) == 130
     assert capsys.readouterr().err == f"\ntrainers try: {TOLD}\n"
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_memory_that_ran_out_is_told_with_what_takes_less(capsys):
@@ -65,6 +72,21 @@ def test_the_line_stands_below_a_progress_bar(stop, code, line, capsys):
 
     assert of(work) == code
     assert capsys.readouterr().err == f"3 of 9 steps\n{line}"
+
+
+def test_a_second_ctrl_c_ends_at_once_and_not_before_the_line(monkeypatch, capsys):
+    ends = []
+    monkeypatch.setattr("os._exit", ends.append)
+
+    def speaks():
+        signal.raise_signal(signal.SIGINT)  # while the first one is told
+        return True
+
+    assert ended("trainers try", import_that_is_interrupted, "every file", speaks) == 130
+    assert capsys.readouterr().err == f"\ntrainers try: {TOLD}\n"
+    assert ends == []
+    signal.raise_signal(signal.SIGINT)
+    assert ends == [130]
 
 
 def test_a_fault_of_ours_keeps_its_traceback():

@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from kit import ROOT
 from small import small_model
@@ -285,6 +286,12 @@ def test_a_full_disk_is_known_by_what_each_writer_makes_of_it():
     with pytest.raises(RuntimeError) as archive:
         torch.save({"x": torch.zeros(100_000)}, "/dev/full")
     assert is_full(archive.value) == "a file could not be written whole; the disk may be full"
+    with pytest.raises(OSError, match="requested and") as array, Path("/dev/full").open("wb") as file:
+        np.zeros(100_000).tofile(file)
+    assert is_full(array.value) == "a file could not be written whole; the disk may be full"
+    limited = SafetensorError("Error while serializing: I/O error: File too large (os error 27)")
+    for error in (limited, OSError(27, "File too large")):
+        assert is_full(error) == "a file may not grow that large here (ulimit -f, or the file system)"
     assert is_full(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
     assert is_full(PermissionError(13, "Permission denied")) is None
 

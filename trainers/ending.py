@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -35,46 +36,59 @@ def ended(name: str, work: Callable[[], object], kept: str, speaks: Callable[[],
 
     `speaks`: whether this process tells what all processes of a launch meet at once.
     """
-    with _interrupts() as interrupted:
+    with _interrupts() as presses:
         try:
             code = work()
             return code if isinstance(code, int) else 0
         except KeyboardInterrupt:
-            told, code, silent = "", INTERRUPTED_EXIT, not speaks()
+            presses.stopped = True
+            told, code, shared = "", INTERRUPTED_EXIT, True
         except Exception as error:
-            told, code = _told(error)
-            if interrupted():
-                told, code = "", INTERRUPTED_EXIT
-            elif not told:
+            presses.stopped = True
+            told, code = ("", INTERRUPTED_EXIT) if presses.count else _told(error)
+            if not told and not presses.count:
                 raise
-            silent = not speaks() and (code == INTERRUPTED_EXIT or isinstance(error, (UsageError, SharedError)))
-    gc.collect()  # what the work held is let go of: a progress bar draws itself a last time then, above the line
-    if not silent:
-        stopped = f"interrupted; {kept} is kept, and the same command goes on"
-        sys.stderr.write(f"{name}: {told}\n" if told else f"\n{name}: {stopped}\n")  # ^C stands on the line
+            shared = bool(presses.count) or isinstance(error, (UsageError, SharedError))
+        gc.collect()  # what the work held is let go of: a progress bar draws itself a last time then, above the line
+        if not shared or speaks():
+            stopped = f"interrupted; {kept} is kept, and the same command goes on"
+            sys.stderr.write(f"{name}: {told}\n" if told else f"\n{name}: {stopped}\n")  # ^C stands on the line
+        presses.told = True
     return code
 
 
+class _Presses:
+    """How often Ctrl-C was pressed. `stopped`: the work has stopped for it; `told`: and it was said.
+
+    A press after that ends at once what is left, which can take seconds: Python's own end, libraries' threads.
+    """
+
+    def __init__(self) -> None:
+        self.count, self.stopped, self.told = 0, False, False
+
+    def press(self, _number: int, _frame: Any) -> None:
+        if self.stopped and self.told:
+            os._exit(INTERRUPTED_EXIT)
+        if not self.stopped:
+            self.count += 1
+            raise KeyboardInterrupt
+
+
 @contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """What tells whether Ctrl-C was pressed: a library that is being imported may make another error of its exception,
-    as transformers does."""
-    pressed: list[int] = []
-
-    def press(number: int, _frame: Any) -> None:
-        pressed.append(number)
-        raise KeyboardInterrupt
-
+def _interrupts() -> Iterator[_Presses]:
+    """What counts Ctrl-C: a library that is being imported may make another error of its exception, as transformers
+    does, and at the end a second one would be a traceback."""
+    presses = _Presses()
     try:
         ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not where it is ignored, as by nohup
         if ours:
-            signal.signal(signal.SIGINT, press)
+            signal.signal(signal.SIGINT, presses.press)
     except ValueError:  # only the main thread may ask for signals
         ours = False
     try:
-        yield lambda: bool(pressed)
+        yield presses
     finally:
-        if ours:
+        if ours and not presses.count:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
