@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -188,6 +188,14 @@ def test_a_failing_trial_is_a_row_with_its_reason_and_is_tried_again(asked, monk
     assert "failed: loss=nan at step 3; lower --lr" in (asked.out / "results.md").read_text()
     sweep(asked, one_by_one(asked, 1))
     assert len(tried) == 8
+
+
+def test_a_model_of_other_weights_is_another_sweep_though_its_name_is_the_same(asked):
+    once = replace(asked, identity={"model": {"weights_sha256": "a"}})
+    sweep(once, lambda todo, over: None)
+    with pytest.raises(UsageError, match=r"holds a sweep of another model or data \(model\)"):
+        sweep(replace(asked, identity={"model": {"weights_sha256": "b"}}), lambda todo, over: None)
+    sweep(once, lambda todo, over: None)
 
 
 def test_another_data_file_is_another_sweep(asked):

@@ -236,12 +236,17 @@ def _check(options: argparse.Namespace) -> None:
         print(printable(line))
 
 
-def _looked_at(options: argparse.Namespace, training: Any, track: str) -> tuple[str, ...]:
-    """What the checks say of the model and the data. Raises `UsageError` where nothing should be trained on them."""
+def _opened(options: argparse.Namespace) -> Any:
     from trainers.base import open_base
+
+    return open_base(options.model, options.dialect, options.system_prompt)
+
+
+def _looked_at(options: argparse.Namespace, training: Any, track: str, base: Any = None) -> tuple[str, ...]:
+    """What the checks say of the model and the data. Raises `UsageError` where nothing should be trained on them."""
     from trainers.prepare import prepare
 
-    base = open_base(options.model, options.dialect, options.system_prompt)
+    base = base or _opened(options)
     ready = prepare(
         base,
         options.data,
@@ -374,6 +379,7 @@ def _promote(options: argparse.Namespace) -> int:
 
 def _sweep(options: argparse.Namespace) -> int:
     from trainers import tables
+    from trainers.claim import identity
     from trainers.grid import trials_of
     from trainers.results import FINISHED
     from trainers.settings import FIELDS, choose
@@ -383,8 +389,10 @@ def _sweep(options: argparse.Namespace) -> int:
     axes = {name: value for name, value in given.items() if isinstance(value, list)}
     single = {name: value for name, value in given.items() if name not in axes}
     trials = trials_of(choose(single, os.environ, options.config, options.preset), axes)
-    _looked_at(options, max((one.training for one in trials), key=lambda one: one.length), options.track)
-    asked = Sweep(options.out, trials, tuple(_learning(options)), tuple(options.data), options.quality)
+    base = _opened(options)
+    _looked_at(options, max((one.training for one in trials), key=lambda one: one.length), options.track, base)
+    command, data = tuple(_learning(options)), tuple(options.data)
+    asked = Sweep(options.out, trials, command, data, options.quality, identity(base))
     results = sweep(asked, runner_of(asked, options.runner, options.parallel, options.address))
     sys.stdout.write(tables.FORMS[options.format](results, options.quality))
     return 0 if any(one.state == FINISHED for one in results) else BROKE_EXIT

@@ -12,6 +12,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
@@ -42,6 +43,16 @@ def options_of(
     return [word for name, values in given if values for word in (name, *values)] + (["--drop"] if drop else [])
 
 
+def identity(base: Base) -> dict[str, Any]:
+    """Which model learns, and how it is spoken to: what its spec and the names of files do not tell."""
+    prompt = base.system_prompt
+    return {
+        "model": {"sha256": base.artifact.sha256, "weights_sha256": base.artifact.weights_sha256},
+        "dialect_sha256": base.artifact.dialect.digest(),
+        "system_prompt_sha256": None if prompt is None else sha256(prompt.encode()).hexdigest(),
+    }
+
+
 def claim(
     out: Path,
     base: Base,
@@ -55,13 +66,7 @@ def claim(
 
     A run that has saved nothing yet, such as one that was refused when its model was loaded, makes room.
     """
-    asked = {
-        "settings": asdict(chosen.training),
-        "model": {"sha256": base.artifact.sha256, "weights_sha256": base.artifact.weights_sha256},
-        "data": {"sha256": ready.sha256},
-        "dialect_sha256": base.artifact.dialect.digest(),
-        "system_prompt_sha256": _digest(base.system_prompt),
-    }
+    asked = {"settings": asdict(chosen.training), "data": {"sha256": ready.sha256}, **identity(base)}
     if (out / SETTINGS).is_file():
         held = read_json_file(out / SETTINGS)
         theirs = {key: held.get(key) for key in asked}  # a setting that is younger than the run had its default
@@ -116,7 +121,3 @@ def _changed(before: Mapping[str, str]) -> str:
     """What other versions a run was begun with; empty where they are the same."""
     now = _versions()
     return ", ".join(f"{name} {one} (now {now[name]})" for name, one in before.items() if now.get(name, one) != one)
-
-
-def _digest(text: str | None) -> str | None:
-    return None if text is None else sha256(text.encode()).hexdigest()

@@ -11,12 +11,13 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 from phi4bench.counting import counted
 from phi4bench.errors import UsageError
@@ -37,13 +38,15 @@ Runner = Callable[[Sequence[Trial], Over], None]
 
 @dataclass(frozen=True)
 class Sweep:
-    """`command`: the options of `sft` that say which model learns from which data. `data`: its files."""
+    """`command`: the options of `sft` that say which model learns from which data. `data`: its files. `identity`: what
+    those options stand for, such as the model's sha256."""
 
     out: Path
     trials: tuple[Trial, ...]
     command: tuple[str, ...]
     data: tuple[str, ...]
     quality: str = "accuracy"
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
     def folder(self, trial: Trial) -> Path:
         return self.out / "trials" / trial.name
@@ -131,11 +134,11 @@ def runner_of(asked: Sweep, name: str, parallel: int, address: str | None) -> Ru
 def _claim(asked: Sweep) -> None:
     """Write `sweep.json`, or check that what is there asked the same of its trials; a grid may grow."""
     files = {name: _digest(Path(name).expanduser()) for name in asked.data}
-    ours = {"command": list(asked.command), "data_sha256": files}
+    ours = {"command": list(asked.command), "data_sha256": files, **asked.identity}
     file = asked.out / "sweep.json"
     if file.is_file():
         held = read_json_file(file)
-        differs = [name for name, value in ours.items() if held.get(name) != value]
+        differs = [name for name, value in ours.items() if held.get(name, value) != value]
         if differs:
             raise UsageError(
                 f"--out='{printable(str(asked.out), 200)}' holds a sweep of another model or data ({differs[0]})",
