@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import ROOT, Ran, case_line, write_lines
+from kit import (
+    MakeFake,
+    Ran,
+    RunSuites,
+    case_line,
+    command_in,
+    environment,
+    fakes_in,
+    suites_in,
+    write_lines,
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,75 +39,42 @@ def case_file(tmp_path_factory: pytest.TempPathFactory, case_lines: list[dict[st
 
 
 @pytest.fixture
-def make_fake(tmp_path: Path, case_lines: list[dict[str, Any]]) -> Callable[..., Path]:
-    """A fake artifact's folder. `answers`: by case id, the call that it makes instead of the right one."""
-
-    def make(
-        behaviour: str = "always_right",
-        name: str = "",
-        precision: str = "fp32",
-        parent: str = "",
-        answers: dict[str, dict[str, Any]] | None = None,
-    ) -> Path:
-        folder = tmp_path / (name or behaviour)
-        folder.mkdir()
-        lines = [
-            line | {"expected": {"calls": [answers[line["id"]]]}} if line["id"] in (answers or {}) else line
-            for line in case_lines
-        ]
-        write_lines(folder / "answers.jsonl", lines)
-        manifest = {
-            "schema": "phi4bench.artifact/1",
-            "name": folder.name,
-            "format": "fake",
-            "behaviour": behaviour,
-            "answers": "answers.jsonl",
-            "dialect": "tool_use",
-            "precision": precision,
-            "parent": {"path": parent} if parent else None,
-        }
-        (folder / "phi4bench.json").write_text(json.dumps(manifest))
-        return folder
-
-    return make
+def make_fake(tmp_path: Path, case_lines: list[dict[str, Any]]) -> MakeFake:
+    """A fake artifact's folder: see `fakes_in`."""
+    return fakes_in(tmp_path, case_lines)
 
 
 @pytest.fixture
 def suites_command(tmp_path: Path, case_file: Path) -> list[str]:
-    """pytest on the suites with small cases and a cache of the test's own, without other people's plugins."""
-    options = ["--cases", case_file, "--cache-dir", tmp_path / "cache", "--report", tmp_path / "reports"]
-    plugins = ["-p", "phi4bench.plugin", "-p", "no:cacheprovider"]
-    return [sys.executable, "-m", "pytest", *plugins, str(ROOT / "suites"), *map(str, options)]
+    return command_in(tmp_path, case_file)
 
 
 @pytest.fixture
 def suites_environment() -> dict[str, str]:
-    return os.environ | {
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "PYTEST_ADDOPTS": "",
-        "PYTHONWARNINGS": "",
-        "COLUMNS": "80",
-    }
+    return environment()
 
 
 @pytest.fixture
-def run_suites(suites_command: list[str], suites_environment: dict[str, str], tmp_path: Path) -> Callable[..., Ran]:
+def run_suites(tmp_path: Path, case_file: Path) -> RunSuites:
     """Run the suites to their end; further arguments are added to the command."""
+    return suites_in(tmp_path, case_file)
 
-    def run(*arguments: object, **environment: str) -> Ran:
-        done = subprocess.run(
-            [*suites_command, *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=ROOT,
-            env=suites_environment | environment,
-            timeout=120,
-            check=False,
-        )
-        return Ran(done.returncode, done.stdout, tmp_path / "reports")
 
-    return run
+@pytest.fixture(scope="session")
+def run_once(
+    tmp_path_factory: pytest.TempPathFactory, case_file: Path, case_lines: list[dict[str, Any]]
+) -> tuple[Path, Ran]:
+    """The run behind `whole_run`, and the folder that it was made in: not to be changed."""
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, suites_in(folder, case_file)("--model", fakes_in(folder, case_lines)("always_right"))
+
+
+@pytest.fixture
+def whole_run(run_once: tuple[Path, Ran], tmp_path: Path) -> Ran:
+    """A run of `always_right`, as the test's own: its fake, its cache and its report, where `run_suites` goes on."""
+    folder, ran = run_once
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return Ran(ran.code, ran.out, tmp_path / "reports")
 
 
 @pytest.fixture

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,3 +63,72 @@ def case_line(number: int) -> dict[str, Any]:
 def write_lines(path: Path, lines: Sequence[dict[str, Any]]) -> Path:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
+
+
+def fakes_in(folder: Path, case_lines: Sequence[dict[str, Any]]) -> MakeFake:
+    """What makes fake artifacts there. `answers`: by case id, the call that one makes instead of the right one."""
+
+    def make(
+        behaviour: str = "always_right",
+        name: str = "",
+        precision: str = "fp32",
+        parent: str = "",
+        answers: dict[str, dict[str, Any]] | None = None,
+    ) -> Path:
+        fake = folder / (name or behaviour)
+        fake.mkdir()
+        lines = [
+            line | {"expected": {"calls": [answers[line["id"]]]}} if line["id"] in (answers or {}) else line
+            for line in case_lines
+        ]
+        write_lines(fake / "answers.jsonl", lines)
+        manifest = {
+            "schema": "phi4bench.artifact/1",
+            "name": fake.name,
+            "format": "fake",
+            "behaviour": behaviour,
+            "answers": "answers.jsonl",
+            "dialect": "tool_use",
+            "precision": precision,
+            "parent": {"path": parent} if parent else None,
+        }
+        (fake / "phi4bench.json").write_text(json.dumps(manifest))
+        return fake
+
+    return make
+
+
+def command_in(folder: Path, case_file: Path) -> list[str]:
+    """pytest on the suites with small cases and a cache of its own in `folder`, without other people's plugins."""
+    options = ["--cases", case_file, "--cache-dir", folder / "cache", "--report", folder / "reports"]
+    plugins = ["-p", "phi4bench.plugin", "-p", "no:cacheprovider"]
+    return [sys.executable, "-m", "pytest", *plugins, str(ROOT / "suites"), *map(str, options)]
+
+
+def environment() -> dict[str, str]:
+    """What that command runs in."""
+    return os.environ | {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_ADDOPTS": "",
+        "PYTHONWARNINGS": "",
+        "COLUMNS": "80",
+    }
+
+
+def suites_in(folder: Path, case_file: Path) -> RunSuites:
+    """What runs the suites to their end there; further arguments are added to the command."""
+
+    def run(*arguments: object, **further: str) -> Ran:
+        done = subprocess.run(
+            [*command_in(folder, case_file), *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=ROOT,
+            env=environment() | further,
+            timeout=120,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, folder / "reports")
+
+    return run

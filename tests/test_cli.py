@@ -103,10 +103,9 @@ def test_a_stored_run_is_scored_again_to_the_same_figures_without_its_model(
     assert not (tmp_path / "again" / "int8" / "promotion.json").exists()
 
 
-def test_rescoring_holds_a_run_to_other_targets(run_suites: Callable[..., Ran], make_fake: Callable[..., Path]) -> None:
-    ran = run_suites("--model", make_fake())
-    assert ran.code == 0
-    again = command("rescore", ran.report_dir, "--targets", "report")
+def test_rescoring_holds_a_run_to_other_targets(whole_run: Ran) -> None:
+    assert whole_run.code == 0
+    again = command("rescore", whole_run.report_dir, "--targets", "report")
     assert again.returncode == 10
     assert "INCONCLUSIVE slo.latency_p95_ms" in again.stdout
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from kit import EVERY_GATE, ROOT, MakeFake, Ran, RunSuites, write_lines
+from kit import EVERY_GATE, MakeFake, Ran, RunSuites, fakes_in, suites_in, write_lines
 
 
-def test_an_artifact_that_is_always_right_is_promoted(run_suites: RunSuites, make_fake: MakeFake) -> None:
-    ran = run_suites("--model", make_fake("always_right"))
+def test_an_artifact_that_is_always_right_is_promoted(whole_run: Ran) -> None:
+    ran = whole_run
     assert ran.code == 0, ran.out
     assert ran.artifact()["verdict"] == "promote"
     assert "verdict  PROMOTE: deploy" in ran.out
@@ -69,8 +69,8 @@ def test_where_hardly_anything_is_detected_the_prompt_is_the_suspect(
     assert "| (empty)" in ran.out
 
 
-def test_the_header_shows_what_will_be_run(run_suites: RunSuites, make_fake: MakeFake) -> None:
-    out = run_suites("--model", make_fake("always_right"), "-k", "test_tool").out
+def test_the_header_shows_what_will_be_run(whole_run: Ran) -> None:
+    out = whole_run.out
     assert "always_right: fake, fp32" in out
     assert "dialect tool_use, turns phi (declared by its manifest)" in out
     assert "320 in 320 groups" in out
@@ -142,28 +142,31 @@ class TestUsage:
         path = write_lines(tmp_path / "broken.jsonl", [case_lines[0], wrong])
         assert "broken.jsonl:2:" in self.refused(run_suites("--model", make_fake(), "--cases", path))
 
-    def test_an_earlier_promotion_survives_a_mistyped_request(self, run_suites: RunSuites, make_fake: MakeFake) -> None:
-        fake = make_fake()
-        promoted = run_suites("--model", fake)
-        self.refused(run_suites("--model", fake, "--dialect", "klingon"))
-        assert (promoted.report_dir / "promotion.json").exists()
+    def test_an_earlier_promotion_survives_a_mistyped_request(
+        self, run_suites: RunSuites, whole_run: Ran, tmp_path: Path
+    ) -> None:
+        self.refused(run_suites("--model", tmp_path / "always_right", "--dialect", "klingon"))
+        assert (whole_run.report_dir / "promotion.json").exists()
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory, case_file: Path, case_lines: list[dict[str, Any]]) -> Ran:
+    """A run of too few cases, with `junit.xml` beside its report."""
+    folder = tmp_path_factory.mktemp("few")
+    options = ["--limit", 30, "-v", "--junitxml", folder / "junit.xml"]
+    return suites_in(folder, case_file)("--model", fakes_in(folder, case_lines)(), *options)
 
 
 class TestOutcomes:
-    def test_too_few_cases_are_inconclusive_and_never_a_pass(self, run_suites: RunSuites, make_fake: MakeFake) -> None:
-        ran = run_suites("--model", make_fake(), "--limit", 30, "-v", "--junitxml", "junit.xml")
-        (ROOT / "junit.xml").unlink()
-        assert ran.code == 10
-        assert ran.artifact()["verdict"] == "inconclusive"
-        assert "test_tool[always_right] INCONCLUSIVE" in ran.out
-        assert "5 inconclusive" in ran.lines[-1]
-        assert "should be at least 40" in ran.out
+    def test_too_few_cases_are_inconclusive_and_never_a_pass(self, few: Ran) -> None:
+        assert few.code == 10
+        assert few.artifact()["verdict"] == "inconclusive"
+        assert "test_tool[always_right] INCONCLUSIVE" in few.out
+        assert "5 inconclusive" in few.lines[-1]
+        assert "should be at least 40" in few.out
 
-    def test_junit_has_an_inconclusive_gate_as_skipped_with_its_reason(
-        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
-    ) -> None:
-        run_suites("--model", make_fake(), "--limit", 30, "--junitxml", tmp_path / "junit.xml")
-        cases = ElementTree.parse(tmp_path / "junit.xml").getroot().iter("testcase")
+    def test_junit_has_an_inconclusive_gate_as_skipped_with_its_reason(self, few: Ran) -> None:
+        cases = ElementTree.parse(few.report_dir.parent / "junit.xml").getroot().iter("testcase")
         skipped = {case.get("name"): case.find("skipped") for case in cases}
         reason = skipped["test_tool[always_right]"]
         assert reason is not None
@@ -190,11 +193,11 @@ class TestOutcomes:
         assert ran.artifact()["verdict"] is None
 
     def test_a_stale_promotion_is_removed_even_by_a_partial_run(
-        self, run_suites: RunSuites, make_fake: MakeFake
+        self, run_suites: RunSuites, whole_run: Ran, tmp_path: Path
     ) -> None:
-        fake = make_fake()
-        assert (run_suites("--model", fake).report_dir / "promotion.json").exists()
-        assert not (run_suites("--model", fake, "-k", "test_tool").report_dir / "promotion.json").exists()
+        assert (whole_run.report_dir / "promotion.json").exists()
+        run_suites("--model", tmp_path / "always_right", "-k", "test_tool")
+        assert not (whole_run.report_dir / "promotion.json").exists()
 
     def test_of_several_models_the_worst_decides(self, run_suites: RunSuites, make_fake: MakeFake) -> None:
         ran = run_suites("--model", make_fake("always_right"), "--model", make_fake("silent"), "-v")

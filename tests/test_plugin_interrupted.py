@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import EVERY_GATE, ROOT, MakeFake, RunSuites, write_lines
+from kit import EVERY_GATE, ROOT, MakeFake, Ran, RunSuites, write_lines
 
 
 class TestInterruptions:
@@ -109,14 +109,13 @@ class TestInterruptions:
         run_suites("--model", make_fake(), "-k", "test_tool")
         assert [path.name for path in reports.glob(".generations-*")] == [".generations-of-mine"]
 
-    def test_a_second_run_generates_nothing(self, run_suites: RunSuites, make_fake: MakeFake) -> None:
-        fake = make_fake()
-        assert "0 from cache, 320 generated" in run_suites("--model", fake).out
-        assert "320 from cache, 0 generated" in run_suites("--model", fake).out
+    def test_a_second_run_generates_nothing(self, run_suites: RunSuites, whole_run: Ran, tmp_path: Path) -> None:
+        assert "0 from cache, 320 generated" in whole_run.out
+        assert "320 from cache, 0 generated" in run_suites("--model", tmp_path / "always_right").out
 
-    def test_a_changed_byte_generates_again(self, run_suites: RunSuites, make_fake: MakeFake) -> None:
-        fake = make_fake()
-        run_suites("--model", fake, "-k", "test_tool")
+    @pytest.mark.usefixtures("whole_run")
+    def test_a_changed_byte_generates_again(self, run_suites: RunSuites, tmp_path: Path) -> None:
+        fake = tmp_path / "always_right"
         with (fake / "answers.jsonl").open("a") as file:
             file.write("\n")
         assert "0 from cache, 320 generated" in run_suites("--model", fake, "-k", "test_tool").out

@@ -298,10 +298,8 @@ def test_what_cannot_be_checked_is_one_line_and_exit_4(
     assert error.count("\n") == 1
 
 
-def test_a_promotion_of_a_whole_run_is_verified(
-    run_suites: Callable[..., Ran], make_fake: Callable[..., Path], case_file: Path
-) -> None:
-    ran = run_suites("--model", (fake := make_fake()))
+def test_a_promotion_of_a_whole_run_is_verified(whole_run: Ran, tmp_path: Path, case_file: Path) -> None:
+    ran, fake = whole_run, tmp_path / "always_right"
     assert ran.code == 0, ran.out
     asked = ["verify", ran.report_dir / "promotion.json", "--model", fake, "--transcripts", ran.report_dir]
     assert main([*map(str, asked), "--cases", str(case_file)]) == 0
