@@ -11,7 +11,9 @@ torch = pytest.importorskip("torch", reason="needs the `train` extra")
 pytest.importorskip("transformers", reason="needs the `train` extra")
 
 from phi4bench.errors import UsageError  # noqa: E402
+from trainers.faults import TrainingError  # noqa: E402
 from trainers.nano.steps import run  # noqa: E402
+from trainers.nano.workers import start  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -46,3 +48,9 @@ def test_a_recipe_that_is_none_is_a_line(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["nano", "export", "--out", str(tmp_path)])
     with pytest.raises(UsageError, match=r"recipe.json' is no recipe .*hiden.*; put back the one that train wrote"):
         run(None)
+
+
+def test_a_worker_that_fails_is_told_by_its_parent(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(TrainingError, match=r"worker 0 of 2 failed; the same command goes on from the last checkpoint"):
+        start(["train"], 2, tmp_path)

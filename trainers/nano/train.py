@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 from transformers import DynamicCache, Phi3Config, Phi3ForCausalLM
 
+from trainers.faults import TrainingError
 from trainers.nano import workers
 from trainers.nano.batches import IGNORED, Batch, Encoder, Source, batches
 from trainers.nano.muon import Muon
@@ -240,7 +241,7 @@ def train(recipe: Recipe, encoder: Encoder, source: Source, folder: Path) -> Phi
                 batch = next(coming)
         pool, loss = batch.pool, total / supervised
         if not math.isfinite(loss):
-            raise SystemExit(f"loss={loss} at step {step}; the last good checkpoint is {checkpoint}")
+            raise TrainingError(f"loss={loss} at step {step}", f"the last good checkpoint is {checkpoint}")
         for parameter in model.parameters():
             parameter.grad /= supervised
         spent = crew.average(model.parameters(), time.perf_counter() - began)

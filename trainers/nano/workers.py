@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainers.faults import TrainingError
+
 if TYPE_CHECKING:
     import torch
 
@@ -88,7 +90,10 @@ def is_first() -> bool:
 
 
 def start(arguments: list[str], workers: int, folder: Path) -> None:
-    """Run `python -m trainers.nano` with `arguments` in `workers` processes, and wait. SystemExit where one fails."""
+    """Run `python -m trainers.nano` with `arguments` in `workers` processes, and wait.
+
+    Raises `TrainingError` where one fails.
+    """
     meeting = (folder / "meeting").resolve()
     meeting.unlink(missing_ok=True)
     shared = {**os.environ, WORKERS: str(workers), MEETING: str(meeting), "OMP_NUM_THREADS": "1"}
@@ -101,4 +106,6 @@ def start(arguments: list[str], workers: int, folder: Path) -> None:
             member.terminate()
         meeting.unlink(missing_ok=True)
     if failed:
-        raise SystemExit(f"worker {failed[0]} of {workers} failed; the same command goes on from the last checkpoint")
+        raise TrainingError(
+            f"worker {failed[0]} of {workers} failed", "the same command goes on from the last checkpoint"
+        )
