@@ -157,6 +157,7 @@ def test_rows_on_a_device_are_as_many_as_fit(free, kept, rows, tiny_models, expo
     assert backend.identity()["rows"] == 64
     assert [one.token_ids for one in completions(backend)] == [one.token_ids for one in exported]
     assert device.rows == [rows]
+    assert not backend.notes  # nobody asked for more
 
 
 def test_a_batch_that_is_asked_for_is_the_most_that_a_device_runs(tiny_models, monkeypatch):  # noqa: F811
@@ -164,6 +165,10 @@ def test_a_batch_that_is_asked_for_is_the_most_that_a_device_runs(tiny_models, m
     device.free = 1 << 40
     tokens(opened(tiny_models / "hf", provider=Provider("cuda"), batch=3), PROMPTS[:4], 2)
     assert device.rows == [3]
+    device.free = 0
+    tokens(full := opened(tiny_models / "hf", provider=Provider("cuda"), batch=3), PROMPTS[:4], 2)
+    assert device.rows == [3, 1]
+    assert full.notes == ["1 case at once and not 3: the caches of more do not fit the memory"]
 
 
 # What it refuses

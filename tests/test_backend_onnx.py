@@ -115,7 +115,9 @@ def test_rows_are_fewer_where_their_caches_would_be_too_large(tiny_models, monke
     # 2 layers, keys and values, 2 heads of 16 numbers of 4 bytes: 512 bytes a token
     monkeypatch.setattr(onnx, "KV_BYTES", 512 * 600)
     assert opened(tiny_models / "int8", batch=16).identity() != roomy  # so no completion of the one is the other's
-    found = tokens(opened(tiny_models / "int8", batch=16))
+    found = tokens(backend := opened(tiny_models / "int8", batch=16))
+    assert backend.notes == ["7 cases at once and not 16: the caches of more do not fit the memory"]
+    assert backend.at_once == 7
     longest = max(len(PromptTokenizer.from_folder(tiny_models / "hf").encode(one)[0]) for one in PROMPTS) + NEW
     assert made == [(600 // longest, longest)] == [(7, 82)]
     assert found == tokens(opened(tiny_models / "int8"))

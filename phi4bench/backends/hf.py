@@ -21,7 +21,7 @@ from phi4bench.backends.kv import Rows
 from phi4bench.backends.lane import Job, OpenMask, decode_jobs, serve_jobs
 from phi4bench.backends.longrope import SwitchingRow
 from phi4bench.backends.masks import Masks
-from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, is_out_of_memory, with_fewer_rows
+from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, fewer_note, is_out_of_memory, with_fewer_rows
 from phi4bench.backends.padded_rows import PaddedRows
 from phi4bench.backends.parallel import handing_out
 from phi4bench.backends.providers import AUTO, BEST, OF_TORCH, Provider
@@ -65,7 +65,7 @@ class HfBackend:
             if value is not None and value < 1:
                 raise UsageError(f"{option}={value}, but should be at least 1")
         self._torch, _ = _libraries()
-        self._name, self._tokenizer, self._precision = name, tokenizer, precision
+        self._name, self._tokenizer, self._precision, self._asked = name, tokenizer, precision, batch
         self._masks: Masks | None = None
         self.notes: list[str] = []
         self.at_once = 0
@@ -187,7 +187,10 @@ class HfBackend:
             rows = 1
         try:
             if jobs and self._device != "cpu":
-                rows = max(1, min(rows, self._rows_in_memory(jobs)))
+                fitting, wanted = max(1, self._rows_in_memory(jobs)), min(rows, len(jobs))
+                rows = min(rows, fitting)
+                if self._asked and fitting < wanted and (note := fewer_note(rows, self._asked)) not in self.notes:
+                    self.notes.append(note)
             yield from with_fewer_rows(jobs, 1, rows, run, self.notes.append, again, self._name)
         except BackendError:
             raise

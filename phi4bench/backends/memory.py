@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from phi4bench.backends.base import CaseError
+from phi4bench.counting import counted
 
 if TYPE_CHECKING:
     from phi4bench.backends.lane import Job
@@ -33,6 +34,11 @@ requested buffer`, `Available memory of ... is smaller than requested`), its `ba
 
 def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or bool(SIGNS.search(str(error)))
+
+
+def fewer_note(rows: int, asked: int) -> str:
+    """What to say where a batch that was asked for is run in fewer rows from the start."""
+    return f"{counted(rows, 'case')} at once and not {asked:,}: the caches of more do not fit the memory"
 
 
 def halved(lanes: int, rows: int) -> tuple[int, int]:

@@ -28,7 +28,7 @@ from phi4bench.backends.lane import Job, OpenMask, decode_jobs, serve_jobs
 from phi4bench.backends.longrope import SwitchingRow, table_switch
 from phi4bench.backends.lora import read_adapter
 from phi4bench.backends.masks import Masks
-from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, with_fewer_rows
+from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, fewer_note, with_fewer_rows
 from phi4bench.backends.parallel import handing_out, side_by_side
 from phi4bench.backends.probe import TOGETHER, CacheMode, open_probed
 from phi4bench.backends.providers import BEST, PROVIDERS, Provider, candidates
@@ -119,7 +119,7 @@ class OnnxBackend:
         for option, value in (("threads", threads), ("batch", batch)):
             if value is not None and value < 1:
                 raise UsageError(f"{option}={value}, but should be at least 1")
-        self._name = name
+        self._name, self._asked = name, batch
         self.notes: list[str] = []
         self.at_once = 0
         """How many cases it worked on at once when it last did: fewer than it is set up for where memory was short."""
@@ -249,8 +249,11 @@ class OnnxBackend:
         plan = replace(plan, lanes=min(plan.lanes, len(jobs)))
         if self._switch and tokens > self._switch:
             plan = replace(plan, rows=1)
-        affordable = self._cache_bytes() // (plan.lanes * tokens * self._token_bytes())
-        plan = replace(plan, rows=max(1, min(plan.rows, -(-len(jobs) // plan.lanes), affordable)))
+        affordable = max(1, self._cache_bytes() // (plan.lanes * tokens * self._token_bytes()))
+        wanted = min(plan.rows, -(-len(jobs) // plan.lanes))
+        plan = replace(plan, rows=min(wanted, affordable))
+        if self._asked and affordable < wanted:
+            self._note(fewer_note(plan.lanes * plan.rows, self._asked))
 
         def run(some: Sequence[Job], lanes: int, rows: int) -> Iterator[tuple[int, Done]]:
             self.at_once = lanes * rows
@@ -268,6 +271,11 @@ class OnnxBackend:
                 f"{self._name}: onnxruntime failed while running it ({type(error).__name__}: {one_line(error)})",
                 "see whether the file runs with one case (--limit 1), and export it again if it does not",
             ) from error
+
+    def _note(self, text: str) -> None:
+        """Once, however often it comes."""
+        if text not in self.notes:
+            self.notes.append(text)
 
     def _cache_bytes(self) -> int:
         """What the caches of all rows may take together: on a device most of what is free there beside the weights."""
