@@ -51,6 +51,19 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_process():
+    """For a module that imports it: the builder without a new process for each file, which would import torch again."""
+
+    def build(source, target, precision, block_size=32, accuracy_level=4):
+        options = [] if precision == "fp32" else [f"block_size={block_size}", f"accuracy_level={accuracy_level}"]
+        run_builder(source, target, ["-p", precision, "--extra_options", "hf_token=false", *options])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainers.export.run_builder", build)
+        yield
+
+
 def build(root: Path) -> None:
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
