@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,6 @@ from benchmarks import calibration, evaluator, history, many_cases, masks, share
 from benchmarks.peers import __main__ as peers
 from benchmarks.peers.rivals import PEERS
 from benchmarks.peers.running import Pair
-from benchmarks.planted import __main__ as planted
 from benchmarks.prove import WANTED_REPEATS, verdict
 from phi4bench.artifacts import open_artifact
 from phi4bench.datasets import load_cases
@@ -21,6 +22,9 @@ from phi4bench.dialects import dialect_named
 from phi4bench.errors import UsageError
 from phi4bench.transcripts import Completion
 
+NEEDS_ONNX = pytest.mark.skipif(find_spec("onnx") is None, reason="writes ONNX files: needs phi4bench[train]")
+NEEDS_TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="opens a Hugging Face folder: needs phi4bench[hf]")
+PLANTED = "benchmarks.planted.__main__"  # by name: it imports onnx, which the light tests lack
 NO_COUNT = "'0', but should be at least 1"
 NANO_HF = str(ROOT / "fixtures" / "models" / "nano-hf")
 
@@ -32,7 +36,9 @@ NANO_HF = str(ROOT / "fixtures" / "models" / "nano-hf")
         pytest.param(masks, ["--rounds", "0"], 2, NO_COUNT, id="masks-rounds"),
         pytest.param(masks, ["--new", "0"], 2, NO_COUNT, id="masks-new"),
         pytest.param(masks, ["--model", "no/such"], 4, "'no/such' is not there", id="masks-model"),
-        pytest.param(masks, ["--model", NANO_HF], 4, "of the format 'hf', but should be", id="masks-no-onnx"),
+        pytest.param(
+            masks, ["--model", NANO_HF], 4, "of the format 'hf', but should be", id="masks-no-onnx", marks=NEEDS_TORCH
+        ),
         pytest.param(masks, ["--dialect", "nope"], 4, "dialect='nope'", id="masks-dialect"),
         pytest.param(
             masks, ["--dialect", "hermes"], 4, "nano-int8: its tokenizer has no token '<|im_end|>'", id="masks-foreign"
@@ -42,7 +48,9 @@ NANO_HF = str(ROOT / "fixtures" / "models" / "nano-hf")
         pytest.param(calibration, ["--trials", "0"], 2, NO_COUNT, id="calibration-trials"),
         pytest.param(calibration, ["--seed", "-1"], 2, "but should be a whole number from 0 on", id="calibration-seed"),
         pytest.param(share, ["--no-readme", "--model", "no/such"], 4, "'no/such' is not there", id="share-model"),
-        pytest.param(share, ["--no-readme", "--model", NANO_HF], 4, "of the format 'hf'", id="share-no-onnx"),
+        pytest.param(
+            share, ["--no-readme", "--model", NANO_HF], 4, "of the format 'hf'", id="share-no-onnx", marks=NEEDS_TORCH
+        ),
         pytest.param(
             share,
             ["--no-readme", "--dialect", "nope", "--limit", "1", "--no-whole"],
@@ -62,12 +70,12 @@ NANO_HF = str(ROOT / "fixtures" / "models" / "nano-hf")
         pytest.param(peers, ["--no-readme", "--peers", ","], 2, "--peers=',' names no peer", id="no-peer"),
         pytest.param(peers, ["--no-readme", "--rounds", "0"], 2, NO_COUNT, id="peers-rounds"),
         pytest.param(peers, ["--no-readme", "--out", __file__], 4, "Not a directory", id="peers-out"),
-        pytest.param(planted, ["--out", "x", "--cases", "0"], 2, NO_COUNT, id="planted-cases"),
+        pytest.param(PLANTED, ["--out", "x", "--cases", "0"], 2, NO_COUNT, id="planted-cases", marks=NEEDS_ONNX),
     ],
 )
 def test_what_stops_a_command_is_told_in_a_line(command, arguments, code, says, capsys):
     with pytest.raises(SystemExit) as caught:
-        command.main(arguments)
+        (import_module(command) if isinstance(command, str) else command).main(arguments)
     assert caught.value.code == code
     assert says in capsys.readouterr().err.splitlines()[-1]
 
