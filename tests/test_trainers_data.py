@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -253,6 +254,13 @@ def test_no_group_takes_validation_far_from_its_share(sizes, share, held, exampl
 def test_a_share_that_whole_groups_cannot_give_is_told():
     assert share_told(49, 99, 0.2).startswith("49% of the examples validate, not 20%")
     assert not share_told(25, 100, 0.2)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_no_file_to_learn_from(tmp_path: Path):
+    os.mkfifo(tmp_path / "train.jsonl")
+    with pytest.raises(UsageError, match=r"train.jsonl' is no ordinary file; write its lines to one first"):
+        load_examples([str(tmp_path / "train.jsonl")])
 
 
 def test_generated_examples_take_no_place_of_the_users_own(tmp_path: Path, capsys, refusal):

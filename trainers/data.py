@@ -61,6 +61,8 @@ def load_examples(sources: Sequence[str]) -> Data:
         path = Path(source).expanduser()
         if path.is_dir():
             raise UsageError(f"--data={shown(source)} is a folder", "name its files (.jsonl)")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"--data={shown(source)} is no ordinary file", "write its lines to one first (.jsonl)")
         if not path.is_file():
             raise UsageError(no_such_path(source, "a file of cases or conversations (.jsonl)"))
         if path.resolve() in seen:
