@@ -219,6 +219,10 @@ def test_a_wrong_plan_is_told_in_a_line(settings, says):
         (["--search", "smallest-that-passes", "--skip-int4"], "--search makes files of 4 and 8 bits"),
         (["--search", "smallest-that-passes", "--method", "dynamic"], "'dynamic' makes int8 alone, but --search needs"),
         (["--search", "smallest-that-passes", "--method", "hqq"], "'hqq' makes int4 alone, but --search needs"),
+        (
+            ["--search", "smallest-that-passes", "--gate", "smoke"],
+            "--gate smoke never promotes, so that --search would",
+        ),
     ],
     ids=[
         "keeps-nothing",
@@ -227,6 +231,7 @@ def test_a_wrong_plan_is_told_in_a_line(settings, says):
         "search-in-8-bits",
         "search-dynamic",
         "search-hqq",
+        "search-by-a-gate-that-never-promotes",
     ],
 )
 def test_options_that_would_do_nothing_are_refused(options, says, tmp_path: Path, refusal):

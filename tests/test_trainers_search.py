@@ -155,11 +155,19 @@ def test_what_stays_in_8_bits_costs_most_for_its_bytes(untied, tmp_path: Path, m
     assert sensitivities(untied, Plan(4), tmp_path, known, lambda one: None)[0].name == small.name
 
 
-def test_a_search_that_cannot_pass_says_so(tmp_path: Path, monkeypatch):
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (1, r"not even all in 8; see what it says of .*mixed-1; quantization-aware training is what is left"),
+        (10, r"of all in 8 it is undecided; see what it wants of .*mixed-1, such as more cases"),
+    ],
+    ids=["rejected", "undecided"],
+)
+def test_a_search_that_cannot_pass_says_so(code, says, tmp_path: Path, monkeypatch):
     source = open_source(FP32, samples=1)
     monkeypatch.setattr("trainers.search.sensitivities", lambda *_: [Sensitivity("/lm_head/MatMul", 1.0, 0.5)])
-    with pytest.raises(TrainingError, match="the gate promotes no mix of 4 and 8 bits"):
-        search(source, Plan(4), tmp_path, lambda folder: 10)
+    with pytest.raises(TrainingError, match=f"the gate promotes no mix of 4 and 8 bits[,:] {says}"):
+        search(source, Plan(4), tmp_path, lambda folder: code)
 
 
 def test_the_choice_of_another_gate_is_forgotten(tmp_path: Path, monkeypatch):

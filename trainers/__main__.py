@@ -339,7 +339,7 @@ def _quantize(options: argparse.Namespace) -> None:
     from trainers.search import check_method, search
 
     check_method(method)
-    check_judging(options.gate or ())
+    check_judging(options.gate or (), search=True)
     source = open_source(options.source, options.data, options.samples, options.out)
     out = options.out or source.artifact.path.parent
     judging = [part for name in options.gate or () for part in ("--targets", name)]

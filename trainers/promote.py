@@ -111,8 +111,13 @@ def _seconds(out: Path) -> dict[str, float]:
     return {one["step"]: one["seconds"] for one in steps}
 
 
-def check_judging(targets: Sequence[str], cases: Sequence[str] | None = None, limit: int | None = None) -> None:
-    """Raises `UsageError` for what the gate would refuse in the end, before hours of work."""
+def check_judging(
+    targets: Sequence[str], cases: Sequence[str] | None = None, limit: int | None = None, search: bool = False
+) -> None:
+    """Raises `UsageError` for what the gate would refuse in the end, before hours of work.
+
+    `search`: it is asked for a file to promote.
+    """
     from phi4bench.datasets import load_cases, subset
     from phi4bench.run.plan import read_targets
     from phi4bench.targets import merge_targets, parse_targets
@@ -122,7 +127,10 @@ def check_judging(targets: Sequence[str], cases: Sequence[str] | None = None, li
             read = read_targets(targets)
         except UsageError as error:  # judge has another name for the option
             raise UsageError(str(error).replace("--targets", "--gate", 1)) from None
-        merge_targets([parse_targets(text, name) for name, text in read])
+        merged = merge_targets([parse_targets(text, name) for name, text in read])
+        if search and not merged.promotes:
+            what = f"--gate {printable(' '.join(targets), 120)} never promotes, so that --search would find nothing"
+            raise UsageError(what, "use guide, strict, or a file of your own")
     dataset = load_cases(cases or None)
     if limit is not None:
         subset(dataset, limit)

@@ -19,7 +19,8 @@ from trainers.faults import TrainingError
 from trainers.quantize import ONLY_BITS, Plan, Source, blockwise, compare, make, matrices_of
 
 RESULTS = "search.json"
-PROMOTE = 0
+PROMOTE, UNDECIDED = 0, 10
+"""Of the gate's exit codes."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,13 @@ def search(
 
     wide = smallest(len(order), lambda count: trial(str(count), order[:count]))
     if wide is None:
+        last = out / f"mixed-{len(order)}"
+        if held["trials"][str(len(order))] == UNDECIDED:
+            what = "the gate promotes no mix of 4 and 8 bits: of all in 8 it is undecided"
+            raise TrainingError(what, f"see what it wants of {last}, such as more cases; retraining comes after that")
         raise TrainingError(
             "the gate promotes no mix of 4 and 8 bits, not even all in 8",
-            f"see what it says of {out / f'mixed-{len(order)}'}; quantization-aware training is what is left",
+            f"see what it says of {last}; quantization-aware training is what is left",
         )
     name, stay = str(wide), order[:wide]
     if one_by_one:
