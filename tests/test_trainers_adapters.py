@@ -19,6 +19,7 @@ for module in ("transformers", "peft", "onnx", "onnx_ir", "onnxruntime_genai"):
 
 from phi4bench.artifacts import open_artifact  # noqa: E402
 from phi4bench.backends import Decoding, open_backend  # noqa: E402
+from phi4bench.backends.tokens import PromptTokenizer  # noqa: E402
 from phi4bench.errors import ArtifactError, UsageError  # noqa: E402
 from phi4bench.prompts import Prompt, Segment  # noqa: E402
 from trainers.__main__ import main  # noqa: E402
@@ -33,6 +34,7 @@ from trainers.olive_route import run_olive  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers and PEFT
 IDS = [[1, 300, 301, 302, 5, 2, 400, 401, 5, 3], [7, 8, 9]]
 SHAPE = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2}
+ASKED = ("Read package.json", "Find auth in src", "go")
 TARGETS = ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]
 
 
@@ -66,7 +68,7 @@ def beside(run):
 
 def answers(spec: Path) -> list[tuple[int, ...]]:
     backend = open_backend(open_artifact(str(spec)), threads=1)
-    prompts = [Prompt((Segment(text),)) for text in ("Read package.json", "Find auth in src", "go")]
+    prompts = [Prompt((Segment(text),)) for text in ASKED]
     told = dict(backend.generate(prompts, Decoding(max_new_tokens=8)))
     return [tuple(told[index].token_ids) for index in range(len(prompts))]
 
@@ -104,6 +106,33 @@ def test_greedy_tokens_are_those_of_the_merged_model(run, beside, tmp_path: Path
     export(str(merged), ["fp32"], tmp_path, lambda folder: IDS)
     assert answers(beside / "fp32") == answers(tmp_path / "fp32")
     assert answers(beside / "fp32") != answers(run / "base" / "fp32")
+
+
+def test_onnxruntime_genai_loads_the_adapter_and_says_the_same(run, beside):
+    folder = beside / "fp32"
+    wanted = answers(folder)[0]
+    with_it, without = generated(folder, len(wanted), folder / ADAPTER), generated(folder, len(wanted))
+    assert with_it == wanted
+    assert without == answers(run / "base" / "fp32")[0][: len(wanted)] != wanted
+
+
+def generated(folder: Path, count: int, adapter: Path | None = None) -> tuple[int, ...]:
+    """Greedy tokens of the first of `ASKED`, by onnxruntime-genai."""
+    import onnxruntime_genai as og
+
+    model = og.Model(str(folder))
+    settings = og.GeneratorParams(model)
+    ids = PromptTokenizer.from_folder(folder).encode(Prompt((Segment(ASKED[0]),)))[0]
+    settings.set_search_options(max_length=len(ids) + count, do_sample=False)
+    generator = og.Generator(model, settings)
+    if adapter is not None:
+        adapters = og.Adapters(model)
+        adapters.load(str(adapter), "tuned")
+        generator.set_active_adapter(adapters, "tuned")
+    generator.append_tokens(np.asarray(ids, np.int32))
+    for _ in range(count):
+        generator.generate_next_token()
+    return tuple(int(token) for token in generator.get_sequence(0)[len(ids) :])
 
 
 def test_the_hash_covers_the_adapter(beside, tmp_path: Path):
