@@ -70,16 +70,15 @@ def _judge_speedup(name: str, found: Slo, targets: Targets, precision: str) -> G
         shown = f"{point:.2f} times as fast ({ends.low:.2f} to {ends.high:.2f})"
         if found.pairs_stopped:
             outcome, reason = Outcome.INCONCLUSIVE, _ended("pair", len(found.pairs), found.pairs_stopped)
+        elif prompts < min(len(ordered), fewest):
+            made = f"{counted(len(ordered), 'pair')} of calls"
+            outcome = Outcome.INCONCLUSIVE
+            reason = _too_few_prompts(made, prompts, "the median", fewest, targets.alpha)
         elif len(ordered) < fewest:
             outcome = Outcome.INCONCLUSIVE
             reason = (
                 f"{counted(len(ordered), 'pair')} of calls {_were(len(ordered))} timed, but should be at least"
                 f" {fewest}; give {_more_pairs(found)}"
-            )
-        elif prompts < fewest:
-            outcome, reason = (
-                Outcome.INCONCLUSIVE,
-                _too_few_prompts(len(ordered), prompts, "the median", fewest, targets),
             )
         elif ends.low >= figure:
             outcome = Outcome.PASS
@@ -150,13 +149,15 @@ def _outcome(
         return Outcome.INCONCLUSIVE, _ended("call", len(timed.calls), timed.stopped)
     if ends.low > figure:
         return Outcome.FAIL, f"{what} {_ms(point)} (at least {_ms(ends.low)}), but should be at most {figure:g} ms"
+    if timed.different < min(count, fewest):
+        return Outcome.INCONCLUSIVE, _too_few_prompts(
+            counted(count, "call"), timed.different, what, fewest, targets.alpha
+        )
     if count < fewest:
         return Outcome.INCONCLUSIVE, (
             f"{counted(count, 'call')} {_were(count)} timed, but a bound on {what} at {100 * (1 - targets.alpha):g}%"
             f" takes at least {fewest}; give {_more_calls(timed)}"
         )
-    if timed.different < fewest:
-        return Outcome.INCONCLUSIVE, _too_few_prompts(count, timed.different, what, fewest, targets)
     if ends.high <= figure:
         return Outcome.PASS, ""
     return Outcome.INCONCLUSIVE, (
@@ -169,10 +170,10 @@ def _ended(what: str, count: int, stopped: str) -> str:
     return f"{counted(count, what)} {_were(count)} timed, and then: {stopped}"
 
 
-def _too_few_prompts(count: int, prompts: int, what: str, fewest: int, targets: Targets) -> str:
+def _too_few_prompts(made: str, prompts: int, what: str, fewest: int, alpha: float) -> str:
     return (
-        f"{count:,} calls had {counted(prompts, 'different prompt')}, but a bound on {what} at"
-        f" {100 * (1 - targets.alpha):g}% takes at least {fewest}: give {fewest} cases that expect a call (--cases,"
+        f"{made} had {counted(prompts, 'different prompt')}, but a bound on {what} at"
+        f" {100 * (1 - alpha):g}% takes at least {fewest}: give {fewest} cases that expect a call (--cases,"
         " --limit), for a prompt that is sent again tells nothing of others"
     )
 

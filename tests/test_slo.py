@@ -111,6 +111,10 @@ class TestRepeatedPrompts:
         reason = gate["slo.latency_p99_ms"].reason
         assert "300 calls had 20 different prompts, but a bound on P99 at 95% takes at least 299" in reason
         assert "give 299 cases that expect a call" in reason
+        few = judge_slo(of_prompts(calls(*[1.0] * 35), 16, 40), targets(f"{P95} <= 200"))[P95]
+        assert few.reason.startswith("35 calls had 16 different prompts")  # more time alone would bring no others
+        again = judge_slo(replace(pairs(2.7, 2.7, 2.7, 2.7), pair_prompts=2), parse_targets(HELD, "ours"), "int8")
+        assert again[DECODE].reason.startswith("4 pairs of calls had 2 different prompts")
 
     def test_pairs_are_held_to_it_too(self) -> None:
         held = parse_targets(HELD, "ours")
