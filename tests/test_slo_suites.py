@@ -5,25 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
-from kit import MakeFake, Ran, RunSuites
+from kit import MakeFake, Ran, RunSuites, fakes_in, suites_in
 from slo_targets import HELD, P95, toml
 
 from phi4bench.cli import main
 from phi4bench.datasets import schemas_dir
 
 
+def pace(folder: Path, first_token_ms: float = 20.0, token_ms: float = 2.0, **more: float) -> Path:
+    (folder / "pace.json").write_text(json.dumps({"first_token_ms": first_token_ms, "token_ms": token_ms, **more}))
+    return folder
+
+
 @pytest.fixture
 def paced(make_fake: MakeFake) -> Callable[..., Path]:
-    def make(name: str = "paced", first_token_ms: float = 20.0, token_ms: float = 2.0, **more: float) -> Path:
-        folder = make_fake(name=name)
-        pace = {"first_token_ms": first_token_ms, "token_ms": token_ms, **more}
-        (folder / "pace.json").write_text(json.dumps(pace))
-        return folder
-
-    return make
+    return lambda name="paced", **more: pace(make_fake(name=name), **more)
 
 
 def judged(run_suites: RunSuites, fake: Path, held: str, tmp_path: Path, *more: object) -> Ran:
@@ -31,10 +31,16 @@ def judged(run_suites: RunSuites, fake: Path, held: str, tmp_path: Path, *more: 
     return run_suites("--model", fake, "--targets", tmp_path / "ours.toml", "-k", "slo", "-rs", *more)
 
 
-def test_a_fast_artifact_is_promoted_by_targets_on_speed_alone(
-    run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
-) -> None:
-    ran = judged(run_suites, paced(), toml(f"{P95} <= 200", "slo.token_p95_ms <= 3"), tmp_path)
+@pytest.fixture(scope="module")
+def fast(tmp_path_factory: pytest.TempPathFactory, case_file: Path, case_lines: list[dict[str, Any]]) -> Ran:
+    """A run on a fast artifact, by targets on speed alone."""
+    folder = tmp_path_factory.mktemp("fast")
+    fake = pace(fakes_in(folder, case_lines)(name="paced"))
+    return judged(suites_in(folder, case_file), fake, toml(f"{P95} <= 200", "slo.token_p95_ms <= 3"), folder)
+
+
+def test_a_fast_artifact_is_promoted_by_targets_on_speed_alone(fast: Ran) -> None:
+    ran = fast
     assert ran.code == 0, ran.out
     slo = ran.artifact()["slo"]
     assert slo["latency"]["calls"] == 300
@@ -187,13 +193,10 @@ def test_without_a_baseline_a_speed_up_stays_open(run_suites: RunSuites, make_fa
     assert "there is no baseline: its manifest names no parent" in " ".join(ran.out.split())
 
 
-def test_no_completion_is_made_where_speed_alone_is_asked_for(
-    run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
-) -> None:
-    ran = judged(run_suites, paced(), toml(f"{P95} <= 200"), tmp_path)
-    assert ran.artifact()["generation"]["generated"] == 0
-    assert ran.artifact()["slo"]["latency"]["seconds"] == 60
-    assert "no completion was asked for" in ran.out
+def test_no_completion_is_made_where_speed_alone_is_asked_for(fast: Ran) -> None:
+    assert fast.artifact()["generation"]["generated"] == 0
+    assert fast.artifact()["slo"]["latency"]["seconds"] == 60
+    assert "no completion was asked for" in fast.out
 
 
 def test_speed_that_no_target_names_is_measured_in_passing(run_suites: RunSuites, paced: Callable[..., Path]) -> None:
