@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -22,6 +23,11 @@ def test_the_figures_are_those_of_the_point_that_is_kept():
     assert report.ratio == pytest.approx(1.25)
     assert report.perplexity == pytest.approx(1.6487, abs=1e-4)  # e^0.5
     assert report.band == "good"
+
+
+def test_a_training_loss_of_nothing_is_told_in_json_that_every_program_reads():
+    told = json.dumps(judge(curve((0.0, 0.1))).to_json(), allow_nan=False)
+    assert json.loads(told)["ratio"] is None
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,14 @@ def test_a_kill_at_the_very_end_costs_no_result(tmp_path: Path, monkeypatch):
     assert results(tmp_path)["int4"]["bytes"]
 
 
+def test_gptq_is_not_calibrated_on_what_is_no_number(monkeypatch):
+    graph = open_graph(FP32 / "model.onnx")
+    nothing = np.full((3, 256), np.nan, np.float32)
+    monkeypatch.setattr("trainers.quantize._inputs_of", lambda *_: [nothing])
+    with pytest.raises(TrainingError, match=r"what /model/layers.0/attn/qkv_proj/MatMul reads of the examples is not"):
+        calibrate(graph, [[1, 2, 3]])(graph.matrices()[0])
+
+
 def test_no_torch_is_needed(tmp_path: Path):
     code = (
         "import sys; sys.modules['torch'] = None; from trainers.__main__ import main;"

@@ -57,7 +57,8 @@ class Report:
         ]
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """`ratio` is null where it is infinite, which is no JSON."""
+        return asdict(self) | {"ratio": self.ratio if math.isfinite(self.ratio) else None}
 
 
 def points_of(history: Sequence[Mapping[str, Any]]) -> list[Point]:

@@ -186,13 +186,13 @@ def make(source: Source, plan: Plan, target: Path, results: Path) -> Path:
     draft = target.with_name(f".{target.name}.part")
     shutil.rmtree(draft, ignore_errors=True)
     began = time.perf_counter()
-    told = _dynamic(artifact, draft) if plan.method == DYNAMIC else blockwise(source, draft, plan)
-    seconds = time.perf_counter() - began
-    shutil.copy(artifact.path / "genai_config.json", draft / "genai_config.json")
     try:
+        told = _dynamic(artifact, draft) if plan.method == DYNAMIC else blockwise(source, draft, plan)
+        seconds = time.perf_counter() - began
+        shutil.copy(artifact.path / "genai_config.json", draft / "genai_config.json")
         close = compare(draft / "model.onnx", source)
     except TrainingError:
-        shutil.rmtree(draft)
+        shutil.rmtree(draft, ignore_errors=True)
         raise
     size, whole = _bytes(draft), artifact.bytes
     _finish(draft, target.name, source, plan, close)
@@ -290,6 +290,9 @@ def calibrate(graph: Graph, prompts: Sequence[Sequence[int]]) -> Callable[[Matri
             )
             total = np.zeros((matrix.shape[0], matrix.shape[0]))
             for x in _inputs_of(session, name, prompts, graph.folder):
+                if not np.isfinite(x).all():
+                    what = f"what {printable(matrix.name, 120)} reads of the examples is not finite"
+                    raise TrainingError(what, "see which weights are not; nothing was kept")
                 total += x.T.astype(np.float64) @ x
             kept[name] = total
         return kept[name]
