@@ -23,7 +23,9 @@ ROUND_S = 0.004
 MOST_ROUNDS = 12
 """In a block."""
 SECONDS = 2.0
-"""For a benchmark, reference work included; a long call is still run once a block."""
+"""For a benchmark, reference work included;"""
+FEW_ROUNDS, MOST_SECONDS = 3, 6.0
+"""and for one of long calls up to so many, where it takes them to have so many rounds in a block. One is always run."""
 REFERENCE_SHARE = 0.25
 """Of a long round's time, up to `REFERENCE_S`: one piece would tell little of what seconds went through."""
 REFERENCE_S = 0.25
@@ -76,7 +78,8 @@ def lay_out(call_s: float, piece_s: float, seconds: float) -> Layout:
     round_s = calls * call_s
     between_s = min(REFERENCE_S, max(ROUND_S, REFERENCE_SHARE * round_s))
     pieces = max(1, round(between_s / piece_s))
-    rounds = int(seconds / (BLOCKS * (round_s + pieces * piece_s)))
+    one_each_s = BLOCKS * (round_s + pieces * piece_s)
+    rounds = max(int(seconds / one_each_s), min(FEW_ROUNDS, int(MOST_SECONDS / one_each_s)))
     return Layout(calls, min(MOST_ROUNDS, max(1, rounds)), pieces)
 
 
