@@ -14,7 +14,8 @@ from typing import Any
 
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
-from trainers.ending import BROKE_EXIT, Parser, ended
+from trainers.command_line import SHAPE_NUMBERS, TRACKS, command_line
+from trainers.ending import BROKE_EXIT, ended
 from trainers.ranks import is_first, processes
 
 _KEPT = {
@@ -23,11 +24,6 @@ _KEPT = {
     "promote": "each finished step and the last whole checkpoint",
 }
 """By command, what Ctrl-C leaves."""
-_TRACKS = ("structured", "toolcall")
-SHAPE_NUMBERS = ("hidden", "ffn", "layers", "heads", "kv_heads", "vocabulary", "context")
-_EPILOG = (
-    "exit codes: 0 done, 3 the run broke, 4 wrong usage or data, 130 Ctrl-C; of promote, those of the gate (0, 1, 10)"
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,153 +58,21 @@ def _fetch_no_kernels() -> None:
 
 
 def build() -> argparse.ArgumentParser:
-    parser = Parser(prog="python -m trainers", description=__doc__, epilog=_EPILOG)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    data = commands.add_parser("data", help="write generated training examples", epilog=_EPILOG)
-    data.add_argument("--count", type=int, default=2000, metavar="N", help="how many (default: 2000)")
-    data.add_argument("--seed", type=int, default=20261121, metavar="N", help="same seed, same examples")
-    data.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write (.jsonl)")
-    data.set_defaults(carry_out=_data)
-
-    check = commands.add_parser("check", help="check training data, and train nothing", epilog=_EPILOG)
-    _model_options(check)
-    check.add_argument("--track", default="", choices=_TRACKS, help="examples to look at (default: all)")
-    _settings_options(check)
-    check.set_defaults(carry_out=_check)
-
-    sft = commands.add_parser("sft", help="fine-tune LoRA adapters; the same command resumes", epilog=_EPILOG)
-    _model_options(sft)
-    sft.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
-    sft.add_argument("--tracker", default="", choices=["wandb", "mlflow", "tensorboard"], help="where curves go too")
-    sft.add_argument("--track", default="", choices=[*_TRACKS, "both"], help="examples to learn from (default: all)")
-    sft.add_argument("--at-once", action="store_true", help="with --track both: each on half of the GPUs")
-    _settings_options(sft)
-    sft.set_defaults(carry_out=_one_or_both)
-
-    merge = commands.add_parser("merge", help="put an adapter into its base", epilog=_EPILOG)
-    merge.add_argument("run", type=Path, metavar="RUN", help="a run of sft, or a PEFT adapter's folder")
-    merge.add_argument("--base", metavar="SPEC", help="what it was trained on (default: what the adapter names)")
-    merge.add_argument("--out", type=Path, metavar="DIR", help="where it goes (default: RUN/merged)")
-    merge.add_argument("--precision", choices=["fp32", "bf16", "fp16"], help="how it is stored (default: as the base)")
-    merge.set_defaults(carry_out=_merge)
-
-    export = commands.add_parser("export", help="ONNX files by onnxruntime-genai's builder, checked", epilog=_EPILOG)
-    export.add_argument("model", nargs="?", metavar="MODEL", help="a merged folder, or any Hugging Face folder")
-    export.add_argument("--adapter", type=Path, metavar="RUN", help="a run's adapter, beside its base and not merged")
-    export.add_argument("--base", metavar="SPEC", help="what it was trained on (default: what the adapter names)")
-    export.add_argument(
-        "--route",
-        default="builder",
-        choices=["builder", "olive"],
-        help="the builder alone, or in Olive",
+    """The command line, with what each command does in `carry_out`."""
+    return command_line(
+        {
+            "data": _data,
+            "check": _check,
+            "sft": _one_or_both,
+            "merge": _merge,
+            "export": _export,
+            "quantize": _quantize,
+            "shape": _shape,
+            "sweep": _sweep,
+            "promote": _promote,
+        },
+        __doc__,
     )
-    export.add_argument("--precision", nargs="+", choices=["fp32", "int8", "int4"], default=["fp32"])
-    _file_options(export)
-    export.set_defaults(carry_out=_export)
-
-    quantize = commands.add_parser("quantize", help="int8 and int4 files from the fp32 file, no torch", epilog=_EPILOG)
-    quantize.add_argument("source", type=Path, metavar="FP32", help="the fp32 folder that export made")
-    quantize.add_argument("--bits", nargs="+", type=int, help="(default: 8 4, or what the method makes)")
-    quantize.add_argument("--skip-int4", action="store_true", help="int8 alone")
-    quantize.add_argument(
-        "--method", default="rtn", metavar="NAME", help="rtn, k-quant, hqq, gptq, dynamic (int8 alone)"
-    )
-    quantize.add_argument(
-        "--symmetric", action=argparse.BooleanOptionalAction, help="no zero points (default, but for k-quant and hqq)"
-    )
-    quantize.add_argument("--embeddings", action=argparse.BooleanOptionalAction, default=True, help="the table too")
-    quantize.add_argument("--head", action=argparse.BooleanOptionalAction, default=True, help="the head too")
-    quantize.add_argument("--keep", nargs="+", default=[], metavar="NAME", help="matrices that stay in fp32")
-    quantize.add_argument("--samples", type=int, default=16, help="conversations to compare and calibrate on")
-    quantize.add_argument(
-        "--search", choices=["smallest-that-passes"], help="the smallest mix of 4 and 8 bits that the gate promotes"
-    )
-    quantize.add_argument("--one-by-one", action="store_true", help="with --search: then try each 8-bit matrix in 4")
-    quantize.add_argument("--gate", action="append", metavar="NAME|FILE", help="figures to reach (default: guide)")
-    _file_options(quantize)
-    quantize.set_defaults(carry_out=_quantize)
-
-    shape = commands.add_parser(
-        "shape", help="random weights of any Phi-3 shape: speed and memory without a model", epilog=_EPILOG
-    )
-    _shape_options(shape)
-    shape.set_defaults(carry_out=_shape)
-
-    sweep = commands.add_parser("sweep", help="a run for every combination of settings; resumable", epilog=_EPILOG)
-    _model_options(sweep)
-    sweep.add_argument("--out", type=Path, required=True, metavar="DIR", help="the sweep's folder")
-    sweep.add_argument("--track", default="", choices=_TRACKS, help="examples to learn from (default: all)")
-    sweep.add_argument("--parallel", type=int, default=1, metavar="N", help="trials at a time (default: 1)")
-    sweep.add_argument(
-        "--runner", default="auto", choices=["auto", "ray", "local"], help="Ray Tune, or processes of this machine"
-    )
-    sweep.add_argument("--address", metavar="ADDRESS", help="a Ray cluster that sees the same folders, such as auto")
-    sweep.add_argument("--quality", default="accuracy", choices=["accuracy", "loss"], help="in validation")
-    sweep.add_argument("--format", default="text", choices=["text", "markdown", "csv", "json"], help="of the table")
-    _settings_options(sweep, several=True)
-    sweep.set_defaults(carry_out=_sweep)
-
-    promote = commands.add_parser("promote", help="all of it, ending in pytest suites/; resumable", epilog=_EPILOG)
-    _model_options(promote)
-    promote.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
-    promote.add_argument("--tracker", default="", choices=["wandb", "mlflow", "tensorboard"])
-    promote.add_argument("--skip-int4", action="store_true", help="int8 alone")
-    promote.add_argument("--gate", action="append", metavar="NAME|FILE", help="figures to reach (default: guide)")
-    promote.add_argument("--limit", type=int, metavar="N", help="judge on a sample of N cases")
-    _settings_options(promote)
-    promote.set_defaults(carry_out=_promote)
-    return parser
-
-
-def _model_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, metavar="SPEC", help="a Hugging Face folder, or organisation/name")
-    parser.add_argument("--data", required=True, nargs="+", metavar="FILE", help="cases, or OpenAI-style conversations")
-    parser.add_argument(
-        "--test", nargs="+", metavar="FILE", help="what it will be judged by (default: the shipped split)"
-    )
-    parser.add_argument("--dialect", metavar="NAME|FILE", help="how it should call (default: the model's own)")
-    parser.add_argument("--system-prompt", type=Path, metavar="FILE", help="in place of the dialect's")
-    parser.add_argument("--drop", action="store_true", help="leave out what cannot be learned whole, and say so")
-
-
-def _shape_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--preset", default="207m", metavar="NAME", help="phi-4, phi-4-mini, 207m or nano (default: 207m)"
-    )
-    for name in SHAPE_NUMBERS:
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help="(default: the preset's)")
-    parser.add_argument("--tied", action=argparse.BooleanOptionalAction, help="one table for embeddings and head")
-    parser.add_argument("--precision", nargs="+", choices=["fp32", "int8", "int4"], default=["fp32", "int8", "int4"])
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the folders go")
-    parser.add_argument("--block-size", type=int, help="values that share a scale (default: 128)")
-    parser.add_argument("--accuracy-level", type=int, help="of MatMulNBits, 0 to 4 (default: 4)")
-    for name, told in (("symmetric", "no zero points"), ("embeddings", "the table too"), ("head", "the head too")):
-        parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, help=f"{told} (default)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same weights")
-
-
-def _file_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where the folders go (default: beside the source)")
-    parser.add_argument("--data", nargs="+", metavar="FILE", help="examples to compare on (default: generated ones)")
-    parser.add_argument("--block-size", type=int, help="values that share a scale (default: 32)")
-    parser.add_argument("--accuracy-level", type=int, help="of MatMulNBits, 0 to 4 (default: 4)")
-
-
-def _settings_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
-    """`several`: a flag takes a list of values, and the command makes a run for each."""
-    from trainers.settings import FIELDS, PRESETS
-
-    group = parser.add_argument_group("settings", "later ones win: preset, --config, TRAINING_CONFIG (JSON), flags")
-    group.add_argument("--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)}")
-    group.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
-    for name, one in FIELDS.items():
-        flag, told = f"--{name.replace('_', '-')}", f"{one.metadata['told']} (default: {one.default})"
-        if type(one.default) is bool:
-            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=told)
-        else:
-            count = "+" if several else None
-            group.add_argument(flag, type=type(one.default), nargs=count, default=None, help=told)
 
 
 def chosen(options: argparse.Namespace) -> Any:
@@ -402,7 +266,7 @@ def _learning(options: argparse.Namespace) -> list[str]:
     """The options of `sft` that say which model learns from what, as they were given."""
     from trainers.claim import options_of
 
-    track = options.track if options.track in _TRACKS else ""
+    track = options.track if options.track in TRACKS else ""
     beside = options_of(options.test, options.dialect, options.system_prompt, options.drop, "", track)
     return ["--model", options.model, "--data", *options.data, *beside]
 
@@ -423,7 +287,7 @@ def _one_or_both(options: argparse.Namespace) -> None:
     from trainers.tracks import both
 
     training = chosen(options).training
-    for track in _TRACKS:
+    for track in TRACKS:
         _looked_at(options, training, track)
     settings = Trial("", {}, training).flags()
     tracking = ["--tracker", options.tracker] if options.tracker else []
