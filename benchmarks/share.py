@@ -235,7 +235,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(text)
     if not options.no_readme:
         about = "What of the time is not the runtime's own computing, and the parts of it that can be told apart."
-        put_section("share", f"## Our share of the time: `python -m benchmarks.share`\n\n{about}\n\n{text}")
+        command = " ".join(["python -m benchmarks.share", *(f"--model {names[one]}" for one in options.model or ())])
+        put_section("share", f"## Our share of the time: `{command}`\n\n{about}\n\n{text}")
 
 
 if __name__ == "__main__":
