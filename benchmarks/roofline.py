@@ -181,10 +181,12 @@ def table(subjects: Sequence[Subject], rounds: Sequence[Round], threads: int) ->
         return statistics.median(of(one) for one in rounds)
 
     bandwidth = middle(lambda one: one[0].bandwidth)
+    least, most = (of(one[0].bandwidth for one in rounds) for of in (min, max))
     rates = {kind: middle(lambda one, kind=kind: one[0].rates[kind]) for kind in ("fp32", "int8")}
     lines = [
-        f"{describe()['cpu']}, {threads} threads: memory reads {bandwidth / 1e9:.1f} GB/s; matrices multiply"
-        f" {rates['fp32'] / 1e9:,.0f} (fp32) and {rates['int8'] / 1e9:,.0f} (int8) G multiply-adds/s",
+        f"{describe()['cpu']}, {threads} threads: memory reads {bandwidth / 1e9:.1f} GB/s"
+        f" ({least / 1e9:.1f} to {most / 1e9:.1f} over the rounds);",
+        f"matrices multiply {rates['fp32'] / 1e9:,.0f} (fp32) and {rates['int8'] / 1e9:,.0f} (int8) G multiply-adds/s",
         "",
         f"{'artifact':20}{'decode':>12}{'a token':>12}{'reads':>11}{'of memory':>11}{'prefill':>13}{'of matrices':>13}",
     ]

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.commands import at_least_one, open_onnx, told
+from benchmarks.commands import as_a_child, at_least_one, open_onnx, told
 from benchmarks.evaluator import process
 from benchmarks.readme import put_section
 from phi4bench.backends import Decoding
@@ -240,4 +240,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    as_a_child()
     main()
