@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -126,6 +126,31 @@ def compare(now: Sample, history: Sequence[Sample], comparisons: int = 1) -> Cha
         return Change(now, Outcome.UNCLEAR, now_s, before_s, runs=len(last), reason=took)
     reason = f"{took}: CPU time compared"
     return _compare([one.cpu for one in last], now.cpu, now, ALPHA / comparisons, BUSY_FACTOR, reason)
+
+
+def seems_moved(change: Change) -> bool:
+    """Whether it is worth another look: more than half the way to what counts, by the ratio's logarithm."""
+    return (
+        change.ratio is not None
+        and change.needed is not None
+        and abs(math.log(change.ratio)) > math.log(change.needed) / 2
+    )
+
+
+def with_another(first: Change, outcome: Outcome, ratio: float | None) -> Change:
+    """`first`, by what a fresh process measured too: news where one of them is sure of it and their mean reaches far.
+
+    The mean is that of the logarithms. `outcome`, `ratio`: of the fresh process.
+    """
+    if first.ratio is None or first.needed is None or ratio is None:
+        return first
+    mean = math.sqrt(first.ratio * ratio)
+    news = Outcome.SLOWER if mean > 1 else Outcome.FASTER
+    found = Outcome.SAME
+    if not 1 / first.needed < mean < first.needed:
+        found = news if news in (first.outcome, outcome) else Outcome.UNCLEAR
+    reason = "; ".join(filter(None, [first.reason, f"{first.ratio:.2f}, and {ratio:.2f} in a fresh process"]))
+    return replace(first, outcome=found, ratio=mean, reason=reason)
 
 
 def _compare(

@@ -72,7 +72,9 @@ def artifact(request: pytest.FixtureRequest) -> Any:
 def timed(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., Any]:
     """`Timed`, which records under the test's name; what stops it is told in one line."""
     name = request.node.nodeid.rpartition("/")[2].replace(".py::test_", "/").removeprefix("test_")
-    time_action = Timed(benchmark, name, recording_of(request.config))
+    recording = recording_of(request.config)
+    recording.nodes[name] = request.node.nodeid
+    time_action = Timed(benchmark, name, recording)
 
     def told(action: Callable[[], Any], **settings: Any) -> Any:
         try:

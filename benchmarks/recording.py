@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.comparing import BLOCKS, Change, Outcome, Sample, compare
+from benchmarks.again import is_second, measured_again
+from benchmarks.comparing import BLOCKS, Change, Outcome, Sample, compare, seems_moved, with_another
 from benchmarks.history import DEFAULT_FOLDER, History, Machine, Run
 from benchmarks.reference import piece_named
 from benchmarks.rounds import SECONDS, Between, Neighbours, blocks, cpu_s, fastest_s, lay_out, slowed
@@ -35,6 +36,13 @@ class Settings:
     history: Path | None
     fail_on_slower: bool
     planted: float
+    root: Path = Path()
+    called_from: Path = Path()
+
+    @property
+    def again(self) -> list[str]:
+        """What a second process is told besides its benchmarks."""
+        return [*(f"--model={one}" for one in self.models), f"--plant-slowdown={self.planted}"]
 
 
 def settings_from(get: Callable[[str], Any], root: Path, called_from: Path) -> Settings:
@@ -48,17 +56,23 @@ def settings_from(get: Callable[[str], Any], root: Path, called_from: Path) -> S
         raise UsageError(f"--plant-slowdown={planted!r}, but should be a share, as 0.15")
     folder = called_from / Path(get("history")).expanduser() if get("history") else root / DEFAULT_FOLDER
     models = tuple(get("model") or (str(fixtures_dir() / "models" / SHIPPED_MODEL / "model.onnx"),))
-    return Settings(models, None if get("no_history") else folder, bool(get("fail_on_slower")), share)
+    return Settings(
+        models, None if get("no_history") else folder, bool(get("fail_on_slower")), share, root, called_from
+    )
 
 
 class Recording:
-    """The state of one run. `slower`: whether a benchmark became slower, once `finish` has compared them."""
+    """The state of one run. `slower`: whether a benchmark became slower, once `finish` has compared them.
+
+    `nodes`: pytest's name of each benchmark, by ours.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.artifacts: dict[str, Artifact] = {}
         self.error = ""
         self.samples: dict[str, Sample] = {}
+        self.nodes: dict[str, str] = {}
         self.changes: list[Change] = []
         self.notes: list[str] = []
         self._history: History | None = None
@@ -79,8 +93,25 @@ class Recording:
         """Each benchmark beside its last runs; nothing with `--no-history`."""
         if self._history is not None and not self.changes:
             past = self._history.samples
-            self.changes = [compare(one, past, len(self.samples)) for one in self.samples.values()]
+            changes = [compare(one, past, len(self.samples)) for one in self.samples.values()]
+            self.changes = self._looked_at_again(changes, self._history.path)
         return self.changes
+
+    def _looked_at_again(self, changes: list[Change], history: Path) -> list[Change]:
+        """Those that seem to have moved, by a fresh process too."""
+        settings = self.settings
+        moved = [
+            str(settings.root / self.nodes[name])
+            for one in changes
+            if seems_moved(one) and (name := one.sample.name) in self.nodes
+        ]
+        if not moved or is_second():
+            return changes
+        found = measured_again(moved, history, settings.called_from, settings.again)
+        return [
+            with_another(one, *found[one.sample.name]) if seems_moved(one) and one.sample.name in found else one
+            for one in changes
+        ]
 
     def finish(self, whole: bool) -> None:
         """Compares what was measured, and keeps it. `whole`: every benchmark came to its end."""
