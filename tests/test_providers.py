@@ -16,7 +16,7 @@ pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
 
 from phi4bench.artifacts import open_artifact
 from phi4bench.backends import BEST, Decoding, Provider, device_rows, onnx, open_backend, probe, session
-from phi4bench.backends.providers import PROVIDERS, candidates, chain, parse_provider
+from phi4bench.backends.providers import PROVIDERS, candidates, chain, given, parse_provider
 from phi4bench.cases import Message, Question
 from phi4bench.errors import ArtifactError, UsageError
 from phi4bench.prompts import Prompt
@@ -57,10 +57,10 @@ def test_auto_takes_the_fastest_that_is_installed_and_openvino_only_by_name() ->
 
 
 def test_what_tensorrt_leaves_goes_to_cuda_each_with_its_own_options() -> None:
-    given = (("device_id", "1"), ("gpu_mem_limit", "1000"), ("trt_engine_cache_path", "engines"))
-    assert chain("tensorrt", given) == [
+    asked = (("device_id", "1"), ("gpu_mem_limit", "1000"), ("trt_engine_cache_path", "engines"))
+    assert chain("tensorrt", asked) == [
         (TENSORRT, {"device_id": "1", "trt_engine_cache_path": "engines", "trt_engine_cache_enable": "1"}),
-        (CUDA, {"device_id": "1", "gpu_mem_limit": "1000"}),
+        (CUDA, {"device_id": "1", "gpu_mem_limit": "1000", "sdpa_kernel": "19"}),
         (CPU, {}),
     ]
     assert chain("cpu", ()) == [(CPU, {})]
@@ -99,6 +99,71 @@ def test_auto_falls_back_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "went back to the CPU without a word" in cuda
 
 
+class Claiming:
+    """A session of the CPU that says it is of another provider."""
+
+    def __init__(self, session: Any, name: str) -> None:
+        self._session, self._name = session, name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._session, attribute)
+
+    def get_providers(self) -> list[str]:
+        return [self._name, CPU]
+
+
+@pytest.fixture
+def all_left_to_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MIGraphX, whose arrays lie in main memory, takes no node of any file."""
+    import onnxruntime as ort
+
+    real, name = ort.InferenceSession, PROVIDERS["migraphx"]
+
+    def session_of(path: str, options: Any, providers: list[tuple[str, Any]], **_: Any) -> Any:
+        made = real(path, options, providers=[CPU])
+        return Claiming(made, name) if providers[0][0] == name else made
+
+    monkeypatch.setattr(ort, "InferenceSession", session_of)
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [name, CPU])
+
+
+@pytest.mark.usefixtures("all_left_to_the_cpu")
+def test_auto_leaves_a_provider_that_leaves_attention_to_the_cpu() -> None:
+    backend: Any = open_backend(open_artifact(str(NANO)), threads=1, batch=1)
+    assert backend.identity()["provider"] == CPU
+    note = (
+        "--provider auto: migraphx was tried and left: migraphx leaves attention to the CPU (4 of GroupQueryAttention)"
+    )
+    assert backend.notes == [note]
+
+
+@pytest.mark.usefixtures("all_left_to_the_cpu")
+def test_a_provider_asked_for_by_name_that_leaves_attention_to_the_cpu_is_noted() -> None:
+    backend: Any = open_backend(open_artifact(str(NANO)), threads=1, batch=1, provider=Provider("migraphx"))
+    assert backend.identity()["provider"] == PROVIDERS["migraphx"]
+    assert backend.notes == ["migraphx leaves attention to the CPU (4 of GroupQueryAttention)"]
+
+
+def test_who_leaves_attention_on_cuda_hears_of_half_precision() -> None:
+    assert session.left_note("cuda", {"Attention": 2}) == (
+        "cuda leaves attention to the CPU (2 of Attention): it takes fp16, which `python -m trainers half` writes"
+    )
+
+
+def test_an_onnxruntime_that_does_not_tell_leaves_nothing() -> None:
+    assert session.left_to_the_cpu(SimpleNamespace()) == {}
+
+
+def test_what_a_provider_refuses_is_said_without_the_places_in_its_source() -> None:
+    error = RuntimeError(
+        "/src/provider_options_utils.h:187 Status Parse(const ProviderOptions&) const [ONNXRuntimeError] : 1 : FAIL :"
+        " cuda_execution_provider_info.cc:69 operator() 0 <= id && id < num_devices was false. Invalid device ID: 7,"
+        " must be between 0 (inclusive) and 1 (exclusive)."
+    )
+    assert session.unmet(error) == "Invalid device ID: 7, must be between 0 (inclusive) and 1 (exclusive)."
+    assert session.unmet(RuntimeError("another\nfault")) == "another fault"
+
+
 @pytest.mark.parametrize("name", ["cuda", "tensorrt"])
 def test_a_provider_asked_for_by_name_never_becomes_another(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Silent(monkeypatch)
@@ -133,6 +198,15 @@ def test_the_level_of_graph_optimization_reaches_the_session_and_the_identity() 
         seen.append(str(backend._decoder.session.get_session_options().graph_optimization_level).rpartition(".")[2])
         assert backend.identity()["graph_optimization"] == level
     assert seen == ["ORT_DISABLE_ALL", "ORT_ENABLE_ALL"]
+
+
+def test_cuda_takes_attention_that_plans_nothing_anew_unless_another_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert given("cuda", ()) == {"sdpa_kernel": "19"}
+    assert given("cuda", (("sdpa_kernel", "0"),)) == {"sdpa_kernel": "0"}
+    assert given("openvino", ()) == {}
+    backend: Any = open_backend(open_artifact(str(NANO)), threads=1)
+    monkeypatch.setattr(backend, "_provider", Provider("cuda"))
+    assert backend.identity()["provider_options"] == {"sdpa_kernel": "19"}, "what a completion was made with"
 
 
 def test_an_export_in_bfloat16_is_refused_with_what_to_do() -> None:

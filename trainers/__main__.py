@@ -67,6 +67,7 @@ def build() -> argparse.ArgumentParser:
             "merge": _merge,
             "export": _export,
             "quantize": _quantize,
+            "half": _half,
             "shape": _shape,
             "sweep": _sweep,
             "promote": _promote,
@@ -217,6 +218,14 @@ def _quantize(options: argparse.Namespace) -> None:
         return code
 
     search(source, plan(4), out, judged, judged_by, options.one_by_one)
+
+
+def _half(options: argparse.Namespace) -> None:
+    from trainers.half import half
+
+    if options.samples < 1:
+        raise UsageError(f"--samples={options.samples}, but should be at least 1")
+    half(options.source, options.out, options.data, options.samples)
 
 
 def _shape(options: argparse.Namespace) -> None:

@@ -123,7 +123,8 @@ def feeds_of(session: Any, folder: Path, ids: Sequence[int]) -> dict[str, np.nda
         elif node.name == "position_ids":
             feeds[node.name] = np.arange(len(ids), dtype=np.int64)[None]
         else:
-            feeds[node.name] = np.zeros((1, node.shape[1], 0, head_size), np.float32)
+            kind = np.float16 if node.type == "tensor(float16)" else np.float32
+            feeds[node.name] = np.zeros((1, node.shape[1], 0, head_size), kind)
     return feeds
 
 

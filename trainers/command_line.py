@@ -80,6 +80,12 @@ def command_line(
     quantize.add_argument("--gate", action="append", metavar="NAME|FILE", help="figures to reach (default: guide)")
     _file_options(quantize)
 
+    half = commands.add_parser("half", help="an ONNX file in fp16, as CUDA's kernels take it", epilog=_EPILOG)
+    half.add_argument("source", type=Path, metavar="FOLDER", help="what export, quantize or shape made")
+    half.add_argument("--out", type=Path, metavar="DIR", help="the folder to write (default: FOLDER-half)")
+    half.add_argument("--data", nargs="+", metavar="FILE", help="examples to compare on (default: generated ones)")
+    half.add_argument("--samples", type=int, default=16, help="conversations to compare on (default: 16)")
+
     shape = commands.add_parser(
         "shape", help="random weights of any Phi-3 shape: speed and memory without a model", epilog=_EPILOG
     )

@@ -31,12 +31,13 @@ from phi4bench.backends.masks import Masks
 from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, fewer_note, with_fewer_rows
 from phi4bench.backends.parallel import handing_out, side_by_side
 from phi4bench.backends.probe import TOGETHER, CacheMode, open_probed
-from phi4bench.backends.providers import BEST, PROVIDERS, Provider, candidates
+from phi4bench.backends.providers import BEST, PROVIDERS, Provider, candidates, given
 from phi4bench.backends.reader import PromptReader, Tokenizer
 from phi4bench.backends.session import (
     Decoder,
     installed_providers,
     instruction_set,
+    left_note,
     one_line,
     onnxruntime,
     open_decoder,
@@ -159,12 +160,19 @@ class OnnxBackend:
         for name in better:
             one = replace(asked, name=name)
             try:
-                return *open_probed(model_file, partial(load, one)), one
+                decoder, cache = open_probed(model_file, partial(load, one))
             except Phi4benchError as error:
                 reason = error.what.removeprefix(f"{model_file}: ")
-                self.notes.append(f"--provider {asked.name}: {name} was tried and left: {reason}")
+            else:
+                if not decoder.left:
+                    return decoder, cache, one
+                reason = left_note(name, decoder.left)
+            self.notes.append(f"--provider {asked.name}: {name} was tried and left: {reason}")
         one = replace(asked, name=last)
-        return *open_probed(model_file, partial(load, one)), one
+        decoder, cache = open_probed(model_file, partial(load, one))
+        if decoder.left:
+            self.notes.append(left_note(last, decoder.left))
+        return decoder, cache, one
 
     def identity(self) -> dict[str, Json]:
         ort = onnxruntime()
@@ -172,7 +180,7 @@ class OnnxBackend:
             "runtime": "onnxruntime",
             "version": ort.__version__,
             "provider": PROVIDERS[self._provider.name],
-            "provider_options": dict(self._provider.options),
+            "provider_options": given(self._provider.name, self._provider.options),
             "graph_optimization": self._provider.graph_optimization,
             "threads": self._threads,
             **asdict(self._plan),

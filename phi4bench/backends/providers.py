@@ -32,6 +32,13 @@ GRAPH_LEVELS = {
     "extended": "ORT_ENABLE_EXTENDED",
     "all": "ORT_ENABLE_ALL",
 }
+ATTENTION = ("sdpa_kernel", "19")
+"""What CUDA is given unless `sdpa_kernel` is named: attention by flash (1), memory-efficient (2) or plain kernels (16).
+
+By itself onnxruntime takes cuDNN's on compute capability 9 and above since 2026, which plans anew for every number of
+rows and tokens that it meets: on an H100 45 to 75 ms each, where reading the prompt takes 1 ms.
+Source: https://github.com/microsoft/onnxruntime/pull/28849; numbers by `AttentionBackend` in its attention_common.h.
+"""
 INSTALL = {
     "cuda": "install 'phi4bench[gpu]' in place of 'phi4bench[cpu]'",
     "tensorrt": "install 'phi4bench[gpu]' in place of 'phi4bench[cpu]', and TensorRT",
@@ -97,6 +104,16 @@ def candidates(asked: Provider, available: Collection[str]) -> tuple[str, ...]:
     return (asked.name,)
 
 
+def given(name: str, options: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The options of a provider with those that we give it unasked."""
+    own = dict(options)
+    if name in ("cuda", "tensorrt"):
+        own.setdefault(*ATTENTION)
+    if name == "tensorrt" and "trt_engine_cache_path" in own:
+        own.setdefault("trt_engine_cache_enable", "1")  # without it the folder is not looked at
+    return own
+
+
 def chain(name: str, options: Sequence[tuple[str, str]]) -> list[tuple[str, dict[str, str]]]:
     """What a session is given: the provider, and those that take the nodes which it leaves, down to the CPU.
 
@@ -104,11 +121,9 @@ def chain(name: str, options: Sequence[tuple[str, str]]) -> list[tuple[str, dict
     """
     if name == "cpu":
         return [(PROVIDERS["cpu"], {})]
-    own = dict(options)
+    own = given(name, options)
     links = [(PROVIDERS[name], own)]
     if name == "tensorrt":
-        if "trt_engine_cache_path" in own:
-            own.setdefault("trt_engine_cache_enable", "1")  # without it the folder is not looked at
         trt = {key: value for key, value in own.items() if key.startswith("trt_") or key == "device_id"}
         cuda = {key: value for key, value in own.items() if not key.startswith("trt_")}
         links = [(PROVIDERS["tensorrt"], trt), (PROVIDERS["cuda"], cuda)]

@@ -36,6 +36,9 @@ QUIET, ERRORS = 4, 3
 """onnxruntime's log severity "fatal": its errors reach us as exceptions, and its lines would tear the progress bar.
 While a provider is loaded "error" is heard: why it failed is told there and nowhere else."""
 REMEDY = "install what the provider needs, correct its --provider-option, or give --provider cpu"
+ATTENTION = ("GroupQueryAttention", "MultiHeadAttention", "Attention")
+RECORDED = "session.record_ep_graph_assignment_info"
+"""onnxruntime's setting: keep which node went to which provider."""
 NOT_A_DECODER = "should be a decoder with a KV cache as `onnxruntime_genai.models.builder` writes it"
 
 
@@ -58,7 +61,7 @@ class Decoder:
     `table_switch`: tokens beyond which it takes its second rotary table; `None` where it has but one.
     `adapter`: values of inputs that are empty by default.
     `in_place_possible`: it runs where its arrays lie, and its attention counts positions by itself. `device`: where
-    they lie, in onnxruntime's words.
+    they lie, in onnxruntime's words. `left`: how many nodes of which kind of attention the provider left to the CPU.
     """
 
     session: Any
@@ -72,6 +75,7 @@ class Decoder:
     device: str = "cpu"
     device_id: int = 0
     adapter: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    left: Mapping[str, int] = field(default_factory=dict)
 
 
 def onnxruntime() -> Any:
@@ -120,6 +124,8 @@ def open_decoder(
     options.enable_mem_reuse = reuse_memory
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
     own = provider.name == "cpu"
+    if not own:
+        options.add_session_config_entry(RECORDED, "1")
     heard: Callable[[], str] = str  # nothing
     try:
         with nullcontext(heard) if own else _heard(ort) as heard:
@@ -132,7 +138,7 @@ def open_decoder(
             raise BackendError(f"{model_file}: there is no memory to load it ({one_line(error)})") from error
         by = "" if own else f" with provider={provider.name!r}"
         raise ArtifactError(
-            f"{model_file}: onnxruntime cannot load it{by} ({reason_in(heard()) or one_line(error)})",
+            f"{model_file}: onnxruntime cannot load it{by} ({reason_in(heard()) or unmet(error)})",
             "export it again, or copy it again with its external data (model.onnx.data)" if own else REMEDY,
         ) from error
     if PROVIDERS[provider.name] not in session.get_providers():
@@ -203,7 +209,34 @@ def _described(session: Any, model_file: Path, head_size: int, provider: Provide
         in_place_possible="position_ids" not in inputs and provider.name in ("cpu", *DEVICES),
         device=DEVICES.get(provider.name, "cpu"),
         device_id=provider.device_id if provider.name in DEVICES else 0,
+        left={} if provider.name == "cpu" else left_to_the_cpu(session),
     )
+
+
+def left_to_the_cpu(session: Any) -> dict[str, int]:
+    """How many nodes of each kind of attention; the CPU computes lengths and shapes of every decoder.
+
+    Empty where onnxruntime does not tell: before 1.24, or without `RECORDED`.
+    """
+    try:
+        parts = session.get_provider_graph_assignment_info()
+    except Exception:  # of an older onnxruntime, or its own
+        return {}
+    kinds = [node.op_type for part in parts if part.ep_name == PROVIDERS["cpu"] for node in part.get_nodes()]
+    return {kind: kinds.count(kind) for kind in ATTENTION if kind in kinds}
+
+
+def left_note(name: str, left: Mapping[str, int]) -> str:
+    """What to say of a file whose attention is not for the provider `name`."""
+    kinds = ", ".join(f"{count} of {kind}" for kind, count in left.items())
+    hint = ": it takes fp16, which `python -m trainers half` writes" if name in DEVICES else ""
+    return f"{name} leaves attention to the CPU ({kinds}){hint}"
+
+
+def unmet(error: BaseException) -> str:
+    """What an error of onnxruntime says was not met, without the places in its source; else its beginning."""
+    said = re.findall(r" was false\. (.+)", " ".join(str(error).split()))
+    return printable(said[-1], 200) if said else one_line(error)
 
 
 def _present(past: str) -> str:
