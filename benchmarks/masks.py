@@ -141,8 +141,8 @@ def straying(artifact: Artifact, vocabulary: int, dialect: Dialect, cases: Seque
         mask = masks.open(dialect.grammar(case.tools), stops)
         for token in tokenizer.encode_segments(dialect.call_segments(case.expected.calls)):
             aside = Mask(mask._matcher.deep_copy(), vocabulary, artifact.id)
-            spent.append(1e3 * _ms(lambda aside=aside: aside.choose(logits, refused)))  # type: ignore[misc]
-            mask.choose(logits, token)
+            spent.append(1e3 * _ms(lambda aside=aside: aside.choose(lambda: logits, refused)))  # type: ignore[misc]
+            mask.choose(lambda: logits, token)
     return Straying(vocabulary, read - compiled, compiled, tuple(spent))
 
 

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from phi4bench.backends.hf import plan_no_attention
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers import overfitting
@@ -107,6 +108,11 @@ def device_of(training: Training) -> str:
             f"the launch asks for {engine}, which needs CUDA: on CPU accelerate would leave it out in silence",
             "use torchrun alone",
         )
+    if sharding() == "FSDP" and processes() == 1:
+        raise UsageError(
+            "the launch asks for FSDP, which shares a model among processes, and there is 1",
+            "start several, or launch it without FSDP",
+        )
     if device == "cuda" and local_rank() >= torch.cuda.device_count():
         raise UsageError(
             f"process {local_rank()} of this machine has no CUDA device: there are {torch.cuda.device_count()}",
@@ -148,6 +154,8 @@ def _train(base: Base, ready: Prepared, training: Training, out: Path, device: s
 
     if training.threads:
         torch.set_num_threads(training.threads)
+    if device == "cuda":
+        plan_no_attention(torch)
     checkpoints = out / "checkpoints"
     bf16 = training.precision == "bf16" or (
         training.precision == "auto" and device == "cuda" and torch.cuda.is_bf16_supported()

@@ -1,4 +1,5 @@
-"""The protobuf wire format, as far as ONNX needs it: fields of a message, lazily, out of a memory map. No schemas.
+"""The protobuf wire format, as far as ONNX needs it: fields of a message, lazily, out of a memory map, and entries of
+one to write. No schemas.
 
 Source: protobuf.dev, "Encoding". Groups (wire types 3 and 4) are deprecated there and do not occur in ONNX.
 """
@@ -80,3 +81,20 @@ def message(value: int | memoryview) -> memoryview:
     if isinstance(value, int):
         raise WireError("a number where a message should be")
     return value
+
+
+def entry(number: int, value: int | str | bytes) -> bytes:
+    """A field of a message as it is written; `value`: not negative where it is an integer."""
+    if isinstance(value, int):
+        return _varint(number << 3) + _varint(value)
+    raw = value.encode() if isinstance(value, str) else value
+    return _varint(number << 3 | 2) + _varint(len(raw)) + raw
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from phi4bench.backends.kv import Array, PrefixStore, Rows, SharedRows
-from phi4bench.backends.session import Decoder, onnxruntime
+from phi4bench.backends.graphs import highest_graph
+from phi4bench.backends.kv import PrefixStore, Rows, SharedRows
+from phi4bench.backends.likeliest import MOST, Array, Highest, Logits
+from phi4bench.backends.providers import PROVIDERS
+from phi4bench.backends.session import QUIET, Decoder, onnxruntime
 
 
 def rows_in_place(
@@ -35,8 +38,9 @@ class DeviceRows(SharedRows):
         self._places: list[int] = []  # of each slot
         self._idle: list[int] = []
         self._fresh = 0  # places from here on were never taken
+        self._chooser = Chooser(decoder)
 
-    def enter(self, slot: int, ids: Array, shared: int) -> Array:
+    def enter(self, slot: int, ids: Array, shared: int) -> Logits:
         key = ids[:shared].tobytes()
         if slot == len(self._places):
             self._places.append(self._free_place(key))
@@ -45,22 +49,22 @@ class DeviceRows(SharedRows):
         self._held[place] = key
         return self._read(place, ids, start)
 
-    def step(self, tokens: Sequence[int]) -> Array:
+    def step(self, tokens: Sequence[int]) -> Logits:
         count = max(self._places) + 1
         self._tokens[:count] = 0
         self._tokens[self._places, 0] = tokens
         lengths = self._lengths[:count] + 1  # an idle place writes behind its prefix, again and again
         self._lengths[self._places] += 1
-        logits: Array = self._stepped(lengths)[self._places]
-        return logits
+        self._run_step(lengths)
+        return LogitsOnDevice(self._chooser, self._logits, 0, count, list(self._places))
 
-    def _stepped(self, lengths: Array) -> Array:
+    def _run_step(self, lengths: Array) -> None:
         # onnxruntime copies what lies in main memory to the device when it is bound (`IOBinding::BindInput`), and not
         # again when it runs: a binding that is kept would step the tokens of its first time for ever.
         count = len(lengths)
         binding = self._stepping.get(count) or self._bind_step(count)
         binding.bind_cpu_input("input_ids", self._tokens[:count])
-        return super()._stepped(lengths)
+        super()._run_step(lengths)
 
     def leave(self, slot: int) -> None:
         place, last = self._places[slot], self._places.pop()
@@ -85,6 +89,26 @@ class DeviceRows(SharedRows):
             for c in self._decoder.cache
         ]
 
+    def _new_logits(self, positions: int) -> Any:
+        decoder, shape = self._decoder, [positions, 1, self._decoder.vocabulary]
+        make = onnxruntime().OrtValue.ortvalue_from_shape_and_type
+        return make(shape, decoder.logits_dtype, decoder.device, decoder.device_id) if positions else None
+
+    def _bind_read_logits(self, binding: Any, positions: int) -> None:
+        if self._read_logits is None or self._read_logits.shape()[0] < positions:
+            self._read_logits = self._new_logits(positions)
+        self._bind_logits(binding, self._read_logits, [1, positions, self._decoder.vocabulary])
+
+    def _last_read(self, positions: int) -> Logits:
+        return LogitsOnDevice(self._chooser, self._read_logits, positions - 1, 1, [0])
+
+    def _bind_step_logits(self, binding: Any, count: int) -> None:
+        self._bind_logits(binding, self._logits, [count, 1, self._decoder.vocabulary])
+
+    def _bind_logits(self, binding: Any, value: Any, shape: list[int]) -> None:
+        decoder = self._decoder
+        binding.bind_output("logits", decoder.device, decoder.device_id, decoder.logits_dtype, shape, value.data_ptr())
+
     def _bind_cache(self, first: int, end: int) -> Any:
         """A binding of places by their addresses: whole rows lie one after the other."""
         binding = self._decoder.session.io_binding()
@@ -97,3 +121,58 @@ class DeviceRows(SharedRows):
         for name, weights in self._decoder.adapter.items():
             binding.bind_ortvalue_input(name, onnxruntime().OrtValue.ortvalue_from_numpy(weights))
         return binding
+
+
+class Chooser:
+    """Finds the highest of logits where they lie: a few numbers a row are fetched, and not the vocabulary."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder = decoder
+        ort = onnxruntime()
+        options = ort.SessionOptions()
+        options.log_severity_level = QUIET
+        number = {"device_id": str(decoder.device_id)}
+        links = [
+            (PROVIDERS[name], number if name == decoder.device else {})
+            for name in dict.fromkeys((decoder.device, "cpu"))
+        ]
+        self._most = min(MOST, decoder.vocabulary)
+        graph = highest_graph(decoder.logits_dtype, self._most)
+        self._session = ort.InferenceSession(graph, options, providers=links, enable_fallback=0)
+
+    def highest(self, address: int, rows: int, watched: int | None) -> Highest:
+        """Of `rows` rows that lie one after the other from `address`."""
+        decoder, binding = self.decoder, self._session.io_binding()
+        shape = [rows, decoder.vocabulary]
+        binding.bind_input("logits", decoder.device, decoder.device_id, decoder.logits_dtype, shape, address)
+        asked = watched is not None and 0 <= watched < decoder.vocabulary
+        binding.bind_cpu_input("watched", np.asarray([watched if asked else 0], np.int64))
+        for name in ("values", "tokens", "spoiled", "seen"):
+            binding.bind_output(name, "cpu")
+        self._session.run_with_iobinding(binding)
+        values, tokens, spoiled, seen = (value.numpy() for value in binding.get_outputs())
+        return Highest(values, tokens, ~np.isfinite(spoiled), float(seen[0, 0]) if asked else None)
+
+
+class LogitsOnDevice:
+    """`rows` rows of `value`, an OrtValue (positions, 1, vocabulary), from position `first` on; `order`: which of them.
+
+    Valid until the next step or prompt.
+    """
+
+    def __init__(self, chooser: Chooser, value: Any, first: int, rows: int, order: list[int]) -> None:
+        self._chooser, self._value, self._first, self._rows, self._order = chooser, value, first, rows, order
+        self._fetched: Array | None = None
+
+    def highest(self, watched: int | None) -> Highest:
+        decoder = self._chooser.decoder
+        size = decoder.vocabulary * np.dtype(decoder.logits_dtype).itemsize
+        found = self._chooser.highest(self._value.data_ptr() + self._first * size, self._rows, watched)
+        order = self._order
+        return Highest(found.values[order], found.tokens[order], found.spoiled[order], found.watched)
+
+    def row(self, at: int) -> Array:
+        if self._fetched is None:
+            self._fetched = self._value.numpy()
+        row: Array = self._fetched[self._first + self._order[at], 0]
+        return row

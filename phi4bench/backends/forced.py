@@ -13,8 +13,9 @@ from itertools import islice
 import numpy as np
 
 from phi4bench.backends.base import NotFiniteError
-from phi4bench.backends.kv import Array, Rows
+from phi4bench.backends.kv import Rows
 from phi4bench.backends.lane import Job
+from phi4bench.backends.likeliest import Array, row_of
 from phi4bench.fidelity import Head, Position
 
 HEAD_SHARE = 1 - 1e-8
@@ -34,7 +35,7 @@ def force_jobs(
     Raises `NotFiniteError`.
     """
     while group := list(islice(iter(next_job, None), capacity)):
-        logits = [rows.enter(slot, job.ids, job.shared).copy() for slot, job in enumerate(group)]
+        logits = [row_of(rows.enter(slot, job.ids, job.shared), 0).copy() for slot, job in enumerate(group)]
         found: list[list[Position]] = [[] for _ in group]
         for at in range(max(len(job.forced) for job in group)):
             tokens = []
@@ -45,7 +46,8 @@ def force_jobs(
                 # A row that is through goes on with its last token until all are: nobody looks at it.
                 tokens.append(job.forced[min(at, len(job.forced) - 1)])
             if at + 1 < max(len(job.forced) for job in group):
-                logits = list(rows.step(tokens))
+                stepped = rows.step(tokens)
+                logits = [row_of(stepped, slot) for slot in range(len(group))]
         for slot in reversed(range(len(group))):
             rows.leave(slot)
         yield from ((job.index, tuple(positions)) for job, positions in zip(group, found, strict=True))

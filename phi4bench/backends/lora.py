@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from phi4bench.backends.kv import Array
+from phi4bench.backends.likeliest import Array
 from phi4bench.backends.session import Decoder, one_line, onnxruntime
 from phi4bench.errors import ArtifactError
 

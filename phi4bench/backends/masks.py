@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from phi4bench.backends.guidance import library
-from phi4bench.backends.kv import Array
+from phi4bench.backends.likeliest import Array
 from phi4bench.errors import ArtifactError, BackendError, UsageError
 from phi4bench.prompts import Grammar
 
@@ -95,15 +95,17 @@ class Mask:
     def __init__(self, matcher: Any, vocabulary: int, name: str) -> None:
         self._matcher, self._vocabulary, self._name = matcher, vocabulary, name
 
-    def choose(self, logits: Array, likeliest: int) -> int:
-        """The likeliest token that is allowed, taken. logits: (vocabulary,), finite at `likeliest`, their argmax."""
+    def choose(self, logits: Callable[[], Array], likeliest: int) -> int:
+        """The likeliest token that is allowed, taken. logits: (vocabulary,), finite at `likeliest`, their argmax; asked
+        for only where that is not allowed.
+        """
         if self._matcher.try_consume_tokens([likeliest]) == 1:
             return likeliest
         bits = np.zeros((self._vocabulary + 31) // 32, np.int32)
         self._matcher.unsafe_compute_mask_ptr(bits.ctypes.data, bits.nbytes)
         allowed = np.flatnonzero(np.unpackbits(bits.view(np.uint8), count=self._vocabulary, bitorder="little"))
         if not self._matcher.is_error() and len(allowed):
-            token = int(allowed[logits[allowed].argmax()])
+            token = int(allowed[logits()[allowed].argmax()])
             if self._matcher.consume_token(token):
                 return token
         why = " ".join(str(self._matcher.get_error()).split())[:200] or "no token is allowed"

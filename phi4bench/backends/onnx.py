@@ -101,6 +101,7 @@ class OnnxBackend:
     """A loaded artifact. `name` stands for it in errors; `weight_bytes`: of its files, external data included.
 
     `adapter`: an .onnx_adapter file with values for inputs that the model file leaves empty.
+    `prune`: the head is computed where it is looked at, not as the file would have it.
     `notes`: what people should know of how it was opened and run, each a line.
     """
 
@@ -116,6 +117,7 @@ class OnnxBackend:
         provider: Provider = BEST,
         batch: int | None = None,
         spin: bool | None = None,
+        prune: bool = True,
     ) -> None:
         for option, value in (("threads", threads), ("batch", batch)):
             if value is not None and value < 1:
@@ -135,6 +137,7 @@ class OnnxBackend:
                 spin=batch == 1 if spin is None else spin,
                 provider=one,
                 reuse_memory=reuse_memory,
+                prune=prune,
             )
             switch = table_switch(read_onnx(model_file))  # a file that loads can be read
             return replace(decoder, table_switch=switch, adapter=read_adapter(adapter, decoder))
@@ -143,7 +146,7 @@ class OnnxBackend:
         self._cache: CacheMode
         self._decoder, self._cache, self._provider = self._first_usable(model_file, provider, load)
         self._plan = plan(self._threads, batch, weight_bytes, self._provider.name)
-        self._switch = self._decoder.table_switch
+        self._switch, self._pruned = self._decoder.table_switch, self._decoder.pruned
         self._long = min(LONG_TOKENS, self._switch or LONG_TOKENS)
         if self._cache not in TOGETHER:
             self._plan = replace(self._plan, rows=1)
@@ -185,6 +188,7 @@ class OnnxBackend:
             "threads": self._threads,
             **asdict(self._plan),
             "cache": self._cache,
+            **({"head": "of the last position alone"} if self._pruned else {}),
             "prefix": "not shared" if self._cache == "growing, prompts whole" else "computed apart from the rest",
             "long_tokens": self._long,
             **({"read_again_beyond": self._switch} if self._switch else {}),

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from phi4bench.backends.kv import Array, PrefixStore
+from phi4bench.backends.kv import PrefixStore
+from phi4bench.backends.likeliest import MOST, Array, Highest, Logits
 
 
 class PaddedRows:
@@ -26,21 +27,21 @@ class PaddedRows:
         self._lengths: list[int] = []
         self._prefixes: PrefixStore[list[tuple[Any, Any]]] = PrefixStore()
 
-    def enter(self, slot: int, ids: Array, shared: int) -> Array:
+    def enter(self, slot: int, ids: Array, shared: int) -> Logits:
         past: list[tuple[Any, Any]] = []
         if shared:
             past = self._prefixes.get(ids[:shared].tobytes(), lambda: self._read(ids[:shared], 0, [])[1])
         logits, read = self._read(ids[shared:], shared, past)
         with self._torch.inference_mode():
             self._put(slot, read, len(ids))
-        return logits
+        return self._as_logits(logits)
 
-    def step(self, tokens: Sequence[int]) -> Array:
+    def step(self, tokens: Sequence[int]) -> Logits:
         self._lengths = [length + 1 for length in self._lengths]
         lengths = np.asarray(self._lengths)[:, None]
         mask = (np.arange(lengths.max())[None] >= lengths.max() - lengths).astype(np.int64)
         logits, self._past = self._forward(np.asarray(tokens, np.int64)[:, None], mask, lengths - 1, self._past)
-        return logits
+        return self._as_logits(logits)
 
     def leave(self, slot: int) -> None:
         with self._torch.inference_mode():
@@ -52,11 +53,16 @@ class PaddedRows:
                     tensor[slot] = tensor[-1]
                 self._past[at] = tuple(tensor[:-1, :, tensor.shape[2] - width :] for tensor in pair)
 
-    def _read(self, ids: Array, start: int, past: list[tuple[Any, Any]]) -> tuple[Array, list[tuple[Any, Any]]]:
+    def _as_logits(self, tensor: Any) -> Logits:
+        if tensor.device.type != "cpu":
+            return TorchLogits(self._torch, tensor)
+        logits: Array = tensor.numpy()
+        return logits
+
+    def _read(self, ids: Array, start: int, past: list[tuple[Any, Any]]) -> tuple[Any, list[tuple[Any, Any]]]:
         mask = np.ones((1, start + len(ids)), np.int64)
         positions = np.arange(start, start + len(ids))[None]
-        logits, past = self._forward(ids[None], mask, positions, past)
-        return logits[0], past
+        return self._forward(ids[None], mask, positions, past)
 
     def _put(self, slot: int, read: list[tuple[Any, Any]], length: int) -> None:
         before = list(self._lengths)
@@ -79,8 +85,10 @@ class PaddedRows:
 
     def _forward(
         self, ids: Array, mask: Array, positions: Array, past: list[tuple[Any, Any]]
-    ) -> tuple[Array, list[tuple[Any, Any]]]:
-        """Logits (rows, vocabulary) at the last position, and the cache after it. `past` itself is not changed."""
+    ) -> tuple[Any, list[tuple[Any, Any]]]:
+        """Logits (rows, vocabulary) at the last position where the model lies, in fp32, and the cache after it. `past`
+        itself is not changed.
+        """
         torch, device = self._torch, self._model.device
         with torch.inference_mode():
             cache = self._new_cache()
@@ -94,5 +102,23 @@ class PaddedRows:
                 use_cache=True,
                 logits_to_keep=1,
             )
-            logits: Array = out.logits[:, -1].float().cpu().numpy()
-            return logits, [(layer.keys, layer.values) for layer in cache.layers]
+            return out.logits[:, -1].float(), [(layer.keys, layer.values) for layer in cache.layers]
+
+
+class TorchLogits:
+    """Logits (rows, vocabulary) on a device."""
+
+    def __init__(self, torch: Any, tensor: Any) -> None:
+        self._torch, self._tensor = torch, tensor
+
+    def highest(self, watched: int | None) -> Highest:
+        tensor = self._tensor
+        with self._torch.inference_mode():
+            values, tokens = tensor.topk(min(MOST, tensor.shape[1]))
+            spoiled = ~tensor.isfinite().all(-1)
+            seen = float(tensor[0, watched]) if watched is not None and 0 <= watched < tensor.shape[1] else None
+            return Highest(values.cpu().numpy(), tokens.cpu().numpy(), spoiled.cpu().numpy(), seen)
+
+    def row(self, at: int) -> Array:
+        row: Array = self._tensor[at].cpu().numpy()
+        return row

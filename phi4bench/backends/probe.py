@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 
 from phi4bench.backends.device_rows import rows_in_place
-from phi4bench.backends.kv import Array, GrowingRow, PrefixStore, Rows
+from phi4bench.backends.kv import GrowingRow, PrefixStore, Rows
+from phi4bench.backends.likeliest import Array, row_of
 from phi4bench.backends.memory import is_out_of_memory
 from phi4bench.backends.session import Decoder, one_line
 from phi4bench.errors import ArtifactError, BackendError
@@ -94,9 +95,10 @@ def _logits(rows: Rows, prompts: list[Array]) -> Array:
 
     Those differ, so that rows which step the first one again are found out.
     """
-    entered = [rows.enter(slot, ids, 2) for slot, ids in enumerate(prompts)][-1].copy()
-    first, second = (int(token) for token in prompts[-1][:2])
-    return np.stack([entered, *(rows.step([token] * len(prompts))[-1].copy() for token in (first, second))])
+    for slot, ids in enumerate(prompts):
+        entered = row_of(rows.enter(slot, ids, 2), 0).copy()
+    last, tokens = len(prompts) - 1, [int(token) for token in prompts[-1][:2]]
+    return np.stack([entered, *(row_of(rows.step([token] * len(prompts)), last).copy() for token in tokens)])
 
 
 def _close(logits: Array, others: Array) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from phi4bench.backends.graphs import with_last_position_alone
 from phi4bench.backends.memory import is_out_of_memory
 from phi4bench.backends.providers import DEVICES, GRAPH_LEVELS, PROVIDERS, Provider, chain
 from phi4bench.errors import ArtifactError, BackendError, UsageError
@@ -39,6 +40,12 @@ REMEDY = "install what the provider needs, correct its --provider-option, or giv
 ATTENTION = ("GroupQueryAttention", "MultiHeadAttention", "Attention")
 RECORDED = "session.record_ep_graph_assignment_info"
 """onnxruntime's setting: keep which node went to which provider."""
+WEIGHTS = "session.model_external_initializers_file_folder_path"
+"""onnxruntime's setting: where the weights lie of a graph that has no file."""
+PRUNED = ("cpu", "cuda")
+"""Providers that take a graph without a file; TensorRT, for one, looks for the weights beside the file."""
+LARGEST_GRAPH = 64 << 20
+"""Bytes of a file that is read whole to be pruned; one that holds its own weights is run as it is."""
 NOT_A_DECODER = "should be a decoder with a KV cache as `onnxruntime_genai.models.builder` writes it"
 
 
@@ -57,7 +64,8 @@ class CacheTensor:
 class Decoder:
     """A loaded decoder. `vocabulary`: width of the logits.
 
-    `last_logits_only`: the file computes logits for the last position alone (the builder's `prune_lm_head`).
+    `last_logits_only`: logits are computed for the last position alone, by the file (the builder's `prune_lm_head`) or
+    since it is `pruned` here.
     `table_switch`: tokens beyond which it takes its second rotary table; `None` where it has but one.
     `adapter`: values of inputs that are empty by default.
     `in_place_possible`: it runs where its arrays lie, and its attention counts positions by itself. `device`: where
@@ -76,6 +84,7 @@ class Decoder:
     device_id: int = 0
     adapter: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     left: Mapping[str, int] = field(default_factory=dict)
+    pruned: bool = False
 
 
 def onnxruntime() -> Any:
@@ -106,12 +115,20 @@ def instruction_set() -> str:
 
 
 def open_decoder(
-    model_file: Path, head_size: int, *, intra_op: int, spin: bool, provider: Provider, reuse_memory: bool = True
+    model_file: Path,
+    head_size: int,
+    *,
+    intra_op: int,
+    spin: bool,
+    provider: Provider,
+    reuse_memory: bool = True,
+    prune: bool = False,
 ) -> Decoder:
     """Load a decoder file. `intra_op`: threads that work on one step together; `spin`: they wait busily for work.
 
     `head_size`: of its cache, where the file itself leaves it open. `reuse_memory`: intermediate results share buffers
     as the shapes that the file declares allow; not for files that declare wrong ones. `provider`: one by name.
+    `prune`: the head is computed for the last position alone, where the file would compute it for each.
 
     Raises, in one line, `ArtifactError` for a file that onnxruntime cannot load or that is not such a decoder,
     `UsageError` for a provider that is installed and cannot be loaded, `BackendError` where there is no memory for it.
@@ -132,7 +149,9 @@ def open_decoder(
             options.log_severity_level = QUIET if own else ERRORS
             # Without its fallback: a session that went back to the CPU by itself would be judged for another.
             links = chain(provider.name, provider.options)
-            session = ort.InferenceSession(str(model_file), options, providers=links, enable_fallback=0)
+            session = _pruned(ort, model_file, options, links) if prune and provider.name in PRUNED else None
+            pruned = session is not None
+            session = session or ort.InferenceSession(str(model_file), options, providers=links, enable_fallback=0)
     except Exception as error:  # onnxruntime's exceptions share no base class but this one
         if is_out_of_memory(error):
             raise BackendError(f"{model_file}: there is no memory to load it ({one_line(error)})") from error
@@ -147,7 +166,21 @@ def open_decoder(
             f" ({reason_in(heard()) or 'it went back to the CPU without a word'})",
             REMEDY,
         )
-    return _described(session, model_file, head_size, provider)
+    return _described(session, model_file, head_size, provider, pruned)
+
+
+def _pruned(ort: Any, model_file: Path, options: Any, links: Any) -> Any:
+    """A session over the file with its head pruned; `None` where that is not possible or not needed."""
+    if model_file.stat().st_size > LARGEST_GRAPH:
+        return None
+    made = with_last_position_alone(model_file.read_bytes())
+    if made is None:
+        return None
+    options.add_session_config_entry(WEIGHTS, str(model_file.parent))
+    try:
+        return ort.InferenceSession(made, options, providers=links, enable_fallback=0)
+    except Exception:  # the file as it is tells what is amiss
+        return None
 
 
 def reason_in(heard: str) -> str:
@@ -183,7 +216,7 @@ def one_line(error: BaseException, limit: int = 300) -> str:
     return text if len(text) <= limit else text[:limit] + "…"
 
 
-def _described(session: Any, model_file: Path, head_size: int, provider: Provider) -> Decoder:
+def _described(session: Any, model_file: Path, head_size: int, provider: Provider, pruned: bool) -> Decoder:
     inputs = {node.name: node for node in session.get_inputs()}
     outputs = {node.name: node for node in session.get_outputs()}
     missing = [f"input {name!r}" for name in ("input_ids", "attention_mask") if name not in inputs]
@@ -205,7 +238,8 @@ def _described(session: Any, model_file: Path, head_size: int, provider: Provide
         position_ids="position_ids" in inputs,
         logits_dtype=_dtype(logits, model_file),
         vocabulary=logits.shape[-1],
-        last_logits_only=logits.shape[1] == 1,
+        last_logits_only=pruned or logits.shape[1] == 1,
+        pruned=pruned,
         in_place_possible="position_ids" not in inputs and provider.name in ("cpu", *DEVICES),
         device=DEVICES.get(provider.name, "cpu"),
         device_id=provider.device_id if provider.name in DEVICES else 0,

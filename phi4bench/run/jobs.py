@@ -56,7 +56,7 @@ def _at_a_time(start: int) -> int:
 class Setup:
     """What a child opens: the artifact, how it is run, and where completions are kept.
 
-    `batch`: cases at once; `None`: what suits the backend.
+    `batch`: cases at once; `None`: what suits the backend. `prune`: as `open_backend` has it.
     """
 
     artifact: Artifact
@@ -65,10 +65,13 @@ class Setup:
     cache_dir: Path | None
     batch: int | None = None
     provider: Provider = BEST
+    prune: bool = True
 
     def open(self) -> Backend:
         """The artifact, loaded. Raises what `open_backend` raises."""
-        return open_backend(self.artifact, threads=self.threads, batch=self.batch, provider=self.provider)
+        return open_backend(
+            self.artifact, threads=self.threads, batch=self.batch, provider=self.provider, prune=self.prune
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -79,6 +82,7 @@ class Setup:
             "cache_dir": str(self.cache_dir) if self.cache_dir else None,
             "batch": self.batch,
             "provider": asdict(self.provider),
+            "prune": self.prune,
         }
 
     @classmethod
@@ -89,7 +93,8 @@ class Setup:
         named = data["provider"]
         options = tuple((key, value) for key, value in named["options"])
         provider = Provider(named["name"], options, named["graph_optimization"])
-        return cls(artifact_from_json(data["artifact"]), decoding, data["threads"], place, data["batch"], provider)
+        artifact = artifact_from_json(data["artifact"])
+        return cls(artifact, decoding, data["threads"], place, data["batch"], provider, data["prune"])
 
 
 def store_identity(setup: Setup, runtime: Mapping[str, Json]) -> dict[str, Json]:

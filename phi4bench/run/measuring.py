@@ -94,7 +94,8 @@ class Stopwatch:
         return self.subject.artifact
 
     def _setup(self, artifact: Artifact) -> Setup:
-        return replace(self.settings, cache_dir=None, batch=None).setup(artifact)
+        made = replace(self.settings, cache_dir=None, batch=None).setup(artifact)
+        return replace(made, prune=False)  # the file as it is
 
     @property
     def _calling(self) -> list[Case]:
