@@ -156,11 +156,14 @@ def test_an_onnxruntime_that_does_not_tell_leaves_nothing() -> None:
 
 def test_what_a_provider_refuses_is_said_without_the_places_in_its_source() -> None:
     error = RuntimeError(
-        "/src/provider_options_utils.h:187 Status Parse(const ProviderOptions&) const [ONNXRuntimeError] : 1 : FAIL :"
-        " cuda_execution_provider_info.cc:69 operator() 0 <= id && id < num_devices was false. Invalid device ID: 7,"
-        " must be between 0 (inclusive) and 1 (exclusive)."
+        "/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_execution_provider_info.cc:63 static"
+        " onnxruntime::CUDAExecutionProviderInfo onnxruntime::CUDAExecutionProviderInfo::FromProviderOptions(const"
+        " onnxruntime::ProviderOptions&) [ONNXRuntimeError] : 1 : FAIL : provider_options_utils.h:187 Parse Failed to"
+        ' parse provider option "device_id": cuda_execution_provider_info.cc:71 operator() Invalid device ID: 7, must'
+        " be between 0 (inclusive) and 1 (exclusive).\n"
     )
     assert session.unmet(error) == "Invalid device ID: 7, must be between 0 (inclusive) and 1 (exclusive)."
+    assert session.unmet(RuntimeError("a.cc:1 f x >= 0 was false. x is -1")) == "x is -1"
     assert session.unmet(RuntimeError("another\nfault")) == "another fault"
 
 

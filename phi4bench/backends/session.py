@@ -268,9 +268,9 @@ def left_note(name: str, left: Mapping[str, int]) -> str:
 
 
 def unmet(error: BaseException) -> str:
-    """What an error of onnxruntime says was not met, without the places in its source; else its beginning."""
-    said = re.findall(r" was false\. (.+)", " ".join(str(error).split()))
-    return printable(said[-1], 200) if said else one_line(error)
+    """What an error of onnxruntime says at last, behind the places in its source; its beginning where it names none."""
+    *places, said = re.split(r"\S+\.(?:h|cc|cpp|cu):\d+ \S+ ", " ".join(str(error).split()))
+    return printable(said.rpartition(" was false. ")[2], 200) if places else one_line(error)
 
 
 def _present(past: str) -> str:
