@@ -37,7 +37,7 @@ def there_is_cuda() -> bool:
     return True
 
 
-pytestmark = pytest.mark.skipif(not False, reason="onnxruntime can use no CUDA device here")
+pytestmark = pytest.mark.skipif(not there_is_cuda(), reason="onnxruntime can use no CUDA device here")
 
 
 @pytest.fixture(scope="module", params=["fp32", "int8", "int4"])
