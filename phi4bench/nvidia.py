@@ -32,6 +32,23 @@ def free_bytes(device: int, nvml: Any = None, visible: str | None = None) -> int
         return None
 
 
+def device_name(device: int, nvml: Any = None, visible: str | None = None) -> str:
+    """Of the device that CUDA counts as `device`, such as `NVIDIA H100 80GB HBM3`; empty where NVML does not say."""
+    try:
+        if nvml is None:
+            import pynvml
+
+            nvml = pynvml
+        nvml.nvmlInit()
+        try:
+            name = nvml.nvmlDeviceGetName(_handle(nvml, device, visible))
+        finally:
+            nvml.nvmlShutdown()
+    except Exception:  # not installed, no driver, no such device
+        return ""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+
+
 class GpuWatch:
     """Looks at the device that CUDA counts as `device` now and then, for the length of a `with` block.
 

@@ -12,6 +12,7 @@ from tiny import END, tiny_models  # noqa: F401  (a fixture)
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from phi4bench.backends import Decoding
+from phi4bench.backends.guidance import library
 from phi4bench.backends.lane import Job, decode_jobs
 from phi4bench.backends.masks import Masks
 from phi4bench.backends.tokens import PromptTokenizer
@@ -150,6 +151,16 @@ def test_without_llguidance_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "llguidance", None)
     with pytest.raises(UsageError, match=r'llguidance, which is not installed; pip install "phi4bench\[constrained\]"'):
         Masks("tiny", None, 10)
+
+
+def test_an_llguidance_that_is_too_old_is_one_line(monkeypatch):
+    for there, old in (("1.6.1", True), ("1.7.0", False), ("2.0", False)):
+        monkeypatch.setattr("phi4bench.backends.guidance.mask_version", lambda there=there: there)
+        if old:
+            with pytest.raises(UsageError, match=r"needs llguidance 1\.7 or newer, and 1\.6\.1 is installed"):
+                library()
+        else:
+            assert library().__name__ == "llguidance"
 
 
 # On a real file

@@ -13,7 +13,7 @@ from phi4bench.artifacts import open_artifact
 from phi4bench.backends import Decoding, Provider
 from phi4bench.backends.providers import PROVIDERS
 from phi4bench.datasets import load_cases
-from phi4bench.nvidia import GpuWatch, free_bytes
+from phi4bench.nvidia import GpuWatch, device_name, free_bytes
 from phi4bench.run import timing_worker
 from phi4bench.run.jobs import Setup, prompt_to_json
 from phi4bench.run.timing_worker import Bench
@@ -37,6 +37,9 @@ class Nvml:
 
     def nvmlDeviceGetHandleByUUID(self, name: str) -> int:
         return ["GPU-a", "GPU-b"].index(name)
+
+    def nvmlDeviceGetName(self, handle: int) -> str | bytes:
+        return ["the first", b"the second"][handle]
 
     def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:
         used = self.looks[self.at % len(self.looks)][handle][0]
@@ -172,3 +175,10 @@ def test_the_child_watches_the_device_that_was_asked_for_one_by_one_and_under_lo
     for found in (one_by_one, loaded):
         assert len(found["calls"]) == 3
         assert (found["gpu_bytes"], found["gpu_by_all"], found["gpu_utilisation"]) == (500, True, 0.4)
+
+
+@pytest.mark.parametrize(("visible", "device", "name"), [("", 0, "the first"), ("1", 0, "the second"), ("", 9, "")])
+def test_a_device_is_named_as_cuda_counts(visible: str, device: int, name: str) -> None:
+    """Kernels round by the device, so what it answered is kept under its name."""
+    assert device_name(device, Nvml(LOOKS), visible) == name
+    assert device_name(device, Nvml(LOOKS, fails="init"), visible) == ""

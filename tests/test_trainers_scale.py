@@ -194,6 +194,14 @@ def test_a_launch_that_would_not_shard_on_cpu_is_refused(key, name, monkeypatch)
         device_of(QUICK)
 
 
+def test_fsdp_for_one_process_is_refused(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UsageError, match="FSDP, which shares a model among processes, and there is 1; start several"):
+        device_of(QUICK)
+
+
 # Configurations
 
 

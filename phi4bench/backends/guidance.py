@@ -6,15 +6,21 @@ from typing import Any
 
 from phi4bench.errors import UsageError
 
+OLDEST = (1, 7)
+"""The first llguidance that takes several tokens that end a turn."""
 EXTRA = 'pip install "phi4bench[constrained]"'
 
 
 def library() -> Any:
-    """llguidance. Raises `UsageError` where it is not installed."""
+    """llguidance. Raises `UsageError` where it is not installed, or is older than `OLDEST`."""
     try:
         import llguidance
     except ImportError:
         raise UsageError("--decode constrained needs the package llguidance, which is not installed", EXTRA) from None
+    version = mask_version()
+    if tuple(int(part) for part in version.split(".")[:2] if part.isdecimal()) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        raise UsageError(f"--decode constrained needs llguidance {oldest} or newer, and {version} is installed", EXTRA)
     return llguidance
 
 

@@ -46,7 +46,7 @@ from phi4bench.calls import Json
 from phi4bench.errors import BackendError, Phi4benchError, UsageError
 from phi4bench.fidelity import Position
 from phi4bench.machine import usable_cores
-from phi4bench.nvidia import free_bytes
+from phi4bench.nvidia import device_name, free_bytes
 from phi4bench.prompts import Prompt
 from phi4bench.traffic import Traffic
 from phi4bench.transcripts import Completion
@@ -147,6 +147,7 @@ class OnnxBackend:
         self._decoder, self._cache, self._provider = self._first_usable(model_file, provider, load)
         self._plan = plan(self._threads, batch, weight_bytes, self._provider.name)
         self._switch, self._pruned = self._decoder.table_switch, self._decoder.pruned
+        self._device = "" if self._decoder.device == "cpu" else device_name(self._decoder.device_id)
         self._long = min(LONG_TOKENS, self._switch or LONG_TOKENS)
         if self._cache not in TOGETHER:
             self._plan = replace(self._plan, rows=1)
@@ -194,6 +195,7 @@ class OnnxBackend:
             **({"read_again_beyond": self._switch} if self._switch else {}),
             "cache_bytes": KV_BYTES if self._decoder is None or self._decoder.device == "cpu" else "what is free",
             "machine": instruction_set(),
+            **({"device": self._device} if self._device else {}),
         }
 
     def prompt_key(self, prompt: Prompt) -> str:
