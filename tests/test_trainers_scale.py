@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -199,7 +200,7 @@ def test_fsdp_for_one_process_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(UsageError, match="FSDP, which shares a model among processes, and there is 1; start several"):
-        device_of(QUICK)
+        device_of(replace(QUICK, device="auto"))
 
 
 # Configurations
