@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.again import is_second, measured_again
+from benchmarks.again import is_second, kept_again, measured_again
 from benchmarks.comparing import BLOCKS, Change, Outcome, Sample, compare, seems_moved, with_another
 from benchmarks.history import DEFAULT_FOLDER, History, Machine, Run
 from benchmarks.reference import piece_named
@@ -126,6 +126,7 @@ class Recording:
             self.notes.append("not every benchmark came to its end: nothing was kept")
         else:
             self._keep(self._history)
+            self._keep_what_is_new_again(self._history)
 
     @property
     def run(self) -> Run:
@@ -138,6 +139,22 @@ class Recording:
             self.notes.append(f"kept as the {ordinal(len(history.runs))} run of this machine: {history.path}")
         except UsageError as error:
             self.notes.append(f"not kept: {error}")
+
+    def _keep_what_is_new_again(self, history: History) -> None:
+        """By a fresh process, so that what comes is not held against a single one."""
+        settings = self.settings
+        new = [self.nodes.get(one.sample.name) for one in self.changes if one.outcome is Outcome.NEW]
+        nodes = [str(settings.root / node) for node in new if node]
+        if not nodes or is_second():
+            return
+        count = counted(len(nodes), "benchmark")
+        print(f"\n{count} for the first time: measured in a second process too", flush=True)
+        if kept_again(nodes, history.path.parent, settings.called_from, settings.again):
+            self.notes.append(f"measured for the first time, in a second process too: {count}")
+        else:
+            self.notes.append(
+                f"a second process, for what was measured for the first time, failed: {count} have one run"
+            )
 
 
 def changed_since(last: Run, run: Run) -> list[str]:
