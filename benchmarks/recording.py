@@ -152,9 +152,7 @@ class Recording:
         if kept_again(nodes, history.path.parent, settings.called_from, settings.again):
             self.notes.append(f"measured for the first time, in a second process too: {count}")
         else:
-            self.notes.append(
-                f"a second process, for what was measured for the first time, failed: {count} have one run"
-            )
+            self.notes.append(f"measured for the first time, and once alone, since a second process failed: {count}")
 
 
 def changed_since(last: Run, run: Run) -> list[str]:

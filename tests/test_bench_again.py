@@ -143,4 +143,4 @@ def test_a_second_process_that_fails_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(again.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 4))
     first = new(tmp_path)
     first.finish(whole=True)
-    assert "failed: 1 benchmark have one run" in first.notes[-1]
+    assert first.notes[-1] == "measured for the first time, and once alone, since a second process failed: 1 benchmark"
