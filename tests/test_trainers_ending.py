@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,7 @@ def test_where_ctrl_c_is_ignored_it_stays_ignored():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process there")
+@pytest.mark.skipif(find_spec("onnx") is None, reason="needs the `train` extra")
 @pytest.mark.parametrize(
     ("launched", "codes", "says"),
     [
