@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -128,6 +129,22 @@ def test_a_graph_that_cannot_be_pruned_is_run_as_it_is(monkeypatch: pytest.Monke
     )
     assert not decoder.pruned
     assert not decoder.last_logits_only
+
+
+def test_weights_behind_links_as_in_the_hugging_face_cache_are_read_with_the_file_as_it_is(tmp_path: Path) -> None:
+    """onnxruntime follows such links beside a file, and in no folder that it is told of apart from one."""
+    from phi4bench.backends.providers import Provider
+
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "main"
+    blobs.mkdir()
+    snapshot.mkdir(parents=True)
+    for name in ("model.onnx", "model.onnx.data"):
+        shutil.copy(MODELS / "nano-int8" / name, blobs)
+        (snapshot / name).symlink_to(Path("..", "..", "blobs", name))
+    decoder = open_decoder(
+        snapshot / "model.onnx", 64, intra_op=1, spin=False, provider=Provider("cpu"), prune=True
+    )  # fmt: skip
+    assert not decoder.pruned
 
 
 def test_infinity_is_no_margin() -> None:

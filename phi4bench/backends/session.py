@@ -134,24 +134,28 @@ def open_decoder(
     `UsageError` for a provider that is installed and cannot be loaded, `BackendError` where there is no memory for it.
     """
     ort = onnxruntime()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = intra_op
-    options.inter_op_num_threads = 1
-    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, GRAPH_LEVELS[provider.graph_optimization])
-    options.enable_mem_reuse = reuse_memory
-    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
     own = provider.name == "cpu"
-    if not own:
-        options.add_session_config_entry(RECORDED, "1")
+
+    def options() -> Any:
+        made = ort.SessionOptions()
+        made.intra_op_num_threads = intra_op
+        made.inter_op_num_threads = 1
+        made.graph_optimization_level = getattr(ort.GraphOptimizationLevel, GRAPH_LEVELS[provider.graph_optimization])
+        made.enable_mem_reuse = reuse_memory
+        made.log_severity_level = QUIET if own else ERRORS
+        made.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
+        if not own:
+            made.add_session_config_entry(RECORDED, "1")
+        return made
+
     heard: Callable[[], str] = str  # nothing
     try:
         with nullcontext(heard) if own else _heard(ort) as heard:
-            options.log_severity_level = QUIET if own else ERRORS
             # Without its fallback: a session that went back to the CPU by itself would be judged for another.
             links = chain(provider.name, provider.options)
-            session = _pruned(ort, model_file, options, links) if prune and provider.name in PRUNED else None
+            session = _pruned(ort, model_file, options(), links) if prune and provider.name in PRUNED else None
             pruned = session is not None
-            session = session or ort.InferenceSession(str(model_file), options, providers=links, enable_fallback=0)
+            session = session or ort.InferenceSession(str(model_file), options(), providers=links, enable_fallback=0)
     except Exception as error:  # onnxruntime's exceptions share no base class but this one
         if is_out_of_memory(error):
             raise BackendError(f"{model_file}: there is no memory to load it ({one_line(error)})") from error
@@ -170,7 +174,11 @@ def open_decoder(
 
 
 def _pruned(ort: Any, model_file: Path, options: Any, links: Any) -> Any:
-    """A session over the file with its head pruned; `None` where that is not possible or not needed."""
+    """A session over the file with its head pruned; `None` where that is not possible.
+
+    It is not where the weights lie behind a link out of the folder, as in the Hugging Face cache: onnxruntime follows
+    such links beside a file alone. `options` are of no use afterwards, since no entry can be taken out of them.
+    """
     if model_file.stat().st_size > LARGEST_GRAPH:
         return None
     made = with_last_position_alone(model_file.read_bytes())
