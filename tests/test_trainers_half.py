@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kit import ROOT
+from tiny import SWITCH, tiny_models  # noqa: F401  (a fixture)
 
 pytest.importorskip("onnx", reason="needs the `train` extra")
 pytest.importorskip("onnxruntime")
@@ -19,6 +20,7 @@ from onnx import TensorProto
 from phi4bench.artifacts import open_artifact
 from phi4bench.errors import UsageError
 from trainers.__main__ import main
+from trainers.agreement import reader
 from trainers.decoder import Shape
 from trainers.faults import TrainingError
 from trainers.half import half
@@ -106,6 +108,36 @@ def test_numbers_beyond_fp16_are_named_and_nothing_is_kept(tmp_path):
     with pytest.raises(TrainingError, match=r"final_norm_layernorm.* has numbers up to 1e\+05"):
         half(folder)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["fp32"]
+
+
+def test_both_rotary_tables_of_longrope_are_halved(tiny_models, tmp_path):  # noqa: F811
+    """They lie in the branches of an `If`, as in exports of Phi-4-mini."""
+    made = half(tiny_models / "longrope", tmp_path / "half", samples=2)
+    read, wanted = reader(made / "model.onnx"), reader(tiny_models / "longrope" / "model.onnx")
+    for length in (SWITCH - 10, SWITCH + 10):
+        ids = [7 + at % 200 for at in range(length)]
+        np.testing.assert_allclose(read(ids), wanted(ids), atol=0.1)
+
+
+def test_what_onnxruntime_cannot_run_in_fp16_is_a_line_and_nothing_is_kept(tmp_path, capsys):
+    folder = shutil.copytree(MODELS / "nano-fp32", tmp_path / "odd")
+    model = onnx.load(folder / "model.onnx", load_external_data=False)
+    head = next(node for node in model.graph.node if "logits" in node.output)
+    head.output[0] = "whole"
+    model.graph.node.append(onnx.helper.make_node("Constant", [], ["one"], value_float=1.0))
+    model.graph.node.append(onnx.helper.make_node("Mul", ["whole", "one"], ["logits"]))
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    assert main(["half", str(folder), "--samples", "2"]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("trainers half: onnxruntime cannot run it in fp16 (")
+    assert [one.name for one in tmp_path.iterdir()] == ["odd"]
+
+
+def test_a_name_that_is_no_examples_leaves_nothing_half_made(tmp_path, capsys):
+    asked = ["half", str(MODELS / "nano-int8"), "--out", str(tmp_path / "half"), "--data", str(tmp_path / "no.jsonl")]
+    assert main(asked) == 4
+    assert "no.jsonl" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_conversations_are_no_comparison(tmp_path, capsys):

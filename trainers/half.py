@@ -22,8 +22,10 @@ from phi4bench.artifacts import open_artifact
 from phi4bench.artifacts.artifact import Artifact
 from phi4bench.artifacts.manifest import MANIFEST
 from phi4bench.backends.genai_config import read_model_config
+from phi4bench.backends.memory import is_out_of_memory
+from phi4bench.backends.session import one_line
 from phi4bench.backends.tokens import PromptTokenizer
-from phi4bench.errors import UsageError
+from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
 from trainers.base import check_place, copy_tokenizer, manifest_of, put, read_json_file, write_json, write_manifest
 from trainers.data import generated, load_examples
@@ -65,7 +67,7 @@ def half(folder: Path, out: Path | None = None, data: Sequence[str] | None = Non
         _write(graph, draft)
         _write_configuration(artifact.path, draft)
         close = None if artifact.random_weights else _compared(artifact, graph, draft, data, samples, target.parent)
-    except TrainingError:
+    except Exception:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     copy_tokenizer(artifact.path, draft)
@@ -103,23 +105,38 @@ def _write(graph: Graph, target: Path) -> None:
     made = onnx.ModelProto()
     made.CopyFrom(graph.model)
     del made.graph.initializer[:]
-    del made.graph.value_info[:]
-    for value in (*made.graph.input, *made.graph.output):
-        if _kind(value) == TensorProto.FLOAT:
-            value.type.tensor_type.elem_type = TensorProto.FLOAT16
-    for node in made.graph.node:
-        for attribute in node.attribute:
-            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
-                attribute.i = TensorProto.FLOAT16
-            if attribute.HasField("t") and attribute.t.data_type == TensorProto.FLOAT:
-                array = _halved(node.name, numpy_helper.to_array(attribute.t))
-                attribute.t.CopyFrom(numpy_helper.from_array(array, attribute.t.name))
+    _recast(made.graph)
     with (target / DATA).open("wb") as data:
         writer = Writer(data)
         for tensor in graph.model.graph.initializer:
             writer.add(tensor.name, _halved(tensor.name, graph.array(tensor.name)))
     made.graph.initializer.extend(writer.tensors)
     (target / "model.onnx").write_bytes(made.SerializeToString())
+
+
+def _recast(graph: Any) -> None:
+    """What a graph takes, gives, casts to and holds in its nodes, in fp16; the graphs in its nodes too, such as the two
+    rotary tables of longrope. Weights that lie in files are not its own, and left out by now.
+    """
+    del graph.value_info[:]
+    for value in (*graph.input, *graph.output):
+        if _kind(value) == TensorProto.FLOAT:
+            value.type.tensor_type.elem_type = TensorProto.FLOAT16
+    for tensor in graph.initializer:
+        _recast_tensor(tensor.name, tensor)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+                attribute.i = TensorProto.FLOAT16
+            if attribute.HasField("t"):
+                _recast_tensor(node.name, attribute.t)
+            for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+                _recast(inner)
+
+
+def _recast_tensor(name: str, tensor: Any) -> None:
+    if tensor.data_type == TensorProto.FLOAT:
+        tensor.CopyFrom(numpy_helper.from_array(_halved(name, numpy_helper.to_array(tensor)), tensor.name))
 
 
 def _halved(name: str, array: np.ndarray) -> np.ndarray:
@@ -151,7 +168,17 @@ def _compared(
     examples = load_examples(data).examples if data else generated(4 * samples, _SEED)
     context = read_model_config(artifact.path / "genai_config.json").context
     prompts = conversations(encoder, examples, samples, context)
-    close = compare(draft / "model.onnx", Source(artifact, graph, prompts, scratch))
+    try:
+        close = compare(draft / "model.onnx", Source(artifact, graph, prompts, scratch))
+    except (Phi4benchError, OSError):
+        raise
+    except Exception as error:  # onnxruntime's exceptions share no base class but this one
+        if is_out_of_memory(error):
+            raise
+        raise TrainingError(
+            f"onnxruntime cannot run it in fp16 ({printable(one_line(error), 200)})",
+            "it may compute what is there in fp32 alone; nothing was kept",
+        ) from error
     if close.kl > MOST_DIVERGENCE:
         raise TrainingError(
             f"in fp16 its answers are {close.kl:.3g} nats a position from its source's, and {MOST_DIVERGENCE} at most",
