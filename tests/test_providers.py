@@ -163,6 +163,12 @@ def test_what_a_provider_refuses_is_said_without_the_places_in_its_source() -> N
         " be between 0 (inclusive) and 1 (exclusive).\n"
     )
     assert session.unmet(error) == "Invalid device ID: 7, must be between 0 (inclusive) and 1 (exclusive)."
+    newer = RuntimeError(
+        "[ONNXRuntimeError] : 1 : FAIL : Load model from m/model.onnx failed:/onnxruntime_src/onnxruntime/core/graph/"
+        "model.cc:256 onnxruntime::Model::Model(onnx::ModelProto&&, const onnxruntime::PathString&, const"
+        " onnxruntime::ModelOptions&) Unsupported model IR version: 99, max supported IR version: 14"
+    )
+    assert session.unmet(newer) == "Unsupported model IR version: 99, max supported IR version: 14"
     assert session.unmet(RuntimeError("a.cc:1 f x >= 0 was false. x is -1")) == "x is -1"
     assert session.unmet(RuntimeError("another\nfault")) == "another fault"
 

@@ -46,6 +46,11 @@ PRUNED = ("cpu", "cuda")
 """Providers that take a graph without a file; TensorRT, for one, looks for the weights beside the file."""
 LARGEST_GRAPH = 64 << 20
 """Bytes of a file that is read whole to be pruned; one that holds its own weights is run as it is."""
+_PLACE = re.compile(
+    r"\S+\.(?:h|cc|cpp|cu):\d+ "
+    r"(?:[^()]*::[^()\s]+\((?:[^()]|\([^()]*\))*\)(?: const)?|\S+) "  # a function in full, or by its name alone
+)
+"""Where in its source onnxruntime was when something went wrong."""
 NOT_A_DECODER = "should be a decoder with a KV cache as `onnxruntime_genai.models.builder` writes it"
 
 
@@ -277,7 +282,7 @@ def left_note(name: str, left: Mapping[str, int]) -> str:
 
 def unmet(error: BaseException) -> str:
     """What an error of onnxruntime says at last, behind the places in its source; its beginning where it names none."""
-    *places, said = re.split(r"\S+\.(?:h|cc|cpp|cu):\d+ \S+ ", " ".join(str(error).split()))
+    *places, said = _PLACE.split(" ".join(str(error).split()))
     return printable(said.rpartition(" was false. ")[2], 200) if places else one_line(error)
 
 
