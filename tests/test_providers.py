@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -135,6 +136,26 @@ def test_auto_leaves_a_provider_that_leaves_attention_to_the_cpu() -> None:
         "--provider auto: migraphx was tried and left: migraphx leaves attention to the CPU (4 of GroupQueryAttention)"
     )
     assert backend.notes == [note]
+
+
+@pytest.mark.usefixtures("all_left_to_the_cpu")
+def test_what_was_loaded_by_a_provider_that_is_left_is_gone_before_the_next_one_loads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A large model would lie in memory twice."""
+    opened: list[Any] = []
+    there: list[int] = []
+    real = onnx.open_decoder
+
+    def counted(*given: Any, **named: Any) -> Any:
+        there.append(sum(one() is not None for one in opened))
+        decoder = real(*given, **named)
+        opened.append(weakref.ref(decoder.session))
+        return decoder
+
+    monkeypatch.setattr(onnx, "open_decoder", counted)
+    open_backend(open_artifact(str(NANO)), threads=1, batch=1)
+    assert there == [0, 0]
 
 
 @pytest.mark.usefixtures("all_left_to_the_cpu")

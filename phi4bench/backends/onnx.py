@@ -171,6 +171,8 @@ class OnnxBackend:
                 if not decoder.left:
                     return decoder, cache, one
                 reason = left_note(name, decoder.left)
+                del decoder, cache
+                gc.collect()  # before the next one loads the same weights: see `close`
             self.notes.append(f"--provider {asked.name}: {name} was tried and left: {reason}")
         one = replace(asked, name=last)
         decoder, cache = open_probed(model_file, partial(load, one))
