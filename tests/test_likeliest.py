@@ -23,6 +23,7 @@ from phi4bench.backends import Decoding, open_backend
 from phi4bench.backends.device_rows import Chooser, LogitsOnDevice
 from phi4bench.backends.graphs import with_last_position_alone
 from phi4bench.backends.likeliest import first_highest, likeliest, likeliest_and_margin, row_of
+from phi4bench.backends.padded_rows import TorchLogits
 from phi4bench.backends.session import onnxruntime, open_decoder
 from phi4bench.datasets import load_cases
 
@@ -45,12 +46,12 @@ def hard_rows(dtype: type[np.generic]) -> np.ndarray:
 
 
 def on_device(rows: np.ndarray) -> LogitsOnDevice:
-    """The rows as a device would hold them, in main memory, with idle places between them."""
+    """The rows as a device would hold them, in main memory, with an idle place before each of them."""
     among = np.zeros((2 * len(rows), 1, rows.shape[1]), rows.dtype)
-    among[::2, 0] = rows
+    among[1::2, 0] = rows
     decoder: Any = SimpleNamespace(device="cpu", device_id=0, vocabulary=rows.shape[1], logits_dtype=rows.dtype.type)
     value = onnxruntime().OrtValue.ortvalue_from_numpy(among)
-    return LogitsOnDevice(Chooser(decoder), value, 0, len(among), list(range(0, len(among), 2)))
+    return LogitsOnDevice(Chooser(decoder), value, 0, len(among), list(range(1, len(among), 2)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -80,6 +81,27 @@ def test_margins_are_those_of_the_opener_over_the_best_other(dtype: type[np.gene
             others = np.delete(row.astype(np.float64), opener)
             assert margin == float(row[opener]) - others.max()
         assert likeliest_and_margin(on_device(row[None]), opener) == (token, finite, margin)
+
+
+def test_logits_of_torch_are_told_as_numpy_finds_them() -> None:
+    torch = pytest.importorskip("torch", reason="needs phi4bench[hf]")
+    rows = hard_rows(np.float32)
+    held = TorchLogits(torch, torch.from_numpy(rows))
+    assert likeliest(held) == likeliest(rows)
+    for row in rows[[0, 1, 7, 8]]:
+        for opener in (None, 0, 30, 250, 300, -1):
+            alone = TorchLogits(torch, torch.from_numpy(row[None]))
+            assert likeliest_and_margin(alone, opener) == likeliest_and_margin(row, opener)
+    assert np.array_equal(row_of(held, 2), rows[2], equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("vocabulary", [2, 7, 8, 9])
+def test_a_vocabulary_of_few_tokens_is_no_other(dtype: type[np.generic], vocabulary: int) -> None:
+    rows = np.random.default_rng(vocabulary).integers(-1, 2, (40, vocabulary)).astype(dtype)
+    assert likeliest(on_device(rows)) == likeliest(rows)
+    for row in rows:
+        assert likeliest_and_margin(on_device(row[None]), 1) == likeliest_and_margin(row, 1)
 
 
 def test_a_row_is_fetched_from_its_place() -> None:

@@ -140,8 +140,8 @@ class Chooser:
         graph = highest_graph(decoder.logits_dtype, self._most)
         self._session = ort.InferenceSession(graph, options, providers=links, enable_fallback=0)
 
-    def highest(self, address: int, rows: int, watched: int | None) -> Highest:
-        """Of `rows` rows that lie one after the other from `address`."""
+    def highest(self, address: int, rows: int, watched: int | None, row: int) -> Highest:
+        """Of `rows` rows that lie one after the other from `address`; `watched`: of `row`."""
         decoder, binding = self.decoder, self._session.io_binding()
         shape = [rows, decoder.vocabulary]
         binding.bind_input("logits", decoder.device, decoder.device_id, decoder.logits_dtype, shape, address)
@@ -151,7 +151,7 @@ class Chooser:
             binding.bind_output(name, "cpu")
         self._session.run_with_iobinding(binding)
         values, tokens, spoiled, seen = (value.numpy() for value in binding.get_outputs())
-        return Highest(values, tokens, ~np.isfinite(spoiled), float(seen[0, 0]) if asked else None)
+        return Highest(values, tokens, ~np.isfinite(spoiled), float(seen[row, 0]) if asked else None)
 
 
 class LogitsOnDevice:
@@ -167,8 +167,8 @@ class LogitsOnDevice:
     def highest(self, watched: int | None) -> Highest:
         decoder = self._chooser.decoder
         size = decoder.vocabulary * np.dtype(decoder.logits_dtype).itemsize
-        found = self._chooser.highest(self._value.data_ptr() + self._first * size, self._rows, watched)
         order = self._order
+        found = self._chooser.highest(self._value.data_ptr() + self._first * size, self._rows, watched, order[0])
         return Highest(found.values[order], found.tokens[order], found.spoiled[order], found.watched)
 
     def row(self, at: int) -> Array:
