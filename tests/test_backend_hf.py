@@ -19,7 +19,7 @@ from phi4bench.artifacts import hf as folders  # noqa: E402
 from phi4bench.artifacts import open_artifact  # noqa: E402
 from phi4bench.artifacts.safetensors import elements_by_type  # noqa: E402
 from phi4bench.backends import Provider, hf, open_backend  # noqa: E402
-from phi4bench.backends.padded_rows import PaddedRows  # noqa: E402
+from phi4bench.backends.padded_rows import PaddedRows, TorchLogits  # noqa: E402
 from phi4bench.backends.tokens import PromptTokenizer  # noqa: E402
 from phi4bench.errors import ArtifactError, BackendError, UsageError  # noqa: E402
 
@@ -169,6 +169,23 @@ def test_a_batch_that_is_asked_for_is_the_most_that_a_device_runs(tiny_models, m
     tokens(full := opened(tiny_models / "hf", provider=Provider("cuda"), batch=3), PROMPTS[:4], 2)
     assert device.rows == [3, 1]
     assert full.notes == ["1 case at once and not 3: the caches of more do not fit the memory"]
+
+
+def test_on_a_device_attention_plans_nothing_and_the_likeliest_tokens_are_found_there(
+    tiny_models,  # noqa: F811
+    exported,
+    monkeypatch,
+):
+    Device(monkeypatch).free = 1 << 40
+    monkeypatch.setattr(PaddedRows, "_as_logits", lambda rows, tensor: TorchLogits(torch, tensor))
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    try:
+        torch.backends.cuda.enable_cudnn_sdp(True)
+        backend = opened(tiny_models / "hf", provider=Provider("cuda"))
+        assert not torch.backends.cuda.cudnn_sdp_enabled()
+        assert [one.token_ids for one in completions(backend)] == [one.token_ids for one in exported]
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
 
 
 # What it refuses

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from phi4bench.backends.hf import plan_no_attention
+from phi4bench.backends.hf import disable_cudnn_attention
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers import overfitting
@@ -155,7 +155,7 @@ def _train(base: Base, ready: Prepared, training: Training, out: Path, device: s
     if training.threads:
         torch.set_num_threads(training.threads)
     if device == "cuda":
-        plan_no_attention(torch)
+        disable_cudnn_attention(torch)
     checkpoints = out / "checkpoints"
     bf16 = training.precision == "bf16" or (
         training.precision == "auto" and device == "cuda" and torch.cuda.is_bf16_supported()

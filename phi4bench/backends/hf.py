@@ -75,7 +75,7 @@ class HfBackend:
         self._rows = batch or (ROWS if self._device == "cpu" else ROWS_ON_A_DEVICE)
         self._torch.set_num_threads(self._threads)
         if self._device != "cpu":
-            plan_no_attention(self._torch)
+            disable_cudnn_attention(self._torch)
         config = read_hf(folder)
         self._model: Any = load(folder, config, name, precision, self._device)
         self._switch = table_switch(self._model.config)
@@ -214,10 +214,9 @@ class HfBackend:
         return int(FREE_SHARE * free) // (CACHES * tokens * token_bytes(self._model))
 
 
-def plan_no_attention(torch: Any) -> None:
-    """Leaves cuDNN's attention out, which plans anew for each number of rows and tokens that it meets; flash and
-    memory-efficient kernels plan nothing. On an H100, nano answered its first 150 cases in 10.2 s with it and 2.3 s
-    without, and made its first 20 steps of training in 19 and 4 s.
+def disable_cudnn_attention(torch: Any) -> None:
+    """Leaves out cuDNN's attention, for the whole process: it plans anew for each number of rows and tokens that it
+    meets. Flash and memory-efficient kernels plan nothing. What that takes on an H100 stands in docs/providers.md.
     """
     torch.backends.cuda.enable_cudnn_sdp(False)
 
