@@ -112,6 +112,11 @@ def test_a_row_is_fetched_from_its_place() -> None:
         assert np.array_equal(row_of(rows, at), row, equal_nan=True)
 
 
+def test_what_finds_them_keeps_no_threads_of_its_own() -> None:
+    held = on_device(hard_rows(np.float32))
+    assert held._chooser._session.get_session_options().intra_op_num_threads == 1
+
+
 # A head for the last position alone
 
 

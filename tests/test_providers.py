@@ -166,9 +166,11 @@ def test_a_provider_asked_for_by_name_that_leaves_attention_to_the_cpu_is_noted(
 
 
 def test_who_leaves_attention_on_cuda_hears_of_half_precision() -> None:
-    assert session.left_note("cuda", {"Attention": 2}) == (
+    assert session.left_note("cuda", {"Attention": 2}, np.float32) == (
         "cuda leaves attention to the CPU (2 of Attention): it takes fp16, which `python -m trainers half` writes"
     )
+    in_half = session.left_note("cuda", {"Attention": 2}, np.float16)
+    assert in_half == "cuda leaves attention to the CPU (2 of Attention)", "`half` would refuse it"
 
 
 def test_an_onnxruntime_that_does_not_tell_leaves_nothing() -> None:

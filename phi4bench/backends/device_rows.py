@@ -131,6 +131,7 @@ class Chooser:
         ort = onnxruntime()
         options = ort.SessionOptions()
         options.log_severity_level = QUIET
+        options.intra_op_num_threads = 1  # or it keeps one for each core, whatever --threads says
         number = {"device_id": str(decoder.device_id)}
         links = [
             (PROVIDERS[name], number if name == decoder.device else {})

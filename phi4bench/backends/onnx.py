@@ -170,14 +170,14 @@ class OnnxBackend:
             else:
                 if not decoder.left:
                     return decoder, cache, one
-                reason = left_note(name, decoder.left)
+                reason = left_note(name, decoder.left, decoder.cache[0].dtype)
                 del decoder, cache
                 gc.collect()  # before the next one loads the same weights: see `close`
             self.notes.append(f"--provider {asked.name}: {name} was tried and left: {reason}")
         one = replace(asked, name=last)
         decoder, cache = open_probed(model_file, partial(load, one))
         if decoder.left:
-            self.notes.append(left_note(last, decoder.left))
+            self.notes.append(left_note(last, decoder.left, decoder.cache[0].dtype))
         return decoder, cache, one
 
     def identity(self) -> dict[str, Json]:

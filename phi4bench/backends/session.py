@@ -273,10 +273,11 @@ def left_to_the_cpu(session: Any) -> dict[str, int]:
     return {kind: kinds.count(kind) for kind in ATTENTION if kind in kinds}
 
 
-def left_note(name: str, left: Mapping[str, int]) -> str:
-    """What to say of a file whose attention is not for the provider `name`."""
+def left_note(name: str, left: Mapping[str, int], cache: type[np.generic]) -> str:
+    """What to say of a file whose attention is not for the provider `name`. `cache`: the numbers that it attends to."""
     kinds = ", ".join(f"{count} of {kind}" for kind, count in left.items())
-    hint = ": it takes fp16, which `python -m trainers half` writes" if name in DEVICES else ""
+    half = name in DEVICES and cache is np.float32
+    hint = ": it takes fp16, which `python -m trainers half` writes" if half else ""
     return f"{name} leaves attention to the CPU ({kinds}){hint}"
 
 
