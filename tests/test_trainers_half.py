@@ -119,6 +119,23 @@ def test_both_rotary_tables_of_longrope_are_halved(tiny_models, tmp_path):  # no
         np.testing.assert_allclose(read(ids), wanted(ids), atol=0.1)
 
 
+def test_activations_beyond_fp16_are_told_as_that_and_not_as_broken_weights(tmp_path, capsys):
+    """Each weight fits, and what the layers make of them does not."""
+    folder = shutil.copytree(MODELS / "nano-fp32", tmp_path / "wide")
+    model = onnx.load(folder / "model.onnx")
+    for one in model.graph.initializer:
+        if "down_proj" in one.name or "gate_proj" in one.name:
+            values = onnx.numpy_helper.to_array(one) * np.float32(3000)
+            one.CopyFrom(onnx.numpy_helper.from_array(values, one.name))
+    (folder / "model.onnx.data").unlink()
+    onnx.save(model, folder / "model.onnx")
+    assert main(["half", str(folder), "--samples", "2"]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "in fp16 its logits are not finite" in line
+    assert "judge it in fp32; nothing was kept" in line
+    assert [one.name for one in tmp_path.iterdir()] == ["wide"]
+
+
 def test_what_onnxruntime_cannot_run_in_fp16_is_a_line_and_nothing_is_kept(tmp_path, capsys):
     folder = shutil.copytree(MODELS / "nano-fp32", tmp_path / "odd")
     model = onnx.load(folder / "model.onnx", load_external_data=False)
