@@ -158,8 +158,8 @@ def test_a_graph_that_cannot_be_pruned_is_run_as_it_is(monkeypatch: pytest.Monke
     assert not decoder.last_logits_only
 
 
-def test_weights_behind_links_as_in_the_hugging_face_cache_are_read_with_the_file_as_it_is(tmp_path: Path) -> None:
-    """onnxruntime follows such links beside a file, and in no folder that it is told of apart from one."""
+def test_weights_behind_links_as_in_the_hugging_face_cache_are_read(tmp_path: Path) -> None:
+    """Newer versions of onnxruntime follow such links beside a file alone, in no folder that they are told of."""
     from phi4bench.backends.providers import Provider
 
     blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "main"
@@ -171,7 +171,7 @@ def test_weights_behind_links_as_in_the_hugging_face_cache_are_read_with_the_fil
     decoder = open_decoder(
         snapshot / "model.onnx", 64, intra_op=1, spin=False, provider=Provider("cpu"), prune=True
     )  # fmt: skip
-    assert not decoder.pruned
+    assert len(decoder.cache) == 8, "four layers' keys and values"
 
 
 def test_infinity_is_no_margin() -> None:
