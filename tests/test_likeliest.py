@@ -159,7 +159,7 @@ def test_a_graph_that_cannot_be_pruned_is_run_as_it_is(monkeypatch: pytest.Monke
 
 
 def test_weights_behind_links_as_in_the_hugging_face_cache_are_read(tmp_path: Path) -> None:
-    """Newer versions of onnxruntime follow such links beside a file alone, in no folder that they are told of."""
+    """Newer versions of onnxruntime follow such links beside a file, in no folder that they are told of."""
     from phi4bench.backends.providers import Provider
 
     blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "main"
