@@ -7,6 +7,7 @@ A large vocabulary makes that worth a thought: 64 rows of 200,064 logits are 26 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,13 +29,16 @@ class OnDevice(Protocol):
         """(vocabulary,), in main memory."""
 
 
+@dataclass(frozen=True)
 class Highest:
     """Of each row the highest logits and their tokens, (rows, up to `MOST`) each, best first; `spoiled`: rows that hold
     anything not finite, NaN or infinite. `watched`: the logit that was asked for.
     """
 
-    def __init__(self, values: Array, tokens: Array, spoiled: Array, watched: float | None = None) -> None:
-        self.values, self.tokens, self.spoiled, self.watched = values, tokens, spoiled, watched
+    values: Array
+    tokens: Array
+    spoiled: Array
+    watched: float | None = None
 
     def first(self, row: int) -> int | None:
         """The lowest token of those that are highest, as numpy's argmax has it; `None` where these do not tell."""

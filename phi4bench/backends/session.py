@@ -37,14 +37,14 @@ QUIET, ERRORS = 4, 3
 """onnxruntime's log severity "fatal": its errors reach us as exceptions, and its lines would tear the progress bar.
 While a provider is loaded "error" is heard: why it failed is told there and nowhere else."""
 REMEDY = "install what the provider needs, correct its --provider-option, or give --provider cpu"
-ATTENTION = ("GroupQueryAttention", "MultiHeadAttention", "Attention")
+ATTENTION_OPERATORS = ("GroupQueryAttention", "MultiHeadAttention", "Attention")
 RECORDED = "session.record_ep_graph_assignment_info"
 """onnxruntime's setting: keep which node went to which provider."""
 WEIGHTS = "session.model_external_initializers_file_folder_path"
 """onnxruntime's setting: where the weights lie of a graph that has no file."""
 PRUNED = ("cpu", "cuda")
 """Providers that take a graph without a file; TensorRT, for one, looks for the weights beside the file."""
-LARGEST_GRAPH = 64 << 20
+LARGEST_GRAPH = 256 << 20
 """Bytes of a file that is read whole to be pruned; one that holds its own weights is run as it is."""
 _PLACE = re.compile(
     r"\S+\.(?:h|cc|cpp|cu):\d+ "
@@ -264,14 +264,14 @@ def _described(session: Any, model_file: Path, head_size: int, provider: Provide
 def left_to_the_cpu(session: Any) -> dict[str, int]:
     """How many nodes of each kind of attention; the CPU computes lengths and shapes of every decoder.
 
-    Empty where onnxruntime does not tell: before 1.24, or without `RECORDED`.
+    Empty where onnxruntime does not tell, as without `RECORDED`.
     """
     try:
         parts = session.get_provider_graph_assignment_info()
     except Exception:  # of an older onnxruntime, or its own
         return {}
     kinds = [node.op_type for part in parts if part.ep_name == PROVIDERS["cpu"] for node in part.get_nodes()]
-    return {kind: kinds.count(kind) for kind in ATTENTION if kind in kinds}
+    return {kind: kinds.count(kind) for kind in ATTENTION_OPERATORS if kind in kinds}
 
 
 def left_note(name: str, left: Mapping[str, int], cache: type[np.generic]) -> str:

@@ -194,8 +194,9 @@ def _recall(memory: Path) -> dict[str, Json] | None:
 
 @cache
 def code_sha256() -> str:
-    """Over our own backends: a change in how tokens are made is another runtime."""
+    """Over our own backends, and what writes their graphs: a change in how tokens are made is another runtime."""
     digest = hashlib.sha256()
-    for file in sorted((Path(__file__).resolve().parents[1] / "backends").glob("*.py")):
+    package = Path(__file__).resolve().parents[1]
+    for file in (*sorted((package / "backends").glob("*.py")), package / "artifacts" / "protobuf.py"):
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
