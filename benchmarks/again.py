@@ -1,7 +1,7 @@
-"""What seems to have moved, and what is new, is measured once more in a fresh process: some are slower as a whole.
+"""What seems to have moved is measured once more, in a fresh process: some processes are slower as a whole.
 
 Where their memory came to lie and what the machine did beside them is another's in the next; a change of the code is
-in both. And what later runs are held against should not be one odd process.
+in both.
 """
 
 from __future__ import annotations
@@ -34,21 +34,11 @@ def measured_again(nodes: Collection[str], history: Path, called_from: Path, opt
         folder = Path(place)
         shutil.copy(history, folder)
         written = folder / "again.json"
-        options = [f"--benchmark-json={written}", *options]
-        if not _measured(nodes, folder, called_from, options) or not written.is_file():
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--benchmark-only"]
+        command += ["--benchmark-quiet", *nodes, f"--history={folder}", f"--benchmark-json={written}", *options]
+        environment = os.environ | {_SECOND: "1"}
+        done = subprocess.run(command, cwd=called_from, env=environment, capture_output=True, check=False)
+        if done.returncode not in (0, 1) or not written.is_file():  # 1: --fail-on-slower
             return {}
         found = json.loads(written.read_text(encoding="utf-8"))["changes"]
     return {name: (Outcome(one["outcome"]), one["ratio"]) for name, one in found.items()}
-
-
-def kept_again(nodes: Collection[str], folder: Path, called_from: Path, options: Collection[str]) -> bool:
-    """The benchmarks of these nodes as a further run of the history in `folder`; whether that came to its end."""
-    return _measured(nodes, folder, called_from, options)
-
-
-def _measured(nodes: Collection[str], folder: Path, called_from: Path, options: Collection[str]) -> bool:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--benchmark-only"]
-    command += ["--benchmark-quiet", *nodes, f"--history={folder}", *options]
-    environment = os.environ | {_SECOND: "1"}
-    done = subprocess.run(command, cwd=called_from, env=environment, capture_output=True, check=False)
-    return done.returncode in (0, 1)  # 1: --fail-on-slower, out of PYTEST_ADDOPTS

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.again import is_second, kept_again, measured_again
+from benchmarks.again import is_second, measured_again
 from benchmarks.comparing import BLOCKS, Change, Outcome, Sample, compare, seems_moved, with_another
 from benchmarks.history import DEFAULT_FOLDER, History, Machine, Run
 from benchmarks.reference import piece_named
@@ -126,7 +126,6 @@ class Recording:
             self.notes.append("not every benchmark came to its end: nothing was kept")
         else:
             self._keep(self._history)
-            self._keep_what_is_new_again(self._history)
 
     @property
     def run(self) -> Run:
@@ -139,20 +138,6 @@ class Recording:
             self.notes.append(f"kept as the {ordinal(len(history.runs))} run of this machine: {history.path}")
         except UsageError as error:
             self.notes.append(f"not kept: {error}")
-
-    def _keep_what_is_new_again(self, history: History) -> None:
-        """By a fresh process, so that what comes is not held against a single one."""
-        settings = self.settings
-        new = [self.nodes.get(one.sample.name) for one in self.changes if one.outcome is Outcome.NEW]
-        nodes = [str(settings.root / node) for node in new if node]
-        if not nodes or is_second():
-            return
-        count = counted(len(nodes), "benchmark")
-        print(f"\n{count} for the first time: measured in a second process too", flush=True)
-        if kept_again(nodes, history.path.parent, settings.called_from, settings.again):
-            self.notes.append(f"measured for the first time, in a second process too: {count}")
-        else:
-            self.notes.append(f"measured for the first time, and once alone, since a second process failed: {count}")
 
 
 def changed_since(last: Run, run: Run) -> list[str]:
@@ -191,7 +176,7 @@ class Timed:
     ) -> Any:
         """What the last call of `action` returned. `work`: what one call does, as `cases=80`.
 
-        `reference`: `interpreter`, `arrays` or `process`, whichever is nearest to what the action does. `cores`: how
+        `reference`: `interpreter`, `arrays`, `weights` or `process`, whichever is nearest to what the action does. `cores`: how
         many it uses at once. `wanted_s`: told where a call takes longer.
         """
         full_name, piece = piece_named(reference, cores)

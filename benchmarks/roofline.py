@@ -77,7 +77,7 @@ class Subject:
 
     def __init__(self, artifact: Artifact, threads: int, label: str = "", spin: bool = True) -> None:
         self.artifact, self.label = artifact, label or artifact.id
-        self._backend: Any = open_backend(artifact, threads=threads, batch=1, spin=spin)
+        self._backend: Any = open_backend(artifact, threads=threads, batch=1, spin=spin, prune=False)
         self.decoder = decoder = self._backend._decoder
         self._rows = SharedRows(decoder, 1, PROMPT + NEW + 1, PrefixStore())
         self._ids = np.random.default_rng(0).integers(8, min(1000, decoder.vocabulary), PROMPT)

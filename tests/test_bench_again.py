@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -81,10 +80,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     def run(command, **_):
         commands.append(command)
-        written = next((one for one in command if one.startswith("--benchmark-json=")), "").partition("=")[2]
-        Path(written or os.devnull).write_text(
-            json.dumps({"changes": {"scoring/x": {"outcome": "same", "ratio": 0.95}}})
-        )
+        written = next(one for one in command if one.startswith("--benchmark-json=")).partition("=")[2]
+        Path(written).write_text(json.dumps({"changes": {"scoring/x": {"outcome": "same", "ratio": 0.95}}}))
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(again.subprocess, "run", run)
@@ -108,39 +105,3 @@ def test_a_second_process_starts_no_third(tmp_path: Path, asked, monkeypatch: py
 def test_where_a_second_process_fails_the_first_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(again.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 4))
     assert [one.outcome for one in slower_than_before(tmp_path).compare()] == [Outcome.SLOWER]
-
-
-def new(folder: Path) -> Recording:
-    """A recording of a benchmark that the history does not have."""
-    made = Recording(Settings((), folder, False, 0.0, Path("/root-of-it")))
-    made.machine, made._history = MACHINE, History.open(folder, MACHINE)
-    made.samples, made.nodes = {"scoring/x": sample(1.2)}, {"scoring/x": "benchmarks/test_scoring.py::test_x"}
-    return made
-
-
-def test_what_is_new_is_kept_from_a_second_process_too(tmp_path: Path, asked, capsys):
-    first = new(tmp_path)
-    first.finish(whole=True)
-    (command,) = asked
-    assert "/root-of-it/benchmarks/test_scoring.py::test_x" in command
-    assert f"--history={tmp_path}" in command
-    assert first.notes[-1] == "measured for the first time, in a second process too: 1 benchmark"
-    assert "1 benchmark for the first time: measured in a second process too" in capsys.readouterr().out
-    known = slower_than_before(tmp_path)
-    known.finish(whole=True)
-    assert len(asked) == 2, "what moved is measured again, and nothing is new"
-    assert "--benchmark-json" in " ".join(asked[1])
-
-
-def test_only_what_is_kept_is_kept_twice(tmp_path: Path, asked, monkeypatch: pytest.MonkeyPatch):
-    new(tmp_path).finish(whole=False)
-    monkeypatch.setenv("PHI4BENCH_MEASURED_AGAIN", "1")
-    new(tmp_path).finish(whole=True)
-    assert not asked
-
-
-def test_a_second_process_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(again.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 4))
-    first = new(tmp_path)
-    first.finish(whole=True)
-    assert first.notes[-1] == "measured for the first time, and once alone, since a second process failed: 1 benchmark"

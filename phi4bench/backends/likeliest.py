@@ -56,8 +56,8 @@ def likeliest(logits: Logits) -> tuple[list[int], list[bool]]:
     """Of each row, the first token of the highest logit, and whether that is finite. A NaN is higher than all."""
     if isinstance(logits, np.ndarray):
         rows = logits.reshape(-1, logits.shape[-1])
-        tokens = first_highest(rows)
-        return tokens.tolist(), [math.isfinite(row[token]) for row, token in zip(rows, tokens.tolist(), strict=True)]
+        tokens: list[int] = first_highest(rows).tolist()
+        return tokens, [math.isfinite(rows.item(at, token)) for at, token in enumerate(tokens)]
     found = logits.highest(None)
     return _told(logits, found)
 
