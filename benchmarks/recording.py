@@ -176,7 +176,7 @@ class Timed:
     ) -> Any:
         """What the last call of `action` returned. `work`: what one call does, as `cases=80`.
 
-        `reference`: `interpreter`, `arrays`, `weights` or `process`, whichever is nearest to what the action does. `cores`: how
+        `reference`: `interpreter`, `arrays` or `process`, whichever is nearest to what the action does. `cores`: how
         many it uses at once. `wanted_s`: told where a call takes longer.
         """
         full_name, piece = piece_named(reference, cores)

@@ -43,14 +43,6 @@ def sort_on(cores: int) -> Piece:
     return piece
 
 
-def weigh() -> float:
-    """Some 2 ms of one core: a matrix of 4.4 MB by a vector, eight times, as tokens read the weights of a small model.
-
-    By einsum, which is numpy's own and takes one core; its BLAS would take several.
-    """
-    return float(sum(np.einsum("ij,j->i", _WEIGHTS, _WEIGHTS[0])[0] for _ in range(8)))
-
-
 def start() -> int:
     """Some 90 ms: an interpreter that reads and runs compiled modules, as every command of ours does first."""
     return subprocess.run([sys.executable, "-I", "-S", "-c", f"import {_LIBRARY}"], check=True).returncode
@@ -63,9 +55,8 @@ def piece_named(name: str, cores: int) -> tuple[str, Piece]:
     return f"{name}/{2 if name == 'process' else 1}", PIECES[name]
 
 
-PIECES: dict[str, Piece] = {"interpreter": interpret, "arrays": sort, "weights": weigh, "process": start}
+PIECES: dict[str, Piece] = {"interpreter": interpret, "arrays": sort, "process": start}
 _NUMBERS = np.random.default_rng(0).standard_normal(1 << 17)
-_WEIGHTS = np.random.default_rng(0).standard_normal((1024, 1075), np.float32)
 _LIBRARY = (
     "argparse, asyncio, decimal, email.message, http.client, json, logging, unittest, urllib.request, xml.dom.minidom"
 )

@@ -11,7 +11,7 @@ def test_one_call(timed, artifact):
     with opened(artifact, threads=1, batch=1) as backend:
         first = answer(backend, asked)
         made = timed(
-            lambda: answer(backend, asked), reference="weights", artifact=artifact, cases=1, tokens=tokens(first)
+            lambda: answer(backend, asked), reference="arrays", artifact=artifact, cases=1, tokens=tokens(first)
         )
     assert [one.token_ids for one in made] == [one.token_ids for one in first]
 
@@ -21,6 +21,6 @@ def test_twelve_cases(timed, artifact):
     with opened(artifact, threads=1, batch=1) as backend:
         first = answer(backend, asked)
         made = timed(
-            lambda: answer(backend, asked), reference="weights", artifact=artifact, cases=12, tokens=tokens(first)
+            lambda: answer(backend, asked), reference="arrays", artifact=artifact, cases=12, tokens=tokens(first)
         )
     assert [one.token_ids for one in made] == [one.token_ids for one in first]
