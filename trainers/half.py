@@ -21,17 +21,13 @@ from onnx import TensorProto, numpy_helper
 from phi4bench.artifacts import open_artifact
 from phi4bench.artifacts.artifact import Artifact
 from phi4bench.artifacts.manifest import MANIFEST
-from phi4bench.backends.genai_config import read_model_config
 from phi4bench.backends.memory import is_out_of_memory
 from phi4bench.backends.session import one_line
-from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
 from trainers.base import check_place, copy_tokenizer, manifest_of, put, read_json_file, write_json, write_manifest
-from trainers.data import generated, load_examples
-from trainers.encoding import Encoder, conversations
 from trainers.faults import TrainingError
-from trainers.quantize import Closeness, Source, compare
+from trainers.quantize import Closeness, Source, compare, prompts_of
 from trainers.rewriting import DATA, Graph, Writer
 
 COMMAND = "python -m trainers half"
@@ -39,7 +35,6 @@ MOST_DIVERGENCE = 0.02
 """Nats of Kullback-Leibler divergence at a position, in the mean, beyond which a file is another model than its source;
 rounding to fp16 gives nano 0.0000 (fp32), 0.0007 (int8) and 0.0008 (int4)."""
 _FP32_ALONE = ("DynamicQuantizeLinear", "DynamicQuantizeMatMul", "MatMulIntegerToFloat")
-_SEED = 20261121
 
 
 def half(folder: Path, out: Path | None = None, data: Sequence[str] | None = None, samples: int = 16) -> Path:
@@ -164,10 +159,7 @@ def _write_configuration(source: Path, target: Path) -> None:
 def _compared(
     artifact: Artifact, graph: Graph, draft: Path, data: Sequence[str] | None, samples: int, scratch: Path
 ) -> Closeness:
-    encoder = Encoder(artifact.dialect, PromptTokenizer.from_folder(artifact.tokenizer_dir))
-    examples = load_examples(data).examples if data else generated(4 * samples, _SEED)
-    context = read_model_config(artifact.path / "genai_config.json").context
-    prompts = conversations(encoder, examples, samples, context)
+    prompts = prompts_of(artifact, data, samples)
     made = draft / "model.onnx"
     try:
         close = compare(made, Source(artifact, graph, prompts, scratch))

@@ -155,11 +155,16 @@ def open_source(
             f"'{printable(str(folder), 200)}' is {artifact.format} {artifact.precision}, but should be fp32 ONNX",
             "run export --precision fp32 first",
         )
+    prompts = prompts_of(artifact, data, samples)
+    return Source(artifact, open_graph(artifact.model_file), prompts, scratch or artifact.path.parent)
+
+
+def prompts_of(artifact: Artifact, data: Sequence[str] | None, samples: int) -> Sequence[Sequence[int]]:
+    """Conversations as the artifact reads them, from `data` (`None`: generated ones of the train split)."""
     encoder = Encoder(artifact.dialect, PromptTokenizer.from_folder(artifact.tokenizer_dir))
     examples = load_examples(data).examples if data else generated(4 * samples, _SEED)
     context = read_model_config(artifact.path / "genai_config.json").context
-    prompts = conversations(encoder, examples, samples, context)
-    return Source(artifact, open_graph(artifact.model_file), prompts, scratch or artifact.path.parent)
+    return conversations(encoder, examples, samples, context)
 
 
 def quantize(

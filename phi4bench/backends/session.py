@@ -181,9 +181,8 @@ def open_decoder(
 def _pruned(ort: Any, model_file: Path, options: Any, links: Any) -> Any:
     """A session over the file with its head pruned; `None` where that is not possible.
 
-    It is not where the weights lie behind a link out of the folder, as in the Hugging Face cache: newer versions of
-    onnxruntime follow such links beside a file alone, and the oldest (1.20) take no folder of weights. `options` are of
-    no use afterwards, since no entry can be taken out of them.
+    It is not where the weights lie behind a link out of the folder, as in the Hugging Face cache: onnxruntime follows
+    such links beside a file alone. `options` are of no use afterwards, since no entry can be taken out of them.
     """
     if model_file.stat().st_size > LARGEST_GRAPH:
         return None
