@@ -104,6 +104,17 @@ def test_a_vocabulary_of_few_tokens_is_no_other(dtype: type[np.generic], vocabul
         assert likeliest_and_margin(on_device(row[None]), 1) == likeliest_and_margin(row, 1)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_of_a_prompts_positions_only_the_last_is_looked_at(dtype: type[np.generic]) -> None:
+    """A file that computes logits for each position leaves them all on the device."""
+    positions = np.random.default_rng(6).normal(0, 3, (5, 1, 300)).astype(dtype)
+    decoder: Any = SimpleNamespace(device="cpu", device_id=0, vocabulary=300, logits_dtype=dtype)
+    held = LogitsOnDevice(Chooser(decoder), onnxruntime().OrtValue.ortvalue_from_numpy(positions), 4, 1, [0])
+    last = positions[4, 0]
+    assert likeliest_and_margin(held, 7) == likeliest_and_margin(last, 7)
+    assert np.array_equal(row_of(held, 0), last)
+
+
 def test_a_row_is_fetched_from_its_place() -> None:
     rows = hard_rows(np.float32)
     held = on_device(rows)

@@ -74,6 +74,23 @@ def test_what_the_baseline_cannot_do_is_no_fault_of_the_artifact(
         stopwatch(make_fake, monkeypatch, cannot_open="int8").measure(["speedup.decode"])
 
 
+def test_what_is_timed_is_the_file_as_it_is_and_what_is_judged_is_pruned(
+    make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = stopwatch(make_fake, monkeypatch)
+    opened: list[Setup] = []
+    child = measuring.TimedChild
+
+    def noting(setup: Setup, deadline: float | None) -> Any:
+        opened.append(Setup.from_json(setup.to_json()))  # as the child reads it
+        return child(setup, deadline)
+
+    monkeypatch.setattr(measuring, "TimedChild", noting)
+    watch.measure(["speedup.decode"])
+    assert [(setup.artifact.id, setup.prune) for setup in opened] == [("int8", False), ("fp32", False)]
+    assert watch.settings.setup(watch.artifact).prune
+
+
 def test_what_the_baselines_backend_notes_stands_beside_the_speed_up(
     make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
