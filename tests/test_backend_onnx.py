@@ -10,10 +10,10 @@ import pytest
 from tiny import tiny_models  # noqa: F401  (a fixture)
 from tiny_runs import NEW, PROMPTS, opened, tokens
 
-from phi4bench.backends import onnx
+from phi4bench.backends import onnx, rowmemory
 from phi4bench.backends.base import Decoding
 from phi4bench.backends.tokens import PromptTokenizer
-from phi4bench.prompts import Segment
+from phi4bench.prompts import Prompt, Segment
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +121,30 @@ def test_rows_are_fewer_where_their_caches_would_be_too_large(tiny_models, monke
     longest = max(len(PromptTokenizer.from_folder(tiny_models / "hf").encode(one)[0]) for one in PROMPTS) + NEW
     assert made == [(600 // longest, longest)] == [(7, 82)]
     assert found == tokens(opened(tiny_models / "int8"))
+
+
+@pytest.mark.skipif(not rowmemory.can_map(), reason="prefixes are mapped on 64-bit Linux alone")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_prefix_that_lies_in_memory_once_gives_the_same_tokens(layout, tiny_models, monkeypatch):  # noqa: F811
+    expected = tokens(opened(tiny_models / "int8", **LAYOUTS[layout]))
+    mapped = []
+    original = rowmemory.Mapped.put
+    monkeypatch.setattr(rowmemory.Mapped, "put", lambda *given: (mapped.append(given[1]), original(*given))[1])
+    monkeypatch.setattr(onnx, "LEAST_MAPPED_BYTES", 1)
+    assert tokens(opened(tiny_models / "int8", **LAYOUTS[layout])) == expected
+    assert mapped
+
+
+@pytest.mark.skipif(not rowmemory.can_map(), reason="prefixes are mapped on 64-bit Linux alone")
+def test_rows_that_share_their_prefix_are_more(tiny_models, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(onnx, "KV_BYTES", 512 * 600)  # 600 tokens, as above
+    prefix = Segment("the same tools " * 10)
+    alike = [Prompt((prefix, Segment(f"request {number}")), 1, ("<|end|>",)) for number in range(12)]
+    copied, mapped = opened(tiny_models / "int8", batch=12), opened(tiny_models / "int8", batch=12)
+    expected = tokens(copied, alike)
+    monkeypatch.setattr(onnx, "LEAST_MAPPED_BYTES", 1)
+    assert tokens(mapped, alike) == expected
+    assert mapped.at_once > 2 * copied.at_once
 
 
 def test_cases_that_may_grow_long_run_alone_with_the_same_tokens(tiny_models, monkeypatch):  # noqa: F811

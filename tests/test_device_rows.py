@@ -98,7 +98,7 @@ def test_rows_that_step_a_stale_token_are_found_out(
 ) -> None:
     fresh: Any = open_backend(open_artifact(str(NANO)), threads=1, batch=4)
     assert fresh.identity()["cache"] == "in place, rows together"
-    monkeypatch.setattr(device_rows.DeviceRows, "_run_step", device_rows.SharedRows._run_step)
+    monkeypatch.setattr(device_rows.DeviceRows, "_renew_tokens", lambda *_: None)
     stale: Any = open_backend(open_artifact(str(NANO)), threads=1, batch=4)
     assert stale.identity()["cache"] == "growing"
 

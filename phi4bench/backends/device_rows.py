@@ -19,14 +19,19 @@ from phi4bench.backends.session import QUIET, Decoder, onnxruntime
 
 
 def rows_in_place(
-    decoder: Decoder, rows: int, tokens: int, prefixes: PrefixStore[list[Any]], together: int = 1
+    decoder: Decoder,
+    rows: int,
+    tokens: int,
+    prefixes: PrefixStore[Any],
+    together: int = 1,
+    mapped: bool = False,
 ) -> Rows:
     """Of the kind that suits where the decoder's arrays lie.
 
     A device has one lane, which shares no `prefixes`, and steps any number of rows, not multiples of `together`.
     """
     if decoder.device == "cpu":
-        return SharedRows(decoder, rows, tokens, prefixes, together)
+        return SharedRows(decoder, rows, tokens, prefixes, together, mapped)
     return DeviceRows(decoder, rows, tokens)
 
 
@@ -59,12 +64,17 @@ class DeviceRows(SharedRows):
         return LogitsOnDevice(self._chooser, self._logits, 0, count, list(self._places))
 
     def _run_step(self, lengths: Array) -> None:
-        # onnxruntime copies what lies in main memory to the device when it is bound (`IOBinding::BindInput`), and not
-        # again when it runs: a binding that is kept would step the tokens of its first time for ever.
-        count = len(lengths)
+        count, total = len(lengths), int(lengths.max())
         binding = self._stepping.get(count) or self._bind_step(count)
+        mask = (np.arange(total) < lengths).astype(np.int64)
+        binding.bind_cpu_input("attention_mask", mask)
+        self._renew_tokens(binding, count)
+        self._decoder.session.run_with_iobinding(binding)
+
+    def _renew_tokens(self, binding: Any, count: int) -> None:
+        """onnxruntime copies what lies in main memory to the device when it is bound (`IOBinding::BindInput`), and not
+        again when it runs: a binding that is kept would step the tokens of its first time for ever."""
         binding.bind_cpu_input("input_ids", self._tokens[:count])
-        super()._run_step(lengths)
 
     def leave(self, slot: int) -> None:
         place, last = self._places[slot], self._places.pop()
@@ -82,7 +92,7 @@ class DeviceRows(SharedRows):
         self._fresh += 1
         return self._fresh - 1
 
-    def _new_cache(self, rows: int, tokens: int) -> list[Any]:
+    def _new_cache(self, rows: int, tokens: int, mapped: bool) -> list[Any]:
         device, number = self._decoder.device, self._decoder.device_id
         return [
             self._value(np.zeros((rows, c.heads, tokens, c.head_size), c.dtype), device, number)

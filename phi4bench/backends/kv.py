@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from phi4bench.backends.likeliest import Array, Logits
+from phi4bench.backends.rowmemory import Copied, Layout, Mapped, RowMemory
 from phi4bench.backends.session import Decoder, onnxruntime
 
 Kept = TypeVar("Kept")
@@ -63,22 +64,31 @@ class SharedRows:
 
     For `Decoder.in_place_possible`: on the CPU (`device_rows` has those of a device), and without position_ids, which
     attention of this kind does not need. `together`: rows are stepped in multiples of it, empty ones filling up, for
-    kernels that round a row by itself otherwise than a row of several.
+    kernels that round a row by itself otherwise than a row of several. `mapped`: prefixes lie in memory once.
     """
 
     def __init__(
-        self, decoder: Decoder, rows: int, tokens: int, prefixes: PrefixStore[list[Array]], together: int = 1
+        self,
+        decoder: Decoder,
+        rows: int,
+        tokens: int,
+        prefixes: PrefixStore[Any],
+        together: int = 1,
+        mapped: bool = False,
     ) -> None:
         rows = -(-rows // together) * together
         self._together = together
         self._decoder = decoder
         self._value = onnxruntime().OrtValue.ortvalue_from_numpy  # on CPU it aliases the array
         self._prefixes = prefixes
-        self._kv: list[Any] = self._new_cache(rows, tokens)
+        self._kv: list[Any] = self._new_cache(rows, tokens, mapped)
         self._held = [b""] * rows  # the prefix that lies at the start of each row
+        self._prefix_of: list[Any] = [None] * rows
         self._lengths = np.zeros((rows, 1), np.int64)
-        self._counting = np.arange(tokens, dtype=np.int64)[None]
-        self._mask = np.zeros(rows * tokens, np.int64)
+        self._mask = np.zeros((rows, tokens), np.int64)
+        self._starts = np.arange(rows) * tokens  # of each row in the mask
+        # Beyond the switch of rotary tables: a file takes the number of tokens so far from the mask's width.
+        self._widening = decoder.table_switch is not None and tokens > decoder.table_switch
         self._tokens = np.zeros((rows, 1), np.int64)
         self._logits = self._new_logits(rows)
         self._read_logits = self._new_logits(0)
@@ -86,8 +96,10 @@ class SharedRows:
         self._stepping: dict[int, Any] = {}  # number of rows -> binding that steps them
         self._count = 0
 
-    def _new_cache(self, rows: int, tokens: int) -> list[Any]:
-        return [np.zeros((rows, c.heads, tokens, c.head_size), c.dtype) for c in self._decoder.cache]
+    def _new_cache(self, rows: int, tokens: int, mapped: bool) -> list[Any]:
+        layouts = [Layout(tensor.heads, tensor.head_size, tensor.dtype) for tensor in self._decoder.cache]
+        self._memory: RowMemory = (Mapped if mapped else Copied)(layouts, rows, tokens)
+        return self._memory.arrays
 
     def _new_logits(self, positions: int) -> Any:
         return np.zeros((positions, 1, self._decoder.vocabulary), self._decoder.logits_dtype)
@@ -97,9 +109,8 @@ class SharedRows:
         if shared and self._held[slot] != key:
             self._held[slot] = b""
             prefix = self._prefixes.get(key, lambda: self._prefix(slot, ids[:shared]))
-            for mine, kept in zip(self._kv, prefix, strict=True):
-                mine[slot, :, :shared] = kept
-            self._held[slot] = key
+            self._memory.put(slot, prefix)
+            self._held[slot], self._prefix_of[slot] = key, prefix
         elif not shared:
             self._held[slot] = b""
         self._count = max(self._count, slot + 1)
@@ -109,35 +120,36 @@ class SharedRows:
         taken = len(tokens)
         count = -(-taken // self._together) * self._together
         self._tokens[:taken, 0] = tokens
-        self._lengths[:taken] += 1
         for empty in range(taken, count):  # it writes over the start of its row, where a prefix may lie
-            self._lengths[empty], self._held[empty] = 1, b""
-        self._run_step(self._lengths[:count])
+            self._held[empty] = b""
+            self._set_length(empty, 0)
+        lengths = self._lengths[:count]
+        self._mask.put(self._starts[:count] + lengths[:, 0], 1)
+        lengths += 1
+        binding = self._stepping.get(count) or self._bind_step(count)
+        if self._widening:
+            mask = np.ascontiguousarray(self._mask[:count, : lengths.max()])
+            binding.bind_cpu_input("attention_mask", mask)
+        self._decoder.session.run_with_iobinding(binding)
         logits: Array = self._logits[:taken, 0]
         return logits
-
-    def _run_step(self, lengths: Array) -> None:
-        """Steps the first rows, whose tokens are in place. `lengths` (rows, 1): with those tokens."""
-        count, total = len(lengths), int(lengths.max())
-        binding = self._stepping.get(count) or self._bind_step(count)
-        mask = self._mask[: count * total].reshape(count, total)
-        np.less(self._counting[:, :total], lengths, out=mask)
-        binding.bind_cpu_input("attention_mask", mask)
-        self._decoder.session.run_with_iobinding(binding)
 
     def leave(self, slot: int) -> None:
         self._count -= 1
         last = self._count
         if slot != last:
             length = int(self._lengths[last, 0])
-            for array in self._kv:
-                array[slot, :, :length] = array[last, :, :length]
-            self._lengths[slot] = length
-            self._held[slot] = self._held[last]
+            self._held[slot], self._prefix_of[slot] = self._held[last], self._prefix_of[last]
+            self._memory.move(last, slot, length, self._prefix_of[slot] if self._held[slot] else None)
+            self._set_length(slot, length)
 
-    def _prefix(self, slot: int, ids: Array) -> list[Array]:
+    def _set_length(self, slot: int, length: int) -> None:
+        self._lengths[slot] = length
+        self._mask[slot, :length], self._mask[slot, length:] = 1, 0
+
+    def _prefix(self, slot: int, ids: Array) -> Any:
         self._read(slot, ids, 0)
-        return [array[slot, :, : len(ids)].copy() for array in self._kv]
+        return self._memory.keep(slot, len(ids))
 
     def _read(self, slot: int, ids: Array, start: int) -> Logits:
         """Feed ids[start:] at batch 1, the only one at which GroupQueryAttention takes several tokens with a past."""
@@ -152,7 +164,7 @@ class SharedRows:
             self._bind_read_logits(binding, positions)
             self._decoder.session.run_with_iobinding(binding)
             logits = self._last_read(positions)
-        self._lengths[slot] = len(ids)
+        self._set_length(slot, len(ids))
         return logits
 
     def _bind_read_logits(self, binding: Any, positions: int) -> None:
@@ -183,6 +195,7 @@ class SharedRows:
     def _bind_step(self, count: int) -> Any:
         binding = self._bind_cache(0, count)
         binding.bind_ortvalue_input("input_ids", self._value(self._tokens[:count]))
+        binding.bind_ortvalue_input("attention_mask", self._value(self._mask[:count]))
         self._bind_step_logits(binding, count)
         self._stepping[count] = binding
         return binding

@@ -33,6 +33,7 @@ from phi4bench.backends.parallel import handing_out, side_by_side
 from phi4bench.backends.probe import TOGETHER, CacheMode, open_probed
 from phi4bench.backends.providers import BEST, PROVIDERS, Provider, candidates, given
 from phi4bench.backends.reader import PromptReader, Tokenizer
+from phi4bench.backends.rowmemory import LEAST_MAPPED_BYTES, can_map
 from phi4bench.backends.session import (
     Decoder,
     installed_providers,
@@ -58,12 +59,15 @@ Work = Callable[[Rows, int, Callable[[], Job | None]], Iterator[tuple[int, Done]
 SMALL_MODEL_BYTES = 64 << 20
 """Weights that several lanes read at once without waiting for memory."""
 
-ROWS_PER_LANE = 8
+ROWS_PER_LANE = 16
 ROWS_OF_A_LARGE_MODEL = 16
 KV_BYTES = 2 << 30
 """Rows are fewer where the caches of all would be larger than this, on a device than `FREE_SHARE` of what is free."""
 MOST_LANES = 8
 """More lanes than this wait for the interpreter more than they decode."""
+
+PREFIXES = 4
+"""Prefixes that are kept for the next cases, where each is small."""
 
 LONG_TOKENS = 4096
 """A case that may grow beyond this runs alone: its cache is large. A model with two rotary tables (longrope), which a
@@ -265,7 +269,13 @@ class OnnxBackend:
         plan = replace(plan, lanes=min(plan.lanes, len(jobs)))
         if self._switch and tokens > self._switch:
             plan = replace(plan, rows=1)
-        affordable = max(1, self._cache_bytes() // (plan.lanes * tokens * self._token_bytes()))
+        room, own, mapped, kept = self._cache_bytes(), tokens, self._maps(jobs), PREFIXES
+        if mapped:  # what rows share lies in memory once
+            own = max(len(job.ids) - job.shared + job.cap for job in jobs)
+            prefix = max(job.shared for job in jobs) * self._token_bytes()
+            kept = max(1, min(PREFIXES, room // 4 // prefix))
+            room = max(room // 2, room - kept * prefix)
+        affordable = max(1, room // (plan.lanes * own * self._token_bytes()))
         wanted = min(plan.rows, -(-len(jobs) // plan.lanes))
         plan = replace(plan, rows=min(wanted, affordable))
         if self._asked and affordable < wanted:
@@ -273,9 +283,10 @@ class OnnxBackend:
 
         def run(some: Sequence[Job], lanes: int, rows: int) -> Iterator[tuple[int, Done]]:
             self.at_once = lanes * rows
-            prefixes: PrefixStore[list[Any]] = PrefixStore()
+            prefixes: PrefixStore[Any] = PrefixStore(kept)
             next_job = handing_out(some)
-            running = [work(self._rows(rows, tokens, prefixes, together), rows, next_job) for _ in range(lanes)]
+            made = [self._rows(rows, tokens, prefixes, together, mapped) for _ in range(lanes)]
+            running = [work(one, rows, next_job) for one in made]
             yield from running[0] if lanes == 1 else side_by_side(running)
 
         try:
@@ -308,11 +319,18 @@ class OnnxBackend:
         assert self._decoder is not None
         return sum(c.heads * c.head_size * np.dtype(c.dtype).itemsize for c in self._decoder.cache)
 
-    def _rows(self, rows: int, tokens: int, prefixes: PrefixStore[list[Any]], together: int) -> Rows:
+    def _maps(self, jobs: Sequence[Job]) -> bool:
+        """Whether the prefixes of these are mapped into rows: some are large, and all lie in main memory."""
+        assert self._decoder is not None
+        in_place = self._cache in (*TOGETHER, "in place, one row") and self._decoder.device == "cpu"
+        head = min(c.head_size * np.dtype(c.dtype).itemsize for c in self._decoder.cache)
+        return in_place and can_map() and max(job.shared for job in jobs) * head >= LEAST_MAPPED_BYTES
+
+    def _rows(self, rows: int, tokens: int, prefixes: PrefixStore[Any], together: int, mapped: bool) -> Rows:
         assert self._decoder is not None
         made: Rows
         if self._cache in ("growing", "growing, prompts whole"):
             made = GrowingRow(self._decoder, prefixes, whole=self._cache != "growing")
         else:
-            made = rows_in_place(self._decoder, rows, tokens, prefixes, together)
+            made = rows_in_place(self._decoder, rows, tokens, prefixes, together, mapped)
         return SwitchingRow(made, self._switch) if self._switch and tokens > self._switch else made

@@ -1,0 +1,186 @@
+"""Where the caches of rows lie in main memory, and how a beginning that many rows share gets into each of them.
+
+Knows arrays and addresses; no tokens, no runtime. `Copied`: each row has a copy. `Mapped`: it lies in memory once and
+is mapped into each row, as a program's code is into its processes. A row that writes over it gets a page of its own
+there, so that both are alike to whoever reads and writes the rows. It saves most where the beginning is long: for
+2,000 tokens of tools phi-4-mini keeps 500 MB, which sixteen rows would each copy.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import mmap
+import os
+import sys
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+import numpy as np
+
+from phi4bench.backends.likeliest import Array
+
+LEAST_MAPPED_BYTES = 64 << 10
+"""Of one head's beginning: a smaller one is copied in no time, into large pages of memory, which maps do not have."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Of one layer's keys or values in a row: `heads` blocks of `head_size` numbers for each token."""
+
+    heads: int
+    head_size: int
+    dtype: type[np.generic]
+
+    @property
+    def token_bytes(self) -> int:
+        """Of one head."""
+        return self.head_size * np.dtype(self.dtype).itemsize
+
+
+class RowMemory(Protocol):
+    """`arrays`: of each layout one (rows, heads, tokens, head_size), written in place; none is ever replaced."""
+
+    arrays: list[Array]
+
+    def keep(self, row: int, tokens: int) -> Any:
+        """The first tokens of a row, as `put` takes them."""
+
+    def put(self, row: int, kept: Any) -> None:
+        """Makes them the beginning of a row; what lay behind them is lost."""
+
+    def move(self, source: int, target: int, tokens: int, kept: Any | None) -> None:
+        """The first tokens of one row into another; `kept`: what both begin with, if anything."""
+
+
+@dataclass(frozen=True)
+class Copies:
+    tokens: int
+    arrays: tuple[Array, ...]
+
+
+class Copied:
+    """Rows in memory of numpy's."""
+
+    def __init__(self, layouts: Sequence[Layout], rows: int, tokens: int) -> None:
+        self.arrays: list[Array] = [np.zeros((rows, one.heads, tokens, one.head_size), one.dtype) for one in layouts]
+
+    def keep(self, row: int, tokens: int) -> Copies:
+        return Copies(tokens, tuple(array[row, :, :tokens].copy() for array in self.arrays))
+
+    def put(self, row: int, kept: Copies) -> None:
+        for mine, theirs in zip(self.arrays, kept.arrays, strict=True):
+            mine[row, :, : kept.tokens] = theirs
+
+    def move(self, source: int, target: int, tokens: int, kept: Copies | None) -> None:
+        for array in self.arrays:
+            array[target, :, :tokens] = array[source, :, :tokens]
+
+
+class Mapped:
+    """Rows in address space of their own, into which beginnings are mapped. Linux alone: see `can_map`.
+
+    Each head's block of a row begins with a page, for which it may be longer than `tokens`. Memory is taken as it is
+    written to. Where the kernel gives no more maps (`vm.max_map_count`), a row gets a copy.
+    """
+
+    def __init__(self, layouts: Sequence[Layout], rows: int, tokens: int) -> None:
+        self.arrays: list[Array] = [
+            _reserved((rows, one.heads, whole_pages(tokens, one.token_bytes), one.head_size), one.dtype)
+            for one in layouts
+        ]
+
+    def keep(self, row: int, tokens: int) -> SharedPages:
+        return SharedPages([array[row, :, :tokens] for array in self.arrays])
+
+    def put(self, row: int, kept: SharedPages) -> None:
+        at = 0
+        for array in self.arrays:
+            _, heads, tokens, size = array.shape
+            block = tokens * size * array.itemsize
+            span = _pages(kept.tokens * size * array.itemsize)
+            for head in range(heads):
+                address = array.ctypes.data + (row * heads + head) * block
+                if not _map(address, span, kept.descriptor, at):
+                    array[row, head, : kept.tokens] = kept.read(at, (kept.tokens, size), array.dtype)
+                at += span
+
+    def move(self, source: int, target: int, tokens: int, kept: SharedPages | None) -> None:
+        start = kept.tokens if kept else 0
+        if kept:
+            self.put(target, kept)
+        for array in self.arrays:
+            array[target, :, start:tokens] = array[source, :, start:tokens]
+
+
+class SharedPages:
+    """Copies of arrays (heads, tokens, head_size) in a file without a name, each head's from a page on.
+
+    Its memory is given back when neither this nor a row that it was mapped into is left.
+    """
+
+    def __init__(self, arrays: Sequence[Array]) -> None:
+        self.tokens = int(arrays[0].shape[1])
+        self.descriptor = os.memfd_create("rows")
+        weakref.finalize(self, os.close, self.descriptor)
+        at = 0
+        for array in arrays:
+            for block in array:
+                _write(self.descriptor, at, np.ascontiguousarray(block).data.cast("B"))
+                at += _pages(block.nbytes)
+        os.ftruncate(self.descriptor, at)  # up to the end of its last page, where a map may look
+
+    def read(self, at: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        data = np.empty(shape, dtype)
+        os.preadv(self.descriptor, [data.data.cast("B")], at)
+        return data
+
+
+def can_map() -> bool:
+    """Whether `Mapped` works here."""
+    return sys.platform == "linux" and sys.maxsize > 1 << 32 and hasattr(os, "memfd_create")
+
+
+def whole_pages(tokens: int, token_bytes: int) -> int:
+    """At least so many tokens, and as many as end with a page."""
+    step = mmap.PAGESIZE // math.gcd(mmap.PAGESIZE, token_bytes)
+    return -(-tokens // step) * step
+
+
+def _pages(size: int) -> int:
+    """Bytes up to the end of the last page."""
+    return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+
+
+def _reserved(shape: tuple[int, ...], dtype: type[np.generic]) -> Array:
+    """Zeros that take memory page by page, once they are written to; from the beginning of a page on."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    no_reserve = getattr(mmap, "MAP_NORESERVE", 0x4000)
+    space = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | no_reserve)
+    return np.frombuffer(space, dtype).reshape(shape)
+
+
+def _write(descriptor: int, at: int, data: memoryview) -> None:
+    while len(data):
+        written = os.pwrite(descriptor, data, at)
+        data, at = data[written:], at + written
+
+
+def _map(address: int, size: int, descriptor: int, offset: int) -> bool:
+    """Maps a part of a file over `address`, which must be memory of our own; writes to it are this place's alone.
+
+    Source: mmap(2); Python's `mmap` takes no address.
+    """
+    access, private_and_fixed = mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | 0x10
+    return bool(_system_mmap()(address, size, access, private_and_fixed, descriptor, offset) == address)
+
+
+@cache
+def _system_mmap() -> Any:
+    call = ctypes.CDLL(None).mmap
+    call.restype = ctypes.c_void_p
+    call.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_int64]
+    return call

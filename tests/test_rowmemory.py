@@ -1,0 +1,135 @@
+"""Rows into which a beginning is mapped read as rows with copies of it, and take the memory of one."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from phi4bench.backends import rowmemory
+from phi4bench.backends.rowmemory import Copied, Layout, Mapped, can_map, whole_pages
+
+pytestmark = pytest.mark.skipif(not can_map(), reason="beginnings are mapped on 64-bit Linux alone")
+
+LAYOUTS = (Layout(2, 64, np.float32), Layout(3, 96, np.float16), Layout(1, 8, np.uint8))
+ROWS, TOKENS = 4, 90
+
+
+def filled(memory: Any, row: int, tokens: int, seed: int) -> None:
+    """Writes what a forward pass might, from the beginning of a row on."""
+    rng = np.random.default_rng(seed)
+    for array in memory.arrays:
+        values = rng.integers(0, 200, (array.shape[1], tokens, array.shape[3]))
+        array[row, :, :tokens] = values.astype(array.dtype)
+
+
+def acted(memory: Any) -> list[bytes]:
+    """A few cases' life; what lies in every row after each step of it, up to its length."""
+    seen = []
+
+    def look(*lengths: int) -> None:
+        seen.extend(array[row, :, :length].tobytes() for array in memory.arrays for row, length in enumerate(lengths))
+
+    filled(memory, 0, 70, 1)
+    long = memory.keep(0, 70)
+    filled(memory, 1, 33, 2)
+    short = memory.keep(1, 33)
+    for row in range(ROWS):
+        memory.put(row, long)
+    look(70, 70, 70, 70)
+    filled(memory, 2, 5, 3)  # a row that fills up a pair writes over its start
+    look(70, 70, 70, 70)
+    memory.put(2, short)
+    for array in memory.arrays:
+        array[2, :, 33:40] = 7
+    look(70, 70, 40, 70)
+    memory.move(2, 1, 40, short)
+    look(70, 40, 40, 70)
+    filled(memory, 3, 90, 4)
+    memory.move(3, 0, 90, None)
+    look(90, 40, 40, 90)
+    memory.put(3, long)
+    look(90, 40, 40, 70)
+    return seen
+
+
+def test_mapped_rows_read_as_copied_ones() -> None:
+    for mapped, copied in zip(acted(Mapped(LAYOUTS, ROWS, TOKENS)), acted(Copied(LAYOUTS, ROWS, TOKENS)), strict=True):
+        assert mapped == copied
+
+
+def test_where_nothing_more_can_be_mapped_rows_get_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = acted(Copied(LAYOUTS, ROWS, TOKENS))
+    refused = iter(range(1000))
+    real = rowmemory._map
+    monkeypatch.setattr(rowmemory, "_map", lambda *where: next(refused) % 3 > 0 and real(*where))
+    assert acted(Mapped(LAYOUTS, ROWS, TOKENS)) == expected
+    assert next(refused) > 20
+
+
+def test_what_a_row_writes_over_its_beginning_is_its_own() -> None:
+    memory = Mapped(LAYOUTS, ROWS, TOKENS)
+    filled(memory, 0, 70, 1)
+    kept = memory.keep(0, 70)
+    for row in range(ROWS):
+        memory.put(row, kept)
+    before = memory.arrays[0][1].copy()
+    memory.arrays[0][0, :, :70] = -1
+    assert np.array_equal(memory.arrays[0][1], before)
+    memory.put(0, kept)
+    assert np.array_equal(memory.arrays[0][0, :, :70], before[:, :70])
+
+
+def test_rows_keep_their_beginning_when_it_is_let_go() -> None:
+    memory = Mapped(LAYOUTS, ROWS, TOKENS)
+    filled(memory, 0, 70, 1)
+    kept = memory.keep(0, 70)
+    memory.put(1, kept)
+    before = memory.arrays[0][1].copy()
+    del kept
+    other = memory.keep(2, 70)  # of zeros, perhaps under the same number of a file
+    assert np.array_equal(memory.arrays[0][1], before)
+    memory.put(1, other)
+    assert not memory.arrays[0][1, :, :70].any()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "token_bytes", "expected"),
+    [
+        pytest.param(1, 4096, 1, id="a-page-a-token"),
+        pytest.param(100, 256, 112, id="sixteen-tokens-a-page"),
+        pytest.param(100, 384, 128, id="head-size-96"),
+        pytest.param(128, 384, 128, id="whole-already"),
+    ],
+)
+def test_a_block_ends_with_a_page(tokens: int, token_bytes: int, expected: int) -> None:
+    """By hand, for pages of 4,096 bytes: 384 = 3 * 128, so 32 tokens are the fewest that fill pages, three of them."""
+    if mmap.PAGESIZE == 4096:
+        assert whole_pages(tokens, token_bytes) == expected
+    assert whole_pages(tokens, token_bytes) * token_bytes % mmap.PAGESIZE == 0
+
+
+def proportional_bytes() -> int:
+    """Memory of this process, of shared pages its share alone."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+def test_a_beginning_takes_its_memory_once_however_many_rows_hold_it() -> None:
+    if not Path("/proc/self/smaps_rollup").exists():
+        pytest.skip("this kernel does not tell what of its memory a process shares")
+    layouts, rows, tokens = [Layout(4, 64, np.float32)] * 4, 16, 2048
+    memory = Mapped(layouts, rows, tokens)
+    filled(memory, 0, tokens, 1)
+    kept = memory.keep(0, tokens)
+    size = sum(one.heads * one.token_bytes * tokens for one in layouts)  # 8 MiB
+    before = proportional_bytes()
+    for row in range(rows):
+        memory.put(row, kept)
+    for array in memory.arrays:
+        assert array.sum(dtype=np.float64) > 0  # all of it is looked at
+    grown = proportional_bytes() - before
+    assert grown < 2 * size, "sixteen copies would be sixteen times as much"
