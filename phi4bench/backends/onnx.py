@@ -83,6 +83,19 @@ class Plan:
     intra_op: int
 
 
+@dataclass(frozen=True)
+class Room:
+    """What caches may take: `bytes` for rows of `row_bytes` each, beside so many `prefixes` that are kept.
+
+    `mapped`: a prefix lies in memory once, and a row takes what it has of its own.
+    """
+
+    bytes: int
+    row_bytes: int
+    prefixes: int = PREFIXES
+    mapped: bool = False
+
+
 def plan(threads: int, batch: int | None, weight_bytes: int, provider: str = "cpu") -> Plan:
     """`batch`: cases at once in all; 1: one at a time with all threads on it, as latency is measured.
 
@@ -269,13 +282,8 @@ class OnnxBackend:
         plan = replace(plan, lanes=min(plan.lanes, len(jobs)))
         if self._switch and tokens > self._switch:
             plan = replace(plan, rows=1)
-        room, own, mapped, kept = self._cache_bytes(), tokens, self._maps(jobs), PREFIXES
-        if mapped:  # what rows share lies in memory once
-            own = max(len(job.ids) - job.shared + job.cap for job in jobs)
-            prefix = max(job.shared for job in jobs) * self._token_bytes()
-            kept = max(1, min(PREFIXES, room // 4 // prefix))
-            room = max(room // 2, room - kept * prefix)
-        affordable = max(1, room // (plan.lanes * own * self._token_bytes()))
+        room = self._room(jobs, tokens)
+        affordable = max(1, room.bytes // (plan.lanes * room.row_bytes))
         wanted = min(plan.rows, -(-len(jobs) // plan.lanes))
         plan = replace(plan, rows=min(wanted, affordable))
         if self._asked and affordable < wanted:
@@ -283,9 +291,9 @@ class OnnxBackend:
 
         def run(some: Sequence[Job], lanes: int, rows: int) -> Iterator[tuple[int, Done]]:
             self.at_once = lanes * rows
-            prefixes: PrefixStore[Any] = PrefixStore(kept)
+            prefixes: PrefixStore[Any] = PrefixStore(room.prefixes)
             next_job = handing_out(some)
-            made = [self._rows(rows, tokens, prefixes, together, mapped) for _ in range(lanes)]
+            made = [self._rows(rows, tokens, prefixes, together, room.mapped) for _ in range(lanes)]
             running = [work(one, rows, next_job) for one in made]
             yield from running[0] if lanes == 1 else side_by_side(running)
 
@@ -313,6 +321,16 @@ class OnnxBackend:
         room = KV_BYTES if free is None else int(FREE_SHARE * free)
         limit = dict(self._provider.options).get("gpu_mem_limit", "")
         return min(room, max(0, int(limit) - self._weight_bytes)) if limit.isdecimal() else room
+
+    def _room(self, jobs: Sequence[Job], tokens: int) -> Room:
+        """For rows of at most so many tokens."""
+        total, token = self._cache_bytes(), self._token_bytes()
+        if not self._maps(jobs):
+            return Room(total, tokens * token)
+        own = max(len(job.ids) - job.shared for job in jobs) + max(job.cap for job in jobs)
+        prefix = max(job.shared for job in jobs) * token
+        kept = max(1, min(PREFIXES, total // 4 // prefix))
+        return Room(max(total // 2, total - kept * prefix), own * token, kept, mapped=True)
 
     def _token_bytes(self) -> int:
         """Of the cache, for each token of a row."""
