@@ -70,6 +70,16 @@ def test_where_nothing_more_can_be_mapped_rows_get_copies(monkeypatch: pytest.Mo
     assert next(refused) > 20
 
 
+def test_where_no_file_is_to_be_had_rows_get_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(name: str) -> int:
+        raise OSError(24, "Too many open files")
+
+    expected = acted(Copied(LAYOUTS, ROWS, TOKENS))
+    monkeypatch.setattr(rowmemory.os, "memfd_create", refuses)
+    assert acted(Mapped(LAYOUTS, ROWS, TOKENS)) == expected
+    assert not can_map.__wrapped__(), "there would be no use in it"
+
+
 def test_what_a_row_writes_over_its_beginning_is_its_own() -> None:
     memory = Mapped(LAYOUTS, ROWS, TOKENS)
     filled(memory, 0, 70, 1)

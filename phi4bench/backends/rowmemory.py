@@ -69,11 +69,10 @@ class Copied:
         self.arrays: list[Array] = [np.zeros((rows, one.heads, tokens, one.head_size), one.dtype) for one in layouts]
 
     def keep(self, row: int, tokens: int) -> Copies:
-        return Copies(tokens, tuple(array[row, :, :tokens].copy() for array in self.arrays))
+        return _copied(self.arrays, row, tokens)
 
     def put(self, row: int, kept: Copies) -> None:
-        for mine, theirs in zip(self.arrays, kept.arrays, strict=True):
-            mine[row, :, : kept.tokens] = theirs
+        _copy(kept, self.arrays, row)
 
     def move(self, source: int, target: int, tokens: int, kept: Copies | None) -> None:
         for array in self.arrays:
@@ -84,7 +83,7 @@ class Mapped:
     """Rows in address space of their own, into which beginnings are mapped. Linux alone: see `can_map`.
 
     Each head's block of a row begins with a page, for which it may be longer than `tokens`. Memory is taken as it is
-    written to. Where the kernel gives no more maps (`vm.max_map_count`), a row gets a copy.
+    written to. Where the kernel gives no more maps (`vm.max_map_count`) or files, rows get copies.
     """
 
     def __init__(self, layouts: Sequence[Layout], rows: int, tokens: int) -> None:
@@ -93,10 +92,16 @@ class Mapped:
             for one in layouts
         ]
 
-    def keep(self, row: int, tokens: int) -> SharedPages:
-        return SharedPages([array[row, :, :tokens] for array in self.arrays])
+    def keep(self, row: int, tokens: int) -> SharedPages | Copies:
+        try:
+            return SharedPages([array[row, :, :tokens] for array in self.arrays])
+        except OSError:
+            return _copied(self.arrays, row, tokens)
 
-    def put(self, row: int, kept: SharedPages) -> None:
+    def put(self, row: int, kept: SharedPages | Copies) -> None:
+        if isinstance(kept, Copies):
+            _copy(kept, self.arrays, row)
+            return
         at = 0
         for array in self.arrays:
             _, heads, tokens, size = array.shape
@@ -108,7 +113,7 @@ class Mapped:
                     array[row, head, : kept.tokens] = kept.read(at, (kept.tokens, size), array.dtype)
                 at += span
 
-    def move(self, source: int, target: int, tokens: int, kept: SharedPages | None) -> None:
+    def move(self, source: int, target: int, tokens: int, kept: SharedPages | Copies | None) -> None:
         start = kept.tokens if kept else 0
         if kept:
             self.put(target, kept)
@@ -139,15 +144,33 @@ class SharedPages:
         return data
 
 
+@cache
 def can_map() -> bool:
-    """Whether `Mapped` works here."""
-    return sys.platform == "linux" and sys.maxsize > 1 << 32 and hasattr(os, "memfd_create")
+    """Whether `Mapped` works here, tried once: on 64-bit Linux, unless a sandbox forbids it."""
+    if sys.platform != "linux" or sys.maxsize <= 1 << 32:
+        return False
+    try:
+        (array,) = Mapped([Layout(1, mmap.PAGESIZE, np.uint8)], 2, 1).arrays
+        array[0] = 1
+        kept = SharedPages([array[0]])
+        return _map(array[1].ctypes.data, mmap.PAGESIZE, kept.descriptor, 0) and bool(array[1].all())
+    except (OSError, AttributeError):  # a kernel or a C library without the calls
+        return False
 
 
 def whole_pages(tokens: int, token_bytes: int) -> int:
     """At least so many tokens, and as many as end with a page."""
     step = mmap.PAGESIZE // math.gcd(mmap.PAGESIZE, token_bytes)
     return -(-tokens // step) * step
+
+
+def _copied(arrays: Sequence[Array], row: int, tokens: int) -> Copies:
+    return Copies(tokens, tuple(array[row, :, :tokens].copy() for array in arrays))
+
+
+def _copy(kept: Copies, arrays: Sequence[Array], row: int) -> None:
+    for mine, theirs in zip(arrays, kept.arrays, strict=True):
+        mine[row, :, : kept.tokens] = theirs
 
 
 def _pages(size: int) -> int:
