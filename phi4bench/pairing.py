@@ -60,7 +60,7 @@ def _only_run(place: Path, name: str) -> SavedRun:
         ids = ", ".join(_id(run) for run in runs)
         example = printable(str(place / "transcripts" / f"{runs[0].artifact['id']}.jsonl"), 200)
         raise UsageError(f"{name} holds the runs of several artifacts: {ids}", f"name one file, such as {example}")
-    missing = sum(completion is None for completion in runs[0].completions)
+    missing = runs[0].missing
     if missing:
         raise StoreError(
             f"{name}: {_id(runs[0])} lacks {missing:,} of {counted(len(runs[0].completions), 'completion')},"
@@ -99,7 +99,7 @@ def _shown(decoding: Mapping[str, Any], key: str) -> str:
 def _shared(a: SavedRun, b: SavedRun) -> tuple[list[str], list[str]]:
     """The ids of cases that both have with the same content, and warnings about the others."""
     if a.dataset.sha256 == b.dataset.sha256:
-        return [case.id for case in a.dataset.cases], []
+        return list(a.dataset.ids), []
     others = {case.id: case for case in b.dataset.cases}
     same_id = [case for case in a.dataset.cases if case.id in others]
     shared = [case.id for case in same_id if _content(case) == _content(others[case.id])]

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from phi4bench.cases import Case
+from phi4bench.completions import completion_lines, missing
 from phi4bench.counting import counted
 from phi4bench.datasets.casejson import FormError, case_from_json, case_to_json, tool_to_json, tools_from_json
 from phi4bench.datasets.dataset import Dataset, digest
+from phi4bench.datasets.packing import case_lines, offers_of
 from phi4bench.dialects import Dialect
 from phi4bench.errors import DialectError, StoreError
 from phi4bench.printable import printable
-from phi4bench.store import completion_from_json, completion_to_json
+from phi4bench.store import completion_from_json
 from phi4bench.tools import Tool
 from phi4bench.transcripts import Completion
 
@@ -38,12 +40,17 @@ class SavedRun:
     artifact: Mapping[str, Any]
     dialect: Dialect
     dataset: Dataset
-    completions: tuple[Completion | None, ...]
+    completions: Sequence[Completion | None]
     decoding: Mapping[str, Any] = field(default_factory=dict)
     machine: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    free: tuple[Completion | None, ...] = ()
+    free: Sequence[Completion | None] = ()
+
+    @property
+    def missing(self) -> int:
+        """How many completions are not there."""
+        return missing(self.completions)
 
 
 def write_run(folder: Path, run: SavedRun) -> Path:
@@ -56,7 +63,10 @@ def write_run(folder: Path, run: SavedRun) -> Path:
         raise StoreError(f"artifact id={name!r}, but should be a file name")
     path = folder / "transcripts" / f"{name}.jsonl"
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    toolsets = _toolsets(run.dataset.cases)
+    toolsets: dict[str, tuple[Tool, ...]] = {}  # where two sets share a name, the first keeps it
+    for name, tools in offers_of(run.dataset.cases):
+        toolsets.setdefault(name, tools)
+    toolsets.pop("", None)  # tools that a case brings itself
     header = {
         "schema": SCHEMA,
         "artifact": run.artifact,
@@ -79,14 +89,11 @@ def write_run(folder: Path, run: SavedRun) -> Path:
         try:
             with draft.open("w", encoding="ascii", newline="\n") as file:
                 file.write(json.dumps(header) + "\n")
-                for at, (case, completion) in enumerate(zip(run.dataset.cases, run.completions, strict=True)):
-                    line = case_to_json(case)
-                    if case.toolset and toolsets[case.toolset] != case.tools:  # two sets of one name, in one run
-                        line["tools"] = [tool_to_json(tool) for tool in case.tools]
-                    entry = {"case": line, "completion": _made(completion)}
-                    if run.free:
-                        entry["free"] = _made(run.free[at])
-                    file.write(json.dumps(entry) + "\n")
+                lines = _case_lines(run.dataset.cases, toolsets)
+                made, free = completion_lines(run.completions), completion_lines(run.free)
+                for case, completion in zip(lines, made, strict=True):
+                    beside = f', "free": {next(free)}' if run.free else ""
+                    file.write(f'{{"case": {case}, "completion": {completion}{beside}}}\n')
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
@@ -153,8 +160,15 @@ def read_run(path: Path) -> SavedRun:
         raise StoreError(f"{shown}:{number}: not a saved run ({why})", "run the judgement again") from None
 
 
-def _made(completion: Completion | None) -> dict[str, Any] | None:
-    return None if completion is None else completion_to_json(completion)
+def _case_lines(cases: Sequence[Case], toolsets: Mapping[str, tuple[Tool, ...]]) -> Iterator[str]:
+    if all(not name or toolsets[name] == tools for name, tools in offers_of(cases)):
+        yield from case_lines(cases)
+        return
+    for case in cases:
+        line = case_to_json(case)
+        if case.toolset and toolsets[case.toolset] != case.tools:  # two sets of one name, in one run
+            line["tools"] = [tool_to_json(tool) for tool in case.tools]
+        yield json.dumps(line)
 
 
 def _read(data: Any) -> Completion | None:
@@ -166,12 +180,3 @@ def _dataset(header: Mapping[str, Any], cases: tuple[Case, ...]) -> Dataset:
     if sha256 != header["sha256"]:
         notes = (*notes, "the cases were changed after the run")
     return Dataset(cases, header["path"], sha256, header["name"], notes)
-
-
-def _toolsets(cases: tuple[Case, ...]) -> dict[str, tuple[Tool, ...]]:
-    """Each named tool set once; where two sets share a name, the first keeps it."""
-    toolsets: dict[str, tuple[Tool, ...]] = {}
-    for case in cases:
-        if case.toolset:
-            toolsets.setdefault(case.toolset, case.tools)
-    return toolsets

@@ -11,6 +11,8 @@ import errno
 import hashlib
 import json
 import os
+import re
+from array import array
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +30,10 @@ except ImportError:  # Windows: one run at a time there
     fcntl = None  # type: ignore[assignment]
 
 SCHEMA = "phi4bench.store/1"
+_LINE = re.compile(rb'\{"case":.*,"key":"([0-9a-f]{64})"\}\n', re.DOTALL)
+"""How a line is written of a prompt whose key is a sha256, which all are in a run."""
+_BROKEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""Raised by what is no JSON, or no completion."""
 
 
 def default_cache_dir() -> Path:
@@ -44,9 +50,10 @@ def identity_key(identity: Mapping[str, Any]) -> str:
 class TranscriptStore:
     """The completions of one configuration. Several processes may hold the same store open.
 
-    `skipped`: how many broken lines were passed over in reading. What another process appends is seen after `refresh`;
+    `skipped`: how many broken lines were passed over so far. What another process appends is seen after `refresh`;
     at worst a completion is made twice, and the later line counts. `reads`: whether it knows what it holds; one that
-    is only written to takes no more memory the more it is given.
+    is only written to takes no more memory the more it is given. One that reads knows where each completion lies in its
+    file, and takes it from there when it is asked for.
     """
 
     def __init__(self, path: Path, descriptor: int, reads: bool = True) -> None:
@@ -54,8 +61,8 @@ class TranscriptStore:
         self._reads = reads
         self.skipped = 0
         self._descriptor = descriptor
-        self._completions: dict[str, Completion] = {}
-        self._read_bytes = 0
+        self._lines: dict[str, int] = {}
+        self._ends = array("Q", [0])
 
     @classmethod
     def open(cls, cache_dir: Path | None, identity: Mapping[str, Any], reads: bool = True) -> TranscriptStore:
@@ -81,20 +88,34 @@ class TranscriptStore:
     def refresh(self) -> None:
         """Reads what has been appended since the last time, by whomever."""
         with os.fdopen(os.dup(self._descriptor), "rb") as file:
-            file.seek(self._read_bytes)
+            file.seek(self._ends[-1])
             for raw in file:
                 if not raw.endswith(b"\n"):
                     break  # the end of a line that is being written
-                self._read_bytes += len(raw)
+                self._ends.append(self._ends[-1] + len(raw))
+                if ours := _LINE.fullmatch(raw):  # what is between is read when it is asked for
+                    self._lines[ours[1].decode()] = len(self._ends) - 2
+                    continue
                 try:
                     entry = json.loads(raw)
                     if "schema" not in entry:
-                        self._completions[str(entry["key"])] = completion_from_json(entry["completion"])
-                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                        completion_from_json(entry["completion"])
+                        self._lines[str(entry["key"])] = len(self._ends) - 2
+                except _BROKEN:
                     self.skipped += 1
 
     def get(self, prompt_key: str) -> Completion | None:
-        return self._completions.get(prompt_key)
+        line = self._lines.get(prompt_key)
+        if line is None:
+            return None
+        start, end = self._ends[line : line + 2]
+        os.lseek(self._descriptor, start, os.SEEK_SET)
+        try:
+            return completion_from_json(json.loads(os.read(self._descriptor, end - start))["completion"])
+        except _BROKEN:
+            del self._lines[prompt_key]
+            self.skipped += 1
+            return None
 
     def put(self, prompt_key: str, case_id: str, completion: Completion) -> None:
         """Keeps it, on disk before this returns (in the system's hands, not synced: a power cut may lose the last)."""
@@ -113,14 +134,14 @@ class TranscriptStore:
                 "everything before is kept: free some space or use --cache-dir, and run again to go on",
             ) from None
         if self._reads:
-            self._completions[prompt_key] = completion
+            self.refresh()
 
     def add(self, transcript: Transcript) -> None:
         """`put` of a whole transcript, under its own key."""
         self.put(transcript.key, transcript.case_id, transcript.completion)
 
     def __len__(self) -> int:
-        return len(self._completions)
+        return len(self._lines)
 
     def close(self) -> None:
         if self._descriptor >= 0:

@@ -22,6 +22,7 @@ LAYERS = {
         "levels",
         "loads",
         "measured",
+        "packed",
         "phrasing",
         "planning",
         "rejection",
@@ -40,6 +41,7 @@ LAYERS = {
     "edges": {
         "artifacts",
         "backends",
+        "completions",
         "datasets",
         "generating",
         "machine",

@@ -20,7 +20,8 @@ from phi4bench.datasets.dataset import Dataset, digest
 from phi4bench.datasets.shipped import fixtures_dir
 from phi4bench.datasets.toolsets import read_toolset
 from phi4bench.dialects import dialect_named
-from phi4bench.report.examples import Example, examples, flips, last_request
+from phi4bench.levels import Level, Score
+from phi4bench.report.examples import examples, flips, last_request
 from phi4bench.report.figures import report, targets_facts
 from phi4bench.report.findings import finding
 from phi4bench.report.page import _spread, page, visible
@@ -338,8 +339,8 @@ def test_render_calls_is_what_examples_expect() -> None:
 
 
 def test_a_page_that_cannot_show_every_failing_case_shows_some_of_each_scenario() -> None:
-    def failing(number: int, scenario: str) -> Example:
-        return Example(str(number), scenario, "g", (), "", "", "", "", "stop")
+    def failing(number: int, scenario: str) -> Score:
+        return Score(str(number), scenario, "g", (), True, Level.NOTHING)
 
     many = [failing(i, "single") for i in range(50)] + [failing(i, "parallel") for i in range(50, 53)]
     shown = _spread(many, 10)

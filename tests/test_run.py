@@ -25,7 +25,7 @@ from phi4bench.printable import printable
 from phi4bench.run import generation
 from phi4bench.run.child import run_child
 from phi4bench.run.files import write_text
-from phi4bench.run.generation import Settings, generate, render
+from phi4bench.run.generation import Settings, generate
 from phi4bench.run.jobs import (
     Setup,
     artifact_from_json,
@@ -40,6 +40,7 @@ from phi4bench.run.jobs import (
 from phi4bench.run.options import OPTIONS, RunOptions, options_from
 from phi4bench.run.plan import make_plan
 from phi4bench.run.progress import Bar, Silent, clock_time
+from phi4bench.run.prompting import render
 
 MakeFake = Callable[..., Path]
 
@@ -148,7 +149,7 @@ class TestJobs:
         assert last == "\n"
         coming = iter([*lines, last, "what is said next\n"])
         found = list(items_from_lines(coming))
-        assert found == items
+        assert found == list(items)
         assert found[0].prompt.segments[0] is found[-1].prompt.segments[0]
         assert list(coming) == ["what is said next\n"]
         assert not list(items_from_lines([]))
@@ -189,7 +190,7 @@ class TestGeneration:
         monkeypatch.setattr(generation, "run_child", no_child)
         again = generate(artifact, items, settings, Silent())
         assert (again.generated, again.from_cache) == (0, 50)
-        assert again.transcripts == made.transcripts
+        assert again.completions == made.completions
 
     def test_another_machine_or_thread_count_asks_the_runtime_again(
         self, make_fake: MakeFake, case_file: Path, settings: Settings

@@ -73,7 +73,7 @@ def load_examples(sources: Sequence[str]) -> Data:
         some, said = _read(path, f"{path.stem}{again}")
         found += some
         notes += said
-    distinct((place, one.case) for place, one in found)
+    tuple(distinct((place, one.case) for place, one in found))
     return Data(tuple(one for _, one in found), tuple(place for place, _ in found), tuple(notes))
 
 

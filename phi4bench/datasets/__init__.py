@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from phi4bench.cases import Case
 from phi4bench.counting import counted
 from phi4bench.datasets.casefile import distinct, read_cases, write_cases
 from phi4bench.datasets.casejson import case_from_json, case_to_json
-from phi4bench.datasets.dataset import Dataset, digest
+from phi4bench.datasets.dataset import Dataset, Digest, digest
 from phi4bench.datasets.nearby import no_such_path
+from phi4bench.datasets.packing import pack_cases
 from phi4bench.datasets.sampling import sample
 from phi4bench.datasets.shipped import fixtures_dir, schemas_dir, shipped_cases, suites_dir
 from phi4bench.errors import UsageError
@@ -42,20 +43,24 @@ def load_cases(sources: Sequence[str] | None = None) -> Dataset:
     is not there.
     """
     sources = list(sources) if sources else [str(shipped_cases())]
-    cases = []
     notes: list[str] = []
+    sha256 = Digest()
+    kept = pack_cases(sha256.over(distinct(_found(sources, notes))))
+    names = [Path(source.removeprefix("bfcl:").removeprefix("tooltalk:")).stem for source in sources]
+    return Dataset(kept, " ".join(sources), sha256.hexdigest(), "+".join(names), tuple(notes))
+
+
+def _found(sources: Sequence[str], notes: list[str]) -> Iterator[tuple[str, Case]]:
+    """Every case with its place. `notes`: takes what there is to say of them."""
     for source in sources:
         kind, _, rest = source.partition(":")
         if kind in ("bfcl", "tooltalk") and rest:
             found, said = _foreign(kind, Path(rest).expanduser())
-            cases += [(f"{kind}:{rest}", case) for case in found]
+            yield from ((f"{kind}:{rest}", case) for case in found)
             notes += said
         else:
             for path in _files(source):
-                cases += read_cases(path)
-    kept = distinct(cases)
-    names = [Path(source.removeprefix("bfcl:").removeprefix("tooltalk:")).stem for source in sources]
-    return Dataset(kept, " ".join(sources), digest(kept), "+".join(names), tuple(notes))
+                yield from read_cases(path)
 
 
 def subset(dataset: Dataset, limit: int, seed: int = 0) -> Dataset:

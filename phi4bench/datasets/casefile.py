@@ -14,8 +14,8 @@ from phi4bench.datasets.toolsets import Toolsets, check_expected, check_tools
 from phi4bench.errors import CaseFileError, UsageError
 
 
-def read_cases(path: Path) -> list[tuple[str, Case]]:
-    """Every case of the file with its place, `file:line`; the first fault raises `CaseFileError`.
+def read_cases(path: Path) -> Iterator[tuple[str, Case]]:
+    """Every case of the file with its place, `file:line`, as it is read; the first fault raises `CaseFileError`.
 
     Tool sets are looked for next to the file, then among the shipped ones. Ids may repeat here: `distinct` judges them
     over all files of a run.
@@ -23,7 +23,7 @@ def read_cases(path: Path) -> list[tuple[str, Case]]:
     toolsets = Toolsets([path.parent])
     known_good: set[str] = set()
     checked: set[str] = set()
-    cases = []
+    found = False
     for number, line in _lines(path):
         place = f"{shown_path(path)}:{number}"
         try:
@@ -37,24 +37,22 @@ def read_cases(path: Path) -> list[tuple[str, Case]]:
             raise CaseFileError(f"{place}: {fault}") from None
         except RecursionError:
             raise CaseFileError(f"{place}: nested too deeply; flatten it") from None
-        cases.append((place, case))
-    if not cases:
+        found = True
+        yield place, case
+    if not found:
         raise CaseFileError(f"{shown_path(path)}:1: the file holds no case; write one JSON object a line")
-    return cases
 
 
-def distinct(cases: Iterable[tuple[str, Case]]) -> tuple[Case, ...]:
-    """The cases, if no two share an id; else `CaseFileError` naming both places."""
+def distinct(cases: Iterable[tuple[str, Case]]) -> Iterator[Case]:
+    """The cases, as long as no two share an id; then `CaseFileError` naming both places."""
     places: dict[str, str] = {}
-    kept = []
     for place, case in cases:
         if case.id in places:
             raise CaseFileError(
                 f"{place}: id={shown(case.id)} was given at {places[case.id]} already; ids must differ over all files"
             )
         places[case.id] = place
-        kept.append(case)
-    return tuple(kept)
+        yield case
 
 
 def write_cases(path: Path, cases: Iterable[Case]) -> None:
@@ -78,20 +76,27 @@ def shown_path(path: Path) -> str:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines that hold something, numbered from 1. Only a line feed ends one: JSON strings may hold U+2028."""
-    try:
-        data = path.read_bytes()
-    except IsADirectoryError:
-        raise UsageError(f"{shown_path(path)} is a folder, but should be a case file; name the .jsonl file") from None
-    except OSError as error:
-        raise UsageError(f"{shown_path(path)} cannot be read: {error.strerror}; name a case file") from None
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise CaseFileError(f"{shown_path(path)}:1: the file is UTF-16, but should be UTF-8; save it as UTF-8")
-    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+    for number, raw in enumerate(_raw_lines(path), start=1):
+        if number == 1:
+            if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+                raise CaseFileError(f"{shown_path(path)}:1: the file is UTF-16, but should be UTF-8; save it as UTF-8")
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
         if not raw or raw.isspace():
             continue
         try:
-            yield number, raw.decode("utf-8")
+            yield number, raw.removesuffix(b"\n").decode("utf-8")
         except UnicodeDecodeError as error:
             raise CaseFileError(
                 f"{shown_path(path)}:{number}: byte {error.start + 1} is not UTF-8; save the file as UTF-8"
             ) from None
+
+
+def _raw_lines(path: Path) -> Iterator[bytes]:
+    """As they come from the file, which is never in memory whole."""
+    try:
+        with path.open("rb") as file:
+            yield from file
+    except IsADirectoryError:
+        raise UsageError(f"{shown_path(path)} is a folder, but should be a case file; name the .jsonl file") from None
+    except OSError as error:
+        raise UsageError(f"{shown_path(path)} cannot be read: {error.strerror}; name a case file") from None

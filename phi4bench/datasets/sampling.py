@@ -6,10 +6,11 @@ import random
 from collections.abc import Sequence
 
 from phi4bench.cases import Case
+from phi4bench.datasets.packing import pack_cases
 from phi4bench.errors import UsageError
 
 
-def sample(cases: Sequence[Case], limit: int, seed: int = 0) -> tuple[Case, ...]:
+def sample(cases: Sequence[Case], limit: int, seed: int = 0) -> Sequence[Case]:
     """`limit` of the cases in their order, each stratum (scenario and expected tools) in its share.
 
     Shares are rounded by largest remainder, so that the strata's counts differ from proportion by less than one.
@@ -19,7 +20,7 @@ def sample(cases: Sequence[Case], limit: int, seed: int = 0) -> tuple[Case, ...]
     if limit < 1:
         raise UsageError(f"limit={limit}, but should be at least 1")
     if limit >= len(cases):
-        return tuple(cases)
+        return pack_cases(cases)
     strata: dict[tuple[str, ...], list[int]] = {}
     for index, case in enumerate(cases):
         tools = sorted({call.name for call in case.expected.calls})
@@ -31,4 +32,4 @@ def sample(cases: Sequence[Case], limit: int, seed: int = 0) -> tuple[Case, ...]
         take[key] += 1
     chooser = random.Random(seed)  # noqa: S311 - a sample, no secret
     chosen = [index for key in keys for index in chooser.sample(strata[key], take[key])]
-    return tuple(cases[index] for index in sorted(chosen))
+    return pack_cases(cases[index] for index in sorted(chosen))

@@ -52,9 +52,8 @@ def flips(judgement: Judgement, level: str) -> tuple[list[Score], list[Score]]:
     return lost, gained
 
 
-def all_failing(judgement: Judgement) -> list[Example]:
-    """Every case that is not wholly right, in the cases' order."""
-    return [_example(judgement, score, False) for score in judgement.scores if not is_right(score)]
+def failing_example(judgement: Judgement, score: Score) -> Example:
+    return _example(judgement, score, False)
 
 
 def flip_example(judgement: Judgement, score: Score) -> Example:

@@ -11,10 +11,10 @@ from typing import Any
 from phi4bench import __version__
 from phi4bench.counting import counted
 from phi4bench.gates import GateResult, RegressionResult
-from phi4bench.levels import LEVELS
+from phi4bench.levels import LEVELS, Score, is_right
 from phi4bench.printable import printable
 from phi4bench.report.deciding import to_decide
-from phi4bench.report.examples import Example, all_failing, flip_example, flips
+from phi4bench.report.examples import Example, failing_example, flip_example, flips
 from phi4bench.report.figures import provider_figures
 from phi4bench.report.known import known_figures, known_line, known_title
 from phi4bench.report.levels import level_figures, level_lines
@@ -79,7 +79,7 @@ def _fault(fault: Fault) -> dict[str, Any]:
 def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
     run = judgement.run
     named = {gate.name for gate in judgement.targets.gates}
-    failing = all_failing(judgement)
+    failing = [score for score in judgement.scores if not is_right(score)]
     shown = [gate for name, gate in judgement.gates.items() if name in LEVELS or name == "abstention" or name in named]
     start = _scale_start(shown)
     measured = {**judgement.gates, **judgement.regression, **judgement.fidelity_gates, **judgement.size_gates}
@@ -98,7 +98,7 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "card": run.artifact,
         "size": size(run.artifact["bytes"]),
         "dataset": run.dataset,
-        "groups": len({case.group for case in run.dataset.cases}),
+        "groups": len(set(run.dataset.groups)),
         "levels": [_row(gate, start) for gate in shown],
         "scale": [f"{100 * start:.0f}", "100%"],
         "beside": side_by_side(judgement),
@@ -127,19 +127,19 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "flips": _flips(judgement),
         "tools": _rates(judgement.tools),
         "scenarios": _rates(judgement.scenarios),
-        "failing": _spread(failing, MOST_CASES),
+        "failing": [failing_example(judgement, score) for score in _spread(failing, MOST_CASES)],
         "failing_total": len(failing),
         "facts": _facts(judgement),
     }
 
 
-def _spread(failing: Sequence[Example], most: int) -> list[Example]:
+def _spread(failing: Sequence[Score], most: int) -> list[Score]:
     """At most `most` of them in their order, taken in turn from every scenario, so that none hides the others."""
     turns: dict[str, int] = {}
     taken = []
-    for place, example in enumerate(failing):
-        turns[example.scenario] = turns.get(example.scenario, 0) + 1
-        taken.append((turns[example.scenario], place))
+    for place, score in enumerate(failing):
+        turns[score.scenario] = turns.get(score.scenario, 0) + 1
+        taken.append((turns[score.scenario], place))
     return [failing[place] for _, place in sorted(sorted(taken)[:most], key=lambda one: one[1])]
 
 

@@ -56,7 +56,7 @@ def promotion(
                 "path": run.dataset.path,
                 "sha256": run.dataset.sha256,
                 "count": len(run.dataset.cases),
-                "groups": len({case.group for case in run.dataset.cases}),
+                "groups": len(set(run.dataset.groups)),
                 "notes": list(run.dataset.notes),
             },
             "targets": {

@@ -55,12 +55,11 @@ def where(paths: Iterable[Path]) -> list[Line]:
 
 
 def _title(judgement: Judgement) -> Iterator[Line]:
-    artifact, cases = judgement.run.artifact, judgement.run.dataset.cases
-    groups = len({case.group for case in cases})
+    artifact, families = judgement.run.artifact, judgement.run.dataset.groups
     title = (
         f"{judgement.id}  {artifact['format']} {artifact['precision']} {size(artifact['bytes'])},"
-        f" dialect {artifact['dialect']}{_decoded(judgement)}, {counted(len(cases), 'case')} in"
-        f" {counted(groups, 'group')}"
+        f" dialect {artifact['dialect']}{_decoded(judgement)}, {counted(len(families), 'case')} in"
+        f" {counted(len(set(families)), 'group')}"
     )
     for line in wrapped(title, further="  "):
         yield line, "bold"

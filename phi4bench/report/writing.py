@@ -78,7 +78,7 @@ def _write_transcripts(folder: Path, results: Sequence[Result]) -> dict[str, str
 
 
 def _made(run: SavedRun) -> int:
-    return sum(completion is not None for completion in run.completions)
+    return len(run.completions) - run.missing
 
 
 def _sha256(path: Path) -> str:

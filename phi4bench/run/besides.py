@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+from phi4bench.completions import missing
 from phi4bench.gates import GateResult, judge_levels
 from phi4bench.levels import Score, score
 from phi4bench.repairs import RULES, repair
@@ -40,7 +41,7 @@ def besides(run: SavedRun, targets: Targets, known: Collection[str]) -> tuple[Be
             for case, completion in zip(run.dataset.cases, run.free, strict=True)
             if completion is not None and case.group not in known
         ]
-        found.append(Beside("free", _rates(scores, targets), sum(one is None for one in run.free)))
+        found.append(Beside("free", _rates(scores, targets), missing(run.free)))
     if run.facts.get("repair"):
         found.append(_repaired(run, targets, known))
     return tuple(found)
@@ -60,7 +61,7 @@ def _repaired(run: SavedRun, targets: Targets, known: Collection[str]) -> Beside
             for rule in mended.rules:
                 counts[f"by {rule}"] += 1
         scores.append(score(case, completion, run.dialect))
-    return Beside("repaired", _rates(scores, targets), sum(one is None for one in run.completions), counts)
+    return Beside("repaired", _rates(scores, targets), run.missing, counts)
 
 
 def _rates(scores: list[Score], targets: Targets) -> dict[str, GateResult]:

@@ -145,11 +145,12 @@ class _Run:
 
     def died(self, code: int, noise: IO[bytes]) -> BackendError:
         """The child ended without a word: by which signal, and at which case."""
-        waiting = [item.case_id for index, item in enumerate(self.items) if index not in self.done]
+        waiting = next((index for index in range(len(self.items)) if index not in self.done), None)
         where = (
             f"after {len(self.done):,} of {counted(len(self.items), 'case')}" if self.runtime else "while it was loaded"
         )
-        near = f", at or near case {printable(waiting[0], 100)!r}" if waiting else ""
+        case_id = "" if waiting is None else self.items[waiting].case_id
+        near = f", at or near case {printable(case_id, 100)!r}" if case_id else ""
         how = f"was ended by {signal_name(-code)}" if code < 0 else f"stopped with exit status {code}"
         hint = "most often the machine is out of memory; " if -code == signal.SIGKILL else ""
         return BackendError(

@@ -12,20 +12,20 @@ from phi4bench.run.judging import assess, only_groups
 from phi4bench.run.plan import Plan, Subject
 from phi4bench.run.sequential import Lookout
 from phi4bench.runfile import SavedRun
-from phi4bench.transcripts import Transcript
+from phi4bench.transcripts import Completion
 
 
 class Early:
     """The watch over one artifact and its baseline. `before`: what is stored of the baseline, by case id."""
 
-    def __init__(self, plan: Plan, subject: Subject, watch: Watch, before: Mapping[str, Transcript]) -> None:
+    def __init__(self, plan: Plan, subject: Subject, watch: Watch, before: Mapping[str, Completion]) -> None:
         self.plan, self.subject, self.watch, self.before = plan, subject, watch, before
         self._failed = False
-        Lookout(watch, plan.dataset.cases, subject.artifact.dialect, baseline=True).saw_all(before)
+        Lookout(watch, plan.dataset.cases, subject.artifact.dialect, baseline=True).saw_all(before.items())
 
     @classmethod
     def open(
-        cls, plan: Plan, subject: Subject, gates: Collection[str], before: Mapping[str, Transcript]
+        cls, plan: Plan, subject: Subject, gates: Collection[str], before: Mapping[str, Completion]
     ) -> Early | None:
         """`None` where no gate may reject early, or where another artifact is compared with this one, all of it."""
         artifact = subject.artifact
@@ -69,11 +69,11 @@ class Early:
         Where all of it was there beforehand, it is not: then its own gates are judged by their intervals. What was made
         after enough had been seen, before the child could be stopped, decides nothing.
         """
-        if None not in run.completions and self.watch.rejection is None:
+        if not run.missing and self.watch.rejection is None:
             self.watch.leave_rates()
         return self.over
 
-    def stopped(self, run: SavedRun) -> tuple[SavedRun, Mapping[str, Transcript]]:
+    def stopped(self, run: SavedRun) -> tuple[SavedRun, Mapping[str, Completion]]:
         """The candidate as far as it was looked at, and what of its stored baseline was compared with it."""
         run = self.ended(only_groups(run, self.watch.order[: self.watch.settled]))
         if self.watch.settled_pairs or self.subject.baseline is None:

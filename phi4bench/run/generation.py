@@ -9,23 +9,23 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 
 from phi4bench import __version__
 from phi4bench.artifacts import Artifact
-from phi4bench.backends import BEST, Decoding, Mode, Provider
+from phi4bench.backends import BEST, Decoding, Provider
 from phi4bench.calls import Json
-from phi4bench.cases import Case
-from phi4bench.prompts import Grammar, Prompt
+from phi4bench.completions import missing, pack_completions
 from phi4bench.run.child import Ran, run_child
 from phi4bench.run.files import write_text
-from phi4bench.run.jobs import Item, Setup, prompt_key, store_identity
+from phi4bench.run.jobs import Item, Setup, store_identity
 from phi4bench.run.progress import Progress
+from phi4bench.run.prompting import Prompts
 from phi4bench.run.sequential import Lookout
 from phi4bench.store import TranscriptStore, default_cache_dir
-from phi4bench.transcripts import Completion, Transcript
+from phi4bench.transcripts import Completion
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Generation:
-    """The completions of one artifact, in the cases' order; cases that the time limit left out are missing.
+    """The completions of one artifact, in the cases' order; `None` for those that the time limit left out.
 
     `seconds` and `peak_rss_bytes` are the child's; `None` where nothing had to be generated. `notes`: what its backend
     has to say of how it ran.
     """
 
-    transcripts: Mapping[str, Transcript]
-    total: int
+    completions: Sequence[Completion | None]
     generated: int = 0
     seconds: float | None = None
     peak_rss_bytes: int | None = None
@@ -66,33 +65,20 @@ class Generation:
 
     @property
     def missing(self) -> int:
-        return self.total - len(self.transcripts)
+        return missing(self.completions)
+
+    @property
+    def total(self) -> int:
+        return len(self.completions)
 
     @property
     def from_cache(self) -> int:
-        return len(self.transcripts) - self.generated
-
-
-def render(artifact: Artifact, cases: Sequence[Case], system_prompt: str | None, mode: Mode = "free") -> list[Item]:
-    """The prompts, from questions alone: the answer key stays here. `mode`: `constrained` gives each its grammar.
-
-    Raises `UsageError` for tools that no grammar can be made of.
-    """
-    items = []
-    grammars: dict[int, Grammar] = {}  # by the identity of a tuple of tools, which cases of one set share
-    for case in cases:
-        prompt: Prompt = artifact.dialect.render(case.question(), system_prompt)
-        if mode == "constrained":
-            if id(case.tools) not in grammars:
-                grammars[id(case.tools)] = artifact.dialect.grammar(case.tools)
-            prompt = replace(prompt, grammar=grammars[id(case.tools)])
-        items.append(Item(case.id, prompt_key(prompt), prompt))
-    return items
+        return self.total - self.missing - self.generated
 
 
 def generate(
     artifact: Artifact,
-    items: Sequence[Item],
+    items: Prompts,
     settings: Settings,
     progress: Progress,
     deadline: float | None = None,
@@ -107,23 +93,23 @@ def generate(
     runtime = _recall(memory)
     if runtime is not None:
         found = _stored(setup, runtime, items)
-        if len(found) == len(items) or (lookout and lookout.saw_all(found)):
-            return Generation(found, len(items), 0, None, None, runtime)
-    if lookout:
-        items = lookout.ordered(items)
+        if not missing(found) or (lookout and lookout.saw_all(zip(items.case_ids, found, strict=True))):
+            return Generation(found, 0, None, None, runtime)
+        del found  # what is stored is looked up again once the child says which runtime it is
+    wanted = lookout.ordered(items) if lookout else items
     with ExitStack() as until_made:
         store: TranscriptStore
         stored_before = 0
 
-        def lacking(runtime: Mapping[str, Json]) -> list[Item]:
+        def lacking(runtime: Mapping[str, Json]) -> Prompts:
             nonlocal store, stored_before
-            there = _stored(setup, runtime, items)
-            stored_before = len(there)
+            there = _stored(setup, runtime, wanted)
+            stored_before = len(there) - missing(there)
             if lookout:
                 store = until_made.enter_context(TranscriptStore.open(setup.cache_dir, store_identity(setup, runtime)))
-                if lookout.saw_all(there):
-                    return []
-            return [item for item in items if item.case_id not in there]
+                if lookout.saw_all(zip(wanted.case_ids, there, strict=True)):
+                    return wanted[:0]
+            return wanted.chosen(at for at, completion in enumerate(there) if completion is None)
 
         def enough(item: Item) -> bool:
             store.refresh()
@@ -143,28 +129,23 @@ def generate(
     if ran.runtime and not ran.notes:  # what went otherwise than asked may go as asked next time
         with suppress(OSError):
             write_text(memory, json.dumps(ran.runtime))
-    found = _stored(setup, ran.runtime, items) if ran.runtime else {}
+    found = _stored(setup, ran.runtime, items) if ran.runtime else (None,) * len(items)
     # The child may have stored more than it was heard of before it was stopped.
-    return Generation(
-        found, len(items), len(found) - stored_before, ran.seconds, ran.peak_rss_bytes, ran.runtime, ran.notes
-    )
+    made = len(found) - missing(found) - stored_before
+    return Generation(found, made, ran.seconds, ran.peak_rss_bytes, ran.runtime, ran.notes)
 
 
-def stored(artifact: Artifact, items: Sequence[Item], settings: Settings) -> Mapping[str, Transcript]:
-    """What the store has of them, without a child; nothing where the runtime is not known."""
+def stored(artifact: Artifact, items: Prompts, settings: Settings) -> dict[str, Completion]:
+    """What the store has of them, by case id, without a child; nothing where the runtime is not known."""
     setup = settings.setup(artifact)
     runtime = _recall(_runtime_memory(setup, settings))
-    return _stored(setup, runtime, items) if runtime is not None else {}
+    found = _stored(setup, runtime, items) if runtime is not None else ()
+    return {case_id: made for case_id, made in zip(items.case_ids, found, strict=False) if made is not None}
 
 
-def _stored(setup: Setup, runtime: Mapping[str, Json], items: Sequence[Item]) -> dict[str, Transcript]:
-    found: dict[str, Transcript] = {}
+def _stored(setup: Setup, runtime: Mapping[str, Json], items: Prompts) -> Sequence[Completion | None]:
     with TranscriptStore.open(setup.cache_dir, store_identity(setup, runtime)) as store:
-        for item in items:
-            completion: Completion | None = store.get(item.key)
-            if completion is not None:
-                found[item.case_id] = Transcript(item.case_id, item.key, completion)
-    return found
+        return pack_completions(map(store.get, items.keys))
 
 
 def _runtime_memory(setup: Setup, settings: Settings) -> Path:

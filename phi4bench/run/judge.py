@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -18,12 +18,13 @@ from phi4bench.datasets import sample
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable, wrapped
 from phi4bench.run.early import Early, uncompared
-from phi4bench.run.generation import Generation, Settings, generate, render, stored
+from phi4bench.run.generation import Generation, Settings, generate, stored
 from phi4bench.run.judging import REGRESSION, Judgement, assess
 from phi4bench.run.measuring import Stopwatch
 from phi4bench.run.options import RunOptions
 from phi4bench.run.plan import Plan, Subject
 from phi4bench.run.progress import Progress
+from phi4bench.run.prompting import render
 from phi4bench.run.repeating import repeat
 from phi4bench.run.rereading import reread
 from phi4bench.run.scoring import measure
@@ -34,7 +35,7 @@ from phi4bench.run.timed_cases import Wanted
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Size, size_to_json
 from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, TIMED_GATES
-from phi4bench.transcripts import Completion, Transcript
+from phi4bench.transcripts import Completion
 
 SLO_SECONDS = 60.0
 """The most that each measurement of speed takes,"""
@@ -112,7 +113,7 @@ class Judge:
             items = render(artifact, plan.dataset.cases, plan.system_prompt, plan.options.decode)
             for line in header(artifact, plan, items[0].prompt, facts.get("role") == "baseline"):
                 self.say(line)
-            made = Generation({}, len(items))
+            made = Generation((None,) * len(items))
             if needed:
                 with self._settings() as settings:
                     made = generate(artifact, items, settings, self.progress, self.deadline, lookout)
@@ -128,9 +129,9 @@ class Judge:
     def _determinism(self, artifact: Artifact, run: SavedRun) -> dict[str, Any]:
         plan, options = self.plan, self.plan.options
         cases = sample(plan.judged, options.determinism or 1, options.seed)
-        judged = {
-            case.id: made for case, made in zip(run.dataset.cases, run.completions, strict=True) if made is not None
-        }
+        asked = {case.id for case in cases}
+        answers = zip(run.dataset.ids, run.completions, strict=True)
+        judged = {case_id: made for case_id, made in answers if made is not None and case_id in asked}
         with self._settings() as settings:
             found = repeat(
                 artifact, cases, judged, plan.system_prompt, settings, options.report_dir, self.progress, self.deadline
@@ -141,12 +142,11 @@ class Judge:
     def _saved(self, artifact: Artifact, made: Generation, facts: Mapping[str, Any], needed: bool = True) -> SavedRun:
         plan, options = self.plan, self.plan.options
         decoding = Decoding(options.max_new_tokens, options.decode)
-        found = (made.transcripts.get(case.id) for case in plan.dataset.cases)
         return SavedRun(
             artifact=card(artifact),
             dialect=artifact.dialect,
             dataset=plan.dataset,
-            completions=tuple(None if one is None else one.completion for one in found),
+            completions=made.completions,
             decoding={**asdict(decoding), "system_prompt": plan.system_prompt},
             machine=self.machine,
             versions={"phi4bench": __version__, **_packages(self.machine)},
@@ -163,7 +163,8 @@ class Judge:
         run, before = early.stopped(run)
         if subject.baseline is None or not before:
             return run, None
-        return run, self._saved(subject.baseline, Generation(before, len(run.completions)), {"role": "baseline"})
+        completions = tuple(map(before.get, run.dataset.ids))
+        return run, self._saved(subject.baseline, Generation(completions), {"role": "baseline"})
 
     def _compared(
         self, run: SavedRun, baseline: Artifact, early: Early | None, gates: Collection[str]
@@ -181,7 +182,7 @@ class Judge:
             run = replace(run, facts={**run.facts, "generation": {**made, "notes": [*made["notes"], note]}})
         return (early.ended(run) if early is not None and early.over else run), before
 
-    def _stored_baseline(self, subject: Subject, paired: bool) -> Mapping[str, Transcript]:
+    def _stored_baseline(self, subject: Subject, paired: bool) -> Mapping[str, Completion]:
         """What the cache holds of it already; it is asked only where that may spare something."""
         plan = self.plan
         if subject.baseline is None or not paired or not plan.options.sequential or not plan.options.cache:
@@ -190,15 +191,14 @@ class Judge:
             items = render(subject.baseline, plan.dataset.cases, plan.system_prompt, plan.options.decode)
             return stored(subject.baseline, items, settings)
 
-    def _free(self, artifact: Artifact) -> tuple[Completion | None, ...]:
+    def _free(self, artifact: Artifact) -> Sequence[Completion | None]:
         """The same cases without a mask, for the reports to show beside; no gate reads them."""
         items = render(artifact, self.plan.dataset.cases, self.plan.system_prompt)
         with self._settings() as settings:
             free = replace(settings, decoding=replace(settings.decoding, mode="free"))
             made = generate(artifact, items, free, self.progress, self.deadline)
         self._tell("free beside   " + made_line(made).removeprefix("completions").strip())
-        found = (made.transcripts.get(item.case_id) for item in items)
-        return tuple(one.completion if one else None for one in found)
+        return made.completions
 
     def _at_level_zero(self, artifact: Artifact) -> dict[str, Any]:
         plan, options = self.plan, self.plan.options

@@ -5,13 +5,14 @@ A stored run and a fresh one take the same way, so that scoring again gives the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
 from phi4bench.cases import Case
 from phi4bench.counting import counted
+from phi4bench.datasets.packing import pack_cases
 from phi4bench.errors import StoreError
 from phi4bench.fidelity import Decision, Fidelity, fidelity_from_json, fragile, judge_fidelity
 from phi4bench.gates import (
@@ -218,11 +219,11 @@ class Judgement:
 
     @cached_property
     def answered(self) -> Mapping[str, tuple[Case, Completion]]:
-        return _answered(self.run)
+        return _Answered(self.run)
 
     @cached_property
     def baseline_answered(self) -> Mapping[str, tuple[Case, Completion]]:
-        return _answered(self.baseline) if self.baseline else {}
+        return _Answered(self.baseline) if self.baseline else {}
 
     def result(self, name: str) -> Judged | None:
         """What is known of a gate; `None` for one that does not concern this artifact."""
@@ -254,7 +255,9 @@ def assess(run: SavedRun, baseline: SavedRun | None, targets: Targets) -> Judgem
     if stability:
         scores = discounted(scores, stability)
     known = _known_failures(run, scores)
-    cases = [case for case in run.dataset.cases if not known or case.group not in known.groups]
+    cases: Sequence[Case] = run.dataset.cases
+    if known:
+        cases = pack_cases(case for case in cases if case.group not in known.groups)
     if baseline is not None:
         baseline = _as_far_as_compared(baseline, run, cases)
     before = score_run(baseline) if baseline else ()
@@ -300,7 +303,7 @@ def _rejection(
     if stop is None:
         return None
     watch = Watch(cases, targets, str(run.artifact["precision"]), stop.gates, stop.seed)
-    if None not in run.completions:
+    if not run.missing:
         watch.leave_rates()
     for one in before:
         watch.add(one, baseline=True)
@@ -310,7 +313,8 @@ def _rejection(
 
 
 def score_run(run: SavedRun) -> tuple[Score, ...]:
-    return tuple(score(case, completion, run.dialect) for case, completion in _answered(run).values())
+    pairs = zip(run.dataset.cases, run.completions, strict=True)
+    return tuple(score(case, completion, run.dialect) for case, completion in pairs if completion is not None)
 
 
 def conclude(judgement: Judgement, ran: Collection[str]) -> Conclusion:
@@ -342,7 +346,7 @@ def _read_back(name: str, read: Callable[[Any], Read], data: Any) -> Read:
 
 
 def _completions(run: SavedRun) -> dict[str, Completion]:
-    return {name: made for name, (_, made) in _answered(run).items()}
+    return {name: made for name, made in zip(run.dataset.ids, run.completions, strict=True) if made is not None}
 
 
 def _stability(run: SavedRun) -> Stability | None:
@@ -356,18 +360,34 @@ def _known_failures(run: SavedRun, scores: Sequence[Score]) -> KnownFailures | N
     stored = run.facts.get("xfails")
     if not stored:
         return None
-    groups = [case.group for case in run.dataset.cases]
+    groups = run.dataset.groups
     xfails, sizes = stored_xfails(stored, groups)
     return found_failures(xfails, sizes, scores, groups)
 
 
-def _answered(run: SavedRun) -> dict[str, tuple[Case, Completion]]:
-    pairs = zip(run.dataset.cases, run.completions, strict=True)
-    return {case.id: (case, completion) for case, completion in pairs if completion is not None}
+class _Answered(Mapping[str, tuple[Case, Completion]]):
+    """What has a completion, by case id; looked up in the run, which holds it in less memory."""
+
+    def __init__(self, run: SavedRun) -> None:
+        self._cases, self._completions = run.dataset.cases, run.completions
+        self._places = {case_id: at for at, case_id in enumerate(run.dataset.ids)}
+
+    def __getitem__(self, case_id: str) -> tuple[Case, Completion]:
+        at = self._places[case_id]
+        completion = self._completions[at]
+        if completion is None:
+            raise KeyError(case_id)
+        return self._cases[at], completion
+
+    def __iter__(self) -> Iterator[str]:
+        return (case_id for case_id, at in self._places.items() if self._completions[at] is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _incomplete(run: SavedRun, candidate: SavedRun) -> str:
-    missing = sum(completion is None for completion in run.completions)
+    missing = run.missing
     if not missing:
         return ""
     if run.facts.get("needed") is False:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from phi4bench.backends.guidance import mask_version
 from phi4bench.backends.providers import AUTO, OF_TORCH, Provider, candidates
 from phi4bench.cases import Case
 from phi4bench.datasets import Dataset, fixtures_dir, load_cases, subset
+from phi4bench.datasets.packing import pack_cases
 from phi4bench.errors import ArtifactError, TargetsError, UsageError
 from phi4bench.printable import printable
 from phi4bench.run.options import RunOptions
@@ -49,11 +51,12 @@ class Plan:
     system_prompt: str | None
     xfails: Mapping[str, Any] | None = None
 
-    @property
-    def judged(self) -> tuple[Case, ...]:
+    @cached_property
+    def judged(self) -> Sequence[Case]:
         """The cases without those of known failures."""
-        left_out = self.xfails["sizes"] if self.xfails else {}
-        return tuple(case for case in self.dataset.cases if case.group not in left_out)
+        if not self.xfails:
+            return self.dataset.cases
+        return pack_cases(case for case in self.dataset.cases if case.group not in self.xfails["sizes"])
 
 
 def make_plan(options: RunOptions) -> Plan:
@@ -75,6 +78,8 @@ def make_plan(options: RunOptions) -> Plan:
     whole = dataset
     if options.limit is not None:
         dataset = subset(dataset, options.limit, options.seed)
+    if options.sequential:  # takes cases in an order of its own, for which they are looked up one by one
+        dataset = replace(dataset, cases=tuple(dataset.cases))
     xfails = _known_failures(options.xfails, whole, dataset) if options.xfails else None
     _check_writable(options.report_dir, "--report")
     if options.cache:
@@ -112,8 +117,8 @@ def read_xfails(path: Path) -> Xfails:
 
 def _known_failures(path: Path, whole: Dataset, judged: Dataset) -> dict[str, Any]:
     xfails = read_xfails(path)
-    groups = [case.group for case in whole.cases]
-    check_xfails(xfails, groups, [case.group for case in judged.cases])
+    groups = whole.groups
+    check_xfails(xfails, groups, judged.groups)
     return to_stored(xfails, groups)
 
 

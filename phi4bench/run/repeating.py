@@ -15,8 +15,9 @@ from phi4bench.calls import Json
 from phi4bench.cases import Case
 from phi4bench.dialects import Dialect
 from phi4bench.errors import StoreError
-from phi4bench.run.generation import Generation, Settings, generate, render
+from phi4bench.run.generation import Generation, Settings, generate
 from phi4bench.run.progress import Progress
+from phi4bench.run.prompting import render
 from phi4bench.run.scratch import scratch_folder
 from phi4bench.stability import AGAIN, ALONE, COMPARED, FIRST, JUDGED, THREADS, Answers, Comparison, Stability, compare
 from phi4bench.store import completion_from_json, completion_to_json
@@ -46,7 +47,8 @@ def repeat(
         with scratch_folder(folder, "repeated") as fresh:
             own = replace(settings, threads=threads, cache_dir=fresh, keeps=False, batch=batch)
             made = generate(artifact, items, own, progress, deadline)
-        answers[name] = {case_id: transcript.completion for case_id, transcript in made.transcripts.items()}
+        found = zip(items.case_ids, made.completions, strict=True)
+        answers[name] = {case_id: completion for case_id, completion in found if completion is not None}
         runtimes[name] = made.runtime
         return made
 

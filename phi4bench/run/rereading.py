@@ -23,8 +23,9 @@ from phi4bench.artifacts.protobuf import WireError
 from phi4bench.cases import Case
 from phi4bench.dialects import Dialect
 from phi4bench.errors import BackendError, StoreError
-from phi4bench.run.generation import Settings, generate, render
+from phi4bench.run.generation import Settings, generate
 from phi4bench.run.progress import Progress
+from phi4bench.run.prompting import render
 from phi4bench.run.scratch import scratch_folder
 from phi4bench.runtime_flips import RuntimeFlips, runtime_flips
 from phi4bench.stability import Answers
@@ -48,15 +49,18 @@ def reread(
     if why:
         return {"missing": why, "nodes": _named(levels), "cases": 0, "completions": {}}
     with _at_level_zero(artifact, folder) as oracle:
-        made = generate(
-            oracle, render(oracle, cases, system_prompt, settings.decoding.mode), settings, progress, deadline
-        )
+        items = render(oracle, cases, system_prompt, settings.decoding.mode)
+        made = generate(oracle, items, settings, progress, deadline)
     missing = f"the time limit was reached with {made.missing:,} of {made.total:,} cases to go" if made.missing else ""
     return {
         "missing": missing,
         "nodes": _named(levels),
         "cases": len(cases),
-        "completions": {case_id: completion_to_json(one.completion) for case_id, one in made.transcripts.items()},
+        "completions": {
+            case_id: completion_to_json(one)
+            for case_id, one in zip(items.case_ids, made.completions, strict=True)
+            if one is not None
+        },
     }
 
 

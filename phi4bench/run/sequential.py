@@ -5,14 +5,14 @@ The reckoning is `rejection`'s; this knows items and completions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from phi4bench.cases import Case
 from phi4bench.dialects import Dialect
 from phi4bench.levels import score
 from phi4bench.rejection import Watch
-from phi4bench.run.jobs import Item
-from phi4bench.transcripts import Completion, Transcript
+from phi4bench.run.prompting import Prompts
+from phi4bench.transcripts import Completion
 
 
 class Lookout:
@@ -27,16 +27,17 @@ class Lookout:
     def satisfied(self) -> bool:
         return self._watch.rejection is not None
 
-    def ordered(self, items: Sequence[Item]) -> list[Item]:
+    def ordered(self, items: Prompts) -> Prompts:
         """Whole families, in the order in which they are drawn; those that are not watched come last."""
         last = len(self._places)
-        return sorted(items, key=lambda item: self._places.get(self._cases[item.case_id].group, last))
+        drawn = [self._places.get(self._cases[case_id].group, last) for case_id in items.case_ids]
+        return items.chosen(sorted(range(len(drawn)), key=drawn.__getitem__))
 
     def saw(self, case_id: str, completion: Completion) -> bool:
         """Take one more; whether no further ones are needed."""
         self._watch.add(score(self._cases[case_id], completion, self._dialect), self._baseline)
         return self.satisfied
 
-    def saw_all(self, transcripts: Mapping[str, Transcript]) -> bool:
-        """By case id."""
-        return any(self.saw(case_id, transcript.completion) for case_id, transcript in transcripts.items())
+    def saw_all(self, completions: Iterable[tuple[str, Completion | None]]) -> bool:
+        """Each with its case id; `None`: not there yet."""
+        return any(self.saw(case_id, completion) for case_id, completion in completions if completion is not None)

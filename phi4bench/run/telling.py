@@ -22,7 +22,7 @@ def header(artifact: Artifact, plan: Plan, prompt: Prompt, baseline: bool = Fals
     inferred = any(line.startswith("dialect") for line in artifact.dialect_inferred)
     source = "--dialect" if plan.options.dialect else "inferred" if inferred else "declared by its manifest"
     dataset = plan.dataset
-    groups = len({case.group for case in dataset.cases})
+    groups = len(set(dataset.groups))
     name = f"baseline {artifact.id}" if baseline else artifact.id
     about = [
         f"{name}: {artifact.format}, {artifact.precision}, {artifact.bytes / 1e6:.1f} MB,"

@@ -12,8 +12,8 @@ from phi4bench.artifacts import Artifact
 from phi4bench.backends import Mode
 from phi4bench.cases import Case
 from phi4bench.datasets.sampling import sample
-from phi4bench.run.generation import render
 from phi4bench.run.jobs import prompt_to_json
+from phi4bench.run.prompting import render
 
 
 @dataclass(frozen=True)
