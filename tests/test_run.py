@@ -9,12 +9,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kit import write_lines
 
+from phi4bench import packed
 from phi4bench.artifacts import open_artifact
 from phi4bench.backends import Decoding
 from phi4bench.cases import Message, Question
@@ -191,6 +193,29 @@ class TestGeneration:
         again = generate(artifact, items, settings, Silent())
         assert (again.generated, again.from_cache) == (0, 50)
         assert again.completions == made.completions
+
+    def test_what_is_packed_gives_what_is_not(
+        self, make_fake: MakeFake, case_file: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        artifact = open_artifact(str(make_fake()))
+        items = render(artifact, load_cases([str(case_file)]).cases, None)
+        made = generate(artifact, items, settings, Silent())
+        monkeypatch.setattr(packed, "FEW", 10)
+        cases = load_cases([str(case_file)]).cases
+        assert isinstance(cases, packed.Packed)
+        fresh = replace(settings, cache_dir=settings.cache_dir / "fresh" if settings.cache_dir else None)
+        again = generate(artifact, render(artifact, cases, None), fresh, Silent())
+        assert isinstance(again.completions, packed.Packed)
+        assert again.generated == len(cases)
+        assert [one and one.text for one in again.completions] == [one and one.text for one in made.completions]
+
+    def test_prompts_are_chosen_by_their_places(self, make_fake: MakeFake, case_file: Path) -> None:
+        items = render(open_artifact(str(make_fake())), load_cases([str(case_file)]).cases, None)
+        some = items.chosen([7, 3, 5]).chosen([2, 0])
+        assert list(some) == [items[5], items[7]] == list(items[5:8:2])
+        assert [*some.case_ids] == [items[5].case_id, items[7].case_id]
+        assert [*some.keys] == [items[5].key, items[7].key] == [prompt_key(items[at].prompt) for at in (5, 7)]
+        assert not items[:0]
 
     def test_another_machine_or_thread_count_asks_the_runtime_again(
         self, make_fake: MakeFake, case_file: Path, settings: Settings
