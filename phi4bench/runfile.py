@@ -149,6 +149,8 @@ def read_run(path: Path) -> SavedRun:
             raise FormError(f"{len(free)} cases have a free completion, but all or none should")
         if len(cases) != header["dataset"]["cases"]:
             raise FormError(f"{counted(len(cases), 'case')}, but the header says {header['dataset']['cases']}")
+        if len({case.id for case in cases}) < len(cases):
+            raise FormError("an id is given to several cases")
         return SavedRun(
             header["artifact"], dialect, _dataset(header["dataset"], tuple(cases)), tuple(completions),
             header["decoding"], header["machine"], header["versions"], header["facts"], tuple(free),

@@ -17,7 +17,7 @@ from phi4bench.datasets import case_to_json, load_cases, sample, shipped_cases, 
 from phi4bench.datasets.dataset import Dataset, digest
 from phi4bench.datasets.packing import PackedCases, case_lines, groups_of, ids_of, offers_of, pack_cases
 from phi4bench.dialects import dialect_named
-from phi4bench.errors import CaseFileError
+from phi4bench.errors import CaseFileError, StoreError
 from phi4bench.packed import FEW, TOGETHER
 from phi4bench.runfile import SavedRun, read_run, write_run
 from phi4bench.store import TranscriptStore
@@ -201,3 +201,10 @@ def test_the_later_line_of_a_key_counts_whoever_wrote_it(tmp_path: Path) -> None
         assert store.get(KEY) == DONE
         store.put("6" * 64, "d", replace(DONE, text="another"))
         assert [store.get(key).text for key in (KEY, "6" * 64)] == ["later", "another"]  # type: ignore[union-attr]
+
+
+def test_a_run_that_gives_an_id_to_several_cases_is_none(shipped: list[Case], tmp_path: Path) -> None:
+    dataset = Dataset((shipped[0], shipped[0]), "p", "s", "n")
+    path = write_run(tmp_path, SavedRun({"id": "x"}, dialect_named("hermes"), dataset, (DONE, DONE)))
+    with pytest.raises(StoreError, match="an id is given to several cases"):
+        read_run(path)

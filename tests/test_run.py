@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import platform
 import stat
 import subprocess
 import sys
@@ -269,6 +270,28 @@ def test_a_worker_reports_its_own_peak_memory_and_not_its_parents() -> None:
     ballast = bytearray(os.urandom(1)) * (300 * 2**20)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert len(ballast) > 2 * int(done.stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc is told what to do where it is glibc's")
+def test_memory_that_was_used_before_is_not_written_for_zeros_that_nothing_reaches() -> None:
+    code = """
+from phi4bench.run.worker import map_large_blocks
+import numpy as np
+map_large_blocks()
+def resident():
+    return int(open("/proc/self/statm").read().split()[1])
+before, between = resident(), []
+for _ in range(2):
+    used = []
+    for _ in range(20):
+        used.append(np.ones(2 << 20, np.uint8))
+        between.append(np.ones(200_000, np.uint8))
+    del used
+zeros = [np.zeros(2 << 20, np.uint8) for _ in range(20)]
+print((resident() - before) * 4096)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 20 << 20
 
 
 class Screen(io.StringIO):

@@ -9,11 +9,13 @@ import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from phi4bench.artifacts import Artifact
 from phi4bench.backends.providers import AUTO
 from phi4bench.cases import Case
+from phi4bench.datasets.packing import pack_cases
 from phi4bench.errors import ArtifactError, BackendError, CrashError, Phi4benchError
 from phi4bench.printable import printable
 from phi4bench.run.generation import Settings
@@ -97,10 +99,10 @@ class Stopwatch:
         made = replace(self.settings, cache_dir=None, batch=None).setup(artifact)
         return replace(made, prune=False)  # the file as it is
 
-    @property
-    def _calling(self) -> list[Case]:
+    @cached_property
+    def _calling(self) -> Sequence[Case]:
         """A call's latency is asked for: cases where prose is wanted have none."""
-        return [case for case in self.cases if case.expected.calls]
+        return pack_cases(case for case in self.cases if case.expected.calls)
 
     @property
     def _asked(self) -> TimedCases:

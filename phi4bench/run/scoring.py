@@ -18,6 +18,7 @@ from phi4bench import __version__
 from phi4bench.artifacts import Artifact
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.cases import Case
+from phi4bench.datasets.packing import pack_cases
 from phi4bench.datasets.sampling import sample
 from phi4bench.errors import BackendError, Phi4benchError
 from phi4bench.fidelity import CaseFidelity, compare_case, fidelity_to_json, summarise
@@ -47,7 +48,7 @@ def measure(
     deadline: float | None = None,
 ) -> dict[str, Any]:
     """The figures of `Fidelity` as JSON, or `{"missing": why}` where they cannot be had: they judge nothing alone."""
-    calling = [case for case in cases if case.expected.calls]
+    calling = pack_cases(case for case in cases if case.expected.calls)
     if not calling:
         return {"missing": "no case expects a call"}
     chosen = sample(calling, MOST_CASES, seed)

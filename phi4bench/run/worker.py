@@ -59,6 +59,8 @@ def main(work: Callable[[dict[str, Any], Say], None] | None = None) -> int:
 
 def _generate(order: dict[str, Any], say: Say) -> None:
     setup = Setup.from_json(order["setup"])
+    if setup.artifact.format == "onnx":  # torch takes blocks for every step, and has to have them at once
+        map_large_blocks()
     with contextlib.closing(setup.open()) as backend:
         runtime, tell = backend.identity(), notes_teller(backend, say)
         tell()
@@ -99,6 +101,20 @@ def _made(
         except CaseError as error:
             error.index += start
             raise
+
+
+def map_large_blocks() -> None:
+    """Have malloc map each block of 1 MiB or more by itself, and give it back once it is free.
+
+    By default it stops doing so with the first that is freed. The next portion's key-value caches then lie in memory
+    that was used before, which has to be set to zero as a whole, whereas of fresh pages only those are taken that some
+    case reaches. Where there is no glibc, nothing changes.
+    Source: mallopt(3), M_MMAP_THRESHOLD
+    """
+    m_mmap_threshold = -3
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError):
+            ctypes.CDLL(None).mallopt(m_mmap_threshold, 1 << 20)
 
 
 def peak_rss_bytes() -> int:
