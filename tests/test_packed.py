@@ -19,6 +19,7 @@ from phi4bench.datasets.packing import PackedCases, case_lines, groups_of, ids_o
 from phi4bench.dialects import dialect_named
 from phi4bench.errors import CaseFileError, StoreError
 from phi4bench.packed import FEW, TOGETHER
+from phi4bench.run.judging import Answered
 from phi4bench.runfile import SavedRun, read_run, write_run
 from phi4bench.store import TranscriptStore
 from phi4bench.tools import Tool
@@ -208,3 +209,13 @@ def test_a_run_that_gives_an_id_to_several_cases_is_none(shipped: list[Case], tm
     path = write_run(tmp_path, SavedRun({"id": "x"}, dialect_named("hermes"), dataset, (DONE, DONE)))
     with pytest.raises(StoreError, match="an id is given to several cases"):
         read_run(path)
+
+
+def test_what_was_answered_is_found_by_its_case() -> None:
+    cases = [replace(PLAIN, id=name) for name in ("b", "d", "a", "c")]
+    run = SavedRun({}, dialect_named("hermes"), Dataset(tuple(cases), "p", "s", "n"), (DONE, None, None, DONE))
+    answered = Answered(run)
+    assert list(answered) == ["b", "c"]
+    assert len(answered) == 2
+    assert [answered[name] for name in "bc"] == [(cases[0], DONE), (cases[3], DONE)]
+    assert [name in answered for name in ("a", "b", "bb", "d", "e", "")] == [False, True, False, False, False, False]
