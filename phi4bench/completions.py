@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from phi4bench.packed import Packed, few
+from phi4bench.packed import FEW, Packed
 from phi4bench.store import completion_to_json
 from phi4bench.transcripts import Completion
 
@@ -23,10 +23,9 @@ class PackedCompletions(Packed[Completion | None]):
         return _written(completion)
 
 
-def pack_completions(completions: Iterable[Completion | None]) -> Sequence[Completion | None]:
-    """The same in less memory, where they are many. `token_at_ms`, which no store keeps, is not kept here either."""
-    all_of_them, coming = few(completions)
-    return PackedCompletions(coming) if all_of_them is None else all_of_them
+def pack_completions(completions: Iterable[Completion | None], count: int) -> Sequence[Completion | None]:
+    """The same in less memory, where their `count` is large. `token_at_ms`, which no store keeps, is not kept here."""
+    return PackedCompletions(completions) if count > FEW else tuple(completions)
 
 
 def missing(completions: Sequence[Completion | None]) -> int:

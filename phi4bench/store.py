@@ -61,7 +61,7 @@ class TranscriptStore:
         self._reads = reads
         self.skipped = 0
         self._descriptor = descriptor
-        self._lines: dict[str, int] = {}
+        self._lines: dict[int, int] = {}  # by the hash of a key, which is a third as large
         self._ends = array("Q", [0])
 
     @classmethod
@@ -94,26 +94,27 @@ class TranscriptStore:
                     break  # the end of a line that is being written
                 self._ends.append(self._ends[-1] + len(raw))
                 if ours := _LINE.fullmatch(raw):  # what is between is read when it is asked for
-                    self._lines[ours[1].decode()] = len(self._ends) - 2
+                    self._lines[_short(ours[1].decode())] = len(self._ends) - 2
                     continue
                 try:
                     entry = json.loads(raw)
                     if "schema" not in entry:
                         completion_from_json(entry["completion"])
-                        self._lines[str(entry["key"])] = len(self._ends) - 2
+                        self._lines[_short(str(entry["key"]))] = len(self._ends) - 2
                 except _BROKEN:
                     self.skipped += 1
 
     def get(self, prompt_key: str) -> Completion | None:
-        line = self._lines.get(prompt_key)
+        line = self._lines.get(_short(prompt_key))
         if line is None:
             return None
         start, end = self._ends[line : line + 2]
         os.lseek(self._descriptor, start, os.SEEK_SET)
         try:
-            return completion_from_json(json.loads(os.read(self._descriptor, end - start))["completion"])
+            entry = json.loads(os.read(self._descriptor, end - start))
+            return completion_from_json(entry["completion"]) if str(entry["key"]) == prompt_key else None
         except _BROKEN:
-            del self._lines[prompt_key]
+            del self._lines[_short(prompt_key)]
             self.skipped += 1
             return None
 
@@ -189,6 +190,11 @@ def completion_from_json(data: Mapping[str, Any]) -> Completion:
 def _one(token: int) -> int:
     """One object for each token: thousands of completions are made of the same few."""
     return token
+
+
+def _short(prompt_key: str) -> int:
+    """60 bits of it, within this process: where two keys have the same, the later is kept and the other made again."""
+    return hash(prompt_key) & (1 << 60) - 1
 
 
 class _Locked:

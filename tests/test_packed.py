@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from phi4bench import store as store_module
 from phi4bench.calls import Call
 from phi4bench.cases import Case, Expected, Message, Rule
 from phi4bench.completions import PackedCompletions, completion_lines, missing, pack_completions
@@ -105,12 +106,12 @@ def test_what_is_at_hand_is_what_the_cases_say(shipped: list[Case]) -> None:
 def test_few_are_kept_as_they_are(shipped: list[Case]) -> None:
     assert pack_cases(shipped[:FEW]) == tuple(shipped[:FEW])
     assert isinstance(pack_cases(shipped[: FEW + 1]), PackedCases)
-    assert pack_completions([DONE, None] * 4) == (DONE, None) * 4
+    assert pack_completions([DONE, None] * 4, 8) == (DONE, None) * 4
 
 
 def test_packed_completions_are_those_that_went_in() -> None:
     made = [None if at % 3 == 0 else replace(DONE, text=f"{DONE.text} {at}") for at in range(3_000)]
-    packed = pack_completions(made)
+    packed = pack_completions(made, len(made))
     assert isinstance(packed, PackedCompletions)
     assert list(packed) == made
     assert repr(packed[1]) == repr(made[1])
@@ -141,7 +142,7 @@ def test_a_packed_completion_holds_less_than_200_bytes() -> None:
         return (Completion("<|call|>" + "word " * 20 + str(at), tuple(range(30))) for at in range(COUNT))
 
     assert held(lambda: list(made())) / COUNT > 400
-    assert held(lambda: pack_completions(made())) / COUNT < 200
+    assert held(lambda: pack_completions(made(), COUNT)) / COUNT < 200
 
 
 def test_a_file_of_many_is_read_as_one_of_few(shipped: list[Case], tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ def test_a_run_of_many_is_written_as_one_of_few_and_read_back(shipped: list[Case
     made = [None if at % 7 == 0 else replace(DONE, text=f"answer {at}") for at in range(len(shipped))]
     plain = SavedRun({"id": "plain"}, dialect_named("hermes"), Dataset(tuple(shipped), "p", "s", "n"), tuple(made))
     dataset = Dataset(pack_cases(shipped), "p", "s", "n")
-    packed = replace(plain, artifact={"id": "packed"}, dataset=dataset, completions=pack_completions(made))
+    packed = replace(plain, artifact={"id": "packed"}, dataset=dataset, completions=pack_completions(made, len(made)))
     one, other = (write_run(tmp_path, run).read_text().split("\n") for run in (plain, packed))
     assert one[1:] == other[1:]
     again = read_run(tmp_path / "transcripts" / "packed.jsonl")
@@ -219,3 +220,14 @@ def test_what_was_answered_is_found_by_its_case() -> None:
     assert len(answered) == 2
     assert [answered[name] for name in "bc"] == [(cases[0], DONE), (cases[3], DONE)]
     assert [name in answered for name in ("a", "b", "bb", "d", "e", "")] == [False, True, False, False, False, False]
+
+
+def test_two_keys_that_look_alike_are_not_taken_for_one_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_short", lambda key: 1)
+    with TranscriptStore.open(tmp_path, {"x": 1}) as store:
+        store.put(KEY, "c", DONE)
+        store.put("6" * 64, "d", replace(DONE, text="another"))
+        assert store.get(KEY) is None
+        assert store.get("6" * 64) == replace(DONE, text="another")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from kit import write_lines
 
-from phi4bench import packed
+from phi4bench import completions, packed
 from phi4bench.artifacts import open_artifact
 from phi4bench.backends import Decoding
 from phi4bench.cases import Message, Question
@@ -201,7 +201,8 @@ class TestGeneration:
         artifact = open_artifact(str(make_fake()))
         items = render(artifact, load_cases([str(case_file)]).cases, None)
         made = generate(artifact, items, settings, Silent())
-        monkeypatch.setattr(packed, "FEW", 10)
+        for module in (packed, completions):
+            monkeypatch.setattr(module, "FEW", 10)
         cases = load_cases([str(case_file)]).cases
         assert isinstance(cases, packed.Packed)
         fresh = replace(settings, cache_dir=settings.cache_dir / "fresh" if settings.cache_dir else None)

@@ -145,7 +145,7 @@ def stored(artifact: Artifact, items: Prompts, settings: Settings) -> dict[str, 
 
 def _stored(setup: Setup, runtime: Mapping[str, Json], items: Prompts) -> Sequence[Completion | None]:
     with TranscriptStore.open(setup.cache_dir, store_identity(setup, runtime)) as store:
-        return pack_completions(map(store.get, items.keys))
+        return pack_completions(map(store.get, items.keys), len(items))
 
 
 def _runtime_memory(setup: Setup, settings: Settings) -> Path:
