@@ -44,15 +44,21 @@ def read_cases(path: Path) -> Iterator[tuple[str, Case]]:
 
 
 def distinct(cases: Iterable[tuple[str, Case]]) -> Iterator[Case]:
-    """The cases, as long as no two share an id; then `CaseFileError` naming both places."""
+    """The cases; at their end `CaseFileError` naming both places, if two share an id.
+
+    At the end, since whatever else is wrong in a file is told first.
+    """
     places: dict[str, str] = {}
+    twice = ""
     for place, case in cases:
-        if case.id in places:
-            raise CaseFileError(
-                f"{place}: id={shown(case.id)} was given at {places[case.id]} already; ids must differ over all files"
+        first = places.setdefault(case.id, place)
+        if first is not place:
+            twice = (
+                twice or f"{place}: id={shown(case.id)} was given at {first} already; ids must differ over all files"
             )
-        places[case.id] = place
         yield case
+    if twice:
+        raise CaseFileError(twice)
 
 
 def write_cases(path: Path, cases: Iterable[Case]) -> None:
