@@ -51,11 +51,10 @@ def distinct(cases: Iterable[tuple[str, Case]]) -> Iterator[Case]:
     places: dict[str, str] = {}
     twice = ""
     for place, case in cases:
-        first = places.setdefault(case.id, place)
-        if first is not place:
-            twice = (
-                twice or f"{place}: id={shown(case.id)} was given at {first} already; ids must differ over all files"
-            )
+        if case.id in places and not twice:
+            before = f"id={shown(case.id)} was given at {places[case.id]} already"
+            twice = f"{place}: {before}; ids must differ over all files"
+        places.setdefault(case.id, place)
         yield case
     if twice:
         raise CaseFileError(twice)
