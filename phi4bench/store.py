@@ -109,14 +109,16 @@ class TranscriptStore:
         if line is None:
             return None
         start, end = self._ends[line : line + 2]
-        os.lseek(self._descriptor, start, os.SEEK_SET)
         try:
+            os.lseek(self._descriptor, start, os.SEEK_SET)
             entry = json.loads(os.read(self._descriptor, end - start))
             return completion_from_json(entry["completion"]) if str(entry["key"]) == prompt_key else None
         except _BROKEN:
             del self._lines[_short(prompt_key)]
             self.skipped += 1
             return None
+        except OSError as error:
+            raise _unusable(self.path, error) from None
 
     def put(self, prompt_key: str, case_id: str, completion: Completion) -> None:
         """Keeps it, on disk before this returns (in the system's hands, not synced: a power cut may lose the last)."""

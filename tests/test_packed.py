@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -231,3 +233,16 @@ def test_two_keys_that_look_alike_are_not_taken_for_one_another(
         store.put("6" * 64, "d", replace(DONE, text="another"))
         assert store.get(KEY) is None
         assert store.get("6" * 64) == replace(DONE, text="another")
+
+
+def test_a_disk_that_fails_in_reading_is_told_as_one_that_fails_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with TranscriptStore.open(tmp_path, {"x": 1}) as store:
+        store.put(KEY, "c", DONE)
+        monkeypatch.setattr(os, "read", fails)
+        with pytest.raises(StoreError, match="cannot be used as a cache: Input/output error"):
+            store.get(KEY)
