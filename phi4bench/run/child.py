@@ -78,16 +78,16 @@ def run_child(
             for event in events(process):
                 match event.get("event"):
                     case "ready":
-                        ran.runtime, ran.items = event["identity"], choose(event["identity"])
+                        ran.begin(event["identity"], choose(event["identity"]))
                         progress.start(name, total, total - len(ran.items))
                         threading.Thread(
                             target=_send_lines, args=(process, items_to_lines(ran.items)), daemon=True
                         ).start()  # so that a child that reads slowly cannot stop the clock
                         began = clock()
                     case "done":
-                        ran.done.add(event["index"])
+                        ran.did(event["index"])
                         if enough is not None and enough(ran.items[event["index"]]):
-                            progress.update(len(ran.done))
+                            progress.update(ran.done)
                             return ran.result(clock() - began)
                     case "note":
                         ran.notes.append(printable(event["text"], 400))
@@ -95,7 +95,7 @@ def run_child(
                         raise ran.told(event)
                 ran.peak = max(ran.peak, event.get("peak", 0))
                 if ran.runtime:
-                    progress.update(len(ran.done))
+                    progress.update(ran.done)
                 if deadline is not None and clock() >= deadline:
                     return ran.result(clock() - began)
             process.wait()
@@ -118,19 +118,27 @@ class _Run:
         self.resume = "run the same command to go on from there" if keeps else "run it with a cache to be able to go on"
         self.runtime: dict[str, Json] = {}
         self.items: Sequence[Item] = ()
-        self.done: set[int] = set()
+        self.done = 0
+        self._left = bytearray()  # of each item, 1 until it is done
         self.peak = 0
         self.notes: list[str] = []
 
+    def begin(self, runtime: dict[str, Json], items: Sequence[Item]) -> None:
+        self.runtime, self.items, self._left = runtime, items, bytearray(b"\1" * len(items))
+
+    def did(self, index: int) -> None:
+        self.done += self._left[index]
+        self._left[index] = 0
+
     @property
     def complete(self) -> bool:
-        return bool(self.runtime) and len(self.done) == len(self.items)
+        return bool(self.runtime) and self.done == len(self.items)
 
     def result(self, seconds: float) -> Ran:
-        return Ran(len(self.done), self.complete, seconds, self.peak, self.runtime, tuple(self.notes))
+        return Ran(self.done, self.complete, seconds, self.peak, self.runtime, tuple(self.notes))
 
     def interrupted(self) -> Interrupted:
-        stored = self.total - len(self.items) + len(self.done) if self.runtime else 0
+        stored = self.total - len(self.items) + self.done if self.runtime else 0
         of = f"of {counted(self.total, 'completion')} of {self.name}"
         if not stored:
             return Interrupted(f"interrupted before the first {of}; run the same command to begin again")
@@ -145,11 +153,11 @@ class _Run:
 
     def died(self, code: int, noise: IO[bytes]) -> BackendError:
         """The child ended without a word: by which signal, and at which case."""
-        waiting = next((index for index in range(len(self.items)) if index not in self.done), None)
+        waiting = self._left.find(1)
         where = (
-            f"after {len(self.done):,} of {counted(len(self.items), 'case')}" if self.runtime else "while it was loaded"
+            f"after {self.done:,} of {counted(len(self.items), 'case')}" if self.runtime else "while it was loaded"
         )
-        case_id = "" if waiting is None else self.items[waiting].case_id
+        case_id = self.items[waiting].case_id if waiting >= 0 else ""
         near = f", at or near case {printable(case_id, 100)!r}" if case_id else ""
         how = f"was ended by {signal_name(-code)}" if code < 0 else f"stopped with exit status {code}"
         hint = "most often the machine is out of memory; " if -code == signal.SIGKILL else ""
