@@ -64,11 +64,13 @@ def observe(logits: Array, token: int, watched: Sequence[int], job: Job, at: int
             "the export or the quantization is broken: compare its logits with the parent's",
         )
     logprobs = wide - wide[top1]
-    logprobs -= math.log(np.exp(logprobs).sum())
+    weights = np.exp(logprobs)
+    total = float(weights.sum())
+    logprobs -= math.log(total)
     ids = np.asarray(watched, np.int64) if len(watched) else likeliest(logprobs)
     others = np.ones(len(logprobs), bool)
     others[ids] = False
-    rest = float(np.exp(logprobs[others]).sum())
+    rest = float(weights[others].sum()) / total
     head = Head(
         ids=tuple(ids.tolist()),
         logprobs=tuple(logprobs[ids].tolist()),

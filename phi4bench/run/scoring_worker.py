@@ -7,14 +7,17 @@ time. Errors and progress are told as `worker` tells them.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
-import math
 import sys
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from phi4bench.backends import Reference
 from phi4bench.errors import BackendError
@@ -24,6 +27,11 @@ from phi4bench.run.worker import Say, main, peak_rss_bytes
 
 CHUNK = 256
 """Cases that are read at a time."""
+
+_WHOLE, _REAL = "<i4", "<f8"
+_COLUMNS = (_WHOLE, _REAL, _WHOLE, _WHOLE, _REAL, _REAL, _WHOLE, _REAL)
+_NEVER = -1e9
+"""The log-probability of what cannot come: low as can be, and yet a number to be subtracted."""
 
 
 def score(order: dict[str, Any], say: Say) -> None:
@@ -54,35 +62,48 @@ def _watching(items: list[Item], against: Path) -> Iterator[tuple[int, Reference
         yield places[case_id], Reference(item.prompt, item.answer, tuple(one.head.ids for one in positions))
 
 
-def case_line(case_id: str, positions: tuple[Position, ...]) -> str:
-    """One case as a line of JSON, which knows no infinity: `null` where nothing is left beside the head."""
-    rows = [
-        [one.token, _short(one.logprob), one.top1, list(one.head.ids), [_short(value) for value in one.head.logprobs],
-         None if one.head.rest == -math.inf else _short(one.head.rest), _short(one.head.lowest)]
-        for one in positions
-    ]  # fmt: skip
-    return json.dumps([case_id, rows], separators=(",", ":")) + "\n"
+def case_line(case_id: str, positions: Sequence[Position]) -> str:
+    """One case as a line of JSON: its columns over all positions, the heads one after the other in two of their own.
+
+    Each is in base64, little-endian: decimal digits of so many numbers take longer to write than the model to run.
+    """
+    heads = [one.head for one in positions]
+    columns = [
+        _packed([one.token for one in positions], _WHOLE),
+        _packed(np.maximum([one.logprob for one in positions], _NEVER), _REAL),
+        _packed([one.top1 for one in positions], _WHOLE),
+        _packed([len(head.ids) for head in heads], _WHOLE),
+        _packed([head.rest for head in heads], _REAL),
+        _packed(np.maximum([head.lowest for head in heads], _NEVER), _REAL),
+        _packed(list(chain.from_iterable(head.ids for head in heads)), _WHOLE),
+        _packed(np.maximum(list(chain.from_iterable(head.logprobs for head in heads)), _NEVER), _REAL),
+    ]
+    return json.dumps([case_id, *columns], separators=(",", ":")) + "\n"
 
 
 def read_cases(path: Path) -> Iterator[tuple[str, tuple[Position, ...]]]:
     """What `case_line` wrote, a case at a time."""
     with path.open(encoding="utf-8") as file:
         for line in file:
-            case_id, rows = json.loads(line)
+            case_id, *columns = json.loads(line)
+            *rows, every_id, every_log = map(_unpacked, columns, _COLUMNS)
+            ids, logs = iter(every_id), iter(every_log)
             yield (
                 case_id,
                 tuple(
-                    Position(
-                        token, logprob, top1, Head(tuple(ids), tuple(logs), -math.inf if rest is None else rest, lowest)
-                    )
-                    for token, logprob, top1, ids, logs, rest, lowest in rows
+                    Position(token, logprob, top1, Head(tuple(islice(ids, n)), tuple(islice(logs, n)), rest, lowest))
+                    for token, logprob, top1, n, rest, lowest in zip(*rows, strict=True)
                 ),
             )
 
 
-def _short(value: float) -> float:
-    """A ten-thousandth of a millionth of a nat; half the digits."""
-    return round(max(value, -1e9), 10)
+def _packed(numbers: npt.ArrayLike, kind: str) -> str:
+    return base64.b64encode(np.asarray(numbers, kind).tobytes()).decode()
+
+
+def _unpacked(text: str, kind: str) -> list[Any]:
+    numbers: list[Any] = np.frombuffer(base64.b64decode(text), kind).tolist()
+    return numbers
 
 
 if __name__ == "__main__":
