@@ -11,13 +11,11 @@ import base64
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from phi4bench.backends import Reference
 from phi4bench.errors import BackendError
@@ -28,10 +26,8 @@ from phi4bench.run.worker import Say, main, peak_rss_bytes
 CHUNK = 256
 """Cases that are read at a time."""
 
-_WHOLE, _REAL = "<i4", "<f8"
+_WHOLE, _REAL = "i", "d"
 _COLUMNS = (_WHOLE, _REAL, _WHOLE, _WHOLE, _REAL, _REAL, _WHOLE, _REAL)
-_NEVER = -1e9
-"""The log-probability of what cannot come: low as can be, and yet a number to be subtracted."""
 
 
 def score(order: dict[str, Any], say: Say) -> None:
@@ -65,20 +61,21 @@ def _watching(items: list[Item], against: Path) -> Iterator[tuple[int, Reference
 def case_line(case_id: str, positions: Sequence[Position]) -> str:
     """One case as a line of JSON: its columns over all positions, the heads one after the other in two of their own.
 
-    Each is in base64, little-endian: decimal digits of so many numbers take longer to write than the model to run.
+    Each is the numbers' own bytes in base64: as many decimal digits take longer to write than the model to run. Their
+    order is this machine's, since the file never leaves it.
     """
     heads = [one.head for one in positions]
-    columns = [
-        _packed([one.token for one in positions], _WHOLE),
-        _packed(np.maximum([one.logprob for one in positions], _NEVER), _REAL),
-        _packed([one.top1 for one in positions], _WHOLE),
-        _packed([len(head.ids) for head in heads], _WHOLE),
-        _packed([head.rest for head in heads], _REAL),
-        _packed(np.maximum([head.lowest for head in heads], _NEVER), _REAL),
-        _packed(list(chain.from_iterable(head.ids for head in heads)), _WHOLE),
-        _packed(np.maximum(list(chain.from_iterable(head.logprobs for head in heads)), _NEVER), _REAL),
+    columns: list[Iterable[float]] = [
+        [one.token for one in positions],
+        [_number(one.logprob) for one in positions],
+        [one.top1 for one in positions],
+        [len(head.ids) for head in heads],
+        [head.rest for head in heads],
+        [_number(head.lowest) for head in heads],
+        chain.from_iterable(head.ids for head in heads),
+        map(_number, chain.from_iterable(head.logprobs for head in heads)),
     ]
-    return json.dumps([case_id, *columns], separators=(",", ":")) + "\n"
+    return json.dumps([case_id, *map(_packed, columns, _COLUMNS)], separators=(",", ":")) + "\n"
 
 
 def read_cases(path: Path) -> Iterator[tuple[str, tuple[Position, ...]]]:
@@ -97,13 +94,17 @@ def read_cases(path: Path) -> Iterator[tuple[str, tuple[Position, ...]]]:
             )
 
 
-def _packed(numbers: npt.ArrayLike, kind: str) -> str:
-    return base64.b64encode(np.asarray(numbers, kind).tobytes()).decode()
+def _number(logprob: float) -> float:
+    """Low where it is -inf, and yet a number to be subtracted."""
+    return max(logprob, -1e9)
 
 
-def _unpacked(text: str, kind: str) -> list[Any]:
-    numbers: list[Any] = np.frombuffer(base64.b64decode(text), kind).tolist()
-    return numbers
+def _packed(numbers: Iterable[float], kind: str) -> str:
+    return base64.b64encode(array(kind, numbers).tobytes()).decode()
+
+
+def _unpacked(text: str, kind: str) -> array[Any]:
+    return array(kind, base64.b64decode(text))
 
 
 if __name__ == "__main__":
