@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from tiny import tiny_models  # noqa: F401  (a fixture)
 from tiny_runs import NEW, PROMPTS, opened, tokens
 
 from phi4bench.backends import onnx, rowmemory
-from phi4bench.backends.base import Decoding
+from phi4bench.backends.base import Decoding, Reference
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.prompts import Prompt, Segment
 
@@ -130,7 +131,7 @@ def test_a_prefix_that_lies_in_memory_once_gives_the_same_tokens(layout, tiny_mo
     mapped = []
     original = rowmemory.Mapped.put
     monkeypatch.setattr(rowmemory.Mapped, "put", lambda *given: (mapped.append(given[1]), original(*given))[1])
-    monkeypatch.setattr(onnx, "LEAST_MAPPED_BYTES", 1)
+    monkeypatch.setattr(onnx.OnnxBackend, "_room", lambda *given: onnx.Room(given[-1], 1, mapped=True))
     assert tokens(opened(tiny_models / "int8", **LAYOUTS[layout])) == expected
     assert mapped
 
@@ -145,6 +146,48 @@ def test_rows_that_share_their_prefix_are_more(tiny_models, monkeypatch):  # noq
     monkeypatch.setattr(onnx, "LEAST_MAPPED_BYTES", 1)
     assert tokens(mapped, alike) == expected
     assert mapped.at_once > 2 * copied.at_once
+
+
+@pytest.mark.skipif(not rowmemory.can_map(), reason="prefixes are mapped on 64-bit Linux alone")
+@pytest.mark.parametrize(
+    ("tools", "mapped"),
+    [
+        pytest.param(lambda case: case, False, id="each-its-own"),
+        pytest.param(lambda case: case // 20, True, id="two-sets"),
+    ],
+)
+def test_prefixes_that_are_held_stay_within_the_caches_memory(tools, mapped, tiny_models, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(onnx, "KV_BYTES", 512 * 600)
+    monkeypatch.setattr(onnx, "LEAST_MAPPED_BYTES", 1)
+    live, most = weakref.WeakKeyDictionary(), [0]
+    original = rowmemory.SharedPages.__init__
+
+    def counted(self, arrays):
+        original(self, arrays)
+        live[self] = sum(array.nbytes for array in arrays)
+        most[0] = max(most[0], sum(live.values()))
+
+    monkeypatch.setattr(rowmemory.SharedPages, "__init__", counted)
+    asked = [
+        Prompt((Segment(f"tools of {tools(case):02} " * 10), Segment(f"request {case}")), 1, ("<|end|>",))
+        for case in range(40)
+    ]
+    backend = opened(tiny_models / "int8", batch=32)
+    tokens(backend, asked)
+    assert backend.at_once > 1
+    assert (most[0] > 0) == mapped
+    assert most[0] < 512 * 600
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+def test_a_long_prompt_beside_a_long_answer_is_read_within_the_context(batch, tiny_models):  # noqa: F811
+    """Of 256 tokens: 180 and 3 for the one, 2 and 181 for the other; a row that is through does not go on."""
+    references = [
+        Reference(Prompt((Segment("xq zj " * 30),), 0, ("<|end|>",)), (Segment("ab"),)),
+        Reference(Prompt((Segment("hi"),), 0, ("<|end|>",)), (Segment("qz xj " * 30),)),
+    ]
+    found = dict(opened(tiny_models / "int8", batch=batch).score(references))
+    assert {index: len(positions) for index, positions in found.items()} == {0: 3, 1: 181}
 
 
 def test_cases_that_may_grow_long_run_alone_with_the_same_tokens(tiny_models, monkeypatch):  # noqa: F811

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from phi4bench.backends import rowmemory
-from phi4bench.backends.rowmemory import Copied, Layout, Mapped, can_map, whole_pages
+from phi4bench.backends.rowmemory import Copied, Layout, Mapped, can_map, most_mapped_rows, whole_pages
 
 pytestmark = pytest.mark.skipif(not can_map(), reason="beginnings are mapped on 64-bit Linux alone")
 
@@ -104,6 +104,27 @@ def test_rows_keep_their_beginning_when_it_is_let_go() -> None:
     assert np.array_equal(memory.arrays[0][1], before)
     memory.put(1, other)
     assert not memory.arrays[0][1, :, :70].any()
+
+
+def test_what_is_behind_a_beginning_is_given_back() -> None:
+    """Or one page of an earlier, longer beginning would keep all of its memory, for each that was ever mapped."""
+    memory = Mapped(LAYOUTS, ROWS, TOKENS)
+    filled(memory, 0, 90, 1)
+    long, short = memory.keep(0, 90), memory.keep(0, 20)
+    memory.put(1, long)
+    memory.put(1, short)
+    for array in memory.arrays:
+        assert np.array_equal(array[1, :, :20], array[0, :, :20])
+        assert not array[1, :, 20:].any()
+
+
+def test_rows_leave_half_of_the_maps_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Phi-3-mini has keys and values of 32 layers, 32 heads each: 2 * 32 * 32 * 2 = 4,096 maps a row."""
+    layouts = [Layout(32, 96, np.float32)] * 64
+    monkeypatch.setattr(rowmemory, "MAPS_GIVEN", tmp_path / "max_map_count")
+    assert most_mapped_rows(layouts) == 7, "of 65,530, where the kernel does not say"
+    (tmp_path / "max_map_count").write_text("262144\n")
+    assert most_mapped_rows(layouts) == 32
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 
 import numpy as np
 
@@ -37,19 +37,22 @@ def force_jobs(
     while group := list(islice(iter(next_job, None), capacity)):
         logits = [row_of(rows.enter(slot, job.ids, job.shared), 0).copy() for slot, job in enumerate(group)]
         found: list[list[Position]] = [[] for _ in group]
-        for at in range(max(len(job.forced) for job in group)):
-            tokens = []
-            for slot, job in enumerate(group):
-                if at < len(job.forced):
-                    ids = watched[job.index][at] if watched[job.index] else ()
-                    found[slot].append(observe(logits[slot], job.forced[at], ids, job, at, name))
-                # A row that is through goes on with its last token until all are: nobody looks at it.
-                tokens.append(job.forced[min(at, len(job.forced) - 1)])
-            if at + 1 < max(len(job.forced) for job in group):
-                stepped = rows.step(tokens)
-                logits = [row_of(stepped, slot) for slot in range(len(group))]
-        for slot in reversed(range(len(group))):
-            rows.leave(slot)
+        active = list(range(len(group)))  # of each slot the job's place in the group
+        for at in count():
+            for slot, place in enumerate(active):
+                job = group[place]
+                ids = watched[job.index][at] if watched[job.index] else ()
+                found[place].append(observe(logits[slot], job.forced[at], ids, job, at, name))
+            for slot in reversed(range(len(active))):  # from the end: the last row takes a freed slot
+                if at + 1 == len(group[active[slot]].forced):
+                    rows.leave(slot)
+                    last = active.pop()
+                    if slot < len(active):
+                        active[slot] = last
+            if not active:
+                break
+            stepped = rows.step([group[place].forced[at] for place in active])
+            logits = [row_of(stepped, slot) for slot in range(len(active))]
         yield from ((job.index, tuple(positions)) for job, positions in zip(group, found, strict=True))
 
 

@@ -107,12 +107,12 @@ class SharedRows:
     def enter(self, slot: int, ids: Array, shared: int) -> Logits:
         key = ids[:shared].tobytes()
         if shared and self._held[slot] != key:
-            self._held[slot] = b""
+            self._held[slot], self._prefix_of[slot] = b"", None
             prefix = self._prefixes.get(key, lambda: self._prefix(slot, ids[:shared]))
             self._memory.put(slot, prefix)
             self._held[slot], self._prefix_of[slot] = key, prefix
         elif not shared:
-            self._held[slot] = b""
+            self._held[slot], self._prefix_of[slot] = b"", None
         self._count = max(self._count, slot + 1)
         return self._read(slot, ids, shared)
 
@@ -121,7 +121,7 @@ class SharedRows:
         count = -(-taken // self._together) * self._together
         self._tokens[:taken, 0] = tokens
         for empty in range(taken, count):  # it writes over the start of its row, where a prefix may lie
-            self._held[empty] = b""
+            self._held[empty], self._prefix_of[empty] = b"", None
             self._set_length(empty, 0)
         lengths = self._lengths[:count]
         self._mask.put(self._starts[:count] + lengths[:, 0], 1)
@@ -140,7 +140,7 @@ class SharedRows:
         if slot != last:
             length = int(self._lengths[last, 0])
             self._held[slot], self._prefix_of[slot] = self._held[last], self._prefix_of[last]
-            self._memory.move(last, slot, length, self._prefix_of[slot] if self._held[slot] else None)
+            self._memory.move(last, slot, length, self._prefix_of[slot])
             self._set_length(slot, length)
 
     def _set_length(self, slot: int, length: int) -> None:

@@ -30,10 +30,11 @@ from phi4bench.backends.lora import read_adapter
 from phi4bench.backends.masks import Masks
 from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, fewer_note, with_fewer_rows
 from phi4bench.backends.parallel import handing_out, side_by_side
+from phi4bench.backends.prefixes import by_commonness, most_distinct
 from phi4bench.backends.probe import TOGETHER, CacheMode, open_probed
 from phi4bench.backends.providers import BEST, PROVIDERS, Provider, candidates, given
 from phi4bench.backends.reader import PromptReader, Tokenizer
-from phi4bench.backends.rowmemory import LEAST_MAPPED_BYTES, can_map
+from phi4bench.backends.rowmemory import LEAST_MAPPED_BYTES, Layout, can_map, most_mapped_rows
 from phi4bench.backends.session import (
     Decoder,
     installed_providers,
@@ -67,7 +68,11 @@ MOST_LANES = 8
 """More lanes than this wait for the interpreter more than they decode."""
 
 PREFIXES = 4
-"""Prefixes that are kept for the next cases, where each is small."""
+"""Prefixes that are kept for the next cases where rows have copies,"""
+PREFIXES_BESIDE = 1
+"""and where they are mapped: rows keep theirs, and these are large."""
+COMMON = 16
+"""Cases that begin alike from which on their prefix is common: sharing its memory is worth a run of their own."""
 
 LONG_TOKENS = 4096
 """A case that may grow beyond this runs alone: its cache is large. A model with two rotary tables (longrope), which a
@@ -85,13 +90,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Room:
-    """What caches may take: `bytes` for rows of `row_bytes` each, beside so many `prefixes` that are kept.
+    """Which `rows` fit a lane, beside so many `prefixes` that are kept for those to come; `mapped`: see `Mapped`."""
 
-    `mapped`: a prefix lies in memory once, and a row takes what it has of its own.
-    """
-
-    bytes: int
-    row_bytes: int
+    rows: int
     prefixes: int = PREFIXES
     mapped: bool = False
 
@@ -266,7 +267,8 @@ class OnnxBackend:
     def _run_all(self, jobs: Sequence[Job], work: Work[Done]) -> Iterator[tuple[int, Done]]:
         short = [job for job in jobs if len(job.ids) + job.cap <= self._long]
         long = [job for job in jobs if len(job.ids) + job.cap > self._long]
-        yield from self._run(short, self._plan, work)
+        for some in by_commonness(short, COMMON) if short and self._maps(short) else (short,):
+            yield from self._run(some, self._plan, work)
         yield from self._run(long, replace(self._plan, lanes=1, rows=1), work)
 
     def _run(
@@ -277,16 +279,13 @@ class OnnxBackend:
         # By the layout and not by the jobs that are left, so that no answer depends on how many those are.
         together = 2 if self._cache == "in place, rows in pairs" and plan.rows > 1 else 1
         tokens = max(len(job.ids) + job.cap for job in jobs)
-        if jobs[0].forced:  # rows are stepped as long as the longest answer beside them
-            tokens = max(len(job.ids) for job in jobs) + max(job.cap for job in jobs)
         plan = replace(plan, lanes=min(plan.lanes, len(jobs)))
         if self._switch and tokens > self._switch:
             plan = replace(plan, rows=1)
-        room = self._room(jobs, tokens)
-        affordable = max(1, room.bytes // (plan.lanes * room.row_bytes))
         wanted = min(plan.rows, -(-len(jobs) // plan.lanes))
-        plan = replace(plan, rows=min(wanted, affordable))
-        if self._asked and affordable < wanted:
+        room = self._room(jobs, tokens, plan.lanes, wanted)
+        plan = replace(plan, rows=min(wanted, room.rows))
+        if self._asked and room.rows < wanted:
             self._note(fewer_note(plan.lanes * plan.rows, self._asked))
 
         def run(some: Sequence[Job], lanes: int, rows: int) -> Iterator[tuple[int, Done]]:
@@ -322,15 +321,23 @@ class OnnxBackend:
         limit = dict(self._provider.options).get("gpu_mem_limit", "")
         return min(room, max(0, int(limit) - self._weight_bytes)) if limit.isdecimal() else room
 
-    def _room(self, jobs: Sequence[Job], tokens: int) -> Room:
-        """For rows of at most so many tokens."""
+    def _room(self, jobs: Sequence[Job], tokens: int, lanes: int, wanted: int) -> Room:
+        """Rows of at most so many tokens in each lane, up to `wanted` where they are mapped."""
         total, token = self._cache_bytes(), self._token_bytes()
+        copied = Room(max(1, total // (lanes * tokens * token)))
         if not self._maps(jobs):
-            return Room(total, tokens * token)
-        own = max(len(job.ids) - job.shared for job in jobs) + max(job.cap for job in jobs)
+            return copied
+        assert self._decoder is not None
+        own = max(len(job.ids) - job.shared + job.cap for job in jobs) * token
         prefix = max(job.shared for job in jobs) * token
-        kept = max(1, min(PREFIXES, total // 4 // prefix))
-        return Room(max(total // 2, total - kept * prefix), own * token, kept, mapped=True)
+        distinct = most_distinct(jobs, len(jobs))
+        layouts = [Layout(c.heads, c.head_size, c.dtype) for c in self._decoder.cache]
+        for rows in range(min(wanted, most_mapped_rows(layouts) // lanes), copied.rows, -1):
+            # Twice as many neighbours as rows: one that is slower than the others still holds what they began with.
+            alive = min(distinct, PREFIXES_BESIDE + most_distinct(jobs, 2 * lanes * rows))
+            if lanes * rows * own + alive * prefix <= total:
+                return Room(rows, PREFIXES_BESIDE, mapped=True)
+        return copied
 
     def _token_bytes(self) -> int:
         """Of the cache, for each token of a row."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from phi4bench.backends.base import CaseError, Decoding, PromptTooLongError, Reference
 from phi4bench.backends.lane import Job
+from phi4bench.backends.prefixes import together
 from phi4bench.errors import ArtifactError, UsageError
 from phi4bench.prompts import Prompt, Segment
 
@@ -56,7 +57,7 @@ class PromptReader:
         ]
         if decoding.mode == "constrained":
             jobs = [self._constrained(job, prompts[job.index]) for job in jobs]
-        return _together(jobs)
+        return together(jobs)
 
     def forced_jobs(self, references: Sequence[Reference]) -> list[Job]:
         """The same for answers to be forced, each with its end of turn."""
@@ -73,7 +74,7 @@ class PromptReader:
                     "leave the case out",
                 )
             jobs.append(job)
-        return _together(jobs)
+        return together(jobs)
 
     def _constrained(self, job: Job, prompt: Prompt) -> Job:
         """The same under the prompt's grammar, which an end of turn in letters would break off anywhere."""
@@ -125,10 +126,3 @@ class PromptReader:
             opener=self._tokenizer.id_of(prompt.call_opener) if prompt.call_opener else None,
             forced=() if answer is None else (*answer, *ends),
         )
-
-
-def _together(jobs: list[Job]) -> list[Job]:
-    first_seen: dict[bytes, int] = {}
-    for job in jobs:
-        first_seen.setdefault(job.ids[: job.shared].tobytes(), job.index)
-    return sorted(jobs, key=lambda job: (first_seen[job.ids[: job.shared].tobytes()], job.index))

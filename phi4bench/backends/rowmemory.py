@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +26,9 @@ from phi4bench.backends.likeliest import Array
 
 LEAST_MAPPED_BYTES = 64 << 10
 """Of one head's beginning: a smaller one is copied in no time, into large pages of memory, which maps do not have."""
+
+MAPS_GIVEN = Path("/proc/sys/vm/max_map_count")
+_NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,8 @@ class Mapped:
                 address = array.ctypes.data + (row * heads + head) * block
                 if not _map(address, span, kept.descriptor, at):
                     array[row, head, : kept.tokens] = kept.read(at, (kept.tokens, size), array.dtype)
+                if span < block:  # or a longer beginning from before, and what was written behind it, would be kept
+                    _map(address + span, block - span)
                 at += span
 
     def move(self, source: int, target: int, tokens: int, kept: SharedPages | Copies | None) -> None:
@@ -136,7 +142,6 @@ class SharedPages:
             for block in array:
                 _write(self.descriptor, at, np.ascontiguousarray(block).data.cast("B"))
                 at += _pages(block.nbytes)
-        os.ftruncate(self.descriptor, at)  # up to the end of its last page, where a map may look
 
     def read(self, at: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         data = np.empty(shape, dtype)
@@ -156,6 +161,18 @@ def can_map() -> bool:
         return _map(array[1].ctypes.data, mmap.PAGESIZE, kept.descriptor, 0) and bool(array[1].all())
     except (OSError, AttributeError):  # a kernel or a C library without the calls
         return False
+
+
+def most_mapped_rows(layouts: Sequence[Layout]) -> int:
+    """Rows that take half of the maps which the kernel gives a process: threads and libraries need some too.
+
+    A head takes two, its beginning and what is behind. Source: https://docs.kernel.org/admin-guide/sysctl/vm.html
+    """
+    try:
+        given = int(MAPS_GIVEN.read_text())
+    except (OSError, ValueError):
+        given = 65530
+    return given // 2 // sum(2 * one.heads for one in layouts)
 
 
 def whole_pages(tokens: int, token_bytes: int) -> int:
@@ -181,8 +198,7 @@ def _pages(size: int) -> int:
 def _reserved(shape: tuple[int, ...], dtype: type[np.generic]) -> Array:
     """Zeros that take memory page by page, once they are written to; from the beginning of a page on."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    no_reserve = getattr(mmap, "MAP_NORESERVE", 0x4000)
-    space = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | no_reserve)
+    space = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE)
     return np.frombuffer(space, dtype).reshape(shape)
 
 
@@ -192,13 +208,15 @@ def _write(descriptor: int, at: int, data: memoryview) -> None:
         data, at = data[written:], at + written
 
 
-def _map(address: int, size: int, descriptor: int, offset: int) -> bool:
-    """Maps a part of a file over `address`, which must be memory of our own; writes to it are this place's alone.
+def _map(address: int, size: int, descriptor: int = -1, offset: int = 0) -> bool:
+    """Maps a part of a file, or without one zeros, over `address`, which must be memory of our own.
 
+    What is written there is this place's alone. False where the kernel refuses.
     Source: mmap(2); Python's `mmap` takes no address.
     """
-    access, private_and_fixed = mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | 0x10
-    return bool(_system_mmap()(address, size, access, private_and_fixed, descriptor, offset) == address)
+    access, fixed = mmap.PROT_READ | mmap.PROT_WRITE, 0x10
+    kind = mmap.MAP_PRIVATE | fixed | _NO_RESERVE | (mmap.MAP_ANONYMOUS if descriptor < 0 else 0)
+    return bool(_system_mmap()(address, size, access, kind, descriptor, offset) == address)
 
 
 @cache

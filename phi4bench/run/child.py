@@ -154,9 +154,7 @@ class _Run:
     def died(self, code: int, noise: IO[bytes]) -> BackendError:
         """The child ended without a word: by which signal, and at which case."""
         waiting = self._left.find(1)
-        where = (
-            f"after {self.done:,} of {counted(len(self.items), 'case')}" if self.runtime else "while it was loaded"
-        )
+        where = f"after {self.done:,} of {counted(len(self.items), 'case')}" if self.runtime else "while it was loaded"
         case_id = self.items[waiting].case_id if waiting >= 0 else ""
         near = f", at or near case {printable(case_id, 100)!r}" if case_id else ""
         how = f"was ended by {signal_name(-code)}" if code < 0 else f"stopped with exit status {code}"
