@@ -268,9 +268,10 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the reports, and let the verdict be the exit code."""
-    if SESSION not in session.config.stash or not session.config.stash[SESSION].judged:
+    if SESSION not in session.config.stash:
         return
-    session.exitstatus = session.config.stash[SESSION].conclude(int(exitstatus))
+    if session.config.stash[SESSION].judged:
+        session.exitstatus = session.config.stash[SESSION].conclude(int(exitstatus))
     _spare_hypothesis(session.config)
 
 

@@ -293,13 +293,14 @@ def test_ours_are_imported_without_pytests_rewriting(pytestconfig):
     assert sys.meta_path == before
 
 
+@pytest.mark.parametrize("only", [[], ["--collect-only"]], ids=["judged", "collected"])
 def test_hypothesis_is_not_imported_for_a_summary_of_nothing(
-    run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+    only: list[str], run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
 ) -> None:
     (tmp_path / "tells.py").write_text(
         "import sys\ndef pytest_unconfigure(config): print('imported:', 'hypothesis' in sys.modules)\n"
     )
     with_both = ["-p", "hypothesispytest", "-p", "tells"]
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    ran = run_suites("--model", make_fake("always_right"), "-k", "test_tool", *with_both, PYTHONPATH=path)
+    ran = run_suites("--model", make_fake("always_right"), "-k", "test_tool", *with_both, *only, PYTHONPATH=path)
     assert "imported: False" in ran.out
