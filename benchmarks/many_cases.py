@@ -31,7 +31,7 @@ SEED = 4
 MODEL = "fixtures/models/nano-int8"
 JUDGING = """
 import sys, pytest
-from phi4bench.run.worker import peak_rss_bytes
+from phi4bench.run.peak import peak_rss_bytes
 code = pytest.main(sys.argv[2:])
 open(sys.argv[1], "w").write(str(peak_rss_bytes()))
 sys.exit(code)

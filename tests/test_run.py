@@ -20,6 +20,7 @@ from kit import write_lines
 from phi4bench import completions, packed
 from phi4bench.artifacts import open_artifact
 from phi4bench.backends import Decoding
+from phi4bench.backends.rowmemory import can_map
 from phi4bench.cases import Message, Question
 from phi4bench.datasets import load_cases
 from phi4bench.dialects import dialect_named
@@ -267,10 +268,37 @@ class TestGeneration:
 
 
 def test_a_worker_reports_its_own_peak_memory_and_not_its_parents() -> None:
-    code = "from phi4bench.run.worker import peak_rss_bytes; print(peak_rss_bytes())"
+    code = "from phi4bench.run.peak import peak_rss_bytes; print(peak_rss_bytes())"
     ballast = bytearray(os.urandom(1)) * (300 * 2**20)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert len(ballast) > 2 * int(done.stdout)
+
+
+@pytest.mark.skipif(not can_map(), reason="prefixes are mapped on 64-bit Linux alone")
+def test_memory_that_lies_in_many_rows_is_counted_once() -> None:
+    code = """
+import gc
+import numpy as np
+from phi4bench.backends.rowmemory import Layout, Mapped
+from phi4bench.run.peak import Peak
+peak = Peak()
+rows = Mapped([Layout(4, 64, np.float32)] * 4, 12, 4096)
+for array in rows.arrays:
+    array[0] = 1
+kept = rows.keep(0, 4096)  # 16 MiB
+for row in range(12):
+    rows.put(row, kept)
+assert sum(array.sum(dtype=np.float64) for array in rows.arrays) == 12 * 4 * 4 * 64 * 4096
+print(peak.bytes())
+del array, rows, kept
+gc.collect()
+print(peak.bytes())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    held, afterwards = map(int, done.stdout.split())
+    base = held - (16 << 20)
+    assert 10 << 20 < base < 100 << 20, "the rows would be 192 MiB, were each counted"
+    assert afterwards < held
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc is told what to do where it is glibc's")

@@ -17,7 +17,8 @@ from typing import Any
 from phi4bench.dialects import Dialect
 from phi4bench.nvidia import GpuWatch
 from phi4bench.run.jobs import Setup, prompt_from_json
-from phi4bench.run.worker import Say, main, notes_teller, peak_rss_bytes
+from phi4bench.run.peak import peak_rss_bytes
+from phi4bench.run.worker import Say, main, notes_teller
 from phi4bench.timing import (
     Clock,
     TextOf,

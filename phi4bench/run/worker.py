@@ -21,6 +21,7 @@ from typing import Any
 from phi4bench.backends import Backend, CaseError, Decoding, NotFiniteError
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.run.jobs import Item, Setup, items_from_lines, portions, store_identity
+from phi4bench.run.peak import peak_rss_bytes
 from phi4bench.store import TranscriptStore
 from phi4bench.transcripts import Completion
 
@@ -115,25 +116,6 @@ def map_large_blocks() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError):
             ctypes.CDLL(None).mallopt(m_mmap_threshold, 1 << 20)
-
-
-def peak_rss_bytes() -> int:
-    """The most memory that this process has held, in bytes.
-
-    Linux keeps the parent's peak in a started child's `ru_maxrss`, so `VmHWM` is read where it exists.
-    """
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _line_writer() -> Say:
