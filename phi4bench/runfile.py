@@ -64,8 +64,8 @@ def write_run(folder: Path, run: SavedRun) -> Path:
     path = folder / "transcripts" / f"{name}.jsonl"
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     toolsets: dict[str, tuple[Tool, ...]] = {}  # where two sets share a name, the first keeps it
-    for name, tools in offers_of(run.dataset.cases):
-        toolsets.setdefault(name, tools)
+    for toolset, tools in offers_of(run.dataset.cases):
+        toolsets.setdefault(toolset, tools)
     toolsets.pop("", None)  # tools that a case brings itself
     header = {
         "schema": SCHEMA,
