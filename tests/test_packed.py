@@ -22,7 +22,7 @@ from phi4bench.datasets.packing import PackedCases, case_lines, groups_of, ids_o
 from phi4bench.dialects import dialect_named
 from phi4bench.errors import CaseFileError, StoreError
 from phi4bench.packed import FEW, TOGETHER
-from phi4bench.run.judging import Answered
+from phi4bench.run.answered import Answered
 from phi4bench.runfile import SavedRun, read_run, write_run
 from phi4bench.store import TranscriptStore
 from phi4bench.tools import Tool

@@ -5,9 +5,7 @@ A stored run and a fresh one take the same way, so that scoring again gives the 
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -29,6 +27,7 @@ from phi4bench.gates import (
 from phi4bench.levels import Level, Score, score
 from phi4bench.measured import Slo, slo_from_json
 from phi4bench.rejection import Rejection, Stop, Watch, family_order
+from phi4bench.run.answered import Answered
 from phi4bench.run.besides import Beside, besides
 from phi4bench.run.repeating import stability_from_json
 from phi4bench.run.rereading import flips_from_json
@@ -365,32 +364,6 @@ def _known_failures(run: SavedRun, scores: Sequence[Score]) -> KnownFailures | N
     groups = run.dataset.groups
     xfails, sizes = stored_xfails(stored, groups)
     return found_failures(xfails, sizes, scores, groups)
-
-
-class Answered(Mapping[str, tuple[Case, Completion]]):
-    """What has a completion, by case id; looked up in the run, which holds it in less memory.
-
-    Places are found by bisection: a dictionary of ids would take half as much as the completions.
-    """
-
-    def __init__(self, run: SavedRun) -> None:
-        self._run, self._ids = run, run.dataset.ids
-        self._by_id = array("L", sorted(range(len(self._ids)), key=self._ids.__getitem__))
-
-    def __getitem__(self, case_id: str) -> tuple[Case, Completion]:
-        found = bisect_left(self._by_id, case_id, key=self._ids.__getitem__)
-        place = self._by_id[found] if found < len(self._by_id) else -1
-        completion = self._run.completions[place] if place >= 0 and self._ids[place] == case_id else None
-        if completion is None:
-            raise KeyError(case_id)
-        return self._run.dataset.cases[place], completion
-
-    def __iter__(self) -> Iterator[str]:
-        pairs = zip(self._ids, self._run.completions, strict=True)
-        return (case_id for case_id, completion in pairs if completion is not None)
-
-    def __len__(self) -> int:
-        return len(self._ids) - self._run.missing
 
 
 def _incomplete(run: SavedRun, candidate: SavedRun) -> str:
