@@ -9,6 +9,7 @@ import platform
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from phi4bench.dialects import dialect_named
 from phi4bench.errors import ArtifactError, BackendError, UsageError
 from phi4bench.printable import printable
 from phi4bench.run import generation
-from phi4bench.run.child import run_child
+from phi4bench.run.child import Interrupted, run_child
 from phi4bench.run.files import write_text
 from phi4bench.run.generation import Settings, generate
 from phi4bench.run.jobs import (
@@ -249,6 +250,22 @@ class TestGeneration:
             generate(artifact, items, settings, Silent())
         with pytest.raises(BackendError, match="SIGSEGV after 10 of 20 cases"):
             generate(artifact, items, settings, Silent())
+
+    def test_ctrl_c_counts_what_the_child_has_stored_and_not_yet_told_of(
+        self, make_fake: MakeFake, case_file: Path, settings: Settings, tmp_path: Path
+    ) -> None:
+        class LateCtrlC(Silent):
+            def update(self, done: int) -> None:
+                while sum(len(file.read_bytes().splitlines()) for file in tmp_path.rglob("completions/*")) < 8:
+                    time.sleep(0.01)
+                raise KeyboardInterrupt
+
+        artifact = open_artifact(str(make_fake("slow")))
+        items = render(artifact, load_cases([str(case_file)]).cases[:40], None)
+        with pytest.raises(Interrupted, match="interrupted: stored") as raised:
+            generate(artifact, items, settings, LateCtrlC())
+        told = int(str(raised.value).split()[2])
+        assert 7 <= told == 40 - generate(artifact, items, settings, Silent()).generated < 40
 
     def test_the_answer_key_is_in_no_prompt(
         self, make_fake: MakeFake, tmp_path: Path, case_lines: list[dict[str, Any]]

@@ -61,12 +61,14 @@ def run_child(
     worker: str = WORKER,
     order: Mapping[str, Json] | None = None,
     enough: Callable[[Item], bool] | None = None,
+    stored: Callable[[Mapping[str, Json]], int] | None = None,
 ) -> Ran:
     """Open the artifact, `choose` what to generate once its runtime's identity is known, and generate that.
 
     `total`: completions wanted in all, those stored already included. `deadline` is a reading of `clock`.
     `keeps`: what is made stays in the store after this run. `worker`: the module that does it, and what it is told
     besides the `setup` in its `order`. `enough`: asked after each item that is done, whether to stop there.
+    `stored`: how many of the `total` lie in the store; a child that is stopped may have stored more than it told.
     Raises ArtifactError where the artifact cannot be opened, BackendError where it stops working, Interrupted.
     """
     name = setup.artifact.id
@@ -103,7 +105,9 @@ def run_child(
                 raise ran.died(process.returncode, noise)
             return ran.result(clock() - began)
         except KeyboardInterrupt:
-            raise ran.interrupted() from None
+            process.kill()
+            process.wait()
+            raise ran.interrupted(stored) from None
         finally:
             progress.finish()
             process.kill()
@@ -137,12 +141,13 @@ class _Run:
     def result(self, seconds: float) -> Ran:
         return Ran(self.done, self.complete, seconds, self.peak, self.runtime, tuple(self.notes))
 
-    def interrupted(self) -> Interrupted:
-        stored = self.total - len(self.items) + self.done if self.runtime else 0
+    def interrupted(self, stored: Callable[[Mapping[str, Json]], int] | None) -> Interrupted:
+        told = self.total - len(self.items) + self.done if self.runtime else 0
+        there = stored(self.runtime) if stored and self.runtime else told
         of = f"of {counted(self.total, 'completion')} of {self.name}"
-        if not stored:
+        if not there:
             return Interrupted(f"interrupted before the first {of}; run the same command to begin again")
-        kept = f"stored {stored:,} {of}" if self.keeps else f"made {stored:,} {of}, and kept none (--no-cache)"
+        kept = f"stored {there:,} {of}" if self.keeps else f"made {there:,} {of}, and kept none (--no-cache)"
         return Interrupted(f"interrupted: {kept}; {self.resume}")
 
     def told(self, event: Mapping[str, Any]) -> BackendError | ArtifactError:

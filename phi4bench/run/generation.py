@@ -125,6 +125,7 @@ def generate(
             settings.keeps,
             order={"in_order": True} if lookout else None,
             enough=enough if lookout else None,
+            stored=lambda runtime: len(items) - missing(_stored(setup, runtime, items)),
         )
     if ran.runtime and not ran.notes:  # what went otherwise than asked may go as asked next time
         with suppress(OSError):
