@@ -6,9 +6,10 @@ environments, arXiv:1608.04295), and what slows the machine as a whole slows bot
 the exact rank-sum test (Mann and Whitney, Annals of Mathematical Statistics 18, 1947) and by the median of all ratios
 between them (Hodges and Lehmann, ibid. 34, 1963).
 
-The test takes blocks for independent, which blocks of one run are not quite: a run may be slower as a whole, by
+The test takes blocks for independent, which blocks of one process are not quite: it may be slower as a whole, by
 where its memory came to lie or by what was beside it. So significance alone never raises an alarm: the ratio must
-also reach a factor, and be larger than the last runs differ among themselves.
+also reach a factor, and be larger than the last runs differ among themselves. And one process alone decides little:
+what begins a history, and what is in doubt, is measured in several (`again`), whose blocks are taken together.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from enum import StrEnum
 import numpy as np
 
 BLOCKS = 10
-"""Of a run; ten against ten can be told at p = 1 / 184,756."""
+"""Of a process; ten against ten can be told at p = 1 / 184,756."""
 FACTOR = 1.08
 """The least that counts as a change, either way,"""
 BUSY_FACTOR = 1.12
@@ -47,7 +48,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Blocks:
-    """What one run measured of one benchmark on one clock: seconds a call, and seconds a piece of reference work."""
+    """What one run measured of one benchmark on one clock: seconds a call, and seconds a piece of reference work.
+
+    `BLOCKS` of each process, one process after another.
+    """
 
     work_s: tuple[float, ...]
     reference_s: tuple[float, ...]
@@ -55,6 +59,9 @@ class Blocks:
     @property
     def figures(self) -> tuple[float, ...]:
         return tuple(work / piece for work, piece in zip(self.work_s, self.reference_s, strict=True))
+
+    def __add__(self, other: Blocks) -> Blocks:
+        return Blocks(self.work_s + other.work_s, self.reference_s + other.reference_s)
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,22 @@ class Sample:
     def subject(self) -> tuple[str, str, str]:
         """What must agree for two samples to be of one history."""
         return self.name, self.artifact, self.reference
+
+    @property
+    def processes(self) -> int:
+        return len(self.wall.work_s) // BLOCKS
+
+    def with_process(self, other: Sample) -> Sample:
+        """With the blocks of another process; as it is where that did other work, or one of the two was held up."""
+        if (other.subject, other.work, other.busy) != (self.subject, self.work, self.busy):
+            return self
+        return replace(
+            self,
+            wall=self.wall + other.wall,
+            cpu=self.cpu + other.cpu,
+            others=max(self.others, other.others),
+            idle=min(self.idle, other.idle),
+        )
 
 
 @dataclass(frozen=True)
@@ -128,29 +151,14 @@ def compare(now: Sample, history: Sequence[Sample], comparisons: int = 1) -> Cha
     return _compare([one.cpu for one in last], now.cpu, now, ALPHA / comparisons, BUSY_FACTOR, reason)
 
 
-def seems_moved(change: Change) -> bool:
-    """Whether it is worth another look: more than half the way to what counts, by the ratio's logarithm."""
-    return (
-        change.ratio is not None
-        and change.needed is not None
-        and abs(math.log(change.ratio)) > math.log(change.needed) / 2
-    )
+def in_doubt(change: Change) -> bool:
+    """Whether it is worth another process: from half the way to what counts until twice it, by the logarithms.
 
-
-def with_another(first: Change, outcome: Outcome, ratio: float | None) -> Change:
-    """`first`, by what a fresh process measured too: news where one of them is sure of it and their mean reaches far.
-
-    The mean is that of the logarithms. `outcome`, `ratio`: of the fresh process.
+    Nothing that `prove` measured of the same code lay beyond.
     """
-    if first.ratio is None or first.needed is None or ratio is None:
-        return first
-    mean = math.sqrt(first.ratio * ratio)
-    news = Outcome.SLOWER if mean > 1 else Outcome.FASTER
-    found = Outcome.SAME
-    if not 1 / first.needed < mean < first.needed:
-        found = news if news in (first.outcome, outcome) else Outcome.UNCLEAR
-    reason = "; ".join(filter(None, [first.reason, f"{first.ratio:.2f}, and {ratio:.2f} in a fresh process"]))
-    return replace(first, outcome=found, ratio=mean, reason=reason)
+    if change.ratio is None or change.needed is None:
+        return False
+    return 0.5 < abs(math.log(change.ratio)) / math.log(change.needed) < 2.0
 
 
 def _compare(

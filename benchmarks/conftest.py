@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
+from benchmarks.changes import changes_to_json, table
 from benchmarks.comparing import Outcome
-from benchmarks.recording import Recording, Timed, changes_to_json, settings_from, table
+from benchmarks.recording import Recording, Timed, settings_from
 from phi4bench.errors import Phi4benchError
 from phi4bench.plugin import add_benchmark_options as pytest_addoption  # noqa: F401  # a hook that pytest finds by name
 from phi4bench.printable import printable
@@ -33,8 +35,15 @@ def recording_of(config: pytest.Config) -> Recording:
         settings = settings_from(
             lambda name: config.getoption(DESTINATION.format(name)), config.rootpath, config.invocation_params.dir
         )
-        config.stash[RECORDING] = Recording(settings)
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        config.stash[RECORDING] = Recording(settings, partial(_tell, reporter))
     return config.stash[RECORDING]
+
+
+def _tell(reporter: Any, line: str) -> None:
+    if reporter is not None:
+        reporter.ensure_newline()
+        reporter.write_line(line)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -6,13 +6,14 @@ Everything that a user can get wrong is known before the first round, in `error`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.again import is_second, measured_again
-from benchmarks.comparing import BLOCKS, Change, Outcome, Sample, compare, seems_moved, with_another
+from benchmarks.again import is_again, measured_again
+from benchmarks.changes import duration
+from benchmarks.comparing import BLOCKS, Change, Outcome, Sample, compare, in_doubt
 from benchmarks.history import DEFAULT_FOLDER, History, Machine, Run
 from benchmarks.reference import piece_named
 from benchmarks.rounds import SECONDS, Between, Neighbours, blocks, cpu_s, fastest_s, lay_out, slowed
@@ -26,6 +27,10 @@ from phi4bench.report.writing import now
 from phi4bench.revision import suite_revision
 
 SHIPPED_MODEL = "nano-int8"
+MOST_PROCESSES = 4
+"""Of a benchmark that is in doubt;"""
+FIRST_PROCESSES = 3
+"""and of one that begins a history, which every later run stands beside."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Settings:
 
     @property
     def again(self) -> list[str]:
-        """What a second process is told besides its benchmarks."""
+        """What a further process is told besides its benchmarks."""
         return [*(f"--model={one}" for one in self.models), f"--plant-slowdown={self.planted}"]
 
 
@@ -64,11 +69,12 @@ def settings_from(get: Callable[[str], Any], root: Path, called_from: Path) -> S
 class Recording:
     """The state of one run. `slower`: whether a benchmark became slower, once `finish` has compared them.
 
-    `nodes`: pytest's name of each benchmark, by ours.
+    `nodes`: pytest's name of each benchmark, by ours. `tell`: takes a line of what goes on after the rounds.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tell: Callable[[str], None] = lambda line: None) -> None:
         self.settings = settings
+        self._tell = tell
         self.artifacts: dict[str, Artifact] = {}
         self.error = ""
         self.samples: dict[str, Sample] = {}
@@ -90,28 +96,42 @@ class Recording:
         return any(change.outcome is Outcome.SLOWER for change in self.changes)
 
     def compare(self) -> list[Change]:
-        """Each benchmark beside its last runs; nothing with `--no-history`."""
+        """Each benchmark beside its last runs, in further processes while in doubt; nothing with `--no-history`."""
         if self._history is not None and not self.changes:
-            past = self._history.samples
-            changes = [compare(one, past, len(self.samples)) for one in self.samples.values()]
-            self.changes = self._looked_at_again(changes, self._history.path)
+            self.changes = first = self._compared(self._history)
+            doubted: set[str] = set()
+            for process in range(2, MOST_PROCESSES + 1):
+                names = [one.sample.name for one in self.changes if in_doubt(one)]
+                measured = self._measure_again(names, f"in doubt, measured in process {process} of {MOST_PROCESSES}")
+                if not measured:
+                    break
+                doubted |= measured
+                self.changes = self._compared(self._history)
+            self.changes = [
+                _with_first(now, then) if now.sample.name in doubted else now
+                for now, then in zip(self.changes, first, strict=True)
+            ]
         return self.changes
 
-    def _looked_at_again(self, changes: list[Change], history: Path) -> list[Change]:
-        """Those that seem to have moved, by a fresh process too."""
-        settings = self.settings
-        moved = [
-            str(settings.root / self.nodes[name])
-            for one in changes
-            if seems_moved(one) and (name := one.sample.name) in self.nodes
-        ]
-        if not moved or is_second():
-            return changes
-        found = measured_again(moved, history, settings.called_from, settings.again)
-        return [
-            with_another(one, *found[one.sample.name]) if seems_moved(one) and one.sample.name in found else one
-            for one in changes
-        ]
+    def _compared(self, history: History) -> list[Change]:
+        past = history.samples
+        return [compare(one, past, len(self.samples)) for one in self.samples.values()]
+
+    def _measure_again(self, names: Sequence[str], why: str) -> set[str]:
+        """In one more process, whose blocks are added to the samples; which of `names` it measured."""
+        nodes = [str(self.settings.root / self.nodes[name]) for name in names if name in self.nodes]
+        if not nodes or is_again():
+            return set()
+        self._tell(f"{counted(len(nodes), 'benchmark')} {why}")
+        try:
+            found = measured_again(nodes, self.settings.called_from, self.settings.again)
+        except Phi4benchError as error:
+            self.notes.append(str(error))
+            return set()
+        for name in names:
+            if name in found:
+                self.samples[name] = self.samples[name].with_process(found[name])
+        return {name for name in names if name in found}
 
     def finish(self, whole: bool) -> None:
         """Compares what was measured, and keeps it. `whole`: every benchmark came to its end."""
@@ -120,11 +140,14 @@ class Recording:
         self.notes += self._history.others()
         if self._history.runs:
             self.notes += changed_since(self._history.runs[-1], self.run)
-        if self.settings.planted:
+        if self.settings.planted and not is_again():
             self.notes.append(f"every call was slowed by {self.settings.planted:.0%}: nothing was kept")
         elif not whole:
             self.notes.append("not every benchmark came to its end: nothing was kept")
         else:
+            new = [one.sample.name for one in self.changes if one.outcome is Outcome.NEW]
+            for process in range(2, FIRST_PROCESSES + 1):
+                self._measure_again(new, f"new, measured in process {process} of {FIRST_PROCESSES}")
             self._keep(self._history)
 
     @property
@@ -138,6 +161,12 @@ class Recording:
             self.notes.append(f"kept as the {ordinal(len(history.runs))} run of this machine: {history.path}")
         except UsageError as error:
             self.notes.append(f"not kept: {error}")
+
+
+def _with_first(change: Change, first: Change) -> Change:
+    """Says what the first process alone would have said."""
+    told = f"{first.ratio:.2f} in the first of {change.sample.processes} processes"
+    return replace(change, reason="; ".join(filter(None, [change.reason, told])))
 
 
 def changed_since(last: Run, run: Run) -> list[str]:
@@ -220,46 +249,3 @@ class Timed:
             "others": round(others, 3),
         }
         return result
-
-
-def changes_to_json(changes: list[Change]) -> dict[str, Any]:
-    """By the benchmark's name. `ratio`: now over before, in units of the reference work; null of a new one."""
-    return {
-        one.sample.name: {
-            "outcome": str(one.outcome),
-            "before_s": one.before_s,
-            "now_s": one.now_s,
-            "ratio": one.ratio,
-            "needed": one.needed,
-            "runs": one.runs,
-            "reason": one.reason,
-        }
-        for one in changes
-    }
-
-
-def table(changes: list[Change]) -> list[tuple[str, Outcome | None]]:
-    """The lines of the comparison, and of each what came out."""
-    width = max([len("benchmark"), *(len(one.sample.name) for one in changes)])
-    lines: list[tuple[str, Outcome | None]] = [(f"{'benchmark':{width}} {'before':>9} {'now':>9} {'ratio':>5}", None)]
-    for one in changes:
-        before = "" if one.before_s is None else duration(one.before_s)
-        ratio = "" if one.ratio is None else f"{one.ratio:.2f}"
-        row = f"{one.sample.name:{width}} {before:>9} {duration(one.now_s):>9} {ratio:>5}  {one.outcome}"
-        lines.append((f"{row} ({one.reason})" if one.reason else row, one.outcome))
-    pieces = sorted(one.machine for one in changes if one.machine is not None)
-    if pieces:
-        runs = counted(max(one.runs for one in changes), "run")
-        between = f"{pieces[0]:.2f} to {pieces[-1]:.2f}"
-        lines.append(
-            (f"beside the last {runs}; reference work took {between} of its time then, in no ratio above", None)
-        )
-    return lines
-
-
-def duration(seconds: float) -> str:
-    """Four digits and a unit: `1.234 ms`."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= size or unit == "us":
-            return f"{seconds / size:#.4g} {unit}"
-    raise AssertionError(seconds)

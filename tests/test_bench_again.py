@@ -1,17 +1,17 @@
-"""A benchmark that seems to have moved is measured again in a fresh process, and both have a say."""
+"""A benchmark that begins a history, or is in doubt, is measured in several processes, and all have a say."""
 
 from __future__ import annotations
 
-import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks import again
-from benchmarks.comparing import BLOCKS, FACTOR, Blocks, Change, Outcome, Sample, seems_moved, with_another
+from benchmarks.comparing import BLOCKS, FACTOR, Blocks, Change, Outcome, Sample, compare, in_doubt
 from benchmarks.history import History
-from benchmarks.recording import Recording, Settings
+from benchmarks.recording import FIRST_PROCESSES, MOST_PROCESSES, Recording, Settings
 from benchmarks.records import Machine, Run
 
 MACHINE = Machine.of(
@@ -33,75 +33,156 @@ def sample(seconds: float) -> Sample:
     return Sample("scoring/x", "", "interpreter/1", 1, (), wall, wall, 0.0, 1.0)
 
 
-def change(outcome: Outcome, ratio: float | None, needed: float | None = FACTOR) -> Change:
-    return Change(sample(1.0), outcome, 1.0, 1.0, ratio, needed)
-
-
-@pytest.mark.parametrize(("ratio", "seems"), [(1.0, False), (1.03, False), (1.045, True), (0.955, True), (None, False)])
-def test_more_than_half_the_way_is_worth_another_look(ratio, seems):
-    assert seems_moved(change(Outcome.SAME, ratio)) is seems
+@pytest.mark.parametrize(
+    ("ratio", "doubted"),
+    [
+        (1.0, False),
+        (1.03, False),
+        (1.045, True),
+        (0.955, True),
+        (1.16, True),
+        (1.18, False),
+        (0.84, False),
+        (None, False),
+    ],
+)
+def test_what_is_near_to_what_counts_is_in_doubt(ratio, doubted):
+    assert in_doubt(Change(sample(1.0), Outcome.SAME, 1.0, 1.0, ratio, FACTOR)) is doubted
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "expected"),
+    ("seconds", "expected"),
     [
-        pytest.param((Outcome.SLOWER, 1.10), (Outcome.SAME, 1.00), Outcome.SAME, id="an-odd-process"),
-        pytest.param((Outcome.SLOWER, 1.15), (Outcome.SLOWER, 1.14), Outcome.SLOWER, id="a-change"),
-        pytest.param((Outcome.SAME, 1.06), (Outcome.SLOWER, 1.16), Outcome.SLOWER, id="a-change-in-an-odd-process"),
-        pytest.param((Outcome.FASTER, 0.90), (Outcome.FASTER, 0.91), Outcome.FASTER, id="a-gain"),
-        pytest.param((Outcome.FASTER, 0.90), (Outcome.SLOWER, 1.10), Outcome.SAME, id="both-ways"),
-        pytest.param((Outcome.UNCLEAR, 1.10), (Outcome.UNCLEAR, 1.12), Outcome.UNCLEAR, id="neither-is-sure"),
-        pytest.param((Outcome.SAME, 1.05), (Outcome.SLOWER, 1.09), Outcome.SAME, id="not-far-enough-together"),
-        pytest.param((Outcome.SLOWER, 1.15), (Outcome.NEW, None), Outcome.SLOWER, id="nothing-to-compare-with-again"),
+        pytest.param((1.10, 1.00), Outcome.SAME, id="one-of-two"),
+        pytest.param((1.15, 1.14), Outcome.SLOWER, id="a-change"),
+        pytest.param((1.06, 1.16, 1.14, 1.15), Outcome.SLOWER, id="a-change-in-an-odd-process"),
+        pytest.param((1.12, 1.11, 1.00, 1.01), Outcome.SAME, id="two-of-four"),
+        pytest.param((0.90, 0.91), Outcome.FASTER, id="a-gain"),
+        pytest.param((0.90, 1.10), Outcome.SAME, id="both-ways"),
     ],
 )
-def test_both_processes_have_a_say(first, second, expected):
-    assert with_another(change(*first), *second).outcome is expected
+def test_all_processes_have_a_say(seconds, expected):
+    now = sample(seconds[0])
+    for one in seconds[1:]:
+        now = now.with_process(sample(one))
+    assert (now.processes, compare(now, [sample(1.0)]).outcome) == (len(seconds), expected)
 
 
-def test_the_line_tells_both_ratios():
-    found = with_another(change(Outcome.SLOWER, 1.21), Outcome.SAME, 1.0)
-    assert (found.ratio, found.reason) == (pytest.approx(1.1), "1.21, and 1.00 in a fresh process")
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(replace(sample(1.0), work=(("cases", 3),)), id="other-work"),
+        pytest.param(replace(sample(1.0), artifact="ab"), id="another-artifact"),
+        pytest.param(replace(sample(1.0), others=0.9, idle=0.0), id="held-up"),
+    ],
+)
+def test_a_process_that_is_not_like_the_first_is_left_out(other):
+    assert sample(1.0).with_process(other) == sample(1.0)
 
 
-def slower_than_before(folder: Path) -> Recording:
-    """A recording of a benchmark that takes 1.2 times what the history says."""
-    made = Recording(Settings((), folder, False, 0.0, Path("/root-of-it")))
+def test_processes_taken_together_tell_of_the_busiest():
+    found = sample(1.0).with_process(replace(sample(1.2), others=0.05, idle=0.3))
+    assert (found.others, found.idle) == (0.05, 0.3)
+    assert found.wall.work_s == found.cpu.work_s == sample(1.0).wall.work_s + sample(1.2).wall.work_s
+
+
+def measured(folder: Path, seconds: float, past_s: float | None = 1.0, planted: float = 0.0) -> Recording:
+    """A recording of a benchmark that took so long, beside a history of one run where `past_s` is given."""
+    made = Recording(Settings((), folder, False, planted, Path("/root-of-it")))
     made.machine, made._history = MACHINE, History.open(folder, MACHINE)
-    made._history.keep(Run("2026-11-26", "cafe", {}, (sample(1.0),)))
-    made.samples, made.nodes = {"scoring/x": sample(1.2)}, {"scoring/x": "benchmarks/test_scoring.py::test_x"}
+    if past_s is not None:
+        made._history.keep(Run("2026-11-26", "cafe", {}, (sample(past_s),)))
+    made.samples, made.nodes = {"scoring/x": sample(seconds)}, {"scoring/x": "benchmarks/test_scoring.py::test_x"}
     return made
 
 
+class Further:
+    """Stands for the further processes, which take `seconds` in turn; the commands that started them."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.commands: list[list[str]] = []
+
+    def run(self, command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        self.commands.append(command)
+        if self.seconds:
+            folder = next(one for one in command if one.startswith("--history=")).partition("=")[2]
+            run = Run("2026-11-26", "cafe", {}, (sample(self.seconds.pop(0)),))
+            History.open(Path(folder), MACHINE).keep(run)
+            return subprocess.CompletedProcess(command, 0, "")
+        return subprocess.CompletedProcess(command, 4, "\nERROR: no such plugin\n\n")
+
+
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The commands of second processes, each of which finds the benchmark as fast as it was."""
-    commands: list[list[str]] = []
-
-    def run(command, **_):
-        commands.append(command)
-        written = next(one for one in command if one.startswith("--benchmark-json=")).partition("=")[2]
-        Path(written).write_text(json.dumps({"changes": {"scoring/x": {"outcome": "same", "ratio": 0.95}}}))
-        return subprocess.CompletedProcess(command, 0)
-
-    monkeypatch.setattr(again.subprocess, "run", run)
-    return commands
+def further(monkeypatch: pytest.MonkeyPatch) -> Further:
+    made = Further()
+    monkeypatch.setattr(again.subprocess, "run", made.run)
+    return made
 
 
-def test_what_moved_in_one_process_alone_is_no_news(tmp_path: Path, asked):
-    found = slower_than_before(tmp_path).compare()
-    assert [(one.outcome, round(one.ratio or 0, 2)) for one in found] == [(Outcome.SAME, 1.07)]
-    (command,) = asked
-    assert "/root-of-it/benchmarks/test_scoring.py::test_x" in command
-    assert not any(str(tmp_path / "machine") in part or part == f"--history={tmp_path}" for part in command)
+def test_what_moved_in_one_process_alone_is_no_news(tmp_path: Path, further: Further):
+    further.seconds = [1.0, 0.96, 0.96]
+    (found,) = measured(tmp_path, 1.12).compare()
+    assert (found.outcome, round(found.ratio or 0, 2)) == (Outcome.SAME, 1.0)
+    assert found.reason == "1.12 in the first of 3 processes", "1.06 in two, which leaves it in doubt"
 
 
-def test_a_second_process_starts_no_third(tmp_path: Path, asked, monkeypatch: pytest.MonkeyPatch):
+def test_further_processes_leave_the_history_and_each_other_alone(tmp_path: Path, further: Further):
+    further.seconds = [1.0]
+    measured(tmp_path, 1.12).compare()
+    for command in further.commands:
+        assert "/root-of-it/benchmarks/test_scoring.py::test_x" in command
+        assert not any(str(tmp_path / "machine") in part or part == f"--history={tmp_path}" for part in command)
+
+
+def test_a_change_is_news_once_all_processes_were_asked_and_all_are_kept(tmp_path: Path, further: Further):
+    further.seconds = [1.12, 1.13, 1.14, 1.15]
+    made = measured(tmp_path, 1.12)
+    made.finish(whole=True)
+    assert [one.outcome for one in made.changes] == [Outcome.SLOWER]
+    assert len(further.commands) == MOST_PROCESSES - 1
+    assert made._history is not None
+    assert [one.processes for one in made._history.samples] == [1, MOST_PROCESSES]
+
+
+def test_what_is_beyond_doubt_is_not_measured_again(tmp_path: Path, further: Further):
+    assert [one.outcome for one in measured(tmp_path, 1.5).compare()] == [Outcome.SLOWER]
+    assert [one.outcome for one in measured(tmp_path, 1.0).compare()] == [Outcome.SAME]
+    assert further.commands == []
+
+
+def test_a_history_begins_with_several_processes(tmp_path: Path, further: Further):
+    further.seconds = [1.04, 0.98]
+    lines: list[str] = []
+    made = measured(tmp_path, 1.0, past_s=None)
+    made._tell = lines.append
+    made.finish(whole=True)
+    assert made._history is not None
+    assert [one.processes for one in made._history.samples] == [FIRST_PROCESSES]
+    assert lines == ["1 benchmark new, measured in process 2 of 3", "1 benchmark new, measured in process 3 of 3"]
+    assert History.open(tmp_path, MACHINE).samples == made._history.samples
+
+
+@pytest.mark.parametrize(("planted", "whole"), [(0.15, True), (0.0, False)], ids=["planted", "broken-off"])
+def test_what_is_not_kept_begins_nothing(tmp_path: Path, further: Further, planted, whole):
+    measured(tmp_path, 1.0, past_s=None, planted=planted).finish(whole)
+    assert further.commands == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_further_process_starts_none_and_keeps_what_it_measured(
+    tmp_path: Path, further: Further, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("PHI4BENCH_MEASURED_AGAIN", "1")
-    assert [one.outcome for one in slower_than_before(tmp_path).compare()] == [Outcome.SLOWER]
-    assert not asked
+    assert [one.outcome for one in measured(tmp_path / "past", 1.12).compare()] == [Outcome.SLOWER]
+    measured(tmp_path / "new", 1.0, past_s=None, planted=0.15).finish(whole=True)
+    assert [one.processes for one in History.open(tmp_path / "new", MACHINE).samples] == [1]
+    assert further.commands == []
 
 
-def test_where_a_second_process_fails_the_first_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(again.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 4))
-    assert [one.outcome for one in slower_than_before(tmp_path).compare()] == [Outcome.SLOWER]
+def test_where_a_further_process_fails_the_first_stands_and_it_is_told(tmp_path: Path, further: Further):
+    made = measured(tmp_path, 1.12)
+    made.finish(whole=True)
+    assert [(one.outcome, one.reason) for one in made.changes] == [(Outcome.SLOWER, "")]
+    assert len(further.commands) == 1
+    assert made.notes[0] == "a further process measured nothing: exit status 4 (ERROR: no such plugin)"

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.changes import changes_to_json, table
 from benchmarks.comparing import BLOCKS, Blocks, Sample
 from benchmarks.history import KEPT_RUNS, KEPT_SAMPLES, History, bounded
-from benchmarks.recording import Recording, Settings, changed_since, changes_to_json, ordinal, settings_from, table
+from benchmarks.recording import Recording, Settings, changed_since, ordinal, settings_from
 from benchmarks.records import Machine, Run
 from phi4bench.errors import UsageError
 

@@ -15,7 +15,7 @@ import pytest
 from kit import ROOT
 
 from benchmarks.comparing import BLOCKS
-from benchmarks.recording import Recording, Settings, Timed
+from benchmarks.recording import FIRST_PROCESSES, Recording, Settings, Timed
 from benchmarks.reference import PIECES, piece_named
 from benchmarks.rounds import Between, Layout, blocks, lay_out, slowed
 from phi4bench.errors import BackendError
@@ -144,8 +144,8 @@ def test_a_round_that_took_no_time_is_no_round():
 
 
 def bench(*arguments: object) -> subprocess.CompletedProcess[str]:
-    plugins = ["-p", "phi4bench.plugin", "-p", "pytest_benchmark.plugin", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", "-q", *plugins, *map(str, arguments)]
+    plugins = "-p phi4bench.plugin -p pytest_benchmark.plugin -p no:cacheprovider"  # of further processes too
+    command = [sys.executable, "-m", "pytest", "-q", *map(str, arguments)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     return subprocess.run(
         command,
@@ -153,7 +153,7 @@ def bench(*arguments: object) -> subprocess.CompletedProcess[str]:
         stderr=subprocess.STDOUT,
         text=True,
         cwd=ROOT,
-        env=environment | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "COLUMNS": "100"},
+        env=environment | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": plugins, "COLUMNS": "100"},
         timeout=120,
         check=False,
     )
@@ -172,6 +172,7 @@ def test_the_second_run_stands_beside_the_first_and_may_fail_where_it_is_slower(
     path = history_file(tmp_path)
     data = json.loads(path.read_text())
     [sample] = data["runs"][0]["samples"]
+    assert len(sample["wall"]["work_s"]) == FIRST_PROCESSES * BLOCKS
     assert (sample["name"], sample["work"]) == ("statistics/levels_of_300_cases", {"cases": 300})
     for clock in ("wall", "cpu"):  # a past in which it took a hundredth of the time
         sample[clock]["work_s"] = [second / 100 for second in sample[clock]["work_s"]]
