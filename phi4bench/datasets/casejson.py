@@ -57,7 +57,7 @@ def case_from_json(data: object, toolset: Callable[[str], tuple[Tool, ...]] | No
     return Case(
         id=_text(data, "id"),
         scenario=scenario,
-        group=intern(_text(data, "group")),
+        group=_text(data, "group"),
         tools=tools,
         messages=_messages(data["messages"]),
         expected=expected,

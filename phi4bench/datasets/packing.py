@@ -29,14 +29,16 @@ class PackedCases(Packed[Case]):
         self._known: dict[tuple[str, int], Offer] = {}
         self._offered: list[Offer] = []
         self._unusual: dict[int, Case] = {}
+        self._alike: dict[str, str] = {}  # not interned: the table of those would keep its size
         super().__init__(cases, self._to_json, self._from_json)
+        self._alike.clear()
         self.offers = list(self._known.values())
 
     def _to_json(self, case: Case) -> dict[str, Any]:
         if _unusual(case):
             self._unusual[len(self.ids)] = case
         self.ids.append(case.id)
-        self.groups.append(case.group)
+        self.groups.append(self._alike.setdefault(case.group, case.group))
         self._offered.append(self._known.setdefault((case.toolset, id(case.tools)), (case.toolset, case.tools)))
         return case_to_json(case)
 
