@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import forked
 
 ROOT = Path(__file__).resolve().parent.parent
 EVERY_GATE = ["detection", "parsing", "tool", "parameter", "abstention"]
@@ -119,16 +120,8 @@ def suites_in(folder: Path, case_file: Path) -> RunSuites:
     """What runs the suites to their end there; further arguments are added to the command."""
 
     def run(*arguments: object, **further: str) -> Ran:
-        done = subprocess.run(
-            [*command_in(folder, case_file), *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=ROOT,
-            env=environment() | further,
-            timeout=120,
-            check=False,
-        )
+        command = [*command_in(folder, case_file), *map(str, arguments)]
+        done = forked.run(command, cwd=ROOT, env=environment() | further, timeout_s=120)
         return Ran(done.returncode, done.stdout, folder / "reports")
 
     return run

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import forked
 import pytest
 from kit import ROOT
 
@@ -147,16 +148,8 @@ def bench(*arguments: object) -> subprocess.CompletedProcess[str]:
     plugins = "-p phi4bench.plugin -p pytest_benchmark.plugin -p no:cacheprovider"  # of further processes too
     command = [sys.executable, "-m", "pytest", "-q", *map(str, arguments)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
-    return subprocess.run(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=ROOT,
-        env=environment | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": plugins, "COLUMNS": "100"},
-        timeout=120,
-        check=False,
-    )
+    environment |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": plugins, "COLUMNS": "100"}
+    return forked.run(command, cwd=ROOT, env=environment, timeout_s=120)
 
 
 def history_file(folder: Path) -> Path:

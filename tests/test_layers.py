@@ -77,19 +77,18 @@ def layer(module: str) -> str:
     return named[0]
 
 
+def named(path: Path) -> str:
+    return ".".join(["phi4bench", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
+
+
+MODULES = {named(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
 @cache
-def modules() -> list[tuple[str, ast.Module]]:
-    found = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = ".".join(["phi4bench", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
-        found.append((name, ast.parse(path.read_text(), str(path))))
-    return found
-
-
-def imports(tree: ast.Module) -> set[str]:
+def imports(name: str) -> set[str]:
     """Every module that is named by an import anywhere in the file, inside functions too."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(MODULES[name].read_text(), str(MODULES[name]))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -98,17 +97,17 @@ def imports(tree: ast.Module) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize(("name", "tree"), [pytest.param(name, tree, id=name) for name, tree in modules()])
-def test_imports_point_only_downward(name: str, tree: ast.Module) -> None:
-    for imported in sorted(imports(tree)):
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_point_only_downward(name: str) -> None:
+    for imported in sorted(imports(name)):
         if imported.split(".")[0] == "phi4bench":
             assert ORDER.index(layer(imported)) <= ORDER.index(layer(name)), f"{name} imports {imported}"
 
 
-@pytest.mark.parametrize(("name", "tree"), [pytest.param(name, tree, id=name) for name, tree in modules()])
-def test_nothing_imports_what_the_light_path_must_not_have(name: str, tree: ast.Module) -> None:
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_imports_what_the_light_path_must_not_have(name: str) -> None:
     if name not in MAY_BE_HEAVY:
-        assert not {imported.split(".")[0] for imported in imports(tree)} & HEAVY
+        assert not {imported.split(".")[0] for imported in imports(name)} & HEAVY
 
 
 def loaded_by(code: str) -> set[str]:

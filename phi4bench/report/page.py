@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phi4bench import __version__
 from phi4bench.counting import counted
@@ -27,6 +28,9 @@ from phi4bench.run.judge import Fault
 from phi4bench.run.judging import REGRESSION, Conclusion, Judgement
 from phi4bench.stability import how
 from phi4bench.targets import Targets
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 MOST_CASES = 300
 """Failing cases shown for each artifact; the transcripts hold the rest."""
@@ -52,19 +56,24 @@ class Row:
 
 def page(results: Sequence[tuple[Judgement, Conclusion] | Fault], targets: Targets, created: str) -> str:
     """The whole page. `created`: UTC, ISO 8601."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["visible"] = visible
-    environment.globals["counted"] = counted
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(
+    return template().render(
         created=created,
         version=__version__,
         targets=targets,
         artifacts=[_fault(result) if isinstance(result, Fault) else _artifact(*result) for result in results],
         level_names=list(LEVELS),
     )
+
+
+@functools.cache
+def template() -> Template:
+    """What the page is made from. Compiling it takes longer than filling it in."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["visible"] = visible
+    environment.globals["counted"] = counted
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
 
 
 def visible(text: str) -> str:
