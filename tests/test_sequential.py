@@ -108,11 +108,11 @@ class TestOneArtifact:
         self, judge: JudgeAll, make_fake: MakeFake
     ) -> None:
         fake = make_fake("slow", answers=LOST)  # a quick one has stored everything by the time it is stopped
-        judge(fake, limit="40", sequential=False)
+        judge(fake, limit="10", sequential=False)
         (first,) = judge(fake)
         assert first.rejection is not None
         (again,) = judge(fake)
-        assert first.run.facts["generation"]["from_cache"] == 40
+        assert first.run.facts["generation"]["from_cache"] == 10
         assert again.run.facts["generation"]["generated"] == 0
         assert figures(again) == figures(first)
 

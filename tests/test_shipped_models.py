@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,18 +66,28 @@ def test_rows_that_run_together_give_the_tokens_of_one_case_at_a_time(name):
     assert len(identities) == 3  # and yet each layout has a cache of its own
 
 
-def test_nano_int8_is_judged_from_a_fresh_start(tmp_path: Path):
-    """The real path: a child process, onnxruntime, the store, the report; and the card's figures hold on a sample."""
-    command = [sys.executable, "-m", "pytest", "-v", "suites", "--model", str(MODELS / "nano-int8" / "model.onnx")]
-    command += ["--limit", "240", "--slo-seconds", "0.2"]
-    command += ["--report", str(tmp_path / "reports"), "--cache-dir", str(tmp_path / "cache")]
+def judged(folder: Path, suites: str, *options: str) -> tuple[str, dict[str, Any]]:
+    """What the suites print of nano-int8, and what they report."""
+    command = [sys.executable, "-m", "pytest", "-v", suites, "--model", str(MODELS / "nano-int8" / "model.onnx")]
+    command += [*options, "--report", str(folder / "reports"), "--cache-dir", str(folder / "cache")]
     root = fixtures_dir().parent
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
     assert done.returncode in (0, 1, 10), done.stdout[-3000:] + done.stderr[-1000:]
-    assert "::test_tool[nano-int8]" in done.stdout
-    artifact = json.loads((tmp_path / "reports" / "report.json").read_text(encoding="utf-8"))["artifacts"][0]
-    assert artifact["generation"]["generated"] == 240
+    report = json.loads((folder / "reports" / "report.json").read_text(encoding="utf-8"))
+    return done.stdout, report["artifacts"][0]
+
+
+def test_nano_int8_is_judged_from_a_fresh_start(tmp_path: Path):
+    """The real path: a child process, onnxruntime, the store, the report."""
+    out, artifact = judged(tmp_path, "suites", "--limit", "60", "--slo-seconds", "0.2")
+    assert "::test_tool[nano-int8]" in out
+    assert artifact["generation"]["generated"] == 60
     assert artifact["regression"]["parameter"]["total"] == artifact["levels"]["parameter"]["total"]
+
+
+def test_the_cards_figures_hold_on_a_sample(tmp_path: Path):
+    _, artifact = judged(tmp_path, "suites/accuracy", "--limit", "240")
+    assert artifact["generation"]["generated"] == 240
     for level, row in artifact["levels"].items():
         low, high = row["ci"]
         assert low - 0.03 <= card(level)["nano-int8"] <= high + 0.03, level

@@ -104,7 +104,8 @@ def test_a_time_limit_leaves_the_rest_unmeasured(run_suites: RunSuites, make_fak
 
 def test_hiccups_reject_it_by_its_tail(run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path) -> None:
     fake = paced(slow_every=10, slow_by=10)
-    ran = judged(run_suites, fake, toml(f"{P95} <= 200", "slo.latency_p50_ms <= 200"), tmp_path)
+    held = toml(f"{P95} <= 200", "slo.latency_p50_ms <= 200")
+    ran = judged(run_suites, fake, held, tmp_path, "-k", "latency")
     assert ran.code == 1, ran.out
     assert "but should be at most 200 ms [a test]" in ran.out
     gates = ran.artifact()["slo"]["gates"]
@@ -117,7 +118,7 @@ def test_hiccups_reject_it_by_its_tail(run_suites: RunSuites, paced: Callable[..
 def test_fewer_calls_than_the_bound_takes_are_inconclusive(
     run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
 ) -> None:
-    ran = judged(run_suites, paced(), toml(f"{P95} <= 200"), tmp_path, "--slo-calls", 58)
+    ran = judged(run_suites, paced(), toml(f"{P95} <= 200"), tmp_path, "-k", "latency", "--slo-calls", 58)
     assert ran.code == 10, ran.out
     assert "takes at least 59" in ran.out
 
