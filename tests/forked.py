@@ -34,8 +34,6 @@ READ_LATE = ("COLUMNS", "PYTEST_")
 """Names in the environment, or how they begin, that nothing reads while it is imported."""
 MOST_BYTES = 1 << 17
 
-_OURS = dict(os.environ)
-
 
 def run(
     command: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout_s: float
@@ -46,10 +44,11 @@ def run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd, env=env, timeout=timeout_s,
             check=False,
         )  # fmt: skip
+    starter = _starter()
     try:
-        code, out = _starter().finished(command[2:], cwd, env, time.monotonic() + timeout_s)
+        code, out = starter.finished(command[2:], cwd, env, time.monotonic() + timeout_s)
     except BaseException as stop:  # whoever comes next must not hear the answer to this
-        _starter().close()
+        starter.close()
         if isinstance(stop, TimeoutError):
             raise subprocess.TimeoutExpired(command, timeout_s) from None
         raise
@@ -59,14 +58,14 @@ def run(
 def may_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
     """Whether this command is the same in a fork as in a process of its own.
 
-    What is imported may hang on the environment, which must thus be ours but for what is read later. A pytest that
-    looks for plugins rewrites all modules of theirs, and warns of those that it finds imported.
+    What is imported may hang on the environment, which must thus be ours, as it now is, but for what is read later. A
+    pytest that looks for plugins rewrites all modules of theirs, and warns of those that it finds imported.
     """
     return (
         sys.platform == "linux"
         and list(command[:2]) == [sys.executable, "-m"]
         and bool(env.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"))
-        and _read_early(env) == _read_early(_OURS)
+        and _read_early(env) == _read_early(os.environ)
     )
 
 
@@ -84,6 +83,7 @@ class Starter:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=ROOT, pass_fds=[theirs.fileno()]
             )
+        self._environment = _read_early(os.environ)
         self._child: int | None = None
         atexit.register(self.close)
 
@@ -106,6 +106,9 @@ class Starter:
         assert answer, "the process that is forked has ended; its standard error says why"
         return int(answer)
 
+    def fits(self) -> bool:
+        return self._environment == _read_early(os.environ)
+
     def close(self) -> None:
         """End both processes."""
         if self._child is not None:
@@ -121,6 +124,9 @@ _STARTED: list[Starter] = []
 
 
 def _starter() -> Starter:
+    """The one there is, or another where some test or library has changed our environment since."""
+    if _STARTED and not _STARTED[0].fits():
+        _STARTED[0].close()
     if not _STARTED:
         _STARTED.append(Starter())
     return _STARTED[0]

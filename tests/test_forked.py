@@ -144,6 +144,16 @@ def test_only_what_no_import_reads_may_differ(further: dict[str, str], forks: bo
     assert forked.may_fork([sys.executable, "-m", "pytest"], environment() | further) is forks
 
 
+def test_an_environment_of_ours_that_has_changed_is_found(write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """By what is imported too, and not in the fork alone."""
+    command = write("import os; print(os.getppid(), open(f'/proc/{os.getppid()}/environ').read().count('ANOTHER=3'))")
+    told = [forked.run(command, cwd=tmp_path, env=environment(), timeout_s=60).stdout.split()]
+    monkeypatch.setenv("ANOTHER", "3")
+    told += [forked.run(command, cwd=tmp_path, env=environment(), timeout_s=60).stdout.split() for _ in range(2)]
+    assert [count for _, count in told] == ["0", "1", "1"]
+    assert told[0] != told[1] == told[2]
+
+
 def test_what_is_no_module_of_this_python_is_not_forked():
     assert not forked.may_fork([sys.executable, "-c", "pass"], environment())
     assert not forked.may_fork(["/usr/bin/python3", "-m", "pytest"], environment())
