@@ -47,9 +47,9 @@ class Tally:
 
 @dataclass(frozen=True)
 class Proof:
-    """What a pytest process found: outcome and ratio of each benchmark, and the most that other work took meanwhile."""
+    """What a pytest process found: outcome, ratio and reason of each benchmark, and the most that other work took."""
 
-    changes: dict[str, tuple[Outcome, float | None]]
+    changes: dict[str, tuple[Outcome, float | None, str]]
     others: float
 
 
@@ -63,7 +63,7 @@ def run(folder: Path, *options: str) -> Proof:
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} exited {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     found = json.loads(written.read_text())
-    changes = {name: (Outcome(one["outcome"]), one["ratio"]) for name, one in found["changes"].items()}
+    changes = {name: (Outcome(one["outcome"]), one["ratio"], one["reason"]) for name, one in found["changes"].items()}
     return Proof(changes, max(one["extra_info"]["others"] for one in found["benchmarks"]))
 
 
@@ -76,17 +76,23 @@ def prove(repeats: int, share: float, readme: bool) -> int:
             folder = Path(place)
             first, second, slow = run(folder), run(folder), run(folder, f"--plant-slowdown={share}")
             others += [first.others, second.others, slow.others]
-            for name, (outcome, ratio) in second.changes.items():
+            wrong = []
+            for name, (outcome, ratio, reason) in second.changes.items():
                 tally = tallies[name]
                 tally.same.append(ratio or 0.0)
                 tally.alarms += outcome in (Outcome.SLOWER, Outcome.FASTER)
                 tally.unclear += outcome is Outcome.UNCLEAR
-            for name, (outcome, ratio) in slow.changes.items():
+                if outcome is not Outcome.SAME:
+                    wrong.append(f"  the same code: {name} {ratio or 0:.3f} {outcome} ({reason})")
+            for name, (outcome, ratio, reason) in slow.changes.items():
                 tallies[name].slowed.append(ratio or 0.0)
                 tallies[name].caught += outcome is Outcome.SLOWER
+                if outcome is not Outcome.SLOWER:
+                    wrong.append(f"  slowed: {name} {ratio or 0:.3f} {outcome} ({reason})")
         alarms, caught = (sum(getattr(one, what) for one in tallies.values()) for what in ("alarms", "caught"))
         total = number * len(tallies)
-        print(f"{number}/{repeats}: {alarms} false alarms, {caught}/{total} caught", file=sys.stderr, flush=True)
+        so_far = f"{number}/{repeats}: {alarms} false alarms, {caught}/{total} caught"
+        print("\n".join([so_far, *wrong]), file=sys.stderr, flush=True)
     lines = table(tallies, repeats, share)
     held = all(one.alarms == 0 and one.caught == repeats for one in tallies.values())
     lines += verdict(held, repeats)
