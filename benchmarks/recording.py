@@ -147,7 +147,8 @@ class Recording:
         else:
             new = [one.sample.name for one in self.changes if one.outcome is Outcome.NEW]
             for process in range(2, FIRST_PROCESSES + 1):
-                self._measure_again(new, f"new, measured in process {process} of {FIRST_PROCESSES}")
+                if not self._measure_again(new, f"new, measured in process {process} of {FIRST_PROCESSES}"):
+                    break
             self._keep(self._history)
 
     @property

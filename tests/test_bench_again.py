@@ -181,3 +181,13 @@ def test_where_a_further_process_fails_the_first_stands_and_it_is_told(tmp_path:
     assert [(one.outcome, one.reason) for one in made.changes] == [(Outcome.SLOWER, "")]
     assert len(further.commands) == 1
     assert made.notes[0] == "a further process measured nothing: exit status 4 (ERROR: no such plugin)"
+
+
+def test_a_history_begins_with_one_process_where_a_further_one_fails(tmp_path: Path, further: Further):
+    made = measured(tmp_path, 1.0, past_s=None)
+    made.finish(whole=True)
+    assert [one.processes for one in History.open(tmp_path, MACHINE).samples] == [1]
+    assert [note.partition(":")[0] for note in made.notes] == [
+        "a further process measured nothing",
+        "kept as the 1st run of this machine",
+    ]
