@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,21 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from kit import ROOT
 
 pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
 
-from phi4bench.artifacts import open_artifact
-from phi4bench.artifacts.onnxfile import read_onnx
-from phi4bench.backends import Decoding, open_backend
 from phi4bench.backends.device_rows import Chooser, LogitsOnDevice
-from phi4bench.backends.graphs import with_last_position_alone
 from phi4bench.backends.likeliest import first_highest, likeliest, likeliest_and_margin, row_of
 from phi4bench.backends.padded_rows import TorchLogits
-from phi4bench.backends.session import onnxruntime, open_decoder
-from phi4bench.datasets import load_cases
+from phi4bench.backends.session import onnxruntime
 
-MODELS = ROOT / "fixtures" / "models"
 DTYPES = [np.float16, np.float32]
 
 
@@ -126,63 +117,6 @@ def test_a_row_is_fetched_from_its_place() -> None:
 def test_what_finds_them_keeps_no_threads_of_its_own() -> None:
     held = on_device(hard_rows(np.float32))
     assert held._chooser._session.get_session_options().intra_op_num_threads == 1
-
-
-# A head for the last position alone
-
-
-@pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
-def test_a_pruned_head_gives_the_same_tokens(precision: str) -> None:
-    artifact = open_artifact(str(MODELS / f"nano-{precision}"))
-    prompts = [artifact.dialect.render(case.question()) for case in load_cases(None).cases[::50]]
-    found = []
-    for prune in (True, False):
-        backend: Any = open_backend(artifact, threads=1, prune=prune)
-        assert backend._decoder.last_logits_only == prune
-        assert ("head" in backend.identity()) == prune
-        done = dict(backend.generate(prompts, Decoding(64)))
-        found.append([done[index].token_ids for index in range(len(prompts))])
-    assert found[0] == found[1]
-
-
-def test_what_is_pruned_already_or_holds_no_head_stays_as_it_is(tmp_path: Path) -> None:
-    file = (MODELS / "nano-int8" / "model.onnx").read_bytes()
-    pruned = with_last_position_alone(file)
-    assert pruned is not None
-    assert with_last_position_alone(pruned) is None
-    assert with_last_position_alone(file[:1000]) is None
-    assert with_last_position_alone(b"") is None
-    assert with_last_position_alone(file.replace(b"logits", b"logitz")) is None
-    (tmp_path / "model.onnx").write_bytes(file)
-    assert "logits" in read_onnx(tmp_path / "model.onnx").outputs, "the file that is judged is not touched"
-
-
-def test_a_graph_that_cannot_be_pruned_is_run_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    from phi4bench.backends import session
-    from phi4bench.backends.providers import Provider
-
-    monkeypatch.setattr(session, "with_last_position_alone", lambda _: b"no model")
-    decoder = open_decoder(
-        MODELS / "nano-int8" / "model.onnx", 64, intra_op=1, spin=False, provider=Provider("cpu"), prune=True
-    )
-    assert not decoder.pruned
-    assert not decoder.last_logits_only
-
-
-def test_weights_behind_links_as_in_the_hugging_face_cache_are_read(tmp_path: Path) -> None:
-    """Newer versions of onnxruntime follow such links beside a file, in no folder that they are told of."""
-    from phi4bench.backends.providers import Provider
-
-    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "main"
-    blobs.mkdir()
-    snapshot.mkdir(parents=True)
-    for name in ("model.onnx", "model.onnx.data"):
-        shutil.copy(MODELS / "nano-int8" / name, blobs)
-        (snapshot / name).symlink_to(Path("..", "..", "blobs", name))
-    decoder = open_decoder(
-        snapshot / "model.onnx", 64, intra_op=1, spin=False, provider=Provider("cpu"), prune=True
-    )  # fmt: skip
-    assert len(decoder.cache) == 8, "four layers' keys and values"
 
 
 def test_infinity_is_no_margin() -> None:

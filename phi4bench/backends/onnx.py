@@ -119,7 +119,7 @@ class OnnxBackend:
     """A loaded artifact. `name` stands for it in errors; `weight_bytes`: of its files, external data included.
 
     `adapter`: an .onnx_adapter file with values for inputs that the model file leaves empty.
-    `prune`: the head is computed where it is looked at, not as the file would have it.
+    `prune`: what only the last position of a prompt needs is computed for that alone, not as the file would have it.
     `notes`: what people should know of how it was opened and run, each a line.
     """
 
@@ -209,7 +209,7 @@ class OnnxBackend:
             "threads": self._threads,
             **asdict(self._plan),
             "cache": self._cache,
-            **({"head": "of the last position alone"} if self._pruned else {}),
+            **({self._pruned: "of the last position alone"} if self._pruned else {}),
             "prefix": "not shared" if self._cache == "growing, prompts whole" else "computed apart from the rest",
             "long_tokens": self._long,
             **({"read_again_beyond": self._switch} if self._switch else {}),

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from phi4bench.backends.graphs import with_last_position_alone
 from phi4bench.backends.memory import is_out_of_memory
 from phi4bench.backends.providers import DEVICES, GRAPH_LEVELS, PROVIDERS, Provider, chain
+from phi4bench.backends.pruning import with_last_position_alone
 from phi4bench.errors import ArtifactError, BackendError, UsageError
 from phi4bench.printable import printable
 
@@ -70,7 +70,8 @@ class Decoder:
     """A loaded decoder. `vocabulary`: width of the logits.
 
     `last_logits_only`: logits are computed for the last position alone, by the file (the builder's `prune_lm_head`) or
-    since it is `pruned` here.
+    since that is `pruned` here: its `head` or all of its `last_layer` behind the attention; empty where the file is run
+    as it is.
     `table_switch`: tokens beyond which it takes its second rotary table; `None` where it has but one.
     `adapter`: values of inputs that are empty by default.
     `in_place_possible`: it runs where its arrays lie, and its attention counts positions by itself. `device`: where
@@ -89,7 +90,7 @@ class Decoder:
     device_id: int = 0
     adapter: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     left: Mapping[str, int] = field(default_factory=dict)
-    pruned: bool = False
+    pruned: str = ""
 
 
 def onnxruntime() -> Any:
@@ -133,7 +134,7 @@ def open_decoder(
 
     `head_size`: of its cache, where the file itself leaves it open. `reuse_memory`: intermediate results share buffers
     as the shapes that the file declares allow; not for files that declare wrong ones. `provider`: one by name.
-    `prune`: the head is computed for the last position alone, where the file would compute it for each.
+    `prune`: what follows the last attention is computed for the last position alone, not for each as in the file.
 
     Raises, in one line, `ArtifactError` for a file that onnxruntime cannot load or that is not such a decoder,
     `UsageError` for a provider that is installed and cannot be loaded, `BackendError` where there is no memory for it.
@@ -158,8 +159,9 @@ def open_decoder(
         with nullcontext(heard) if own else _heard(ort) as heard:
             # Without its fallback: a session that went back to the CPU by itself would be judged for another.
             links = chain(provider.name, provider.options)
-            session = _pruned(ort, model_file, options(), links) if prune and provider.name in PRUNED else None
-            pruned = session is not None
+            session, pruned = None, ""
+            if prune and provider.name in PRUNED:
+                session, pruned = _pruned(ort, model_file, options(), links)
             session = session or ort.InferenceSession(str(model_file), options(), providers=links, enable_fallback=0)
     except Exception as error:  # onnxruntime's exceptions share no base class but this one
         if is_out_of_memory(error):
@@ -178,22 +180,22 @@ def open_decoder(
     return _described(session, model_file, head_size, provider, pruned)
 
 
-def _pruned(ort: Any, model_file: Path, options: Any, links: Any) -> Any:
-    """A session over the file with its head pruned; `None` where that is not possible.
+def _pruned(ort: Any, model_file: Path, options: Any, links: Any) -> tuple[Any, str]:
+    """A session over the file pruned, and what of it is; `None` and nothing where that is not possible.
 
     It is not where the weights lie behind a link out of the folder, as in the Hugging Face cache: onnxruntime follows
     such links beside a file alone. `options` are of no use afterwards, since no entry can be taken out of them.
     """
     if model_file.stat().st_size > LARGEST_GRAPH:
-        return None
+        return None, ""
     made = with_last_position_alone(model_file.read_bytes())
     if made is None:
-        return None
+        return None, ""
     options.add_session_config_entry(WEIGHTS, str(model_file.parent))
     try:
-        return ort.InferenceSession(made, options, providers=links, enable_fallback=0)
+        return ort.InferenceSession(made.model, options, providers=links, enable_fallback=0), made.what
     except Exception:  # the file as it is tells what is amiss
-        return None
+        return None, ""
 
 
 def reason_in(heard: str) -> str:
@@ -229,7 +231,7 @@ def one_line(error: BaseException, limit: int = 300) -> str:
     return text if len(text) <= limit else text[:limit] + "…"
 
 
-def _described(session: Any, model_file: Path, head_size: int, provider: Provider, pruned: bool) -> Decoder:
+def _described(session: Any, model_file: Path, head_size: int, provider: Provider, pruned: str) -> Decoder:
     inputs = {node.name: node for node in session.get_inputs()}
     outputs = {node.name: node for node in session.get_outputs()}
     missing = [f"input {name!r}" for name in ("input_ids", "attention_mask") if name not in inputs]
@@ -251,7 +253,7 @@ def _described(session: Any, model_file: Path, head_size: int, provider: Provide
         position_ids="position_ids" in inputs,
         logits_dtype=_dtype(logits, model_file),
         vocabulary=logits.shape[-1],
-        last_logits_only=pruned or logits.shape[1] == 1,
+        last_logits_only=bool(pruned) or logits.shape[1] == 1,
         pruned=pruned,
         in_place_possible="position_ids" not in inputs and provider.name in ("cpu", *DEVICES),
         device=DEVICES.get(provider.name, "cpu"),

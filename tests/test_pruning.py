@@ -1,0 +1,205 @@
+"""What only the last position needs is computed for that alone, to the same bits, where nothing else reads it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from kit import ROOT
+
+pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
+
+from phi4bench.artifacts import open_artifact
+from phi4bench.artifacts.onnxfile import read_onnx
+from phi4bench.backends import Decoding, open_backend
+from phi4bench.backends.pruning import with_last_position_alone
+from phi4bench.backends.session import onnxruntime, open_decoder
+from phi4bench.datasets import load_cases
+
+MODELS = ROOT / "fixtures" / "models"
+WIDTH = 8
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
+def test_a_pruned_file_gives_the_same_tokens_and_margins(precision: str) -> None:
+    artifact = open_artifact(str(MODELS / f"nano-{precision}"))
+    prompts = [artifact.dialect.render(case.question()) for case in load_cases(None).cases[::50]]
+    found = []
+    for prune in (True, False):
+        backend: Any = open_backend(artifact, threads=1, prune=prune)
+        assert backend._decoder.last_logits_only == prune
+        assert ("last_layer" in backend.identity()) == prune
+        done = dict(backend.generate(prompts, Decoding(64)))
+        found.append([(done[index].token_ids, done[index].margin) for index in range(len(prompts))])
+    assert found[0] == found[1]
+
+
+def test_what_is_pruned_already_or_holds_no_head_stays_as_it_is(tmp_path: Path) -> None:
+    file = (MODELS / "nano-int8" / "model.onnx").read_bytes()
+    assert with_last_position_alone(file) is not None
+    assert with_last_position_alone(file[:1000]) is None
+    assert with_last_position_alone(b"") is None
+    assert with_last_position_alone(file.replace(b"logits", b"logitz")) is None
+    (tmp_path / "model.onnx").write_bytes(file)
+    assert "logits" in read_onnx(tmp_path / "model.onnx").outputs, "the file that is judged is not touched"
+
+
+def test_a_file_that_is_pruned_twice_gives_what_it_gave() -> None:
+    """Its second graph field is read as a graph of its own, in which there is no head."""
+    once = with_last_position_alone((MODELS / "nano-int8" / "model.onnx").read_bytes())
+    assert once is not None
+    assert with_last_position_alone(once.model) is None
+
+
+def test_a_graph_that_cannot_be_pruned_is_run_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    from phi4bench.backends import session
+    from phi4bench.backends.providers import Provider
+    from phi4bench.backends.pruning import Pruned
+
+    monkeypatch.setattr(session, "with_last_position_alone", lambda _: Pruned(b"no model", "head"))
+    decoder = open_decoder(
+        MODELS / "nano-int8" / "model.onnx", 64, intra_op=1, spin=False, provider=Provider("cpu"), prune=True
+    )
+    assert not decoder.pruned
+    assert not decoder.last_logits_only
+
+
+def test_weights_behind_links_as_in_the_hugging_face_cache_are_read(tmp_path: Path) -> None:
+    """Newer versions of onnxruntime follow such links beside a file, in no folder that they are told of."""
+    from phi4bench.backends.providers import Provider
+
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "main"
+    blobs.mkdir()
+    snapshot.mkdir(parents=True)
+    for name in ("model.onnx", "model.onnx.data"):
+        shutil.copy(MODELS / "nano-int8" / name, blobs)
+        (snapshot / name).symlink_to(Path("..", "..", "blobs", name))
+    decoder = open_decoder(
+        snapshot / "model.onnx", 64, intra_op=1, spin=False, provider=Provider("cpu"), prune=True
+    )  # fmt: skip
+    assert len(decoder.cache) == 8, "four layers' keys and values"
+
+
+# Layers written by hand: a norm of which keys are made at each position, and what stands between it and the logits
+
+
+Node = tuple[str, list[str], list[str]]
+NORM: Node = ("SkipSimplifiedLayerNormalization", ["x", "y", "ones"], ["n", "", "", "r"])
+KEYS: Node = ("MatMul", ["n", "a"], ["keys"])
+HEAD: Node = ("MatMul", ["sum", "d"], ["logits"])
+MLP: list[Node] = [
+    ("MatMul", ["n", "b"], ["up"]),
+    ("Sigmoid", ["up"], ["gate"]),
+    ("Mul", ["up", "gate"], ["wide"]),
+    ("MatMul", ["wide", "c"], ["down"]),
+    ("Add", ["r", "down"], ["sum"]),
+]
+
+
+def model_of(nodes: Sequence[Any], results: Sequence[str] = ("keys", "logits")) -> bytes:
+    """Inputs `x`, `y` (batch, positions, width); weights `ones`, `a` to `d`."""
+    onnx = pytest.importorskip("onnx", reason="needs phi4bench[train]")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    made = [
+        node
+        if isinstance(node, onnx.NodeProto)
+        else helper.make_node(*node, domain="com.microsoft" if node[0] == NORM[0] else "")
+        for node in nodes
+    ]
+    draw = np.random.default_rng(3)
+    weights = {name: draw.normal(0, 1, (WIDTH, WIDTH)).astype(np.float32) for name in "abcd"}
+    weights["ones"] = np.ones(WIDTH, np.float32)
+    ends = [helper.make_tensor_value_info(name, kind, ["batch", "positions", WIDTH]) for name in ("x", "y")]
+    told = [helper.make_tensor_value_info(name, kind, ["batch", "positions", WIDTH]) for name in results]
+    tensors = [onnx.numpy_helper.from_array(array, name) for name, array in weights.items()]
+    graph = helper.make_graph(made, "layer", ends, told, tensors)
+    domains = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    written: bytes = helper.make_model(graph, opset_imports=domains, ir_version=10).SerializeToString()
+    return written
+
+
+def outputs(model: bytes, positions: int = 5) -> dict[str, np.ndarray]:
+    session = onnxruntime().InferenceSession(model, providers=["CPUExecutionProvider"])
+    draw = np.random.default_rng(7)
+    given = {name: draw.normal(0, 1, (1, positions, WIDTH)).astype(np.float32) for name in ("x", "y")}
+    return dict(zip([one.name for one in session.get_outputs()], session.run(None, given), strict=True))
+
+
+def assert_pruned(model: bytes, what: str) -> None:
+    """To `what`, and with every result as it was: logits at the last position, all others at each."""
+    pruned = with_last_position_alone(model)
+    assert pruned is not None
+    assert pruned.what == what
+    before, after = outputs(model), outputs(pruned.model)
+    assert after["logits"].shape == (1, 1, WIDTH)
+    for name, array in before.items():
+        np.testing.assert_allclose(after[name], array[:, -1:] if name == "logits" else array, rtol=1e-5, atol=1e-6)
+
+
+def test_what_stands_between_the_norm_and_the_logits_is_cut() -> None:
+    assert_pruned(model_of([NORM, KEYS, *MLP, HEAD]), "last_layer")
+
+
+def test_the_cut_is_as_far_in_front_as_it_can_be() -> None:
+    """A norm whose unused results have no name, as exporters write it, belongs to what is cut."""
+    inner: Node = (NORM[0], ["r", "out", "ones"], ["m", "", "", "s"])
+    mlp = [("MatMul", ["n", "b"], ["out"]), inner, ("MatMul", ["m", "c"], ["down"]), ("Add", ["s", "down"], ["sum"])]
+    model = model_of([NORM, KEYS, *mlp, HEAD])
+    assert_pruned(model, "last_layer")
+    pruned = with_last_position_alone(model)
+    assert pruned is not None
+    onnx = pytest.importorskip("onnx", reason="needs phi4bench[train]")
+    gathered = [node.input[0] for node in onnx.load_from_string(pruned.model).graph.node if node.op_type == "Gather"]
+    assert sorted(gathered) == ["n", "r"]
+
+
+def test_a_value_that_is_read_twice_by_one_node_is_cut_in_both_places() -> None:
+    assert_pruned(
+        model_of([NORM, KEYS, ("Mul", ["n", "n"], ["square"]), ("Add", ["r", "square"], ["sum"]), HEAD]), "last_layer"
+    )
+
+
+@pytest.mark.parametrize("result", ["up", "down", "sum"])
+def test_a_value_that_is_a_result_too_is_needed_at_each_position(result: str) -> None:
+    assert_pruned(model_of([NORM, KEYS, *MLP, HEAD], ["keys", result, "logits"]), "head")
+
+
+def test_a_value_that_something_else_reads_too_is_needed_at_each_position() -> None:
+    other: Node = ("ReduceSum", ["down"], ["total"])
+    keys: Node = ("Mul", ["scaled", "total"], ["keys"])
+    assert_pruned(model_of([NORM, ("MatMul", ["n", "a"], ["scaled"]), *MLP, other, keys, HEAD]), "head")
+
+
+def test_a_product_of_two_values_mixes_positions() -> None:
+    mixing: list[Node] = [("Transpose", ["n"], ["turned"]), ("MatMul", ["n", "turned"], ["scores"])]
+    rest: list[Node] = [("MatMul", ["scores", "r"], ["mixed"]), ("Add", ["r", "mixed"], ["sum"])]
+    onnx = pytest.importorskip("onnx", reason="needs phi4bench[train]")
+    turned = onnx.helper.make_node(*mixing[0], perm=[0, 2, 1])
+    assert_pruned(model_of([NORM, KEYS, turned, mixing[1], *rest, HEAD]), "head")
+
+
+def test_what_a_branch_reads_is_needed_at_each_position() -> None:
+    """A graph inside a node reads values of the graph around it without naming them among its inputs."""
+    onnx = pytest.importorskip("onnx", reason="needs phi4bench[train]")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    yes = onnx.numpy_helper.from_array(np.array(True), "yes")
+    branches = [
+        helper.make_graph(
+            [helper.make_node("Identity", [value], [f"of_{value}"])], value, [],
+            [helper.make_tensor_value_info(f"of_{value}", kind, ["batch", "positions", WIDTH])],
+        )
+        for value in ("down", "n")
+    ]  # fmt: skip
+    always = helper.make_node("Constant", [], ["yes"], value=yes)
+    branch = helper.make_node("If", ["yes"], ["branched"], then_branch=branches[0], else_branch=branches[1])
+    assert_pruned(model_of([NORM, KEYS, *MLP, always, branch, HEAD], ["keys", "branched", "logits"]), "head")
+
+
+def test_weights_that_are_computed_of_weights_are_weights() -> None:
+    double: Node = ("Add", ["b", "b"], ["twice"])
+    mlp = [("MatMul", ["n", "twice"], ["up"]), *MLP[1:]]
+    assert_pruned(model_of([NORM, KEYS, double, *mlp, HEAD]), "last_layer")
