@@ -145,7 +145,7 @@ def test_what_stands_between_the_norm_and_the_logits_is_cut() -> None:
 
 
 def test_the_cut_is_as_far_in_front_as_it_can_be() -> None:
-    """A norm whose unused results have no name is no neighbour of what goes without an input: both are written empty."""
+    """A norm whose unused results have no name is no reader of a missing input: both are written empty."""
     keys: Node = ("Clip", ["n", "", ""], ["keys"])
     inner: Node = (NORM[0], ["r", "out", "ones"], ["m", "", "", "s"])
     mlp = [("MatMul", ["n", "b"], ["out"]), inner, ("MatMul", ["m", "c"], ["down"]), ("Add", ["s", "down"], ["sum"])]
