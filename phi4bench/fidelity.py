@@ -13,34 +13,12 @@ from typing import Any
 
 from phi4bench.counting import counted
 from phi4bench.gates import LEAST_GROUPS, GateResult, Outcome
+from phi4bench.positions import Head, Position
 from phi4bench.stats import Interval, t_quantile
 from phi4bench.targets import Targets
 
 FRAGILE_MARGIN = 1.0
 """A logit gap of 1 is odds of e to 1 between calling and the best other token: a small change turns it around."""
-
-
-@dataclass(frozen=True)
-class Head:
-    """Some tokens at one position, by their natural log-probabilities.
-
-    `rest`: of all other tokens together, -inf where there is nothing else. `lowest`: of the unlikeliest of them.
-    """
-
-    ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
-    rest: float = -math.inf
-    lowest: float = 0.0
-
-
-@dataclass(frozen=True)
-class Position:
-    """One token of a reference answer as a model sees it. `top1`: the token that it would have chosen."""
-
-    token: int
-    logprob: float
-    top1: int
-    head: Head
 
 
 @dataclass(frozen=True)

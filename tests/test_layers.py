@@ -13,7 +13,20 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "phi4bench"
 
 LAYERS = {
-    "words": {"", "assignment", "calls", "cases", "counting", "errors", "printable", "prompts", "tools", "transcripts"},
+    "words": {
+        "",
+        "assignment",
+        "calls",
+        "cases",
+        "counting",
+        "errors",
+        "nearby",
+        "positions",
+        "printable",
+        "prompts",
+        "tools",
+        "transcripts",
+    },
     "pure": {
         "comparing",
         "dialects",

@@ -17,10 +17,10 @@ from typing import Any
 from phi4bench.cases import Case, Message
 from phi4bench.datasets.casefile import distinct, shown_path
 from phi4bench.datasets.casejson import FormError, case_from_json, case_to_json, shown
-from phi4bench.datasets.nearby import no_such_path
 from phi4bench.datasets.strictjson import read_json
 from phi4bench.datasets.toolsets import Toolsets, check_expected, check_tools
 from phi4bench.errors import CaseFileError, UsageError
+from phi4bench.nearby import no_such_path
 from trainers.converting import Told, from_openai, is_openai
 
 

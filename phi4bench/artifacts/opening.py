@@ -16,9 +16,9 @@ from phi4bench.artifacts.protobuf import WireError
 from phi4bench.artifacts.speech import choose_dialect
 from phi4bench.artifacts.tokenizer import check_tokenizer
 from phi4bench.counting import counted
-from phi4bench.datasets.nearby import no_such_path
 from phi4bench.dialects import Dialect
 from phi4bench.errors import ArtifactError
+from phi4bench.nearby import no_such_path
 from phi4bench.printable import printable
 
 CONFIGURATION = (

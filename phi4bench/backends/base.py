@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from phi4bench.calls import Json
 from phi4bench.errors import BackendError
-from phi4bench.fidelity import Position
+from phi4bench.positions import Position
 from phi4bench.prompts import Prompt, Segment
 from phi4bench.transcripts import Completion
 

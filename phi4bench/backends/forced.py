@@ -16,7 +16,7 @@ from phi4bench.backends.base import NotFiniteError
 from phi4bench.backends.kv import Rows
 from phi4bench.backends.lane import Job
 from phi4bench.backends.likeliest import Array, row_of
-from phi4bench.fidelity import Head, Position
+from phi4bench.positions import Head, Position
 
 HEAD_SHARE = 1 - 1e-8
 """The likeliest tokens are kept until they hold this share of the probability,"""

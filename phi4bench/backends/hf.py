@@ -30,8 +30,8 @@ from phi4bench.backends.session import instruction_set, one_line
 from phi4bench.calls import Json
 from phi4bench.counting import counted
 from phi4bench.errors import ArtifactError, BackendError, UsageError
-from phi4bench.fidelity import Position
 from phi4bench.machine import usable_cores
+from phi4bench.positions import Position
 from phi4bench.prompts import Prompt
 from phi4bench.traffic import Traffic
 from phi4bench.transcripts import Completion

@@ -46,9 +46,9 @@ from phi4bench.backends.session import (
 )
 from phi4bench.calls import Json
 from phi4bench.errors import BackendError, Phi4benchError, UsageError
-from phi4bench.fidelity import Position
 from phi4bench.machine import usable_cores
 from phi4bench.nvidia import device_name, free_bytes
+from phi4bench.positions import Position
 from phi4bench.prompts import Prompt
 from phi4bench.traffic import Traffic
 from phi4bench.transcripts import Completion

@@ -11,11 +11,11 @@ from phi4bench.counting import counted
 from phi4bench.datasets.casefile import distinct, read_cases, write_cases
 from phi4bench.datasets.casejson import case_from_json, case_to_json
 from phi4bench.datasets.dataset import Dataset, Digest, digest
-from phi4bench.datasets.nearby import no_such_path
 from phi4bench.datasets.packing import pack_cases
 from phi4bench.datasets.sampling import sample
 from phi4bench.datasets.shipped import fixtures_dir, schemas_dir, shipped_cases, suites_dir
 from phi4bench.errors import UsageError
+from phi4bench.nearby import no_such_path
 
 SHIPPED = "shipped"
 """The source that names the shipped test split, so that it can be judged beside others."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from phi4bench.backends import Reference
 from phi4bench.errors import BackendError
-from phi4bench.fidelity import Head, Position
+from phi4bench.positions import Head, Position
 from phi4bench.run.jobs import Item, Setup, items_from_lines
 from phi4bench.run.peak import peak_rss_bytes
 from phi4bench.run.worker import Say, main
