@@ -7,6 +7,7 @@ option of its own (`suites/conftest.py` does that) and wakes only for tests that
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 SESSION = pytest.StashKey["JudgingSession"]()
 OUTCOME = pytest.StashKey[str]()
 INCONCLUSIVE = "INCONCLUSIVE"
+_set_aside: list[bool] = []
+"""Whether a run that has ended in this process has set its memory aside."""
 
 
 def add_suite_options(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -180,6 +183,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _session(config: pytest.Config) -> JudgingSession:
     """The one judging session of this pytest run, opened by the first test that needs it."""
     if SESSION not in config.stash:
+        _look_again()
         with _as_written(config.pluginmanager):
             from phi4bench.run.options import DESTINATION
             from phi4bench.session import JudgingSession
@@ -280,6 +284,20 @@ def _spare_hypothesis(config: pytest.Config) -> None:
     plugin = config.pluginmanager.get_plugin("hypothesispytest")
     if plugin is not None and "hypothesis" not in sys.modules:
         config.pluginmanager.unregister(plugin)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Spare pytest its last looks through memory for what tests have left behind, which take longer than the gates."""
+    if SESSION in config.stash:
+        gc.freeze()
+        _set_aside.append(True)
+
+
+def _look_again() -> None:
+    """What an earlier run in this process has set aside is looked through as ever."""
+    if _set_aside:
+        _set_aside.clear()
+        gc.unfreeze()
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+import textwrap
 import warnings
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from kit import EVERY_GATE, MakeFake, Ran, RunSuites, fakes_in, suites_in, write_lines
+from kit import EVERY_GATE, ROOT, MakeFake, Ran, RunSuites, fakes_in, suites_in, write_lines
 
 
 def test_an_artifact_that_is_always_right_is_promoted(whole_run: Ran) -> None:
@@ -304,3 +306,26 @@ def test_hypothesis_is_not_imported_for_a_summary_of_nothing(
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     ran = run_suites("--model", make_fake("always_right"), "-k", "test_tool", *with_both, *only, PYTHONPATH=path)
     assert "imported: False" in ran.out
+
+
+def test_the_end_of_a_run_is_not_spent_on_looking_through_memory(make_fake: MakeFake, tmp_path: Path) -> None:
+    """Two runs in one process: what the first has set aside is not kept from the second one's collections."""
+    told = tmp_path / "told.json"
+    watch = f"""
+        import gc, json, sys, pytest
+        class Watch:
+            def pytest_collection_finish(self):
+                counts.append(gc.get_freeze_count())
+        counts = []
+        for _ in range(2):
+            pytest.main(sys.argv[1:], plugins=[Watch()])
+            counts.append(gc.get_freeze_count())
+        open({str(told)!r}, "w").write(json.dumps(counts))
+    """
+    options = ["suites/accuracy", "-q", "-p", "no:cacheprovider", f"--model={make_fake('perfect')}", "--no-cache"]
+    command = [sys.executable, "-c", textwrap.dedent(watch), *options, f"--report={tmp_path / 'report'}"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    before, after, again, at_last = json.loads(told.read_text())
+    assert before == again == 0
+    assert after > 10_000
+    assert at_last > 10_000
