@@ -4,7 +4,8 @@ Each model answers the shipped cases as a run's child does, with each completion
 over the lanes, is the runtime's; everything else is our share: reading and writing text, choosing tokens, masks, the
 store, lanes that wait for each other. A second line is the whole of `pytest suites/accuracy --no-cache`, with its
 start, scoring and reports: of the seconds in which its own child generated, the share that the first line found is the
-runtime's. Where weights are random, answers never end: those are cut at 32 tokens, and the cases are a sample.
+runtime's, and so is what its session took to load. Where weights are random, answers never end: those are cut at 32
+tokens, and the cases are a sample.
 
 A lane on one thread counts its own CPU seconds in the runtime, since it may wait there for the interpreter, which is
 ours; so the figures need a machine with nothing else on it. Our share of the CPU seconds stands beside: it counts no
@@ -25,12 +26,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from benchmarks.commands import as_a_child, at_least_one, open_onnx, told
 from benchmarks.evaluator import process
 from benchmarks.readme import put_section
 from phi4bench.backends import Decoding
 from phi4bench.backends.onnx import OnnxBackend
+from phi4bench.backends.session import onnxruntime
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.cases import Case
 from phi4bench.counting import counted
@@ -96,20 +99,24 @@ class Whole:
     wall_s: float
     generating_s: float
 
-    def ours(self, of_generating: float) -> float:
-        """Our share of all of it, by our share of generating."""
-        return 1 - (1 - of_generating) * self.generating_s / self.wall_s
+    def ours(self, of_generating: float, loading_s: float) -> float:
+        """Our share of all of it, by our share of generating and what the runtime took to load."""
+        return 1 - ((1 - of_generating) * self.generating_s + loading_s) / self.wall_s
 
 
 @dataclass(frozen=True)
 class Shares:
-    """One run. `runtime_s`: of all lanes together, as are the parts. `cpu_s`: of the whole process."""
+    """One run. `runtime_s`: of all lanes together, as are the parts. `cpu_s`: of the whole process.
+
+    `loading_s`: of the runtime's session, before the run.
+    """
 
     wall_s: float
     cpu_s: float
     lanes: int
     runtime_s: float
     parts: dict[str, float]
+    loading_s: float = 0.0
 
     @property
     def ours(self) -> float:
@@ -125,14 +132,16 @@ class Shares:
 
 
 def measure(folder: Path, asked: Asked, dialect: str) -> Shares:
-    """One run over the cases with a model opened for it; opening is not counted."""
+    """One run over the cases with a model opened for it, which is counted by itself."""
     clocks = {name: Clock(time.thread_time) for name in PARTS}
     clocks["tokenizing"] = Clock(time.perf_counter)  # on threads of the library's own
     tokenizer: Any = Timed(
         PromptTokenizer.from_folder(folder), {"encode_all": clocks["tokenizing"], "decode": clocks["text"]}
     )
     size = sum(path.stat().st_size for path in folder.glob("model.onnx*"))
-    backend = OnnxBackend(folder / "model.onnx", tokenizer, name=folder.name, weight_bytes=size)
+    loading, ort = Clock(time.perf_counter), onnxruntime()
+    with patch.object(ort, "InferenceSession", loading.timed(ort.InferenceSession)):
+        backend = OnnxBackend(folder / "model.onnx", tokenizer, name=folder.name, weight_bytes=size)
     plan = backend.identity()
     runtime = Clock(time.thread_time if plan["intra_op"] == 1 else time.perf_counter)
     assert backend._decoder is not None
@@ -149,7 +158,7 @@ def measure(folder: Path, asked: Asked, dialect: str) -> Shares:
     lanes = min(int(plan["lanes"]), len(asked.cases))  # type: ignore[call-overload]  # a number in JSON
     parts = {name: clock.seconds for name, clock in clocks.items()}
     parts["tokenizing"] *= lanes  # which all wait for it
-    return Shares(wall, cpu, lanes, runtime.seconds, parts)
+    return Shares(wall, cpu, lanes, runtime.seconds, parts, loading.seconds)
 
 
 def asked_of(folder: Path, limit: int | None, new: int | None) -> Asked:
@@ -194,15 +203,16 @@ def row(name: str, ours: list[float], parts: list[str]) -> str:
 
 def table(runs: Mapping[str, Sequence[Shares]], wholes: Mapping[str, Sequence[Whole]]) -> str:
     """A row for each model, and one for the whole command where that was timed; keys are the models' names."""
-    head = ["run", "our share", "rounds", "wanted", "held", "of its CPU time", *PARTS]
+    head = ["run", "our share", "rounds", "wanted", "held", "of its CPU time", *PARTS, "loading"]
     lines = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
     for name, made in runs.items():
         parts = [statistics.median(run.part(part) for run in made) for part in PARTS]
         cells = [f"{statistics.median(run.ours_of_cpu for run in made):.1%}", *(f"{part:.1%}" for part in parts)]
+        cells.append(f"{statistics.median(run.loading_s for run in made):.2f} s")
         lines.append(row(f"{name}, generating, {made[0].lanes} lanes", [run.ours for run in made], cells))
         if wholes.get(name):
-            ours = [whole.ours(run.ours) for run, whole in zip(made, wholes[name], strict=True)]
-            lines.append(row(f"{name}, `pytest suites/accuracy`", ours, [""] * (1 + len(PARTS))))
+            ours = [whole.ours(run.ours, run.loading_s) for run, whole in zip(made, wholes[name], strict=True)]
+            lines.append(row(f"{name}, `pytest suites/accuracy`", ours, [""] * (2 + len(PARTS))))
     return "\n".join(lines)
 
 
@@ -234,7 +244,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     text = "\n".join([table(runs, wholes), "", f"{told_of}. On {here['cores']} cores of {here['cpu']}."])
     print(text)
     if not options.no_readme:
-        about = "What of the time is not the runtime's own computing, and the parts of it that can be told apart."
+        about = (
+            "What of the time is not the runtime's own computing, loading the model included, and the parts of it that"
+            " can be told apart."
+        )
         command = " ".join(["python -m benchmarks.share", *(f"--model {names[one]}" for one in options.model or ())])
         put_section("share", f"## Our share of the time: `{command}`\n\n{about}\n\n{text}")
 

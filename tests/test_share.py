@@ -35,6 +35,14 @@ def test_a_share_over_what_is_wanted_is_told_as_it_is_and_the_whole_command_stan
     assert cells(table({"nano": [Shares(10, 19, 2, 18.5, NOTHING)]}, {}), 0)[4] == "yes"
 
 
+def test_what_the_runtime_takes_to_load_is_not_ours():
+    run = Shares(wall_s=10, cpu_s=19, lanes=2, runtime_s=17, parts=NOTHING, loading_s=1.5)
+    text = table({"nano": [run]}, {"nano": [Whole(wall_s=12.5, generating_s=10)]})
+    assert [cells(text, 0)[1], cells(text, 0)[-1]] == ["15.0%", "1.50 s"]
+    assert cells(text, 1)[1] == "20.0%"  # 8.5 and 1.5 of 12.5 seconds
+    assert len({len(cells(text, row)) for row in (-2, 0, 1)}) == 1
+
+
 def test_two_folders_of_one_name_are_told_apart():
     one, two, other = Path("/home/me/runs/a/int8"), Path("/home/me/runs/b/int8"), Path("/home/me/runs/a/fp32")
     assert names_of([one, two, other]) == {one: "a/int8", two: "b/int8", other: "fp32"}
@@ -56,6 +64,13 @@ def test_memory_of_many_cases_is_told_by_what_a_further_thousand_takes():
     # 35 MiB over 3,500 further cases
     assert cells(text, 1)[:5] == ["5,000", "2.50 s", "≤ 2 s", "NO", "105 MiB"]
     assert cells(text, 1)[5:] == ["+10.00 MiB", "≤ 0.5 MiB", "NO", "50 MiB", "+0.00 MiB", "≤ 0.5 MiB", "yes"]
+    assert [len(cells(text, row)) for row in (-2, 0, 1)] == [12, 12, 12]
+
+
+def test_a_time_for_collection_is_wanted_of_10000_cases_and_not_of_more():
+    text = cases_table([Cost(10_000, (2.5,), 70.0, 50.0), Cost(20_000, (2.5,), 70.0, 50.0)])
+    assert cells(text, 0)[2:4] == ["≤ 2 s", "NO"]
+    assert cells(text, 1)[1:4] == ["2.50 s", "", ""]
     assert [len(cells(text, row)) for row in (-2, 0, 1)] == [12, 12, 12]
 
 
