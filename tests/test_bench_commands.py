@@ -158,4 +158,4 @@ def test_a_page_tells_no_path_of_the_machine() -> None:
 
 
 def test_our_share_of_a_whole_command_is_all_but_what_the_runtime_computed_in_it():
-    assert share.Whole(wall_s=10, generating_s=8).ours(of_generating=0.1) == pytest.approx(1 - 7.2 / 10)
+    assert share.Whole(wall_s=10, generating_s=8).ours(of_generating=0.1, loading_s=0.3) == pytest.approx(1 - 7.5 / 10)
