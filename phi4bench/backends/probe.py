@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -64,20 +64,15 @@ def probe(decoder: Decoder) -> CacheMode:
     first = first[:4]
     plainest = _logits(GrowingRow(decoder, PrefixStore(), whole=True), [first])
 
-    def agrees(make_rows: Callable[[], Rows]) -> bool:
-        try:
-            logits = _logits(make_rows(), [first])
-        except Exception:  # onnxruntime refuses shapes and buffers; its exceptions share no base class but this one
-            return False
-        return _close(logits, plainest)
+    prefixes: PrefixStore[Any] = PrefixStore()
 
-    if decoder.in_place_possible and agrees(lambda: rows_in_place(decoder, 1, 16, PrefixStore())):
+    def last_of(count: int, together: int = 1) -> Array:
+        kept = prefixes if decoder.device == "cpu" else PrefixStore[Any]()  # each beginning is read once
+        rows = rows_in_place(decoder, count, 16, kept, together)
+        return _logits(rows, [*others[: count - 1], first])
 
-        def last_of(count: int, together: int = 1) -> Array:
-            rows = rows_in_place(decoder, count, 16, PrefixStore(), together)
-            return _logits(rows, [*others[: count - 1], first])
-
-        alone = last_of(1)
+    alone = _tried(lambda: last_of(1)) if decoder.in_place_possible else None
+    if alone is not None and _close(alone, plainest):
         if all(np.array_equal(last_of(count), alone, equal_nan=True) for count in (2, 3)):
             return "in place, rows together"
         if decoder.device != "cpu":
@@ -87,7 +82,16 @@ def probe(decoder: Decoder) -> CacheMode:
         several = (last_of(count, together=2) for count in (2, 3, 4))
         same = all(np.array_equal(some, pair, equal_nan=True) for some in several)
         return "in place, rows in pairs" if same else "in place, one row"
-    return "growing" if agrees(lambda: GrowingRow(decoder, PrefixStore())) else "growing, prompts whole"
+    growing = _tried(lambda: _logits(GrowingRow(decoder, PrefixStore()), [first]))
+    return "growing" if growing is not None and _close(growing, plainest) else "growing, prompts whole"
+
+
+def _tried(run: Callable[[], Array]) -> Array | None:
+    """What `run` gives; `None` where onnxruntime refuses its shapes or buffers."""
+    try:
+        return run()
+    except Exception:  # onnxruntime's exceptions share no base class but this one
+        return None
 
 
 def _logits(rows: Rows, prompts: list[Array]) -> Array:
