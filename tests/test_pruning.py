@@ -15,6 +15,7 @@ pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
 
 from phi4bench.artifacts import open_artifact
 from phi4bench.artifacts.onnxfile import read_onnx
+from phi4bench.artifacts.protobuf import entry
 from phi4bench.backends import Decoding, open_backend
 from phi4bench.backends.pruning import with_last_position_alone
 from phi4bench.backends.session import onnxruntime, open_decoder
@@ -204,3 +205,29 @@ def test_weights_that_are_computed_of_weights_are_weights() -> None:
     double: Node = ("Add", ["b", "b"], ["twice"])
     mlp = [("MatMul", ["n", "twice"], ["up"]), *MLP[1:]]
     assert_pruned(model_of([NORM, KEYS, double, *mlp, HEAD]), "last_layer")
+
+
+def test_names_that_are_no_text_are_told_apart() -> None:
+    """As text with what cannot be read replaced, the norm's two results would have one name."""
+    mlp = [("MatMul", ["n1", "b"], ["up"]), *MLP[1:4], ("Add", ["n2", "down"], ["sum"])]
+    model = model_of([(NORM[0], NORM[1], ["n1", "", "", "n2"]), ("MatMul", ["n1", "a"], ["keys"]), *mlp, HEAD])
+    assert_pruned(model.replace(b"n1", b"n\xfe").replace(b"n2", b"n\xff"), "last_layer")
+
+
+def test_an_operator_that_the_file_defines_may_do_anything() -> None:
+    onnx = pytest.importorskip("onnx", reason="needs phi4bench[train]")
+    helper, domain = onnx.helper, "com.microsoft"
+    axis = helper.make_node("Constant", [], ["axis"], value_int=1)
+    sums = [axis, helper.make_node("CumSum", ["of", "axis"], ["sums"])]  # of the positions up to each
+    known = [helper.make_opsetid("", 21)]
+    gate = helper.make_node(*MLP[1], domain=domain)
+    model = onnx.load_from_string(model_of([NORM, KEYS, MLP[0], gate, *MLP[2:], HEAD]))
+    model.functions.append(helper.make_function(domain, gate.op_type, ["of"], ["sums"], sums, known))
+    assert with_last_position_alone(model.SerializeToString()) is None
+
+
+def test_graphs_in_graphs_without_end_are_left() -> None:
+    node = b""
+    for _ in range(5000):
+        node = entry(4, "If") + entry(5, entry(6, entry(1, node)))
+    assert with_last_position_alone(entry(7, entry(1, node))) is None

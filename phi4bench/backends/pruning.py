@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from phi4bench.artifacts.protobuf import WireError, entry, fields, message, spans, text
+from phi4bench.artifacts.protobuf import WireError, entry, fields, message, spans
 from phi4bench.backends.graphs import node_bytes, tensor_bytes
 
 _PRODUCTS = ("MatMul", "MatMulNBits")
@@ -68,9 +68,10 @@ def with_last_position_alone(model: bytes) -> Pruned | None:
     """
     data = memoryview(model)
     try:
-        (place,) = [(start, end) for number, start, end in spans(data, 0, len(data)) if number == 7]
+        # A graph (7), and no functions (25): those may have any operator's name.
+        (place,) = [(start, end) for number, start, end in spans(data, 0, len(data)) if number in (7, 25)]
         graph = _graph(data, *place)
-    except (WireError, ValueError, IndexError):
+    except (WireError, ValueError, IndexError, RecursionError):
         return None
     heads = [at for at, node in enumerate(graph.nodes) if _is_head(node)]
     if len(heads) != 1:
@@ -142,7 +143,7 @@ def _renamed(
         other = _as_long(name, names)
         if other is None:
             return None
-        names.add(other.decode("utf-8", "replace"))
+        names.add(_name(memoryview(other)))
         places += [(start, end, other) for start, end in found]
         gathers += entry(1, node_bytes("Gather", [name, "phi4bench.last"], [other], {"axis": 1}, f".{number}"))
     pieces, before = list[bytes](), 0
@@ -154,9 +155,14 @@ def _renamed(
 
 
 def _as_long(name: bytes, names: Collection[str]) -> bytes | None:
-    """A name as long that nothing has; it may be no text, as long as no other is read as the same one."""
+    """A name as long that nothing has; it may be no text."""
     tried = (name[:-1] + bytes([last]) for last in range(33, 127))
-    return next((one for one in tried if one.decode("utf-8", "replace") not in names), None)
+    return next((one for one in tried if _name(memoryview(one)) not in names), None)
+
+
+def _name(value: int | memoryview) -> str:
+    """Of other bytes always another one, be they text or not."""
+    return bytes(message(value)).decode("utf-8", "surrogateescape")
 
 
 def _graph(data: memoryview, start: int, end: int) -> _Graph:
@@ -167,7 +173,7 @@ def _graph(data: memoryview, start: int, end: int) -> _Graph:
             nodes.append(_node(data, first, last))
         elif number in named:
             name_field = 8 if number == 5 else 1
-            named[number] |= {text(value) for field, value in fields(data[first:last]) if field == name_field}
+            named[number] |= {_name(value) for field, value in fields(data[first:last]) if field == name_field}
     constants = set(named[5])
     for node in nodes:
         inputs = {name for name, *_ in node.inputs}
@@ -180,11 +186,11 @@ def _node(data: memoryview, start: int, end: int) -> _Node:
     inputs, outputs, operator, inner = list[tuple[str, int, int]](), list[str](), "", set[str]()
     for number, first, last in spans(data, start, end):
         if number == 1:
-            inputs.append((text(data[first:last]), first, last))
+            inputs.append((_name(data[first:last]), first, last))
         elif number == 2:
-            outputs.append(text(data[first:last]))
+            outputs.append(_name(data[first:last]))
         elif number == 4:
-            operator = text(data[first:last])
+            operator = _name(data[first:last])
         elif number == 5:
             inner.update(_inner(data[first:last]))
     return _Node(operator, tuple(inputs), tuple(outputs), frozenset(inner))
@@ -196,6 +202,6 @@ def _inner(attribute: memoryview) -> Iterator[str]:
         for node in (message(value) for field, value in fields(graph) if field == 1):
             for field, value in fields(node):
                 if field == 1:
-                    yield text(value)
+                    yield _name(value)
                 elif field == 5:
                     yield from _inner(message(value))
