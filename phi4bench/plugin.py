@@ -23,7 +23,7 @@ SESSION = pytest.StashKey["JudgingSession"]()
 OUTCOME = pytest.StashKey[str]()
 INCONCLUSIVE = "INCONCLUSIVE"
 _set_aside: list[bool] = []
-"""Whether a run that has ended in this process has set its memory aside."""
+"""Whether a run in this process has set its memory aside."""
 
 
 def add_suite_options(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -219,10 +219,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Generate and score before the first test, so that tests only look results up."""
     config = session.config
-    if SESSION not in config.stash or config.option.collectonly:
+    if SESSION not in config.stash:
         return
-    if session.testsfailed and not config.option.continue_on_collection_errors:
-        return  # pytest stops here
+    if not config.option.collectonly:
+        if session.testsfailed and not config.option.continue_on_collection_errors:
+            return  # pytest stops here
+        _judge(config)
+    _set_memory_aside()
+
+
+def _judge(config: pytest.Config) -> None:
     with _terminal(config):
         try:
             config.stash[SESSION].judge(say=_say(config), stream=sys.stderr)
@@ -286,11 +292,13 @@ def _spare_hypothesis(config: pytest.Config) -> None:
         config.pluginmanager.unregister(plugin)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Spare pytest its last looks through memory for what tests have left behind, which take longer than the gates."""
-    if SESSION in config.stash:
-        gc.freeze()
-        _set_aside.append(True)
+def _set_memory_aside() -> None:
+    """Spare pytest's last looks through memory what was there before the first test: it takes longer than the gates.
+
+    What tests leave behind is looked for as ever.
+    """
+    gc.freeze()
+    _set_aside.append(True)
 
 
 def _look_again() -> None:

@@ -329,3 +329,28 @@ def test_the_end_of_a_run_is_not_spent_on_looking_through_memory(make_fake: Make
     assert before == again == 0
     assert after > 10_000
     assert at_last > 10_000
+
+
+def test_what_a_test_beside_the_gates_leaves_behind_is_told(make_fake: MakeFake, tmp_path: Path) -> None:
+    """It outlives a look through memory, and is garbage only after the last test."""
+    mine = tmp_path / "test_mine.py"
+    mine.write_text(
+        textwrap.dedent("""
+            import gc, pytest
+            class Cycle:
+                def __init__(self):
+                    self.own = self
+                def __del__(self):
+                    raise ValueError("left behind")
+            @pytest.fixture(scope="session")
+            def kept():
+                one = Cycle()
+                yield
+            def test_mine(kept):
+                gc.collect()
+        """)
+    )
+    options = [f"--model={make_fake('perfect')}", "--no-cache", f"--report={tmp_path / 'report'}", "-W", "error"]
+    command = [sys.executable, "-m", "pytest", "suites/accuracy", str(mine), "-q", "-p", "no:cacheprovider", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert "ValueError: left behind" in done.stdout + done.stderr
