@@ -45,6 +45,7 @@ def test_what_is_pruned_already_or_holds_no_head_stays_as_it_is(tmp_path: Path) 
     assert with_last_position_alone(file[:1000]) is None
     assert with_last_position_alone(b"") is None
     assert with_last_position_alone(file.replace(b"logits", b"logitz")) is None
+    assert with_last_position_alone(entry(7, entry(1, entry(2, "logits") + entry(4, "MatMul")))) is None
     (tmp_path / "model.onnx").write_bytes(file)
     assert "logits" in read_onnx(tmp_path / "model.onnx").outputs, "the file that is judged is not touched"
 
@@ -130,12 +131,12 @@ def outputs(model: bytes, positions: int = 5) -> dict[str, np.ndarray]:
     return dict(zip([one.name for one in session.get_outputs()], session.run(None, given), strict=True))
 
 
-def assert_pruned(model: bytes, what: str) -> None:
+def assert_pruned(model: bytes, what: str, positions: int = 5) -> None:
     """To `what`, and with every result as it was: logits at the last position, all others at each."""
     pruned = with_last_position_alone(model)
     assert pruned is not None
     assert pruned.what == what
-    before, after = outputs(model), outputs(pruned.model)
+    before, after = outputs(model, positions), outputs(pruned.model, positions)
     assert after["logits"].shape == (1, 1, WIDTH)
     for name, array in before.items():
         np.testing.assert_allclose(after[name], array[:, -1:] if name == "logits" else array, rtol=1e-5, atol=1e-6)
@@ -165,6 +166,39 @@ def test_a_value_that_is_read_twice_by_one_node_is_cut_in_both_places() -> None:
     )
 
 
+def test_values_that_are_read_in_turns_are_cut_in_every_place() -> None:
+    mlp: list[Node] = [("MatMul", ["n", "b"], ["up"]), ("Add", ["r", "up"], ["wide"]), ("Mul", ["wide", "n"], ["sum"])]
+    assert_pruned(model_of([NORM, KEYS, *mlp, HEAD]), "last_layer")
+
+
+def test_a_norm_that_the_head_itself_reads_leaves_the_head_alone_to_cut() -> None:
+    assert_pruned(model_of([NORM, KEYS, ("MatMul", ["n", "d"], ["logits"])]), "head")
+
+
+def test_an_input_that_is_left_out_is_none_to_cut() -> None:
+    """A packed product without zero points and groups, but with a bias behind them."""
+    onnx = pytest.importorskip("onnx", reason="needs phi4bench[train]")
+    inputs = ["n", "packed", "scales", "", "", "bias"]
+    product = onnx.helper.make_node(
+        "MatMulNBits", inputs, ["up"], domain="com.microsoft", K=WIDTH, N=WIDTH, bits=4, block_size=16
+    )
+    model = onnx.load_from_string(model_of([NORM, KEYS, product, *MLP[1:], HEAD]))
+    draw = np.random.default_rng(5)
+    weights = {
+        "packed": draw.integers(0, 256, (WIDTH, 1, 8)).astype(np.uint8),
+        "scales": draw.normal(0, 0.1, WIDTH).astype(np.float32),
+        "bias": draw.normal(0, 1, WIDTH).astype(np.float32),
+    }
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(array, name) for name, array in weights.items())
+    assert_pruned(model.SerializeToString(), "last_layer")
+
+
+def test_where_every_name_as_long_is_taken_nothing_is_cut() -> None:
+    taken: list[Node] = [("Identity", ["x"], [chr(at)]) for at in range(33, 127) if chr(at) not in "abcdnrxy"]
+    assert with_last_position_alone(model_of([NORM, KEYS, *taken, *MLP, HEAD])) is None
+    assert_pruned(model_of([NORM, KEYS, *taken[2:], *MLP, HEAD]), "last_layer")
+
+
 @pytest.mark.parametrize("result", ["up", "down", "sum"])
 def test_a_value_that_is_a_result_too_is_needed_at_each_position(result: str) -> None:
     assert_pruned(model_of([NORM, KEYS, *MLP, HEAD], ["keys", result, "logits"]), "head")
@@ -184,21 +218,62 @@ def test_a_product_of_two_values_mixes_positions() -> None:
     assert_pruned(model_of([NORM, KEYS, turned, mixing[1], *rest, HEAD]), "head")
 
 
-def test_what_a_branch_reads_is_needed_at_each_position() -> None:
-    """A graph inside a node reads values of the graph around it without naming them among its inputs."""
+def test_an_operator_that_is_not_known_may_mix_positions() -> None:
+    onnx = pytest.importorskip("onnx", reason="needs phi4bench[train]")
+    over_positions = onnx.helper.make_node("Softmax", ["up"], ["gate"], axis=1)
+    assert_pruned(model_of([NORM, KEYS, MLP[0], over_positions, *MLP[2:], HEAD]), "head")
+
+
+def test_operators_that_other_layers_have_are_known() -> None:
+    onnx = pytest.importorskip("onnx", reason="needs phi4bench[train]")
+    norm: Node = ("SimplifiedLayerNormalization", ["up", "ones"], ["normed"])
+    gelu = onnx.helper.make_node("QuickGelu", ["normed"], ["narrow"], domain="com.microsoft")
+    cast = onnx.helper.make_node("Cast", ["narrow"], ["gate"], to=onnx.TensorProto.FLOAT)
+    assert_pruned(model_of([NORM, KEYS, MLP[0], norm, gelu, cast, *MLP[2:], HEAD]), "last_layer")
+
+
+def test_a_head_of_two_values_mixes_positions() -> None:
+    """As many positions as the width: the logits at one are its products with all others."""
+    model = model_of(
+        [NORM, KEYS, *MLP, ("Mul", ["sum", "ones"], ["others"]), ("MatMul", ["sum", "others"], ["logits"])]
+    )
+    assert_pruned(model, "head", positions=WIDTH)
+
+
+def branching(value: str, result: str, deeper: bool = False) -> list[Any]:
+    """Nodes that make `result`, which is `value` where a constant says yes; `deeper`: in a branch of a branch."""
     onnx = pytest.importorskip("onnx", reason="needs phi4bench[train]")
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
-    yes = onnx.numpy_helper.from_array(np.array(True), "yes")
-    branches = [
-        helper.make_graph(
-            [helper.make_node("Identity", [value], [f"of_{value}"])], value, [],
-            [helper.make_tensor_value_info(f"of_{value}", kind, ["batch", "positions", WIDTH])],
-        )
-        for value in ("down", "n")
-    ]  # fmt: skip
-    always = helper.make_node("Constant", [], ["yes"], value=yes)
-    branch = helper.make_node("If", ["yes"], ["branched"], then_branch=branches[0], else_branch=branches[1])
-    assert_pruned(model_of([NORM, KEYS, *MLP, always, branch, HEAD], ["keys", "branched", "logits"]), "head")
+
+    def chosen(name: str, inner: Sequence[Any]) -> Any:
+        told = [helper.make_tensor_value_info(name, kind, ["batch", "positions", WIDTH])]
+        branches = {branch: helper.make_graph(inner, branch, [], told) for branch in ("then_branch", "else_branch")}
+        return helper.make_node("If", ["yes"], [name], **branches)
+
+    inner = [helper.make_node("Identity", [value], ["chosen" if deeper else result])]
+    always = helper.make_node("Constant", [], ["yes"], value=onnx.numpy_helper.from_array(np.array(True), "yes"))
+    if deeper:
+        inner = [chosen("chosen", inner), helper.make_node("Identity", ["chosen"], [result])]
+    return [always, chosen(result, inner)]
+
+
+@pytest.mark.parametrize("deeper", [False, True])
+def test_what_a_branch_reads_is_needed_at_each_position(deeper: bool) -> None:
+    """A graph inside a node reads values of the graph around it without naming them among its inputs."""
+    branch = branching("down", "branched", deeper)
+    assert_pruned(model_of([NORM, KEYS, *MLP, *branch, HEAD], ["keys", "branched", "logits"]), "head")
+
+
+def test_a_branch_that_a_constant_chooses_is_no_constant() -> None:
+    mlp = [*MLP[:4], ("Add", ["chosen_of_n", "down"], ["sum"])]
+    assert_pruned(model_of([NORM, KEYS, *branching("n", "chosen_of_n"), *mlp, HEAD]), "head")
+
+
+def test_what_a_node_without_inputs_holds_is_a_constant() -> None:
+    onnx = pytest.importorskip("onnx", reason="needs phi4bench[train]")
+    half = onnx.helper.make_node("Constant", [], ["half"], value_float=0.5)
+    mlp = [*MLP[:4], ("Mul", ["down", "half"], ["less"]), ("Add", ["r", "less"], ["sum"])]
+    assert_pruned(model_of([NORM, KEYS, half, *mlp, HEAD]), "last_layer")
 
 
 def test_weights_that_are_computed_of_weights_are_weights() -> None:

@@ -78,7 +78,7 @@ def with_last_position_alone(model: bytes) -> Pruned | None:
         return None
     layer = _needed_at_the_end_alone(graph, heads[0])
     cut = _cut(graph, layer)
-    if len(layer) > 1 and cut.keys() <= _states(graph, layer):
+    if len(layer) > 1 and cut.keys() <= _states(graph):
         return _renamed(model, cut, graph.names(), "last_layer")
     first, *_ = graph.nodes[heads[0]].inputs
     return _renamed(model, {first[0]: [first[1:]]}, graph.names(), "head")
@@ -90,6 +90,8 @@ def _is_head(node: _Node) -> bool:
 
 def _needed_at_the_end_alone(graph: _Graph, head: int) -> frozenset[int]:
     """The head, and each node that treats positions by themselves and is read by such nodes alone."""
+    if not _by_itself(graph.nodes[head], graph):
+        return frozenset({head})
     readers: dict[str, set[int]] = {}
     for at, node in enumerate(graph.nodes):
         for name in (*(one for one, *_ in node.inputs), *node.inner):
@@ -104,11 +106,9 @@ def _needed_at_the_end_alone(graph: _Graph, head: int) -> frozenset[int]:
 
 
 def _by_itself(node: _Node, graph: _Graph) -> bool:
-    """A product does so where its second factor is a weight of the file or of an adapter."""
+    """A product does so where its second factor is a weight, of the file or of an adapter."""
     weights = {name for name, *_ in node.inputs[1:]}
-    return node.operator in _EACH_BY_ITSELF and (
-        node.operator not in _PRODUCTS or weights <= graph.constants | graph.given | {""}
-    )
+    return node.operator in _EACH_BY_ITSELF and (node.operator not in _PRODUCTS or weights <= graph.constants | {""})
 
 
 def _cut(graph: _Graph, layer: Collection[int]) -> dict[str, list[tuple[int, int]]]:
@@ -116,19 +116,17 @@ def _cut(graph: _Graph, layer: Collection[int]) -> dict[str, list[tuple[int, int
     made = {name for at in layer for name in graph.nodes[at].outputs}
     found: dict[str, list[tuple[int, int]]] = {}
     for at in sorted(layer):
-        for place, (name, start, end) in enumerate(graph.nodes[at].inputs):
-            weight = place and graph.nodes[at].operator in _PRODUCTS
-            if name and not weight and name not in made and name not in graph.constants:
+        for name, start, end in graph.nodes[at].inputs:
+            if name and name not in made and name not in graph.constants:
                 found.setdefault(name, []).append((start, end))
     return found
 
 
-def _states(graph: _Graph, layer: Collection[int]) -> set[str]:
-    """The values outside `layer` of which it is known that their second dimension is the position."""
+def _states(graph: _Graph) -> set[str]:
+    """The values of which it is known that their second dimension is the position."""
     return {
         node.outputs[place]
-        for at, node in enumerate(graph.nodes)
-        if at not in layer
+        for node in graph.nodes
         for place in _STATES.get(node.operator, ())
         if place < len(node.outputs)
     }
@@ -179,7 +177,7 @@ def _graph(data: memoryview, start: int, end: int) -> _Graph:
         inputs = {name for name, *_ in node.inputs}
         if not node.inner and inputs <= constants and (inputs or node.operator == "Constant"):
             constants.update(node.outputs)
-    return _Graph(tuple(nodes), frozenset(constants), frozenset(named[11]) - named[5], frozenset(named[12]))
+    return _Graph(tuple(nodes), frozenset(constants), frozenset(named[11]), frozenset(named[12]))
 
 
 def _node(data: memoryview, start: int, end: int) -> _Node:
