@@ -1,4 +1,4 @@
-"""What only the last position needs is computed for that alone, to the same bits, where nothing else reads it."""
+"""What only the last position needs is computed for that alone, where nothing else reads it; nothing else changes."""
 
 from __future__ import annotations
 
@@ -68,6 +68,16 @@ def test_a_graph_that_cannot_be_pruned_is_run_as_it_is(monkeypatch: pytest.Monke
     )
     assert not decoder.pruned
     assert not decoder.last_logits_only
+
+
+def test_a_file_that_holds_its_own_weights_is_run_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    from phi4bench.backends import session
+    from phi4bench.backends.providers import Provider
+
+    file = MODELS / "nano-int8" / "model.onnx"
+    monkeypatch.setattr(session, "LARGEST_GRAPH", file.stat().st_size - 1)
+    decoder = open_decoder(file, 64, intra_op=1, spin=False, provider=Provider("cpu"), prune=True)
+    assert not decoder.pruned
 
 
 def test_weights_behind_links_as_in_the_hugging_face_cache_are_read(tmp_path: Path) -> None:
