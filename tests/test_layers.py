@@ -140,6 +140,12 @@ def test_what_judges_computes_without_numpy_which_the_child_alone_needs() -> Non
     assert "numpy" not in loaded_by("import phi4bench.session, phi4bench.rescoring")
 
 
+def test_a_child_starts_without_what_judges_its_answers() -> None:
+    judging = ["phi4bench.fidelity", "phi4bench.gates", "phi4bench.stats", "phi4bench.datasets"]
+    code = "import phi4bench.run.worker, phi4bench.run.scoring_worker, phi4bench.backends.onnx, sys"
+    assert "phi4bench" in loaded_by(f"{code}\nassert not {{*{judging}}} & {{*sys.modules}}")
+
+
 def test_a_judgement_does_not_wait_for_the_request_grammar_to_compile() -> None:
     code = "import phi4bench.session, phi4bench.rescoring, sys\nassert 'phi4bench.phrasing' not in sys.modules"
     assert "phi4bench" in loaded_by(code)
