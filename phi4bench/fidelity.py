@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from operator import mul, sub
 from typing import Any
 
 from phi4bench.counting import counted
@@ -78,9 +79,11 @@ def divergence(baseline: Head, candidate: Head) -> Interval:
     candidate's lowest probability, since none of them is likelier in the one nor less likely in the other.
     """
     assert baseline.ids == candidate.ids, "heads over different tokens"
-    head = sum(
-        math.exp(p) * (p - q) for p, q in zip(baseline.logprobs, candidate.logprobs, strict=True) if p > -math.inf
-    )
+    ours, theirs = baseline.logprobs, candidate.logprobs
+    if -math.inf in ours:  # what has no probability counts for nothing
+        kept = [at for at, logprob in enumerate(ours) if logprob > -math.inf]
+        ours, theirs = (tuple(some[at] for at in kept) for some in (ours, theirs))
+    head = sum(map(mul, map(math.exp, ours), map(sub, ours, theirs)))
     if baseline.rest == -math.inf:
         return Interval(max(0.0, head), max(0.0, head))
     share = math.exp(baseline.rest)

@@ -84,6 +84,12 @@ def test_equal_distributions_do_not_diverge():
     assert divergence(p, p).low == pytest.approx(0, abs=1e-12)
 
 
+def test_what_the_baseline_gives_no_probability_counts_for_nothing():
+    before = Head((1, 2, 3), (math.log(0.5), -math.inf, math.log(0.5)))
+    after = Head((1, 2, 3), (math.log(0.25), -math.inf, math.log(0.75)))
+    assert divergence(before, after).low == pytest.approx(0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75))
+
+
 def test_heads_over_different_tokens_are_not_compared():
     with pytest.raises(AssertionError):
         divergence(Head((1, 2), (-1.0, -2.0)), Head((1, 3), (-1.0, -2.0)))

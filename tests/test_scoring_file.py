@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from types import SimpleNamespace
 
@@ -49,4 +50,13 @@ def test_a_file_that_lacks_a_number_is_not_read(tmp_path):
     whole, short = case_line("a case", POSITIONS), case_line("a case", POSITIONS[:2])
     (tmp_path / "f").write_text(whole.replace(whole.split('"')[3], short.split('"')[3]))
     with pytest.raises(ValueError, match=r"is (shorter|longer) than"):
+        list(read_cases(tmp_path / "f"))
+
+
+@pytest.mark.parametrize("column", [-2, -1], ids=["ids", "logprobs"])
+def test_a_file_that_lacks_part_of_a_head_is_not_read(tmp_path, column):
+    line, short = json.loads(case_line("a case", POSITIONS)), json.loads(case_line("a case", POSITIONS[:1]))
+    line[column] = short[column]
+    (tmp_path / "f").write_text(json.dumps(line) + "\n")
+    with pytest.raises(ValueError, match="is shorter than it says"):
         list(read_cases(tmp_path / "f"))

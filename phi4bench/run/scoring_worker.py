@@ -13,7 +13,7 @@ import json
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ from phi4bench.run.worker import Say, main
 
 CHUNK = 256
 """Cases that are read at a time."""
+
+LEAST = -1e9
+"""In place of the logarithm of nothing."""
 
 _WHOLE, _REAL = "i", "d"
 _COLUMNS = (_WHOLE, _REAL, _WHOLE, _WHOLE, _REAL, _REAL, _WHOLE, _REAL)
@@ -66,6 +69,11 @@ def case_line(case_id: str, positions: Sequence[Position]) -> str:
     order is this machine's, since the file never leaves it.
     """
     heads = [one.head for one in positions]
+    ids: array[Any] = array(_WHOLE)
+    logprobs: array[Any] = array(_REAL)
+    for head in heads:
+        ids.extend(head.ids)
+        logprobs.extend(head.logprobs)
     columns: list[Iterable[float]] = [
         [one.token for one in positions],
         [_number(one.logprob) for one in positions],
@@ -73,8 +81,8 @@ def case_line(case_id: str, positions: Sequence[Position]) -> str:
         [len(head.ids) for head in heads],
         [head.rest for head in heads],
         [_number(head.lowest) for head in heads],
-        chain.from_iterable(head.ids for head in heads),
-        map(_number, chain.from_iterable(head.logprobs for head in heads)),
+        ids,
+        map(_number, logprobs) if min(logprobs, default=0.0) < LEAST else logprobs,
     ]
     return json.dumps([case_id, *map(_packed, columns, _COLUMNS)], separators=(",", ":")) + "\n"
 
@@ -84,20 +92,20 @@ def read_cases(path: Path) -> Iterator[tuple[str, tuple[Position, ...]]]:
     with path.open(encoding="utf-8") as file:
         for line in file:
             case_id, *columns = json.loads(line)
-            *rows, every_id, every_log = map(_unpacked, columns, _COLUMNS)
-            ids, logs = iter(every_id), iter(every_log)
-            yield (
-                case_id,
-                tuple(
-                    Position(token, logprob, top1, Head(tuple(islice(ids, n)), tuple(islice(logs, n)), rest, lowest))
-                    for token, logprob, top1, n, rest, lowest in zip(*rows, strict=True)
-                ),
+            *rows, ids, logprobs = map(_unpacked, columns, _COLUMNS)
+            ends = list(accumulate(rows[3]))
+            heads = (
+                Head(tuple(ids[end - size : end]), tuple(logprobs[end - size : end]), rest, lowest)
+                for end, size, rest, lowest in zip(ends, *rows[3:], strict=True)
             )
+            if not len(ids) == len(logprobs) == sum(rows[3]):
+                raise ValueError(f"a line of '{path}' is shorter than it says")
+            yield case_id, tuple(Position(*row) for row in zip(*rows[:3], heads, strict=True))
 
 
 def _number(logprob: float) -> float:
     """Low where it is -inf, and yet a number to be subtracted."""
-    return max(logprob, -1e9)
+    return max(logprob, LEAST)
 
 
 def _packed(numbers: Iterable[float], kind: str) -> str:
