@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,15 @@ def test_cases_that_begin_alike_stand_together_in_the_order_of_the_first() -> No
     ordered = together(jobs("abacab"))
     assert letters(ordered) == "aaabbc"
     assert [job.index for job in ordered] == [0, 2, 4, 1, 5, 3]
+
+
+def test_of_answers_that_are_given_the_longest_come_first_among_those_that_begin_alike() -> None:
+    lengths = [1, 5, 3, 9, 3, 2]
+    given = [replace(job, forced=(7,) * length) for job, length in zip(jobs("abacab"), lengths, strict=True)]
+    assert [(chr(job.ids[0]), len(job.forced)) for job in together(given)] == [
+        ("a", 3), ("a", 3), ("a", 1), ("b", 5), ("b", 2), ("c", 9),
+    ]  # fmt: skip
+    assert [job.index for job in together(given)][:2] == [2, 4], "of equals the first"
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,14 @@ from phi4bench.backends.lane import Job
 
 
 def together(jobs: Sequence[Job]) -> list[Job]:
-    """Those that share a prefix stand together, in the order in which each is first seen."""
+    """Those that share a prefix stand together, in the order in which each is first seen.
+
+    Among them the longest answers that are given come first: what is forced together ends together.
+    """
     first_seen: dict[bytes, int] = {}
     for job in jobs:
         first_seen.setdefault(_prefix(job), job.index)
-    return sorted(jobs, key=lambda job: (first_seen[_prefix(job)], job.index))
+    return sorted(jobs, key=lambda job: (first_seen[_prefix(job)], -len(job.forced), job.index))
 
 
 def by_commonness(jobs: Sequence[Job], common: int) -> list[list[Job]]:
