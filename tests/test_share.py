@@ -6,10 +6,12 @@ import itertools
 from pathlib import Path
 
 import pytest
+from kit import ROOT
 
 from benchmarks.many_cases import Cost
 from benchmarks.many_cases import table as cases_table
-from benchmarks.share import Clock, Shares, Timed, Whole, names_of, table
+from benchmarks.share import Asked, Clock, Shares, Timed, Whole, measure, names_of, table
+from phi4bench.datasets import load_cases
 
 NOTHING = {"tokenizing": 0.0, "text": 0.0, "store": 0.0}
 
@@ -41,6 +43,14 @@ def test_what_the_runtime_takes_to_load_is_not_ours():
     assert [cells(text, 0)[1], cells(text, 0)[-1]] == ["15.0%", "1.50 s"]
     assert cells(text, 1)[1] == "20.0%"  # 8.5 and 1.5 of 12.5 seconds
     assert len({len(cells(text, row)) for row in (-2, 0, 1)}) == 1
+
+
+def test_a_run_counts_what_its_session_computed_and_took_to_load():
+    pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
+    run = measure(ROOT / "fixtures" / "models" / "nano-int8", Asked(tuple(load_cases(None).cases[:4]), 8), "tool_use")
+    assert 0 < run.runtime_s < run.wall_s * run.lanes
+    assert run.loading_s > 0
+    assert run.lanes <= 4
 
 
 def test_two_folders_of_one_name_are_told_apart():
