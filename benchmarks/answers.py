@@ -33,5 +33,5 @@ def tokens(made: Sequence[Completion]) -> int:
 @contextmanager
 def opened(artifact: Artifact, threads: int, batch: int | None) -> Iterator[Backend]:
     """Without threads that wait busily: what they burn would be told as work."""
-    with closing(open_backend(artifact, threads=threads, batch=batch, spin=False)) as backend:  # type: ignore[type-var]
+    with closing(open_backend(artifact, threads=threads, batch=batch, spin="no")) as backend:  # type: ignore[type-var]
         yield backend

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,8 +27,9 @@ from phi4bench.artifacts.onnxfile import read_onnx
 from phi4bench.artifacts.parts import read_a_token
 from phi4bench.backends import open_backend
 from phi4bench.backends.kv import PrefixStore, SharedRows
-from phi4bench.backends.session import onnxruntime
+from phi4bench.backends.session import Spin, onnxruntime
 from phi4bench.machine import describe, usable_cores
+from phi4bench.run.measuring import PAUSE_S
 
 ROOT = Path(__file__).resolve().parent.parent
 NANO = [ROOT / "fixtures" / "models" / f"nano-{precision}" for precision in ("fp32", "int8", "int4")]
@@ -75,7 +77,7 @@ class Timed:
 class Subject:
     """A loaded artifact, one row, on all threads. `label`: how the tables call it."""
 
-    def __init__(self, artifact: Artifact, threads: int, label: str = "", spin: bool = True) -> None:
+    def __init__(self, artifact: Artifact, threads: int, label: str = "", spin: Spin = "long") -> None:
         self.artifact, self.label = artifact, label or artifact.id
         self._backend: Any = open_backend(artifact, threads=threads, batch=1, spin=spin, prune=False)
         self.decoder = decoder = self._backend._decoder
@@ -88,6 +90,7 @@ class Subject:
 
     def run(self) -> Timed:
         """Read a prompt of `PROMPT` tokens, then decode `NEW`."""
+        time.sleep(PAUSE_S)
         began = perf_counter()
         token = int(self._rows.enter(0, self._ids, 0).argmax())
         prompt_s = perf_counter() - began
@@ -108,11 +111,15 @@ class Machine:
 
     def limits(self) -> Limits:
         """The best of some passes each: a limit is what can be reached."""
-        rates = {kind: SIDE**3 / min(_seconds(run) for _ in range(3)) for kind, run in self._products.items()}
+        rates = {}
+        for kind, run in self._products.items():
+            time.sleep(PAUSE_S)
+            rates[kind] = SIDE**3 / min(_seconds(run) for _ in range(3))
         return Limits(self.bandwidth(), rates)
 
     def bandwidth(self) -> float:
         """The best of `READS` passes: the first ones after other work can be a third slower."""
+        time.sleep(PAUSE_S)
         return ARRAY_BYTES * len(self._arrays) / min(self._read() for _ in range(READS))
 
     def _read(self) -> float:

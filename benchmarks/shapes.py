@@ -26,7 +26,7 @@ from phi4bench.artifacts import open_artifact
 from phi4bench.artifacts.parts import weigh
 from phi4bench.backends import Decoding, open_backend
 from phi4bench.backends.kv import PrefixStore, SharedRows
-from phi4bench.backends.session import onnxruntime
+from phi4bench.backends.session import Spin, onnxruntime
 from phi4bench.machine import usable_cores
 from phi4bench.prompts import Prompt, Segment
 from phi4bench.report.sizes import size_table
@@ -203,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for block, folder in folders.items():
             make(shape, PRECISIONS if block == options.blocks[0] else PRECISIONS[1:], folder, Packing(block))
     first = folders[options.blocks[0]]
-    spin = not options.busy
+    spin: Spin = "no" if options.busy else "long"
     subjects = [Subject(open_artifact(str(first / "fp32")), options.threads, "fp32", spin)]
     for block, folder in folders.items():
         for precision in PRECISIONS[1:]:

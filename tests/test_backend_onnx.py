@@ -11,7 +11,7 @@ import pytest
 from tiny import tiny_models  # noqa: F401  (a fixture)
 from tiny_runs import NEW, PROMPTS, opened, tokens
 
-from phi4bench.backends import onnx, rowmemory
+from phi4bench.backends import onnx, rowmemory, session
 from phi4bench.backends.base import Decoding, Reference
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.prompts import Prompt, Segment
@@ -66,6 +66,31 @@ def test_every_layout_gives_the_tokens_of_one_case_at_a_time(variant, layout, ti
 def test_a_shared_prefix_gives_the_tokens_of_reading_it_each_time(variant, tiny_models):  # noqa: F811
     unshared = [replace(one, shared=0) for one in PROMPTS]
     assert tokens(opened(tiny_models / variant), unshared) == tokens(opened(tiny_models / variant))
+
+
+@pytest.mark.parametrize(
+    ("asked", "spinning", "microseconds"),
+    [
+        ({"batch": 1}, "1", None),
+        ({"batch": 4}, "1", "20"),
+        ({"batch": None, "weight_bytes": 1 << 30}, "1", "20"),
+        ({"batch": 1, "spin": "no"}, "0", None),
+    ],
+)
+def test_threads_that_share_a_step_wait_busily_as_suits_it(asked, spinning, microseconds, tiny_models):  # noqa: F811
+    options = opened(tiny_models / "int8", threads=2, **asked)._decoder.session.get_session_options()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == spinning
+    if microseconds is None:
+        with pytest.raises(RuntimeError, match="spin_duration_us"):
+            options.get_session_config_entry("session.intra_op.spin_duration_us")
+    else:
+        assert options.get_session_config_entry("session.intra_op.spin_duration_us") == microseconds
+
+
+@pytest.mark.parametrize(("version", "waits"), [("1.25.1", "0"), ("1.26.0", "1"), ("2.0.0.dev1", "1")])
+def test_an_onnxruntime_that_cannot_wait_briefly_does_not_wait(version, waits):
+    assert session.spinning("briefly", version)["session.intra_op.allow_spinning"] == waits
+    assert session.spinning("long", version) == {"session.intra_op.allow_spinning": "1"}
 
 
 def test_a_growing_cache_gives_the_tokens_of_one_in_place(tiny_models, monkeypatch):  # noqa: F811

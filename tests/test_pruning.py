@@ -64,7 +64,7 @@ def test_a_graph_that_cannot_be_pruned_is_run_as_it_is(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(session, "with_last_position_alone", lambda _: Pruned(b"no model", "head"))
     decoder = open_decoder(
-        MODELS / "nano-int8" / "model.onnx", 64, intra_op=1, spin=False, provider=Provider("cpu"), prune=True
+        MODELS / "nano-int8" / "model.onnx", 64, intra_op=1, spin="no", provider=Provider("cpu"), prune=True
     )
     assert not decoder.pruned
     assert not decoder.last_logits_only
@@ -76,7 +76,7 @@ def test_a_file_that_holds_its_own_weights_is_run_as_it_is(monkeypatch: pytest.M
 
     file = MODELS / "nano-int8" / "model.onnx"
     monkeypatch.setattr(session, "LARGEST_GRAPH", file.stat().st_size - 1)
-    decoder = open_decoder(file, 64, intra_op=1, spin=False, provider=Provider("cpu"), prune=True)
+    decoder = open_decoder(file, 64, intra_op=1, spin="no", provider=Provider("cpu"), prune=True)
     assert not decoder.pruned
 
 
@@ -91,7 +91,7 @@ def test_weights_behind_links_as_in_the_hugging_face_cache_are_read(tmp_path: Pa
         shutil.copy(MODELS / "nano-int8" / name, blobs)
         (snapshot / name).symlink_to(Path("..", "..", "blobs", name))
     decoder = open_decoder(
-        snapshot / "model.onnx", 64, intra_op=1, spin=False, provider=Provider("cpu"), prune=True
+        snapshot / "model.onnx", 64, intra_op=1, spin="no", provider=Provider("cpu"), prune=True
     )  # fmt: skip
     assert len(decoder.cache) == 8, "four layers' keys and values"
 

@@ -149,7 +149,7 @@ def test_what_is_served_is_what_is_generated(batch: int) -> None:
     cases = load_cases(None).cases[:6]
     questions: list[Question] = [case.question() for case in cases]
     prompts = [artifact.dialect.render(question) for question in questions]
-    backend = open_backend(artifact, threads=1, batch=batch, spin=False)
+    backend = open_backend(artifact, threads=1, batch=batch, spin="no")
     try:
         plain = {index: made.token_ids for index, made in backend.generate(prompts, Decoding(40))}
         traffic = Traffic(len(prompts), __import__("time").perf_counter, seconds=60, clients=2)

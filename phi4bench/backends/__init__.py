@@ -18,6 +18,7 @@ from phi4bench.backends.providers import BEST, Provider
 
 if TYPE_CHECKING:
     from phi4bench.artifacts import Artifact
+    from phi4bench.backends.session import Spin
 
 __all__ = [
     "BEST",
@@ -40,14 +41,15 @@ def open_backend(
     threads: int | None = None,
     provider: Provider = BEST,
     batch: int | None = None,
-    spin: bool | None = None,
+    spin: Spin | None = None,
     prune: bool = True,
 ) -> Backend:
     """Load an artifact.
 
     `threads`: cores to use in all, `None` for those that this process may use. `batch`: cases at once in all; `None`
-    suits throughput, 1 is one case at a time on all threads, the way to measure latencies. `spin`: threads that share
-    a step wait busily for each other, faster on a machine of one's own, far slower on a busy one; `None`: with batch 1.
+    suits throughput, 1 is one case at a time on all threads, the way to measure latencies. `spin`: whether
+    threads that share a step wait busily for each other, faster on a machine of one's own and slower on a busy one;
+    `None`: long with batch 1, else briefly.
     `prune`: of a prompt, what only the last position's logits need is computed for that alone, where an ONNX file would
     compute it for each; not for timings, which are of the file as it is.
     `provider`: by name, or the first of several that is installed and can be used; a backend's `notes`, where it has

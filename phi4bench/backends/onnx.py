@@ -37,6 +37,7 @@ from phi4bench.backends.reader import PromptReader, Tokenizer
 from phi4bench.backends.rowmemory import LEAST_MAPPED_BYTES, Layout, can_map, most_mapped_rows
 from phi4bench.backends.session import (
     Decoder,
+    Spin,
     installed_providers,
     instruction_set,
     left_note,
@@ -134,7 +135,7 @@ class OnnxBackend:
         threads: int | None = None,
         provider: Provider = BEST,
         batch: int | None = None,
-        spin: bool | None = None,
+        spin: Spin | None = None,
         prune: bool = True,
     ) -> None:
         for option, value in (("threads", threads), ("batch", batch)):
@@ -152,7 +153,7 @@ class OnnxBackend:
                 model_file,
                 self._config.head_size,
                 intra_op=plan(self._threads, batch, weight_bytes, one.name).intra_op,
-                spin=batch == 1 if spin is None else spin,
+                spin=spin or ("long" if batch == 1 else "briefly"),
                 provider=one,
                 reuse_memory=reuse_memory,
                 prune=prune,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,15 @@ QUIET, ERRORS = 4, 3
 While a provider is loaded "error" is heard: why it failed is told there and nowhere else."""
 REMEDY = "install what the provider needs, correct its --provider-option, or give --provider cpu"
 ATTENTION_OPERATORS = ("GroupQueryAttention", "MultiHeadAttention", "Attention")
+Spin = Literal["no", "briefly", "long"]
+"""Whether threads that share a step wait busily for each other's work: `long` for some 40 ms, as onnxruntime does by
+itself. That is fastest on a machine of one's own, and far slower on a busy one."""
+BRIEFLY_US = 20
+"""How long `briefly` is: what it takes until the next operator begins. A thread that sleeps meanwhile has to be woken,
+which made 48 cases of a model of 207M parameters take an eighth longer; where other work had half of the cores they
+took a seventh longer with it, and half as long again with `long`."""
+BRIEFLY_SINCE = (1, 26)
+"""The first onnxruntime that can be told how long."""
 RECORDED = "session.record_ep_graph_assignment_info"
 """onnxruntime's setting: keep which node went to which provider."""
 WEIGHTS = "session.model_external_initializers_file_folder_path"
@@ -125,12 +134,12 @@ def open_decoder(
     head_size: int,
     *,
     intra_op: int,
-    spin: bool,
+    spin: Spin,
     provider: Provider,
     reuse_memory: bool = True,
     prune: bool = False,
 ) -> Decoder:
-    """Load a decoder file. `intra_op`: threads that work on one step together; `spin`: they wait busily for work.
+    """Load a decoder file. `intra_op`: threads that work on one step together; `spin`: whether they wait busily for it.
 
     `head_size`: of its cache, where the file itself leaves it open. `reuse_memory`: intermediate results share buffers
     as the shapes that the file declares allow; not for files that declare wrong ones. `provider`: one by name.
@@ -149,7 +158,8 @@ def open_decoder(
         made.graph_optimization_level = getattr(ort.GraphOptimizationLevel, GRAPH_LEVELS[provider.graph_optimization])
         made.enable_mem_reuse = reuse_memory
         made.log_severity_level = QUIET if own else ERRORS
-        made.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
+        for setting, value in spinning(spin, ort.__version__).items():
+            made.add_session_config_entry(setting, value)
         if not own:
             made.add_session_config_entry(RECORDED, "1")
         return made
@@ -178,6 +188,18 @@ def open_decoder(
             REMEDY,
         )
     return _described(session, model_file, head_size, provider, pruned)
+
+
+def spinning(spin: Spin, version: str) -> dict[str, str]:
+    """onnxruntime's settings for it. `version`: of onnxruntime; one that cannot wait briefly does not wait.
+
+    Source: onnxruntime_session_options_config_keys.h of 1.26
+    """
+    found = tuple(map(int, re.findall(r"\d+", version)[:2]))
+    if spin == "no" or (spin == "briefly" and found < BRIEFLY_SINCE):
+        return {"session.intra_op.allow_spinning": "0"}
+    brief = {"session.intra_op.spin_duration_us": str(BRIEFLY_US)} if spin == "briefly" else {}
+    return {"session.intra_op.allow_spinning": "1", **brief}
 
 
 def _pruned(ort: Any, model_file: Path, options: Any, links: Any) -> tuple[Any, str]:
