@@ -27,6 +27,11 @@ class TestBesideOtherProjects:
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
         assert "1 passed" in done.stdout, done.stdout + done.stderr
 
+    def test_what_comes_with_the_tokenizer_and_is_of_no_use_here_is_not_loaded(self, pytestconfig: Any) -> None:
+        """It would take a sixth of pytest's start, of the suites' as of these tests'."""
+        assert pytestconfig.pluginmanager.is_blocked("anyio")
+        assert "-p no:anyio" in (ROOT / "suites" / "judge.ini").read_text(encoding="utf-8")
+
     def test_a_warning_does_not_fail_a_users_gate(
         self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
     ) -> None:
