@@ -14,6 +14,7 @@ from tiny_runs import NEW, PROMPTS, opened, tokens
 from phi4bench.backends import onnx, rowmemory, session
 from phi4bench.backends.base import Decoding, Reference
 from phi4bench.backends.tokens import PromptTokenizer
+from phi4bench.errors import UsageError
 from phi4bench.prompts import Prompt, Segment
 
 
@@ -69,7 +70,7 @@ def test_a_shared_prefix_gives_the_tokens_of_reading_it_each_time(variant, tiny_
 
 
 @pytest.mark.parametrize(
-    ("asked", "spinning", "microseconds"),
+    ("asked", "spinning", "us"),
     [
         ({"batch": 1}, "1", None),
         ({"batch": 4}, "1", "20"),
@@ -77,20 +78,27 @@ def test_a_shared_prefix_gives_the_tokens_of_reading_it_each_time(variant, tiny_
         ({"batch": 1, "spin": "no"}, "0", None),
     ],
 )
-def test_threads_that_share_a_step_wait_busily_as_suits_it(asked, spinning, microseconds, tiny_models):  # noqa: F811
+def test_threads_that_share_a_step_wait_busily_as_suits_it(asked, spinning, us, tiny_models, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("onnxruntime.__version__", "1.26.0")  # an older one keeps the setting all the same
     options = opened(tiny_models / "int8", threads=2, **asked)._decoder.session.get_session_options()
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == spinning
-    if microseconds is None:
+    if us is None:
         with pytest.raises(RuntimeError, match="spin_duration_us"):
             options.get_session_config_entry("session.intra_op.spin_duration_us")
     else:
-        assert options.get_session_config_entry("session.intra_op.spin_duration_us") == microseconds
+        assert options.get_session_config_entry("session.intra_op.spin_duration_us") == us
 
 
 @pytest.mark.parametrize(("version", "waits"), [("1.25.1", "0"), ("1.26.0", "1"), ("2.0.0.dev1", "1")])
 def test_an_onnxruntime_that_cannot_wait_briefly_does_not_wait(version, waits):
     assert session.spinning("briefly", version)["session.intra_op.allow_spinning"] == waits
     assert session.spinning("long", version) == {"session.intra_op.allow_spinning": "1"}
+
+
+@pytest.mark.parametrize("spin", [False, True, "breifly"])
+def test_another_word_for_how_to_wait_is_not_taken_for_one_of_the_three(spin, tiny_models):  # noqa: F811
+    with pytest.raises(UsageError, match=f"spin={spin!r}, but should be one of no, briefly, long, or None"):
+        opened(tiny_models / "int8", threads=2, spin=spin)
 
 
 def test_a_growing_cache_gives_the_tokens_of_one_in_place(tiny_models, monkeypatch):  # noqa: F811

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 
@@ -141,6 +141,8 @@ class OnnxBackend:
         for option, value in (("threads", threads), ("batch", batch)):
             if value is not None and value < 1:
                 raise UsageError(f"{option}={value}, but should be at least 1")
+        if spin is not None and spin not in get_args(Spin):
+            raise UsageError(f"spin={spin!r}, but should be one of {', '.join(get_args(Spin))}, or None")
         self._name, self._asked = name, batch
         self.notes: list[str] = []
         self.at_once = 0
@@ -153,7 +155,7 @@ class OnnxBackend:
                 model_file,
                 self._config.head_size,
                 intra_op=plan(self._threads, batch, weight_bytes, one.name).intra_op,
-                spin=spin or ("long" if batch == 1 else "briefly"),
+                spin=spin if spin is not None else "long" if batch == 1 else "briefly",
                 provider=one,
                 reuse_memory=reuse_memory,
                 prune=prune,
