@@ -11,6 +11,7 @@ import argparse
 import json
 import statistics
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from phi4bench.backends.session import Spin, onnxruntime
 from phi4bench.machine import usable_cores
 from phi4bench.prompts import Prompt, Segment
 from phi4bench.report.sizes import size_table
+from phi4bench.run.measuring import PAUSE_S
 from phi4bench.sizes import Size
 
 PREFIX, REQUEST, ANSWER = 512, 34, 32
@@ -66,19 +68,20 @@ def prompts(count: int, shared: bool) -> list[Prompt]:
 def cases_per_s(backends: Mapping[str, Any], way: str) -> tuple[float, list[tuple[int, ...]]]:
     """Of one way to answer, and the tokens of the first cases."""
     asked = prompts(CASES[way], way == SHARED)
+    time.sleep(PAUSE_S)
     began = perf_counter()
     found = dict(backends["alone" if way == ALONE else "batches"].generate(asked, Decoding(ANSWER)))
     spent = perf_counter() - began
     return len(asked) / spent, [found[at].token_ids for at in range(CASES[ALONE])]
 
 
-def sharing(folder: Path, threads: int, rounds: int) -> list[str]:
-    """A row for each precision and way to answer, in cases/s."""
+def sharing(folder: Path, threads: int, rounds: int, spin: Spin | None = None) -> list[str]:
+    """A row for each precision and way to answer, in cases/s. `spin`: as `open_backend` has it."""
     lines = [f"A prefix of {PREFIX} tokens, requests of {REQUEST}, answers of {ANSWER}", ""]
     for precision in PRECISIONS:
         artifact = open_artifact(str(folder / precision))
         backends = {
-            name: open_backend(artifact, threads=threads, batch=batch)
+            name: open_backend(artifact, threads=threads, batch=batch, spin=spin)
             for name, batch in (("batches", None), ("alone", 1))
         }
         rates: dict[str, list[float]] = {way: [] for way in CASES}
@@ -218,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lines += [*table(subjects, rounds, options.threads), "", *decoding(subjects, rounds), ""]
     lines += [*in_the_way(subjects, options.threads), ""]
     subjects.clear()
-    lines += [*sharing(first, options.threads, 2), "", *sizes(first)]
+    lines += [*sharing(first, options.threads, 2, "no" if options.busy else None), "", *sizes(first)]
     print("\n".join(lines))
     if options.write:
         command = "python -m benchmarks.shapes --write"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from kit import ROOT
 
 pytest.importorskip("onnx", reason="needs the `train` extra")
 pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 from benchmarks import roofline, shapes
@@ -86,6 +88,37 @@ def test_matrices_stand_beside_the_bandwidth_of_their_own_round(monkeypatch):
     monkeypatch.setattr(shapes, "profile", profile)
     _, line = shapes.in_the_way([SimpleNamespace(label="fp32", weight_bytes=72e6)], 2)
     assert line.split() == ["fp32", "80%", "10%", "10%", "90%"]
+
+
+def test_nothing_is_measured_beside_threads_of_what_ran_before(monkeypatch):
+    log = []
+    monkeypatch.setattr("time.sleep", lambda seconds: log.append("pause" if seconds >= 0.1 else "short"))
+    monkeypatch.setattr(roofline, "ARRAY_BYTES", 4)
+    monkeypatch.setattr(roofline, "_product", lambda kind, threads: lambda: log.append(kind))
+    monkeypatch.setattr(roofline.Machine, "_read", lambda _: log.append("read") or 1.0)
+    roofline.Machine(2).limits()
+    subject = roofline.Subject.__new__(roofline.Subject)
+    subject._rows = SimpleNamespace(
+        enter=lambda *_: log.append("prompt") or np.zeros(2), step=lambda _: log.append("token") or np.zeros((1, 2))
+    )
+    subject._ids = subject._bytes = subject._weights = 1
+    subject.run()
+    answering = SimpleNamespace(
+        generate=lambda asked, _: [log.append("cases")] and enumerate([SimpleNamespace(token_ids=())] * len(asked))
+    )
+    shapes.cases_per_s({"alone": answering}, shapes.ALONE)
+    begun = [(before, one) for before, one in pairwise(log) if one not in ("pause", before) and one != "token"]
+    assert begun == [("pause", one) for one in ("fp32", "int8", "read", "prompt", "cases")]
+
+
+def test_sharing_waits_as_it_is_told(monkeypatch):
+    asked = []
+    backend = SimpleNamespace(close=lambda: None)
+    monkeypatch.setattr(shapes, "open_artifact", lambda _: None)
+    monkeypatch.setattr(shapes, "open_backend", lambda _, **options: asked.append(options["spin"]) or backend)
+    monkeypatch.setattr(shapes, "cases_per_s", lambda *_: (1.0, [()] * shapes.CASES[shapes.ALONE]))
+    shapes.sharing(ROOT, 2, 1, "no")
+    assert asked == ["no"] * 2 * len(shapes.PRECISIONS)
 
 
 def test_columns_of_a_large_model_stand_apart():
