@@ -43,8 +43,8 @@ Spin = Literal["no", "briefly", "long"]
 itself. That is fastest on a machine of one's own, and far slower on a busy one."""
 BRIEFLY_US = 20
 """How long `briefly` is: what it takes until the next operator begins. A thread that sleeps meanwhile has to be woken,
-which made 48 cases of a model of 207M parameters take an eighth longer; where other work had half of the cores they
-took a seventh longer with it, and half as long again with `long`."""
+which made 48 cases of a model of 207M parameters take a ninth longer; where other work had half of the cores they took
+up to a seventh longer with it, and a third to a half longer with `long`."""
 BRIEFLY_SINCE = (1, 26)
 """The first onnxruntime that can be told how long."""
 RECORDED = "session.record_ep_graph_assignment_info"
