@@ -89,6 +89,12 @@ def test_threads_that_share_a_step_wait_busily_as_suits_it(asked, spinning, us, 
         assert options.get_session_config_entry("session.intra_op.spin_duration_us") == us
 
 
+def test_off_the_cpu_many_cases_have_no_thread_wait():
+    assert onnx.waiting(None, "cuda") == onnx.waiting(8, "cuda") == "no"
+    assert onnx.waiting(1, "cuda") == "long"
+    assert onnx.waiting(None, "cpu") == "briefly"
+
+
 @pytest.mark.parametrize(("version", "waits"), [("1.25.1", "0"), ("1.26.0", "1"), ("2.0.0.dev1", "1")])
 def test_an_onnxruntime_that_cannot_wait_briefly_does_not_wait(version, waits):
     assert session.spinning("briefly", version)["session.intra_op.allow_spinning"] == waits

@@ -49,7 +49,7 @@ def open_backend(
     `threads`: cores to use in all, `None` for those that this process may use. `batch`: cases at once in all; `None`
     suits throughput, 1 is one case at a time on all threads, the way to measure latencies. `spin`: whether
     threads that share a step wait busily for each other, faster on a machine of one's own and slower on a busy one;
-    `None`: long with batch 1, else briefly.
+    `None`: long with batch 1, else briefly, and off the CPU not at all.
     `prune`: of a prompt, what only the last position's logits need is computed for that alone, where an ONNX file would
     compute it for each; not for timings, which are of the file as it is.
     `provider`: by name, or the first of several that is installed and can be used; a backend's `notes`, where it has
