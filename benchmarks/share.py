@@ -9,7 +9,7 @@ tokens, and the cases are a sample.
 
 A lane on one thread counts its own CPU seconds in the runtime, since it may wait there for the interpreter, which is
 ours; so the figures need a machine with nothing else on it. Our share of the CPU seconds stands beside: it counts no
-waiting, and is less upset by other work.
+waiting, and is less upset by other work; where several threads share a step it is not known.
 """
 
 from __future__ import annotations
@@ -106,13 +106,14 @@ class Whole:
 
 @dataclass(frozen=True)
 class Shares:
-    """One run. `runtime_s`: of all lanes together, as are the parts. `cpu_s`: of the whole process.
+    """One run. `runtime_s`: of all lanes together, as are the parts. `cpu_s`: of the whole process, where lanes have a
+    thread each; where several share a step, how much of theirs is the runtime's is not known.
 
     `loading_s`: of the runtime's session, before the run.
     """
 
     wall_s: float
-    cpu_s: float
+    cpu_s: float | None
     lanes: int
     runtime_s: float
     parts: dict[str, float]
@@ -124,8 +125,8 @@ class Shares:
         return 1 - self.runtime_s / (self.wall_s * self.lanes)
 
     @property
-    def ours_of_cpu(self) -> float:
-        return 1 - self.runtime_s / self.cpu_s
+    def ours_of_cpu(self) -> float | None:
+        return None if self.cpu_s is None else 1 - self.runtime_s / self.cpu_s
 
     def part(self, name: str) -> float:
         return self.parts[name] / (self.wall_s * self.lanes)
@@ -143,7 +144,8 @@ def measure(folder: Path, asked: Asked, dialect: str) -> Shares:
     with patch.object(ort, "InferenceSession", loading.timed(ort.InferenceSession)):
         backend = OnnxBackend(folder / "model.onnx", tokenizer, name=folder.name, weight_bytes=size)
     plan = backend.identity()
-    runtime = Clock(time.thread_time if plan["intra_op"] == 1 else time.perf_counter)
+    alone = plan["intra_op"] == 1
+    runtime = Clock(time.thread_time if alone else time.perf_counter)
     assert backend._decoder is not None
     session = Timed(backend._decoder.session, {"run_with_iobinding": runtime})
     backend._decoder = replace(backend._decoder, session=session)
@@ -158,7 +160,7 @@ def measure(folder: Path, asked: Asked, dialect: str) -> Shares:
     lanes = min(int(plan["lanes"]), len(asked.cases))  # type: ignore[call-overload]  # a number in JSON
     parts = {name: clock.seconds for name, clock in clocks.items()}
     parts["tokenizing"] *= lanes  # which all wait for it
-    return Shares(wall, cpu, lanes, runtime.seconds, parts, loading.seconds)
+    return Shares(wall, cpu if alone else None, lanes, runtime.seconds, parts, loading.seconds)
 
 
 def asked_of(folder: Path, limit: int | None, new: int | None) -> Asked:
@@ -207,7 +209,8 @@ def table(runs: Mapping[str, Sequence[Shares]], wholes: Mapping[str, Sequence[Wh
     lines = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
     for name, made in runs.items():
         parts = [statistics.median(run.part(part) for run in made) for part in PARTS]
-        cells = [f"{statistics.median(run.ours_of_cpu for run in made):.1%}", *(f"{part:.1%}" for part in parts)]
+        of_cpu = [run.ours_of_cpu for run in made if run.ours_of_cpu is not None]
+        cells = [f"{statistics.median(of_cpu):.1%}" if of_cpu else "", *(f"{part:.1%}" for part in parts)]
         cells.append(f"{statistics.median(run.loading_s for run in made):.2f} s")
         lines.append(row(f"{name}, generating, {made[0].lanes} lanes", [run.ours for run in made], cells))
         if wholes.get(name):

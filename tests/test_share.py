@@ -45,6 +45,23 @@ def test_what_the_runtime_takes_to_load_is_not_ours():
     assert len({len(cells(text, row)) for row in (-2, 0, 1)}) == 1
 
 
+def test_cpu_seconds_of_threads_that_share_a_step_are_not_told_apart():
+    runs = {"large": [Shares(10, None, 1, 9.6, NOTHING)], "nano": [Shares(10, 19, 2, 18, NOTHING)]}
+    text = table(runs, {})
+    assert [cells(text, 0)[5], cells(text, 1)[5]] == ["", "5.3%"]
+    assert cells(text, 0)[1] == "4.0%"
+
+
+@pytest.mark.parametrize(("large", "told"), [(True, False), (False, True)])
+def test_which_runs_tell_of_their_cpu_seconds(large, told, monkeypatch):
+    pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
+    if large:
+        monkeypatch.setattr("phi4bench.backends.onnx.SMALL_MODEL_BYTES", 1)
+    monkeypatch.setattr("phi4bench.backends.onnx.usable_cores", lambda: 2)
+    run = measure(ROOT / "fixtures" / "models" / "nano-int8", Asked(tuple(load_cases(None).cases[:2]), 4), "tool_use")
+    assert (run.cpu_s is not None) == told
+
+
 def test_a_run_counts_what_its_session_computed_and_took_to_load():
     pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
     run = measure(ROOT / "fixtures" / "models" / "nano-int8", Asked(tuple(load_cases(None).cases[:4]), 8), "tool_use")
