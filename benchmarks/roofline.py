@@ -77,7 +77,7 @@ class Timed:
 class Subject:
     """A loaded artifact, one row, on all threads. `label`: how the tables call it."""
 
-    def __init__(self, artifact: Artifact, threads: int, label: str = "", spin: Spin = "long") -> None:
+    def __init__(self, artifact: Artifact, threads: int, label: str = "", spin: Spin | None = None) -> None:
         self.artifact, self.label = artifact, label or artifact.id
         self._backend: Any = open_backend(artifact, threads=threads, batch=1, spin=spin, prune=False)
         self.decoder = decoder = self._backend._decoder

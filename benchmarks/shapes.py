@@ -206,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for block, folder in folders.items():
             make(shape, PRECISIONS if block == options.blocks[0] else PRECISIONS[1:], folder, Packing(block))
     first = folders[options.blocks[0]]
-    spin: Spin = "no" if options.busy else "long"
+    spin: Spin | None = "no" if options.busy else None
     subjects = [Subject(open_artifact(str(first / "fp32")), options.threads, "fp32", spin)]
     for block, folder in folders.items():
         for precision in PRECISIONS[1:]:
@@ -221,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lines += [*table(subjects, rounds, options.threads), "", *decoding(subjects, rounds), ""]
     lines += [*in_the_way(subjects, options.threads), ""]
     subjects.clear()
-    lines += [*sharing(first, options.threads, 2, "no" if options.busy else None), "", *sizes(first)]
+    lines += [*sharing(first, options.threads, 2, spin), "", *sizes(first)]
     print("\n".join(lines))
     if options.write:
         command = "python -m benchmarks.shapes --write"

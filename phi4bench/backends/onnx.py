@@ -116,7 +116,7 @@ def plan(threads: int, batch: int | None, weight_bytes: int, provider: str = "cp
     return Plan(lanes, -(-batch // lanes) if batch else ROWS_PER_LANE, 1)
 
 
-def waiting(batch: int | None, provider: str = "cpu") -> Spin:
+def waiting(batch: int | None, provider: str) -> Spin:
     """How threads that share a step wait for work. Off the CPU they have little of it, and the device none of them."""
     if batch == 1:
         return "long"
@@ -162,7 +162,7 @@ class OnnxBackend:
                 model_file,
                 self._config.head_size,
                 intra_op=plan(self._threads, batch, weight_bytes, one.name).intra_op,
-                spin=spin if spin is not None else waiting(batch, one.name),
+                spin=spin or waiting(batch, one.name),
                 provider=one,
                 reuse_memory=reuse_memory,
                 prune=prune,
