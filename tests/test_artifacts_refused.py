@@ -33,6 +33,10 @@ def model(**parts: object) -> Damage:
     return lambda folder: folder_of(folder, onnx_model(**parts))  # type: ignore[arg-type]
 
 
+def quantized_but_said_to_be(precision: str) -> Damage:
+    return lambda folder: folder_of(folder, onnx_model(bits=(4,)), manifest={"precision": precision})
+
+
 REFUSED = [
     pytest.param(cut("model.onnx"), "is truncated or no ONNX model", id="model-truncated"),
     pytest.param(cut("model.onnx", 0), "the file is empty", id="model-empty"),
@@ -59,6 +63,9 @@ REFUSED = [
         text("phi4bench.json", '{"schema": "phi4bench.artifact/1", "precision": "int3"}'),
         "precision='int3', but should be one of fp32",
         id="manifest-precision",
+    ),
+    pytest.param(
+        quantized_but_said_to_be("fp32"), "precision='fp32', but its graph is int4: MatMulNBits", id="manifest-not-int4"
     ),
     pytest.param(
         text("phi4bench.json", '{"schema": "phi4bench.artifact/1", "dialect": "latin"}'),

@@ -20,6 +20,7 @@ from phi4bench.dialects import Dialect
 from phi4bench.errors import ArtifactError
 from phi4bench.nearby import no_such_path
 from phi4bench.printable import printable
+from phi4bench.targets import is_quantized
 
 CONFIGURATION = (
     "genai_config.json", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
@@ -107,10 +108,14 @@ def _open_onnx(
             raise ArtifactError(f"{_quoted(folder)} has no {name}", f"copy it next to {model_file.name}; {what}")
     check_tokenizer(folder, onnx.logits_size)
     said: list[str] = []
-    precision = manifest.precision
-    if not precision:
-        precision, why = infer_precision(onnx)
+    found, why = infer_precision(onnx)
+    precision = manifest.precision or found
+    if not manifest.precision:
         said.append(f"precision {precision}: inferred from {why}")
+    elif is_quantized(found) and not is_quantized(precision):  # it would be spared the comparison with its parent
+        raise ArtifactError(
+            f"{_quoted(folder / MANIFEST)}: precision={precision!r}, but its graph is {found}: {why}", "correct it"
+        )
     chosen, inferred = choose_dialect(folder, manifest, dialect)
     configuration = [folder / name for name in CONFIGURATION if (folder / name).is_file()]
     files = tuple(
