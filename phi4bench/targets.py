@@ -12,8 +12,8 @@ The format::
 
     [[gate]]
     name = "slo.latency_p95_ms"
-    ceiling = { gpu = 50, cpu = 200 } # by device or by precision; an artifact of another precision has no such gate,
-                                      # and where it names no such device the verdict stays open
+    ceiling = { gpu = 50, cpu = 200 } # by precision, and of what is timed by device; an artifact of another precision
+                                      # has no such gate, and where it names no such device the verdict stays open
     source = "..."
 
     [[gate]]
@@ -81,7 +81,10 @@ EVERYWHERE = ""
 """The key of a figure that holds for every precision and device."""
 
 DEVICES = ("cpu", "gpu")
+PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4")
 
+_MOST = 1e300
+"""Figures are finite."""
 _QUANTIZED = re.compile(r"u?int\d|fp[48]|nf4|q\d", re.IGNORECASE)
 
 
@@ -184,7 +187,7 @@ def parse_targets(text: str, name: str) -> Targets:
     """Read one file's text. `name` is what messages and reports call it. `TargetsError` for whatever is wrong."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no TOML, an integer of thousands of digits, nested without end
         raise TargetsError(
             f"{name}: {error}, but should be TOML", "see the shipped guide.toml for the format"
         ) from None
@@ -256,7 +259,8 @@ def _gate(entry: Mapping[str, Any], file: str) -> Target:
     if name in SCORE_GATES and kind == "ceiling":
         raise TargetsError(f"{where} has a ceiling, but a rate of right answers has a floor")
     given = entry[kind]
-    figures = _figures(given if isinstance(given, dict) else {EVERYWHERE: given}, where)
+    known = (*PRECISIONS, *DEVICES) if name in TIMED_GATES else PRECISIONS
+    figures = _by_name(given, known, where) if isinstance(given, dict) else _figures({EVERYWHERE: given}, where)
     if name in SCORE_GATES and not all(0.0 < figure < 1.0 for figure in figures.values()):
         raise TargetsError(
             f"{where} has {kind} {_shown(figures)}, but a rate lies between 0 and 1", "write 95% as 0.95"
@@ -289,7 +293,7 @@ def _margins(entry: Any, file: str) -> list[Target]:
     margins = entry.get("margins")
     if not isinstance(margins, dict) or not margins:
         raise TargetsError(f"{where} has no margins", "for example margins = { int8 = 0.02, int4 = 0.03 }")
-    figures = _figures(margins, where)
+    figures = _by_name(margins, PRECISIONS, where)
     if not all(0.0 < figure < 1.0 for figure in figures.values()):
         raise TargetsError(f"{where} has margins {_shown(figures)}, but should be fractions", "write 2 points as 0.02")
     source = _text(entry, "source", where)
@@ -328,14 +332,20 @@ def _text(table: Mapping[str, Any], key: str, where: str) -> str:
 
 
 def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < _MOST:
         raise TargetsError(f"{where} is {value!r}, but should be a number")
     return float(value)
 
 
+def _by_name(table: Mapping[str, Any], known: Sequence[str], where: str) -> dict[str, float]:
+    """Under a name that no artifact has, a required gate would concern none and be left out in silence."""
+    _only(table, known, where)
+    if not table:
+        raise TargetsError(f"{where} has no figure", f"one by name, of {', '.join(known)}, or one for all")
+    return _figures(table, where)
+
+
 def _figures(table: Mapping[str, Any], where: str) -> dict[str, float]:
-    if not all(isinstance(key, str) for key in table):
-        raise TargetsError(f"{where} has a figure without a name")
     return {key: _number(value, f"{where}: {key or 'its figure'}") for key, value in table.items()}
 
 

@@ -12,6 +12,7 @@ from phi4bench.targets import Target, Targets, is_quantized, merge_targets, pars
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "targets"
 ONE = '[[gate]]\nname = "tool"\nfloor = 0.95\nsource = "test"\n'
+SIZE = '[[gate]]\nname = "size_ratio"\nceiling = 0.3\nsource = "test"\n'
 
 
 def shipped(name: str) -> Targets:
@@ -116,12 +117,19 @@ def test_a_margin_concerns_quantized_artifacts(precision, figure):
     [
         pytest.param("alpha = ", "my.toml: .*TOML", id="broken-toml"),
         pytest.param("alpa = 0.1\n" + ONE, "my.toml: 'alpa' is not a known key; known keys: alpha, ", id="unknown-key"),
+        pytest.param(f"alpha = 1{'0' * 5000}", "my.toml: .*TOML", id="thousands-of-digits"),
+        pytest.param(f"alpha = {'[' * 9000}", "my.toml: .*TOML", id="nested-without-end"),
         pytest.param(ONE + "flor = 0.9\n", "gate 'tool': 'flor' is not a known key; .*floor", id="unknown-gate-key"),
         pytest.param(ONE.replace("tool", "tol"), "gate 'tol' is not known; known gates: detection", id="unknown-gate"),
         pytest.param(ONE.replace("0.95", "95"), "between 0 and 1; write 95% as 0.95", id="percent-for-fraction"),
         pytest.param(ONE.replace("0.95", '"a"'), "'a', but should be a number", id="no-number"),
         pytest.param(ONE.replace("0.95", "true"), "True, but should be a number", id="boolean"),
         pytest.param(ONE.replace("0.95", "nan"), "nan, but should be a number", id="not-a-number"),
+        pytest.param(SIZE.replace("0.3", "inf"), "inf, but should be a number", id="infinite"),
+        pytest.param(SIZE.replace("0.3", f"1{'0' * 400}"), "0, but should be a number", id="beyond-a-double"),
+        pytest.param(SIZE.replace("0.3", "{}"), "'size_ratio' has no figure", id="no-figure-by-name"),
+        pytest.param(SIZE.replace("0.3", "{ Int8 = 0.3 }"), "'Int8' is not a known key; .*int8", id="no-precision"),
+        pytest.param(SIZE.replace("0.3", "{ cpu = 0.3 }"), "'cpu' is not a known key; .*int8", id="by-device-untimed"),
         pytest.param(ONE.replace('source = "test"', ""), "'source' is missing", id="no-source"),
         pytest.param(ONE.replace("floor = 0.95", ""), "a floor or a ceiling", id="no-figure"),
         pytest.param(ONE.replace("floor", "ceiling"), "has a ceiling, but a rate", id="ceiling-for-a-rate"),
@@ -131,6 +139,9 @@ def test_a_margin_concerns_quantized_artifacts(precision, figure):
         pytest.param("promotes = 1\n" + ONE, "promotes=1, but should be true or false", id="promotes-no-boolean"),
         pytest.param("[gate]\nname = 'tool'", "written as \\[\\[gate\\]\\]", id="table-for-list"),
         pytest.param("[regression]\nsource = 'x'", "has no margins", id="no-margins"),
+        pytest.param(
+            "[regression]\nmargins = {int-8 = 0.02}\nsource = 'x'", "'int-8' is not a known key", id="margin-of-nothing"
+        ),
         pytest.param(
             "[regression]\nmargins = {int8 = 2}\nsource = 'x'", "write 2 points as 0.02", id="margin-in-points"
         ),

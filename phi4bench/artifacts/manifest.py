@@ -10,10 +10,10 @@ from typing import Any
 
 from phi4bench.errors import ArtifactError
 from phi4bench.printable import printable
+from phi4bench.targets import PRECISIONS
 
 MANIFEST = "phi4bench.json"
 SCHEMA = "phi4bench.artifact/1"
-PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4")
 RANDOM = "random"
 """Of `weights`: those of a shape, which say nothing."""
 _TEXTS = ("name", "format", "precision", "weights", "dialect", "turns", "behaviour", "answers", "adapter")
