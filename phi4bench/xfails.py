@@ -93,7 +93,7 @@ def parse_xfails(text: str, name: str) -> Xfails:
     """Read one file's text. `name` is what messages and reports call it. `UsageError` for whatever is wrong."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no TOML, an integer of thousands of digits, nested without end
         raise UsageError(f"{name}: {printable(str(error), 120)}, but should be TOML", f"write {_EXAMPLE}") from None
     foreign = sorted(table.keys() - {"xfail"})
     if foreign:

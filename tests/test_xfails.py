@@ -83,6 +83,7 @@ class TestTheFile:
         ("text", "said"),
         [
             pytest.param("[[xfail]\n", r"^known\.toml: .*line 1.*, but should be TOML", id="no-toml"),
+            pytest.param(f"x = {'[' * 9000}", r"^known\.toml: .*, but should be TOML", id="nested-without-end"),
             pytest.param("", "it lists no known failure", id="empty"),
             pytest.param("xfail = 3\n", "it lists no known failure", id="no-table"),
             pytest.param('[[xfails]]\ngroup = "a"\n', "'xfails' is not known, but should be xfail", id="misspelt"),
