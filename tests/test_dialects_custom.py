@@ -57,6 +57,7 @@ MINIMAL = 'name = "mine"\nturns = "phi"\n[listing]\nstyle = "mcp"\n[calls]\nstyl
         pytest.param('name = "mine"', "'turns' is missing", id="no-turns"),
         pytest.param('name = "mine"\nbase = "x"', "tool_use, openai", id="unknown-base"),
         pytest.param('name = "mine"\nbase = "hermes"\nturns = "x"', "phi, phi4, chatml", id="unknown-turns"),
+        pytest.param('name = "mine"\nbase = ["hermes"]', "but should be one of", id="list-for-base"),
         pytest.param('name = "mine"\nbase = "hermes"\ncolour = 1', "unknown key 'colour'", id="unknown-key"),
         pytest.param('name = "mine"\nbase = "hermes"\ncalls = 1', "table", id="number-for-table"),
         pytest.param(MINIMAL.replace("mcp", "xml"), "mine.toml.listing.style='xml'", id="unknown-style"),

@@ -23,7 +23,7 @@ def load_dialect_text(text: str, where: str = "dialect file") -> Dialect:
     except (ValueError, RecursionError) as error:
         raise DialectError(f"{where}: not TOML: {_one_line(error)}") from None
     base = given.pop("base", None)
-    if base is not None and base not in DIALECTS:
+    if base is not None and base not in tuple(DIALECTS):  # whatever TOML holds, a table too
         raise DialectError(f"{where}: base={base!r}, but should be one of {', '.join(DIALECTS)}")
     name = given.get("name")
     if not isinstance(name, str) or not name:
