@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from functools import lru_cache
 from phi4bench.assignment import assign
 from phi4bench.calls import Call, Json, Parsed
 from phi4bench.cases import Case, Expected, Rule
-from phi4bench.dialects import Dialect, has_any_marker, markerless_call
+from phi4bench.dialects import Dialect, Unreadable, has_any_marker, markerless_call, read_value
 from phi4bench.schemas import NOWHERE, is_valid, place
 from phi4bench.tools import Tool
 from phi4bench.transcripts import Completion
@@ -211,8 +210,8 @@ def _score_value(case: Case, completion: Completion) -> Score:
     if _VALUE_STARTS.search(text):
         level = Level.DETECTED
         try:
-            value = json.loads(text, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
+            value = read_value(text)
+        except Unreadable as error:
             reason = f"the text is not one JSON value: {error}"
         else:
             level, read, valid = Level.PARSED, 1, int(is_valid(value, schema))
@@ -223,10 +222,6 @@ def _score_value(case: Case, completion: Completion) -> Score:
     return Score(
         case.id, case.scenario, case.group, (), False, level, reason, False, 0, 0, valid, read, structured=True
     )  # fmt: skip
-
-
-def _no_constant(name: str) -> Json:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _plain(call: Call) -> Json:

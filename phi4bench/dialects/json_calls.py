@@ -78,6 +78,14 @@ def read_json(text: str, start: int = 0) -> tuple[Any, int]:
     return value, end
 
 
+def read_value(text: str) -> Any:
+    """The one JSON value that a text is, read as strictly as a call's arguments. Raises `Unreadable`."""
+    value, end = read_json(text)
+    if text[end:].strip():
+        raise Unreadable("something follows it")
+    return value
+
+
 def skip_space(text: str, start: int) -> int:
     """Where the next character stands that JSON does not take for space."""
     found = _SPACE.match(text, start)

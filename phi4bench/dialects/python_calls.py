@@ -31,7 +31,7 @@ _MAY_WARN = re.compile(r"\\|[0-9]\.?[a-zA-Z]")
 
 
 class Unreadable(Exception):  # noqa: N818 - a result on its way to being a reason, not an error
-    """Why a stretch of a completion is no call. Never leaves this package: `parse` turns it into a reason.
+    """Why a stretch of a completion is no call, or no value. `parse` turns it into a reason.
 
     `at`: where in the text reading stopped, where that is known.
     """
