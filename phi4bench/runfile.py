@@ -133,6 +133,11 @@ def read_run(path: Path) -> SavedRun:
         header = json.loads(lines[0]) if lines else {}
         if header.get("schema") != SCHEMA:
             raise FormError(f"schema={header.get('schema')!r}, but should be {SCHEMA!r}")
+        for key in ("artifact", "decoding", "machine", "versions", "facts"):
+            if not isinstance(header[key], dict):
+                raise FormError(f"{key} is no object")
+        if not isinstance(header["artifact"]["id"], str):
+            raise FormError("artifact.id is no text")
         dialect = Dialect.from_json(header["dialect"])
         toolsets = {name: tools_from_json(tools) for name, tools in header["toolsets"].items()}
         cases: list[Case] = []

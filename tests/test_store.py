@@ -264,6 +264,8 @@ def test_a_run_whose_cases_were_changed_says_so(tmp_path: Path) -> None:
         pytest.param(lambda text: text.replace('"text": "hello"', '"text": 1'), ":2: not a saved run", id="completion"),
         pytest.param(lambda text: text.replace('"style": "', '"style": "x'), ":1: not a saved run", id="dialect"),
         pytest.param(lambda text: text.replace("transcripts/1", "transcripts/9"), ":1: not a saved run", id="schema"),
+        pytest.param(lambda text: text.replace('"facts": {}', '"facts": []'), ":1: .*facts is no object", id="facts"),
+        pytest.param(lambda text: text.replace('"id": "nano', '"name": "nano'), ":1: not a saved run", id="no-id"),
         pytest.param(lambda text: text.splitlines()[0] + "\n", "0 cases, but the header says 1", id="lines-missing"),
         pytest.param(lambda text: "", "not a saved run", id="empty"),
     ],
