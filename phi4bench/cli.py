@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +18,7 @@ from phi4bench.errors import Phi4benchError
 from phi4bench.run.options import add_options
 
 USAGE_EXIT = 4
+CRASHED_EXIT = 3
 _EXIT_CODES = "exit codes: 0 promote, 1 reject, 10 inconclusive, 4 wrong usage, 3 the run broke"
 
 
@@ -54,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         sys.stderr.write(f"phi4bench {options.command}: {printable(str(error))}\n")
         return USAGE_EXIT
+    except Exception:
+        traceback.print_exc()
+        return CRASHED_EXIT  # Python's own 1 would read as a reject
 
 
 def _build() -> argparse.ArgumentParser:

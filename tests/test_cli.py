@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from kit import ROOT, Ran
+from stored import GUIDE, run_of, store
 
 from phi4bench import __version__
 from phi4bench.cli import main
@@ -117,6 +118,14 @@ def test_a_partial_run_stays_partial_when_scored_again(
     again = command("rescore", ran.report_dir)
     assert again.returncode == 0
     assert "partial run: no verdict" in again.stdout
+
+
+def test_a_command_that_breaks_down_says_so_and_rejects_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    targets = [["guide", GUIDE], "strict"]  # not as a run stores them
+    assert main(["rescore", str(store(tmp_path, run_of("mine", targets=targets)))]) == 3
+    assert capsys.readouterr().err.startswith("Traceback")
 
 
 def test_cases_writes_the_shipped_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
