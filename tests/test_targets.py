@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from phi4bench.errors import TargetsError
+from phi4bench.run.plan import read_targets
 from phi4bench.targets import Target, Targets, is_quantized, merge_targets, parse_targets
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "targets"
@@ -181,3 +182,10 @@ def test_merging_keeps_the_tiers_of_whichever_file_has_them():
     tiers = shipped("guide").tiers
     plain = parse_targets(ONE, "a")
     assert merge_targets([plain, shipped("guide")]).tiers == merge_targets([shipped("guide"), plain]).tiers == tiers
+
+
+def test_a_file_of_ones_own_does_not_go_by_a_shipped_name(tmp_path):
+    for name in ("guide.toml", "ours.toml"):
+        (tmp_path / name).write_text(ONE)
+    given = ["guide", str(FOLDER / "strict.toml"), str(tmp_path / "guide.toml"), str(tmp_path / "ours.toml")]
+    assert [name for name, _ in read_targets(given)] == ["guide", "strict", "guide.toml", "ours"]

@@ -100,7 +100,9 @@ def read_targets(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
             raise TargetsError(
                 f"--targets={printable(name, 200)!r}, but should be one of {known}, or a TOML file that is there"
             )
-        texts.append((name if path.parent == folder else path.stem, _read_text(path, "--targets")))
+        own = path.resolve().parent != folder.resolve() and (folder / path.name).is_file()
+        # Reports say what an artifact was promoted by: a file of one's own is not the shipped one of its name.
+        texts.append((path.name if own else path.stem, _read_text(path, "--targets")))
     return tuple(texts)
 
 
