@@ -36,6 +36,15 @@ def test_a_fake_without_its_answers_says_so(tmp_path: Path) -> None:
         open_artifact(str(fake(tmp_path / "x", answers="nope.jsonl")))
 
 
+@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors"])
+def test_a_fake_does_not_stand_in_for_weights(tmp_path: Path, name: str) -> None:
+    folder = fake(tmp_path / "x", behaviour="always_right")
+    (folder / name).write_text("weights")
+    for spec in (folder, folder / name):
+        with pytest.raises(ArtifactError, match=f"format='fake', but {name} lies beside it"):
+            open_artifact(str(spec))
+
+
 def artifacts(tmp_path: Path, *names: str) -> tuple[Artifact, ...]:
     return unique_ids([open_artifact(str(fake(tmp_path / name))) for name in names])
 

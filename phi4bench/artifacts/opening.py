@@ -66,6 +66,12 @@ def open_artifact(spec: str, dialect: str | Dialect | None = None, cache_dir: Pa
 
 def _open_fake(spec: str, folder: Path, manifest: Manifest, dialect: str | Dialect | None) -> Artifact:
     """A folder whose manifest declares a behaviour instead of weights; it proves the suites."""
+    weights = sorted([*folder.glob("*.onnx"), *folder.glob("*.safetensors")])
+    if weights:  # which would not be run, and be promoted for another's answers
+        raise ArtifactError(
+            f"{_quoted(folder / MANIFEST)}: format='fake', but {printable(weights[0].name, 100)} lies beside it",
+            "a fake's folder holds no weights: correct the manifest, or remove it",
+        )
     if not manifest.behaviour:
         raise ArtifactError(f"{_quoted(folder / MANIFEST)}: 'behaviour' is missing", "a fake's manifest names one")
     answers = folder / manifest.answers if manifest.answers else None
