@@ -13,6 +13,7 @@ from phi4bench.calls import Call
 from phi4bench.dialects import DIALECTS, CallSyntax, Dialect, load_dialect_text
 from phi4bench.dialects.turns import PHI
 from phi4bench.errors import UsageError
+from phi4bench.schemas import is_valid
 from phi4bench.tools import Tool
 
 pytest.importorskip("llguidance", reason="needs phi4bench[constrained]")
@@ -141,6 +142,93 @@ def test_bounds_and_patterns_hold(name):
         assert accepted(dialect, text, (BOUNDED,))[0] is fits, text
 
 
+OPEN = {"type": "object", "required": ["x"]}
+EDGES = {  # a schema, a value that fits it, and one that does not
+    "a member that is required and not named": (
+        OPEN | {"additionalProperties": {"type": "integer"}},
+        {"x": 1},
+        {"x": "1"},
+    ),
+    "members of no name": (
+        {"type": "object", "properties": {}, "additionalProperties": {"type": "null"}},
+        {"x": None},
+        {"x": 1},
+    ),
+    "a bound without a type": ({"minimum": 0, "maximum": 1}, 0.5, 1.5),
+    "a count with a point": ({"type": "string", "maxLength": 2.0}, "ab", "abc"),
+    "a count of items with a point": ({"type": "array", "maxItems": 2.0}, [1, 2], [1, 2, 3]),
+    "a reference by number": ({"$ref": "#/properties/also/anyOf/0"}, 1, None),
+    "a reference with an escape": ({"$ref": "#/$defs/a%20place"}, 1, None),
+    "no letter": ({"type": "string", "pattern": "^\\W$"}, "-", "é"),
+    "no digit": ({"type": "string", "pattern": "^\\D$"}, "-", "٣"),
+    "no space": ({"type": "string", "pattern": "^\\S$"}, "-", "\x1c"),
+    "no letter of a class": ({"type": "string", "pattern": "^[^\\w.]$"}, "-", "é"),
+    "a class of no letters": ({"type": "string", "pattern": "^[\\W_]$"}, "_", "é"),
+    "no letter and no closing bracket": ({"type": "string", "pattern": "^[^]\\w]$"}, "-", "]"),
+    "a bracket in a class": ({"type": "string", "pattern": "^[x[]+$"}, "[x", "a"),
+    "an excluded bound": ({"type": "number", "exclusiveMaximum": 0.3}, 0.29, 0.3),
+    "an excluded 0": ({"type": "number", "exclusiveMinimum": 0}, 0.001, 0.0),
+    "a step": ({"type": "number", "multipleOf": 0.5}, 1.5, 1.25),
+}
+
+
+@pytest.mark.parametrize("name", ["tool_use", "phi4-mini", "hermes", "jsonrpc"])
+@pytest.mark.parametrize(("schema", "fitting", "other"), EDGES.values(), ids=EDGES)
+def test_a_mask_is_as_narrow_as_the_schema_and_no_narrower_where_it_need_not_be(name, schema, fitting, other):
+    parts = {
+        "properties": {"a": schema, "also": {"anyOf": [{"type": "integer"}]}},
+        "$defs": {"a place": {"type": "integer"}},
+    }
+    tool = Tool("t", "", {"type": "object", **parts, "required": ["a"]})
+    for value, fits in ((fitting, True), (other, False)):
+        assert is_valid({"a": value}, tool.schema) is fits, value
+        text = DIALECTS[name].render_calls([Call("t", {"a": value})]).replace("'", '"')
+        assert accepted(DIALECTS[name], text, (tool,))[0] is fits, text
+
+
+DIGITS = {  # what is read as no number
+    "more than a double": ({"type": "number", "minimum": 0}, "1" * 400 + ".5"),
+    "more than Python reads": ({"type": "integer", "minimum": 0}, "1" * 5000),
+}
+
+
+@pytest.mark.parametrize(("schema", "digits"), DIGITS.values(), ids=DIGITS)
+def test_digits_that_are_too_many_to_be_read_cannot_be_written(schema, digits):
+    tool = Tool("t", "", {"type": "object", "properties": {"a": schema}})
+    text = f"<tool_use>t(a={digits})</tool_use>"
+    assert fault(DIALECTS["tool_use"], text, (tool,)), "this proves nothing"
+    assert not accepted(DIALECTS["tool_use"], text, (tool,))[0]
+
+
+def test_a_text_with_a_pattern_holds_no_marker_either():
+    tool = Tool("t", "", {"type": "object", "properties": {"a": {"type": "string", "pattern": "."}}})
+    for inside, fits in (
+        ("</tool_use", True),
+        ("</<//tool_use>", True),
+        ("</tool_use>", False),
+        ("<</tool_use>", False),
+    ):
+        assert accepted(DIALECTS["tool_use"], f'<tool_use>t(a="{inside}")</tool_use>', (tool,))[0] is fits, inside
+
+
+@pytest.mark.parametrize("dialect", ALL)
+def test_arguments_are_an_object_whatever_else_their_schema_allows(dialect):
+    tool = Tool("t", "", {"type": ["object", "null"], "properties": {"a": {"type": "string"}}})
+    text = dialect.render_calls([Call("t", {})])
+    assert accepted(dialect, text, (tool,))[0], text
+    for none in ("null", '"null"'):
+        assert not accepted(dialect, text.replace("{}", none), (tool,))[0] or "{}" not in text
+
+
+def test_a_tool_that_names_no_argument_takes_any():
+    tool = Tool("env", "", {"type": "object", "additionalProperties": {"type": "string"}})
+    for dialect in DIALECTS.values():
+        for arguments, fits in (({}, True), ({"HOME": "/", "LANG": "C"}, True), ({"HOME": 1}, False)):
+            text = dialect.render_calls([Call("env", arguments)])
+            assert accepted(dialect, text, (tool,))[0] is fits, text
+    assert not accepted(DIALECTS["tool_use"], "<tool_use>env(from='x')</tool_use>", (tool,))[0], "no call in Python"
+
+
 def test_a_free_mapping_is_accepted_with_all_its_keys():
     tool = Tool("env", "", {"type": "object", "properties": {"vars": {"type": "object"}}, "required": ["vars"]})
     for dialect in DIALECTS.values():
@@ -165,6 +253,10 @@ REFUSED = {
     "oneOf": {"oneOf": [{"type": "integer"}, {"type": "number"}]},
     "refers to itself": {"$ref": "#/properties/a"},
     "leads nowhere": {"$ref": "#/$defs/none"},
+    "a list of 'items'": {"type": "array", "items": [{"type": "integer"}]},
+    "`false`": {"type": "object", "required": ["x"], "additionalProperties": False},
+    "'multipleOf' of 0.01": {"type": "number", "multipleOf": 0.01},
+    "'exclusiveMinimum' of True": {"type": "number", "minimum": 1, "exclusiveMinimum": True},
 }
 
 
@@ -175,6 +267,11 @@ def test_a_schema_that_no_grammar_holds_is_refused_in_one_line(why, schema):
         DIALECTS["tool_use"].grammar((GREP, tool))
     assert why in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_tool_whose_arguments_are_no_object_is_refused():
+    with pytest.raises(UsageError, match="type='array' lets no object pass"):
+        DIALECTS["hermes"].grammar((Tool("odd", "", {"type": "array"}),))
 
 
 def test_markers_of_which_one_holds_the_other_are_refused():

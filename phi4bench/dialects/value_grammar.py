@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from keyword import kwlist
 from typing import Any
 
 from phi4bench.calls import Json
+from phi4bench.dialects import bounded
 from phi4bench.dialects.notation import Notation, some, terminal
 from phi4bench.dialects.python_calls import is_keyword_name
 from phi4bench.errors import UsageError
-from phi4bench.schemas import is_valid
+from phi4bench.schemas import is_valid, resolve_pointer
 
 FREE_DEPTH = 4
 """Levels of lists and mappings in a value of which the schema says nothing."""
@@ -34,8 +36,8 @@ _KEYWORDS: dict[str, set[str]] = {
     "object": {"properties", "required", "additionalProperties"},
     "array": {"items", "minItems", "maxItems"},
     "string": {"minLength", "maxLength", "pattern"},
-    "integer": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
     "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
+    "integer": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
     "boolean": set(),
     "null": set(),
 }
@@ -73,12 +75,12 @@ class ValueGrammar:
     def arguments(self, schema: Schema, where: str) -> str:
         """The rule of one tool's arguments as an object."""
         self.where, self._root = where, schema
-        return self._value({"type": "object", **schema}, 0)
+        return self._value(self._of_object(), 0)
 
     def keyword_arguments(self, schema: Schema, where: str) -> str:
         """The rule of what stands between a Python call's parentheses: `name=value`, and `**{'odd-name': value}`."""
         self.where, self._root = where, schema
-        self._check({"type": "object", **schema}, "object")
+        self._check(self._of_object(), "object")
         members, required = self._members(schema)
         plain = {name: member for name, member in members.items() if is_keyword_name(name)}
         odd = {name: member for name, member in members.items() if name not in plain}
@@ -95,7 +97,18 @@ class ValueGrammar:
                 ways.append(spread)
             if words:
                 ways.append(f"{named} {self._comma} {spread}")
+        if not members and (unnamed := self._unnamed(schema, 0)):
+            kept_out = " | ".join(terminal(word) for word in kwlist)
+            pair = f"{self._rule('P_NAME', f'/[A-Za-z_][A-Za-z0-9_]*/ & ~({kept_out})')} {equals} {unnamed}"
+            ways.append(f"{pair} ({self._comma} {pair})*")
         return self._rule(self._name("kw"), " | ".join(ways))
+
+    def _of_object(self) -> dict[str, Any]:
+        """The tool's schema, of objects alone: nothing else is read as arguments."""
+        kinds = self._root.get("type", "object")
+        if "object" not in ([kinds] if isinstance(kinds, str) else kinds):
+            raise self._refused(f"type={kinds!r} lets no object pass")
+        return {**self._root, "type": "object"}
 
     def fixed(self, value: Json) -> str:
         """One value, however the notation spells it."""
@@ -151,12 +164,9 @@ class ValueGrammar:
         return " | ".join(self._value(inner, depth + 1) for inner in schema[one])
 
     def _resolved(self, reference: str) -> Any:
-        found: Any = self._root
-        for part in reference.removeprefix("#").strip("/").split("/") if reference not in ("#", "") else []:
-            part = part.replace("~1", "/").replace("~0", "~")
-            if not isinstance(found, Mapping) or part not in found:
-                raise self._refused(f"$ref={reference!r} leads nowhere")
-            found = found[part]
+        found = resolve_pointer(reference, self._root)
+        if found is None:
+            raise self._refused(f"$ref={reference!r} leads nowhere")
         return found
 
     @staticmethod
@@ -182,7 +192,7 @@ class ValueGrammar:
         if kind == "number":
             return "INTEGER | DECIMAL"
         if kind == "string" and own:
-            least, most = int(own.get("minLength", 0)), own.get("maxLength")
+            least, most = _counts(own, "minLength", "maxLength")
             if self.notation.counted is None:
                 raise self._refused("a length is beyond what a grammar is made of here")
             return self._string(f"STRING_{least}_{most}", self.notation.counted(least, most))
@@ -196,25 +206,34 @@ class ValueGrammar:
             raise self._refused(
                 "a 'pattern' inside arguments that are JSON in a string is beyond what a grammar can say"
             )
-        flat = {"x-guidance": {"whitespace_flexible": False}, "type": kind, **own}
+        try:
+            told = bounded.texts(own, self._avoid) if kind == "string" else bounded.numbers(own)
+        except ValueError as error:
+            raise self._refused(f"{error} is beyond what a grammar is made of here") from None
+        flat = {"x-guidance": {"whitespace_flexible": False}, "type": kind, **told}
         return f"%json {json.dumps(flat)}"
 
     def _object(self, schema: Schema, depth: int) -> str:
         members, required = self._members(schema)
         if not members:
-            extra = schema.get("additionalProperties", True)
-            if extra is False or "properties" in schema:
-                return f'"{{" {self._ws}? "}}"'
-            return self._mapping(self._free(FREE_DEPTH) if extra is True else self._value(extra, depth + 1))
+            unnamed = self._unnamed(schema, depth)
+            return self._mapping(unnamed) if unnamed else f'"{{" {self._ws}? "}}"'
         pairs = self._pairs(members, required, depth)
         whole = f'"{{" {self._ws}? {self._each_once(pairs)} {self._ws}? "}}"'
         return whole if required else f'{whole} | "{{" {self._ws}? "}}"'
+
+    def _unnamed(self, schema: Schema, depth: int) -> str:
+        """The rule of members' values where a schema names no member; empty where there can be none."""
+        extra = schema.get("additionalProperties", True)
+        if extra is False or (extra is True and "properties" in schema):
+            return ""
+        return self._value(extra, depth + 1)
 
     def _members(self, schema: Schema) -> tuple[dict[str, Any], set[str]]:
         required = set(schema.get("required", ()))
         members = dict(schema.get("properties", {}))
         for name in sorted(required - members.keys()):
-            members[name] = True
+            members[name] = schema.get("additionalProperties", True)
         members = {name: one for name, one in members.items() if one is not False or name in required}
         if len(members) > MOST_MEMBERS:
             raise self._refused(f"it has {len(members)} members, more than the {MOST_MEMBERS} that a rule can count")
@@ -231,8 +250,10 @@ class ValueGrammar:
         return f'"{{" {self._ws}? ({pair} ({self._comma} {pair})* {self._ws}?)? "}}"'
 
     def _array(self, schema: Schema, depth: int) -> str:
-        item = self._value(schema.get("items", True), depth + 1)
-        return self._list(item, int(schema.get("minItems", 0)), schema.get("maxItems"))
+        items = schema.get("items", True)
+        if isinstance(items, list):
+            raise self._refused("a list of 'items' is beyond what a grammar is made of here")
+        return self._list(self._value(items, depth + 1), *_counts(schema, "minItems", "maxItems"))
 
     def _list(self, item: str, least: int = 0, most: int | None = None) -> str:
         empty = f'"[" {self._ws}? "]"'
@@ -294,6 +315,11 @@ class ValueGrammar:
         return UsageError(
             f"no grammar can be made of the schema of {self.where}: {why}", "use --decode free, or leave the tool out"
         )
+
+
+def _counts(schema: Schema, least: str, most: str) -> tuple[int, int | None]:
+    """A count may be written `2.0`."""
+    return int(schema.get(least, 0)), int(schema[most]) if most in schema else None
 
 
 def _apart(schemas: Sequence[Any]) -> bool:

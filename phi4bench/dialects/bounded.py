@@ -1,0 +1,70 @@
+r"""Bounds and patterns as llguidance is told them, so that what it lets pass fits the schema as it is judged. Pure.
+
+A schema is judged on the number that digits are read as, and by Python's `re`. llguidance knows no number that is too
+long to be read, and has ASCII's `\w` and `\d`. Where the two differ, the narrower is told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from itertools import takewhile
+from typing import Any
+
+LARGEST = 10**18
+"""A number with a bound on one side only stays within this on the other."""
+
+_WIDE = {"w": r"_\p{L}\p{N}", "d": r"\p{Nd}", "s": r"\s\x1c-\x1f"}
+"""All that Python takes `\\w`, `\\d` and `\\s` for, as the inside of a class."""
+_CLASS = re.compile(r"\\.|(\[\^?)(\]?(?:\\.|[^\]\\])*)\]", re.DOTALL)
+_INSIDE = re.compile(r"\\.|[\[&~]", re.DOTALL)
+
+
+def numbers(own: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of an `integer` or a `number`. `ValueError` with the reason for what cannot be held."""
+    told = dict(own)
+    for bound, excluded, farthest in (
+        ("minimum", "exclusiveMinimum", -LARGEST),
+        ("maximum", "exclusiveMaximum", LARGEST),
+    ):
+        if isinstance(told.get(excluded), bool):
+            raise ValueError(f"{excluded!r} of {told[excluded]!r}")  # as draft 4 has it
+        if bound not in told and excluded not in told:
+            told[bound] = farthest
+    step = told.get("multipleOf", 1)
+    if Fraction(str(step)) != Fraction(step):  # it is judged by division, which is then not exact
+        raise ValueError(f"'multipleOf' of {step}")
+    return told
+
+
+def texts(own: Mapping[str, Any], avoid: Sequence[str]) -> dict[str, Any]:
+    """The keywords of a `string` with a `pattern`, which holds no text of `avoid` either."""
+    without = [{"pattern": _without(one)} for one in avoid]
+    return {**own, "pattern": _CLASS.sub(_piece, own["pattern"]), "allOf": without}
+
+
+def _piece(found: re.Match[str]) -> str:
+    opened = found[1]
+    if opened is None:
+        return _told(found[0], negated=False)
+    return f"{opened}{_INSIDE.sub(lambda one: _told(one[0], negated=opened == '[^'), found[2])}]"
+
+
+def _told(text: str, *, negated: bool) -> str:
+    """An escape, or what only llguidance takes for an operator inside a class."""
+    if not text.startswith("\\"):
+        return f"\\{text}"
+    wide = _WIDE.get(text[1].lower())
+    if wide is None or text[1].isupper() == negated:
+        return text
+    return f"[{'^' if text[1].isupper() else ''}{wide}]"
+
+
+def _without(text: str) -> str:
+    """A pattern of all that does not hold `text`, or as much of it as stands before its first character comes again."""
+    first, *rest = (re.escape(one) for one in (text[0], *takewhile(lambda one: one != text[0], text[1:])))
+    after = ""
+    for one in reversed(rest):
+        after = f"(?:[^{first}{one}][^{first}]*{f'|{one}{after}' if after else ''})?"
+    return f"^[^{first}]*(?:{first}{after})*$" if rest else f"^[^{first}]*$"
