@@ -13,7 +13,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from phi4bench.backends import Decoding
 from phi4bench.backends.guidance import library
-from phi4bench.backends.lane import Job, decode_jobs
+from phi4bench.backends.job import Job
+from phi4bench.backends.lane import decode_jobs
 from phi4bench.backends.masks import Masks
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.calls import Call

@@ -18,7 +18,7 @@ from kit import ROOT
 from phi4bench.artifacts import open_artifact
 from phi4bench.backends import Decoding, open_backend
 from phi4bench.backends.base import CaseError
-from phi4bench.backends.lane import Job
+from phi4bench.backends.job import Job
 from phi4bench.backends.memory import halved, is_out_of_memory, with_fewer_rows
 from phi4bench.backends.parallel import side_by_side
 from phi4bench.cases import Message, Question

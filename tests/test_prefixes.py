@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from phi4bench.backends.lane import Job
+from phi4bench.backends.job import Job
 from phi4bench.backends.prefixes import by_commonness, most_distinct, together
 
 

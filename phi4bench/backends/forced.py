@@ -13,8 +13,8 @@ from itertools import count, islice
 import numpy as np
 
 from phi4bench.backends.base import NotFiniteError
+from phi4bench.backends.job import Job
 from phi4bench.backends.kv import Rows
-from phi4bench.backends.lane import Job
 from phi4bench.backends.likeliest import Array, row_of
 from phi4bench.positions import Head, Position
 

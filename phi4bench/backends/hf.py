@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 from phi4bench.artifacts.hf import EXTRA, HfFolder, read_hf
 from phi4bench.backends.base import Decoding, Reference
 from phi4bench.backends.forced import force_jobs
+from phi4bench.backends.job import Job
 from phi4bench.backends.kv import Rows
-from phi4bench.backends.lane import Job, OpenMask, decode_jobs, serve_jobs
+from phi4bench.backends.lane import OpenMask, decode_jobs, serve_jobs
 from phi4bench.backends.longrope import SwitchingRow
 from phi4bench.backends.masks import Masks
 from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, fewer_note, is_out_of_memory, with_fewer_rows

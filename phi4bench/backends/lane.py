@@ -8,8 +8,9 @@ from functools import partial
 from time import perf_counter
 
 from phi4bench.backends.base import NotFiniteError
+from phi4bench.backends.job import Job
 from phi4bench.backends.kv import Rows
-from phi4bench.backends.likeliest import Array, likeliest, likeliest_and_margin, row_of
+from phi4bench.backends.likeliest import likeliest, likeliest_and_margin, row_of
 from phi4bench.backends.masks import Mask
 from phi4bench.prompts import Grammar
 from phi4bench.traffic import Traffic
@@ -21,25 +22,6 @@ STOP_WINDOW = 24
 
 OpenMask = Callable[[Grammar, frozenset[int]], Mask]
 """A mask at the start of a completion that the tokens given may end."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One prompt as token ids (int64). `cap`: new tokens at most, at least 1. `opener`: the call opener's id.
-
-    `stop_texts`: looked for in the text, for a chat template whose stops are no single tokens.
-    `forced`: an answer to be read instead of made, its end of turn included. `grammar`: what masks its logits.
-    """
-
-    index: int
-    ids: Array
-    shared: int
-    cap: int
-    stop_ids: frozenset[int]
-    stop_texts: tuple[str, ...] = ()
-    opener: int | None = None
-    forced: tuple[int, ...] = ()
-    grammar: Grammar | None = None
 
 
 @dataclass

@@ -8,13 +8,11 @@ from __future__ import annotations
 import gc
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from phi4bench.backends.base import CaseError
+from phi4bench.backends.job import Job
 from phi4bench.counting import counted
-
-if TYPE_CHECKING:
-    from phi4bench.backends.lane import Job
 
 Done = TypeVar("Done")
 

@@ -23,8 +23,9 @@ from phi4bench.backends.base import Decoding, Reference
 from phi4bench.backends.device_rows import rows_in_place
 from phi4bench.backends.forced import force_jobs
 from phi4bench.backends.genai_config import read_model_config
+from phi4bench.backends.job import Job
 from phi4bench.backends.kv import GrowingRow, PrefixStore, Rows
-from phi4bench.backends.lane import Job, OpenMask, decode_jobs, serve_jobs
+from phi4bench.backends.lane import OpenMask, decode_jobs, serve_jobs
 from phi4bench.backends.longrope import SwitchingRow, table_switch
 from phi4bench.backends.lora import read_adapter
 from phi4bench.backends.masks import Masks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from phi4bench.backends.lane import Job
+from phi4bench.backends.job import Job
 
 
 def together(jobs: Sequence[Job]) -> list[Job]:

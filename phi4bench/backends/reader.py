@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from phi4bench.backends.base import CaseError, Decoding, PromptTooLongError, Reference
-from phi4bench.backends.lane import Job
+from phi4bench.backends.job import Job
 from phi4bench.backends.prefixes import together
 from phi4bench.errors import ArtifactError, UsageError
 from phi4bench.prompts import Prompt, Segment
