@@ -152,8 +152,8 @@ def judge_loads(loads: Sequence[Load], targets: Targets, precision: str, device:
                     gate, 0, 0, None, None, figure, Outcome.INCONCLUSIVE, 0, None, True, load.unsteady
                 )
             continue
-        if target is not None and figure is not None:
-            outcome, reason = _outcome(found, name, figure, target.kind == "floor", load.more)
+        if figure is not None:
+            outcome, reason = _outcome(found, name, figure, load.more)
         results[gate] = GateResult(
             name=gate,
             passed=0,
@@ -201,16 +201,15 @@ def loads_from_json(data: Sequence[Mapping[str, Any]]) -> tuple[Load, ...]:
     )
 
 
-def _outcome(found: Throughput, name: str, figure: float, floor: bool, more: str) -> tuple[Outcome, str]:
+def _outcome(found: Throughput, name: str, figure: float, more: str) -> tuple[Outcome, str]:
     ends = found.intervals.get(name)
     if ends is None:
         return Outcome.INCONCLUSIVE, (
             f"{found.calls} calls were served in steady state, but should be at least {FEWEST}; give {more}"
         )
     shown = f"{found.rates[name]:.4g} a second ({ends.low:.4g} to {ends.high:.4g})"
-    passes, fails = (ends.low >= figure, ends.high < figure) if floor else (ends.high <= figure, ends.low > figure)
-    if passes:
+    if ends.low >= figure:
         return Outcome.PASS, ""
-    if fails:
-        return Outcome.FAIL, f"{shown}, but should be at {'least' if floor else 'most'} {figure:g}"
+    if ends.high < figure:
+        return Outcome.FAIL, f"{shown}, but should be at least {figure:g}"
     return Outcome.INCONCLUSIVE, f"{shown} lies on both sides of {figure:g}; {more} would decide it"

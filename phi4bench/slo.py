@@ -32,7 +32,7 @@ def judge_slo(found: Slo, targets: Targets, precision: str = "") -> dict[str, Ga
         amounts = {"slo.memory_gb": found.memory.peak_rss_bytes, "slo.gpu_memory_gb": found.memory.gpu_bytes}
         for gate, amount in amounts.items():
             if amount is not None:
-                results[gate] = judge_amount(gate, amount / GB, _figure(gate, targets, precision, found), targets)
+                results[gate] = _judge_amount(gate, amount / GB, _figure(gate, targets, precision, found))
         if "slo.gpu_memory_gb" in results:
             results["slo.gpu_memory_gb"] = _left_open(results["slo.gpu_memory_gb"], found)
     for gate in SPEEDUP_GATES:
@@ -93,15 +93,13 @@ def _judge_speedup(name: str, found: Slo, targets: Targets, precision: str) -> G
     return GateResult(name, 0, count, point, interval, figure, outcome, count, None, figure is not None, reason)
 
 
-def judge_amount(name: str, value: float, figure: float | None, targets: Targets) -> GateResult:
+def _judge_amount(name: str, value: float, figure: float | None) -> GateResult:
     """A figure without chance in it: the most memory that one run took."""
     outcome, reason = None, ""
     if figure is not None:
-        target = targets.gate(name)
-        floor = target is not None and target.kind == "floor"
-        outcome = Outcome.PASS if (value >= figure if floor else value <= figure) else Outcome.FAIL
+        outcome = Outcome.PASS if value <= figure else Outcome.FAIL
         if outcome is Outcome.FAIL:
-            reason = f"{value:.4g}, but should be at {'least' if floor else 'most'} {figure:g}"
+            reason = f"{value:.4g}, but should be at most {figure:g}"
     return GateResult(name, 0, 1, value, None, figure, outcome, 1, None, figure is not None, reason)
 
 

@@ -76,6 +76,8 @@ TIMED_GATES = (*SLO_GATES, *SPEEDUP_GATES)
 OTHER_GATES = (*FIDELITY_GATES, *TIMED_GATES, SIZE_GATE)
 """Figures that something else measures; a required one that was not measured is INCONCLUSIVE."""
 GATES = (*SCORE_GATES, *OTHER_GATES)
+MORE_IS_BETTER = (*SCORE_GATES, *THROUGHPUT_GATES, *SPEEDUP_GATES)
+LESS_IS_BETTER = (*LATENCY_GATES, *MEMORY_GATES)
 
 EVERYWHERE = ""
 """The key of a figure that holds for every precision and device."""
@@ -256,8 +258,9 @@ def _gate(entry: Mapping[str, Any], file: str) -> Target:
     if ("floor" in entry) == ("ceiling" in entry):
         raise TargetsError(f"{where} has to have a floor or a ceiling, and not both")
     kind: Literal["floor", "ceiling"] = "floor" if "floor" in entry else "ceiling"
-    if name in SCORE_GATES and kind == "ceiling":
-        raise TargetsError(f"{where} has a ceiling, but a rate of right answers has a floor")
+    if name in (MORE_IS_BETTER if kind == "ceiling" else LESS_IS_BETTER):
+        other, way = ("floor", "more") if kind == "ceiling" else ("ceiling", "less")
+        raise TargetsError(f"{where} has a {kind}, but should have a {other}: the {way} of it, the better")
     given = entry[kind]
     known = (*PRECISIONS, *DEVICES) if name in TIMED_GATES else PRECISIONS
     figures = _by_name(given, known, where) if isinstance(given, dict) else _figures({EVERYWHERE: given}, where)

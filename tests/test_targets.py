@@ -133,7 +133,17 @@ def test_a_margin_concerns_quantized_artifacts(precision, figure):
         pytest.param(SIZE.replace("0.3", "{ cpu = 0.3 }"), "'cpu' is not a known key; .*int8", id="by-device-untimed"),
         pytest.param(ONE.replace('source = "test"', ""), "'source' is missing", id="no-source"),
         pytest.param(ONE.replace("floor = 0.95", ""), "a floor or a ceiling", id="no-figure"),
-        pytest.param(ONE.replace("floor", "ceiling"), "has a ceiling, but a rate", id="ceiling-for-a-rate"),
+        pytest.param(
+            ONE.replace("floor", "ceiling"), "has a ceiling, but should have a floor", id="ceiling-for-a-rate"
+        ),
+        pytest.param(ONE.replace("tool", "slo.latency_p95_ms"), "should have a ceiling", id="floor-for-a-latency"),
+        pytest.param(ONE.replace("tool", "slo.memory_gb"), "should have a ceiling", id="floor-for-memory"),
+        pytest.param(
+            ONE.replace("tool", "speedup.decode").replace("floor", "ceiling"), "should have a floor", id="most-speed"
+        ),
+        pytest.param(
+            ONE.replace("tool", "slo.calls_per_s").replace("floor", "ceiling"), "should have a floor", id="most-calls"
+        ),
         pytest.param(ONE + ONE, "'tool' is named twice", id="twice"),
         pytest.param("alpha = 0.05", "names no gate", id="no-gate"),
         pytest.param("alpha = 5\n" + ONE, "alpha=5.0, but should lie between", id="alpha-in-percent"),
