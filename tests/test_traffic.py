@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from phi4bench.errors import BackendError
 from phi4bench.prompts import Prompt, Segment
 from phi4bench.timing import serve_load
 from phi4bench.traffic import Served, Traffic, poisson
+from phi4bench.transcripts import Completion
 
 MakeFake = Callable[..., Path]
 
@@ -135,6 +136,23 @@ def test_what_waits_is_part_of_the_latency_as_queueing_theory_has_it(make_fake: 
     served = [one for one, _ in serve_load(backend, prompts, Decoding(), traffic)]  # type: ignore[arg-type]
     wait = sum(one.finished_s - one.arrived_s - 0.1 for one in served) / count
     assert wait == pytest.approx(rho * 0.1 / (2 * (1 - rho)), rel=0.1)  # 0.075 s
+
+
+def test_an_answer_stays_with_its_request_when_lanes_hand_over_in_another_order() -> None:
+    """A lane may have told the traffic of its answer, and hand it over after another lane's later one."""
+    traffic = Traffic(3, Clock(), seconds=60, clients=3)
+
+    class Lanes:
+        def serve(
+            self, prompts: Sequence[Prompt], decoding: Decoding, traffic: Traffic
+        ) -> Iterator[tuple[int, Completion]]:
+            for index in (traffic.take(), traffic.take(), traffic.take()):
+                assert index is not None
+                traffic.done(index)
+            yield from ((index, Completion(str(index))) for index in (1, 2, 0))
+
+    told = [(one.index, made.text) for one, made in serve_load(Lanes(), [], Decoding(), traffic)]
+    assert told == [(0, "0"), (1, "1"), (2, "2")]
 
 
 @pytest.mark.parametrize("batch", [1, 3])
