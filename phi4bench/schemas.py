@@ -10,8 +10,9 @@ bounded by the cap on new tokens, and can hold nothing worse than a string.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import unquote
@@ -157,7 +158,7 @@ def _library_check(schema: Schema) -> Check:
     from referencing.jsonschema import EMPTY_REGISTRY
 
     # A registry of our own: the library's default one would fetch a remote reference.
-    validator = validator_for(schema, default=_default_draft())(schema, registry=EMPTY_REGISTRY)
+    validator = _exact(validator_for(schema, default=_default_draft()))(schema, registry=EMPTY_REGISTRY)
 
     def check(value: Any) -> bool:
         try:
@@ -170,6 +171,21 @@ def _library_check(schema: Schema) -> Check:
             return False
 
     return check
+
+
+@lru_cache(maxsize=16)
+def _exact(draft: Any) -> Any:
+    """A draft's validator that divides numbers as they are written: to the library 19.99 is no multiple of 0.01."""
+    from jsonschema.validators import extend
+
+    return cast(Any, extend)(draft, {"multipleOf": _multiple_of})
+
+
+def _multiple_of(validator: Any, step: Any, value: Any, _: Schema) -> Iterator[Exception]:
+    from jsonschema.exceptions import ValidationError
+
+    if validator.is_type(value, "number") and Fraction(str(value)) % Fraction(str(step)):
+        yield ValidationError(f"{value!r} is not a multiple of {step}")
 
 
 @lru_cache(maxsize=1)

@@ -169,6 +169,7 @@ EDGES = {  # a schema, a value that fits it, and one that does not
     "an excluded bound": ({"type": "number", "exclusiveMaximum": 0.3}, 0.29, 0.3),
     "an excluded 0": ({"type": "number", "exclusiveMinimum": 0}, 0.001, 0.0),
     "a step": ({"type": "number", "multipleOf": 0.5}, 1.5, 1.25),
+    "a step that no double is": ({"type": "number", "multipleOf": 0.01}, 19.99, 19.995),
 }
 
 
@@ -255,7 +256,6 @@ REFUSED = {
     "leads nowhere": {"$ref": "#/$defs/none"},
     "a list of 'items'": {"type": "array", "items": [{"type": "integer"}]},
     "`false`": {"type": "object", "required": ["x"], "additionalProperties": False},
-    "'multipleOf' of 0.01": {"type": "number", "multipleOf": 0.01},
     "'exclusiveMinimum' of True": {"type": "number", "minimum": 1, "exclusiveMinimum": True},
 }
 

@@ -108,7 +108,23 @@ def test_a_value_that_cannot_be_checked_is_not_valid():
     for _ in range(3000):
         deep = [deep]
     assert not is_valid(deep, recursive)  # type: ignore[arg-type]
-    assert not is_valid(10**400, {"multipleOf": 0.5})
+    assert not is_valid(10**5000, {"multipleOf": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("value", "step", "fits"),
+    [
+        pytest.param(19.99, 0.01, True, id="cents"),
+        pytest.param(19.995, 0.01, False, id="half-a-cent"),
+        pytest.param(3, 1.5, True, id="integer"),
+        pytest.param(10**400, 0.5, True, id="beyond-a-double"),
+        pytest.param(7, 2, False, id="odd"),
+        pytest.param("7", 2, True, id="no-number"),
+    ],
+)
+def test_multiples_are_told_by_the_numbers_as_they_are_written(value, step, fits):
+    for draft in ("https://json-schema.org/draft/2020-12/schema", "http://json-schema.org/draft-07/schema#"):
+        assert is_valid(value, {"$schema": draft, "multipleOf": step}) is fits
 
 
 def test_nothing_is_ever_fetched(monkeypatch):
