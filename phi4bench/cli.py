@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -163,9 +164,9 @@ def _cases(options: argparse.Namespace) -> int:
 
 
 def _print(lines: Sequence[tuple[str, str]]) -> None:
-    """Lines with their styles, where the output is a terminal."""
+    """Lines with their styles, where the output is a terminal and wants them, as pytest sees it."""
     codes = {"bold": "1", "red": "31", "green": "32", "yellow": "33"}
-    live = sys.stdout.isatty()
+    live = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     for text, style in lines:
         marks = ";".join(codes[name] for name in style.split())
         sys.stdout.write(f"\x1b[{marks}m{text}\x1b[0m\n" if live and marks else f"{text}\n")

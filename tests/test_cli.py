@@ -104,6 +104,30 @@ def test_a_stored_run_is_scored_again_to_the_same_figures_without_its_model(
     assert not (tmp_path / "again" / "int8" / "promotion.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("named", "value", "coloured"),
+    [
+        pytest.param("NO_COLOR", "1", False, id="no-color"),
+        pytest.param("NO_COLOR", "", True, id="no-color-without-a-value"),
+        pytest.param("TERM", "dumb", False, id="dumb-terminal"),
+    ],
+)
+def test_rescoring_colours_a_terminal_that_wants_it(
+    named: str,
+    value: str,
+    coloured: bool,
+    whole_run: Ran,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv(named, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["rescore", str(whole_run.report_dir)]) == 0
+    assert ("\x1b[" in capsys.readouterr().out) is coloured
+
+
 def test_rescoring_holds_a_run_to_other_targets(whole_run: Ran) -> None:
     assert whole_run.code == 0
     again = command("rescore", whole_run.report_dir, "--targets", "report")
