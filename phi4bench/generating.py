@@ -62,6 +62,10 @@ def write_families(
     """Write cases of `wanted` families that the case files `beside` lack; returns (cases, families). UsageError."""
     if wanted < 1:
         raise UsageError(f"--families={wanted}, but should be at least 1")
+    if path.resolve() in {Path(one).expanduser().resolve() for one in beside}:
+        raise UsageError(
+            f"--out={printable(str(path), 200)!r} is one of the files that they lie beside", "name another file"
+        )
     known = {case.group for case in load_cases(beside).cases}
     tools = read_toolset(fixtures_dir() / "tools" / f"{TOOLSET}.json")
     cases = draw_families(wanted, seed, tools, known, expecting, scenario)

@@ -171,6 +171,17 @@ def test_they_can_be_judged_beside_the_shipped_ones_and_a_second_round_is_new_ag
     assert together.name == "shipped+first+more"
 
 
+def test_they_are_not_written_over_cases_that_they_lie_beside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = made(tmp_path, "--families", "5")
+    before = mine.read_bytes()
+    arguments = ["--families", "5", "--beside", "shipped", "--beside", str(mine), "--out", str(mine)]
+    assert main(["cases", *arguments]) == 4
+    assert "is one of the files that they lie beside; name another file" in capsys.readouterr().err
+    assert mine.read_bytes() == before
+
+
 def test_the_same_command_makes_the_same_cases(tmp_path: Path) -> None:
     first = made(tmp_path, "--families", "20").read_bytes()
     assert made(tmp_path, "--families", "20").read_bytes() == first
