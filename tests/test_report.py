@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html.parser
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,14 @@ class TestPage:
         assert "Lost against fp32 at tool: 30" in text
         assert "Cases that are not wholly right: 30" in text
         assert "called glob, wanted read" in text
+
+    def test_each_column_and_each_row_of_a_table_is_named(self) -> None:
+        html = page([judged(saved(WRONG, "int8", "int8"), saved(name="fp32"))], GUIDE, CREATED)
+        rows = re.findall(r"<tr>(.*?)</tr>", html, re.DOTALL)
+        heads = [row for row in rows if "<td" not in row]
+        assert len(heads) >= 4
+        assert not any(re.search(r"<th[^>]*></th>", row) for row in heads)
+        assert all(row.startswith('<th scope="row">') for row in rows if row not in heads)
 
     def test_drawings_stay_on_their_scale(self) -> None:
         tags = self.read(judged(saved(WRONG, "int8", "int8"), saved(name="fp32")))

@@ -369,7 +369,9 @@ def test_every_report_shows_what_each_part_takes() -> None:
     figures = report([(judgement, conclusion)], targets_facts(TARGETS))
     assert "| embeddings | 1.0 MB | 20.2% | in LM head |" in markdown(figures)
     assert "| size_ratio | 5.2 MB of 13.9 MB | 0.3724 | - | - | measured |" in markdown(figures)
-    assert "<td>scales and zero points</td><td>426.0 kB</td>" in page([(judgement, conclusion)], TARGETS, "now")
+    assert '<th scope="row">scales and zero points</th><td>426.0 kB</td>' in page(
+        [(judgement, conclusion)], TARGETS, "now"
+    )
 
 
 def test_a_size_that_fails_says_by_how_much_and_where_it_sits() -> None:
