@@ -20,7 +20,7 @@ from phi4bench.run.options import add_options
 
 USAGE_EXIT = 4
 CRASHED_EXIT = 3
-_EXIT_CODES = "exit codes: 0 promote, 1 reject, 10 inconclusive, 4 wrong usage, 3 the run broke"
+_EXIT_CODES = "exit codes: 0 promote, 1 reject, 10 inconclusive, 4 wrong usage, 3 the run broke, 130 interrupted"
 
 
 class _Parser(argparse.ArgumentParser):

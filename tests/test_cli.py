@@ -14,7 +14,7 @@ from stored import GUIDE, run_of, store
 
 from phi4bench import __version__
 from phi4bench.cli import main
-from phi4bench.datasets import load_cases, shipped_cases
+from phi4bench.datasets import fixtures_dir, load_cases, shipped_cases
 
 
 def command(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -33,7 +33,7 @@ def test_help_lists_the_commands_and_the_exit_codes(capsys: pytest.CaptureFixtur
         main(["--help"])
     assert stop.value.code == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "0 promote, 1 reject, 10 inconclusive, 4 wrong usage, 3 the run broke" in out
+    assert "0 promote, 1 reject, 10 inconclusive, 4 wrong usage, 3 the run broke, 130 interrupted" in out
     assert all(name in out for name in ("judge", "rescore", "cases", "version"))
 
 
@@ -44,6 +44,22 @@ def test_judge_help_lists_every_option_of_the_suites(capsys: pytest.CaptureFixtu
     for option in ("model", "baseline", "cases", "targets", "dialect", "system-prompt", "limit", "report", "cache-dir",
                    "no-cache", "decode", "time-limit", "threads", "max-new-tokens", "seed", "no-baseline"):  # fmt: skip
         assert f"--{option}" in out
+
+
+@pytest.mark.parametrize("name", ["judge", "rescore", "cases", "plan", "compare", "verify", "summary", "version"])
+def test_help_fits_80_columns(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_help_says_what_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["judge", "--help"])
+    out = " ".join(capsys.readouterr().out.split())
+    named = ("Hugging Face", "bfcl:DIR", "tooltalk:DIR", *(path.stem for path in fixtures_dir().glob("targets/*.toml")))
+    assert not [name for name in named if name not in out]
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 _EPILOG = """\
 exit codes: 0 everything agrees, 1 something differs, 4 wrong usage
 
-A statement that is not signed proves no author: whoever can write it can write one that agrees with itself. Sign it
-when it is made, and check the signature before anything else:
+A statement that is not signed proves no author: whoever can write it can write
+one that agrees with itself. Sign it when it is made, and check the signature
+before anything else:
   cosign sign-blob --bundle promotion.sigstore.json promotion.json
-  cosign verify-blob --bundle promotion.sigstore.json --certificate-identity WHO \\
-      --certificate-oidc-issuer URL promotion.json
+  cosign verify-blob --bundle promotion.sigstore.json \\
+      --certificate-identity WHO --certificate-oidc-issuer URL promotion.json
 """
 
 
@@ -23,8 +24,8 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "verify",
         help="check a promotion.json against its model and transcripts",
-        description="Hashes the model's files and the transcripts again, scores the transcripts again with the\n"
-        "targets that were stored with them, and compares every number of the statement.",
+        description="Hashes the model's files and the transcripts again, scores the transcripts\n"
+        "again with the targets that were stored with them, and compares every number of\nthe statement.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

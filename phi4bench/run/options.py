@@ -51,7 +51,14 @@ DESTINATION = "phi4bench_{}"
 """Where each option lands in pytest's namespace: prefixed, so that no other plugin's `seed` or `model` is met."""
 
 OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "model": ("--model", {"action": "append", "metavar": "SPEC", "help": "artifact to judge; may repeat"}),
+    "model": (
+        "--model",
+        {
+            "action": "append",
+            "metavar": "SPEC",
+            "help": "an .onnx file, its folder, a Hugging Face folder or hf:organisation/name; may repeat",
+        },
+    ),
     "baseline": (
         "--baseline",
         {"metavar": "SPEC", "help": "what quantization gates compare with (default: the parent in the manifest)"},
@@ -62,11 +69,19 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "cases": (
         "--cases",
-        {"action": "append", "metavar": "PATH", "help": "case file; may repeat (default: the shipped test split)"},
+        {
+            "action": "append",
+            "metavar": "PATH",
+            "help": "case file, bfcl:DIR or tooltalk:DIR; may repeat (default: shipped, the test split)",
+        },
     ),
     "targets": (
         "--targets",
-        {"action": "append", "metavar": "NAME|FILE", "help": "figures to reach; may repeat (default: guide)"},
+        {
+            "action": "append",
+            "metavar": "NAME|FILE",
+            "help": "figures to reach: guide (default), strict, report, results, smoke or a TOML file; may repeat",
+        },
     ),
     "xfails": (
         "--xfails",
@@ -97,7 +112,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "--time-limit",
         {"metavar": "SECONDS", "help": "stop generating then; what is missing is INCONCLUSIVE"},
     ),
-    "threads": ("--threads", {"metavar": "N", "help": "threads of the runtime (default: its own choice)"}),
+    "threads": ("--threads", {"metavar": "N", "help": "threads of the runtime (default: the whole cores it may use)"}),
     "provider": (
         "--provider",
         {"metavar": "NAME", "default": AUTO, "help": f"what runs the model: {', '.join((AUTO, *PROVIDERS))}"},
