@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ pytest.importorskip("transformers", reason="needs the `train` extra")
 
 from phi4bench.errors import UsageError  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
-from trainers.nano.steps import run  # noqa: E402
+from trainers.nano.steps import arguments, run  # noqa: E402
 from trainers.nano.workers import start  # noqa: E402
 
 
@@ -39,6 +40,13 @@ def test_what_cannot_be_trained_is_a_line(words, says, tmp_path: Path, monkeypat
         run(None)
     assert says in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_help_says_what_each_step_does(capsys):
+    with pytest.raises(SystemExit):
+        arguments(None).parse_args(["--help"])
+    named = re.findall(r"^ {4}(\w+)\s+\S", capsys.readouterr().out, re.MULTILINE)
+    assert named == ["tokenizer", "train", "export", "card", "all", "base", "tables"]
 
 
 def test_a_recipe_that_is_none_is_a_line(tmp_path: Path, monkeypatch):

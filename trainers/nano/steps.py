@@ -29,13 +29,21 @@ from trainers.nano.train import Recipe, train
 USED = "recipe.json"
 TEXTS = 12_000
 """Examples that a tokenizer is built from."""
+STEPS = {
+    "tokenizer": "make the tokenizer alone",
+    "train": "train nano on the six tools",
+    "export": "ONNX files of what was trained, compared with PyTorch",
+    "card": "judge the files, and write their README.md",
+    "all": "train, export, and with --into the card",
+    "base": "train nano-base, on general calls alone",
+}
 
 
 def arguments(described: str | None) -> Parser:
     parser = Parser(prog="python -m trainers.nano", description=described)
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
-    for name in ("tokenizer", "train", "export", "card", "all", "base"):
-        step = steps.add_parser(name)
+    for name, what in STEPS.items():
+        step = steps.add_parser(name, help=what)
         step.add_argument(
             "--out", type=Path, default=Path("runs/nano"), help="the run's folder (checkpoints, logs, artifacts)"
         )
