@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +38,12 @@ def open_onnx(path: Path) -> Artifact:
         shown = printable(str(path), 200)
         raise UsageError(f"--model={shown!r} is of the format {artifact.format!r}, but should be an ONNX file")
     return artifact
+
+
+def given(models: Sequence[Path] | None) -> str:
+    """`--model` as it was typed, for a page: of an absolute path, which is this machine's, the last two parts."""
+    shown = (Path(*path.parts[-2:]) if path.is_absolute() else path for path in models or ())
+    return "".join(f" --model {path}" for path in shown)
 
 
 def as_a_child() -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.commands import as_a_child, at_least_one, open_onnx, told
+from benchmarks.commands import as_a_child, at_least_one, given, open_onnx, told
 from benchmarks.readme import put_section
 from benchmarks.roofline import section
 from phi4bench.artifacts.artifact import Artifact
@@ -202,11 +202,6 @@ def _vocabulary(artifact: Artifact) -> int:
     return PromptTokenizer.from_folder(artifact.tokenizer_dir).vocabulary_size
 
 
-def shown(path: Path) -> Path:
-    """As a page may tell it: of an absolute path, which is this machine's, its last two parts."""
-    return Path(*path.parts[-2:]) if path.is_absolute() else path
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.masks", description=__doc__)
     parser.add_argument("--model", action="append", type=Path, metavar="PATH", help="repeatable (default: nano-int8)")
@@ -225,10 +220,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lines.append(f"On {here['cores']} cores of {here['cpu']}.")
     print("\n".join(lines))
     if options.write:
-        given = "".join(f" --model {shown(path)}" for path in options.model or ())
-        command = (
-            f"python -m benchmarks.masks{given} --limit {options.limit} --new {options.new} --rounds {options.rounds}"
-        )
+        asked = f"--limit {options.limit} --new {options.new} --rounds {options.rounds}"
+        command = f"python -m benchmarks.masks{given(options.model)} {asked}"
         put_section("masks", section("What masks cost", f"{command} --write", lines))
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.commands import as_a_child, at_least_one, open_onnx, told
+from benchmarks.commands import as_a_child, at_least_one, given, open_onnx, told
 from benchmarks.readme import put_section
 from phi4bench.artifacts.artifact import Artifact
 from phi4bench.artifacts.onnxfile import read_onnx
@@ -238,8 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         lines = table(subjects, measure(subjects, options.threads, options.rounds), options.threads)
     print("\n".join(lines))
     if options.write:
-        models = "".join(f" --model {one.label}" for one in subjects) if options.model else ""
-        command = f"python -m benchmarks.roofline{models} --write"
+        command = f"python -m benchmarks.roofline{given(options.model)} --write"
         put_section("roofline", section("How near to the machine's limits", command, lines))
 
 

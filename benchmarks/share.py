@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks.commands import as_a_child, at_least_one, open_onnx, told
+from benchmarks.commands import as_a_child, at_least_one, given, open_onnx, told
 from benchmarks.evaluator import process
 from benchmarks.readme import put_section
 from phi4bench.backends import Decoding
@@ -251,7 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "What of the time is not the runtime's own computing, loading the model included, and the parts of it that"
             " can be told apart."
         )
-        command = " ".join(["python -m benchmarks.share", *(f"--model {names[one]}" for one in options.model or ())])
+        command = f"python -m benchmarks.share{given(options.model)}"
         put_section("share", f"## Our share of the time: `{command}`\n\n{about}\n\n{text}")
 
 

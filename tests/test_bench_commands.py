@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,7 @@ from kit import ROOT
 pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
 
 from benchmarks import calibration, evaluator, history, many_cases, masks, share
+from benchmarks.commands import given
 from benchmarks.peers import __main__ as peers
 from benchmarks.peers.rivals import PEERS
 from benchmarks.peers.running import Pair
@@ -153,8 +155,15 @@ def test_masks_are_computed_at_each_token_of_the_right_answers():
 
 
 def test_a_page_tells_no_path_of_the_machine() -> None:
-    assert str(masks.shown(Path("/home/me/runs/mini/int4"))) == "mini/int4"
-    assert str(masks.shown(Path("fixtures/models/nano-int8"))) == "fixtures/models/nano-int8"
+    models = [Path("fixtures/models/nano-int8"), Path("/home/me/runs/mini/int4")]
+    assert given(models) == " --model fixtures/models/nano-int8 --model mini/int4"
+    assert given(None) == ""
+
+
+def test_the_commands_of_the_readme_name_the_shipped_models_where_they_are():
+    named = re.findall(r"--model (\S*nano-\w+)", (ROOT / "benchmarks" / "README.md").read_text())
+    assert named
+    assert not [path for path in named if not (ROOT / path).is_dir()]
 
 
 def test_our_share_of_a_whole_command_is_all_but_what_the_runtime_computed_in_it():
