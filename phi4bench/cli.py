@@ -20,6 +20,8 @@ from phi4bench.run.options import add_options
 
 USAGE_EXIT = 4
 CRASHED_EXIT = 3
+READER_GONE_EXIT = 141
+"""As a shell tells of who wrote to `| head`: 1 would be a reject."""
 _EXIT_CODES = "exit codes: 0 promote, 1 reject, 10 inconclusive, 4 wrong usage, 3 the run broke, 130 interrupted"
 
 
@@ -37,29 +39,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter still gets the table
     parser = _build()
     options, rest = parser.parse_known_args(given)
+    if rest and options.command != "judge":
+        parser.error(f"unknown argument {rest[0]!r}")
     try:
-        match options.command:
-            case "judge":
-                return _judge(given[given.index("judge") + 1 :])
-            case _ if rest:
-                parser.error(f"unknown argument {rest[0]!r}")
-            case _ if "carry_out" in options:
-                return int(options.carry_out(options))
-            case "rescore":
-                return _rescore(options.run, options.targets or (), options.report)
-            case "cases":
-                return _cases(options)
-            case _:
-                sys.stdout.write(f"phi4bench {__version__}\n")
-                return 0
+        code = _carry_out(options, given)
+        sys.stdout.flush()
+        return code
     except Phi4benchError as error:
         from phi4bench.printable import printable
 
         sys.stderr.write(f"phi4bench {options.command}: {printable(str(error))}\n")
         return USAGE_EXIT
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is None:  # of standard output: a file has a name
+            return _without_output(options.command, error)
         traceback.print_exc()
         return CRASHED_EXIT  # Python's own 1 would read as a reject
+
+
+def _without_output(command: str, error: OSError) -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it at its end
+    if isinstance(error, BrokenPipeError):
+        return READER_GONE_EXIT
+    sys.stderr.write(f"phi4bench {command}: {error.strerror}\n")
+    return CRASHED_EXIT
+
+
+def _carry_out(options: argparse.Namespace, given: Sequence[str]) -> int:
+    match options.command:
+        case "judge":
+            return _judge(given[given.index("judge") + 1 :])
+        case _ if "carry_out" in options:
+            return int(options.carry_out(options))
+        case "rescore":
+            return _rescore(options.run, options.targets or (), options.report)
+        case "cases":
+            return _cases(options)
+        case _:
+            sys.stdout.write(f"phi4bench {__version__}\n")
+            return 0
 
 
 def _build() -> argparse.ArgumentParser:

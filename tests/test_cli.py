@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -89,6 +90,28 @@ def test_what_is_wrong_is_one_line_and_exit_4(
     assert code == 4
     assert said in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["rescore", "summary", "judge"])
+def test_a_reader_that_goes_early_is_no_verdict(name: str, whole_run: Ran) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        [sys.executable, "-m", "phi4bench.cli", name, *([] if name == "judge" else [str(whole_run.report_dir)])],
+        stdout=write_end, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=120, check=False,
+    )  # fmt: skip
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_what_cannot_be_printed_is_one_line_and_no_verdict(whole_run: Ran) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "phi4bench.cli", "rescore", str(whole_run.report_dir)],
+            stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=120, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (3, "phi4bench rescore: No space left on device\n")
 
 
 def test_judge_works_from_any_folder_and_obeys_no_foreign_settings(
