@@ -20,6 +20,7 @@ from phi4bench.run.options import add_options
 
 USAGE_EXIT = 4
 CRASHED_EXIT = 3
+INTERRUPTED_EXIT = 130
 READER_GONE_EXIT = 141
 """As a shell tells of who wrote to `| head`: 1 would be a reject."""
 _EXIT_CODES = "exit codes: 0 promote, 1 reject, 10 inconclusive, 4 wrong usage, 3 the run broke, 130 interrupted"
@@ -50,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         sys.stderr.write(f"phi4bench {options.command}: {printable(str(error))}\n")
         return USAGE_EXIT
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nphi4bench {options.command}: interrupted\n")  # ^C stands on the line
+        return INTERRUPTED_EXIT
     except Exception as error:
         if isinstance(error, OSError) and error.filename is None:  # of standard output: a file has a name
             return _without_output(options.command, error)

@@ -104,6 +104,15 @@ def test_a_reader_that_goes_early_is_no_verdict(name: str, whole_run: Ran) -> No
     assert (done.returncode, done.stderr) == (141, "")
 
 
+def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("phi4bench.cli._cases", interrupted)
+    assert main(["cases", "--out", "x.jsonl"]) == 130
+    assert capsys.readouterr().err == "\nphi4bench cases: interrupted\n"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_what_cannot_be_printed_is_one_line_and_no_verdict(whole_run: Ran) -> None:
     with Path("/dev/full").open("w") as full:
