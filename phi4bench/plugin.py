@@ -93,8 +93,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
             places.remove(value)
     places = places or [str(early_config.invocation_params.dir)]
     if _lead_to_suites(places):
+        _refuse_models_among_tests(places)
         _refuse_settings_from_elsewhere(early_config, places)
         early_config.known_args_namespace.file_or_dir = places
+
+
+def _refuse_models_among_tests(places: Sequence[str]) -> None:
+    """Of `--model A B` pytest would look for tests in B, find none, and the run would promote A alone."""
+    for place in places:
+        if any((Path(place) / name).is_file() for name in ("phi4bench.json", "config.json", "model.onnx")):
+            raise pytest.UsageError(f"'{place}' is a model and no test; give each model its own --model")
 
 
 def _refuse_settings_from_elsewhere(early_config: pytest.Config, places: Sequence[str]) -> None:

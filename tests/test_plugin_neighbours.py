@@ -74,6 +74,16 @@ class TestSuitesOfOnesOwn:
         assert '@pytest.mark.judges("tool")' in ran.out
 
 
+def test_a_second_model_without_its_option_is_a_usage_error_and_never_passed_over(
+    run_suites: RunSuites, make_fake: MakeFake
+) -> None:
+    second = make_fake("always_wrong")
+    (second / "conftest.py").write_text("raise SystemExit('run')\n")
+    ran = run_suites("--model", make_fake(), second)
+    assert ran.code == 4
+    assert f"'{second}' is a model and no test; give each model its own --model" in ran.out
+
+
 @pytest.mark.parametrize("place", ["conftest.py", "tests/conftest.py"])
 def test_nothing_that_lies_in_a_model_folder_is_run(
     run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, place: str
