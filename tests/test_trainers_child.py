@@ -6,15 +6,19 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from trainers import child
 from trainers.export import run_builder
+from trainers.nano import card, tables
 from trainers.promote import judge
 
 SLEEPER = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(60)"
+BUSY = "import os, re; print(os.getpid(), flush=True); re.fullmatch('(a|a)*b', 'a' * 30)"
+"""In native code for more than a minute, which lets no other thread of its process run."""
 PARENT = "import subprocess; from trainers import child; subprocess.run(child.command('sleeper'))"
 
 
@@ -31,8 +35,9 @@ def test_a_module_runs_as_by_python_m_and_gives_its_exit_code(tmp_path: Path):
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc, to see which processes there are")
-def test_a_module_ends_when_the_command_that_started_it_is_killed(tmp_path: Path):
-    environment = module(tmp_path, "sleeper", SLEEPER)
+@pytest.mark.parametrize("code", [SLEEPER, BUSY], ids=["asleep", "in-native-code"])
+def test_a_module_ends_when_the_command_that_started_it_is_killed(code, tmp_path: Path):
+    environment = module(tmp_path, "sleeper", code)
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, env=environment)
     assert parent.stdout is not None
     with parent.stdout:
@@ -59,12 +64,15 @@ def is_running(process: Path) -> bool:
     [
         (lambda: run_builder(Path("model"), Path("out/fp32"), "fp32"), "onnxruntime_genai.models.builder"),
         (lambda: judge(["model"], Path("reports"), []), "phi4bench.cli"),
+        (lambda: tables.judge(Path("model"), Path("reports"), []), "pytest"),
+        (lambda: card.judged(Path("models"), Path("cases.jsonl")), "pytest"),
     ],
-    ids=["builder", "gate"],
+    ids=["builder", "gate", "nano-tables", "nano-card"],
 )
 def test_what_works_for_long_is_started_so(start, name, monkeypatch):
     begun = []
     done = type("Done", (), {"returncode": 0})
     monkeypatch.setattr("subprocess.run", lambda command, **_: begun.append(command) or done)
-    start()
+    with suppress(FileNotFoundError):  # the card then reads a report
+        start()
     assert begun[0][:5] == child.command(name)

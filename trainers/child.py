@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import runpy
 import signal
@@ -32,7 +33,13 @@ def environment_of(ours: Mapping[str, str]) -> dict[str, str]:
 
 
 def watch(parent: int) -> None:
-    """End this process, whatever it does, once it has another parent than the one that started it."""
+    """End this process, whatever it does, once it has another parent than the one that started it.
+
+    Linux does so at once, also where native code lets no thread run; elsewhere a thread looks.
+    """
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1  # Source: prctl(2)
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 

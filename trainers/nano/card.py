@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from phi4bench.datasets import fixtures_dir
 from phi4bench.datasets.shipped import suites_dir
+from trainers import child
 
 NAMES = ("nano-fp32", "nano-int8", "nano-int4")
 LEVELS = ("detection", "parsing", "tool", "parameter")
@@ -21,10 +22,11 @@ def judged(models: Path, cases: Path) -> list[Mapping[str, Any]]:
     """The report of every ONNX artifact in `models` over `cases`, by the suites that `guide` requires."""
     with tempfile.TemporaryDirectory() as folder:
         suites = [str(suites_dir() / name) for name in ("accuracy", "quantization")]
-        command = [sys.executable, "-m", "pytest", *suites, "--cases", str(cases), "--report", folder, "-q"]
+        command = child.command("pytest", *suites, "--cases", str(cases), "--report", folder, "-q")
         for name in NAMES:
             command += ["--model", str(models / name)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        environment = child.environment_of(os.environ)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         if done.returncode not in (0, 1, 10):
             raise SystemExit(
                 f"judging the nano models exited {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"

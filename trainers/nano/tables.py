@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +22,7 @@ from phi4bench.datasets import load_cases
 from phi4bench.datasets.shipped import suites_dir
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
+from trainers import child
 from trainers.base import read_json_file, write_json
 from trainers.faults import TrainingError
 from trainers.nano import lora_page
@@ -222,8 +223,8 @@ def judged(study: Study, name: str, folder: Path) -> dict[str, Any]:
 def judge(folder: Path, report: Path, options: Sequence[str]) -> None:
     """The suites that `guide` requires, in a process of their own. `TrainingError` where they broke."""
     suites = [str(suites_dir() / name) for name in ("accuracy", "quantization")]
-    command = [sys.executable, "-m", "pytest", *suites, "--model", str(folder), "--report", str(report), *options, "-q"]
-    code = subprocess.run(command, check=False).returncode
+    command = child.command("pytest", *suites, "--model", str(folder), "--report", str(report), *options, "-q")
+    code = subprocess.run(command, env=child.environment_of(os.environ), check=False).returncode
     if code not in GATE_EXITS:
         raise TrainingError(f"judging {folder} gave no verdict (exit code {code})", "see above; then again")
 
