@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
-import graphlib
 import subprocess
 import sys
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parent.parent / "phi4bench"
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "phi4bench"
 
 LAYERS = {
     "words": {
@@ -92,17 +93,21 @@ def layer(module: str) -> str:
 
 
 def named(path: Path) -> str:
-    return ".".join(["phi4bench", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 MODULES = {named(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+TRAINERS = {named(path): path for path in sorted((ROOT / "trainers").rglob("*.py"))}
+PACKAGES = {"trainers", "trainers.nano"}
 
 
 @cache
 def imports(name: str) -> set[str]:
     """Every module that is named by an import anywhere in the file, inside functions too."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(MODULES[name].read_text(), str(MODULES[name]))):
+    path = (MODULES | TRAINERS)[name]
+    tree = ast.parse(path.read_text(), str(path))
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -113,7 +118,7 @@ def imports(name: str) -> set[str]:
 
 def module(imported: str) -> str:
     """`phi4bench.calls.Call` is of the module `phi4bench.calls`."""
-    return imported if imported in MODULES else imported.rpartition(".")[0]
+    return imported if imported in MODULES | TRAINERS else imported.rpartition(".")[0]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -123,10 +128,11 @@ def test_imports_point_only_downward(name: str) -> None:
             assert ORDER.index(layer(imported)) <= ORDER.index(layer(name)), f"{name} imports {imported}"
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
+@pytest.mark.parametrize("modules", [MODULES, TRAINERS], ids=["phi4bench", "trainers"])
+def test_no_module_imports_itself_by_way_of_others(modules: dict[str, Path]) -> None:
     """Nor for types alone: what two of them need is a third."""
-    reached = {name: {module(one) for one in imports(name)} & MODULES.keys() - {name} for name in MODULES}
-    graphlib.TopologicalSorter(reached).prepare()  # raises CycleError, with the circle
+    reached = {name: {module(one) for one in imports(name)} & modules.keys() - PACKAGES - {name} for name in modules}
+    TopologicalSorter(reached).prepare()  # raises CycleError, with the circle
 
 
 @pytest.mark.parametrize("name", MODULES)

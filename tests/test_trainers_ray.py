@@ -10,10 +10,10 @@ import pytest
 
 from phi4bench.errors import UsageError
 from trainers.faults import TrainingError
-from trainers.grid import trials_of
+from trainers.grid import Sweep, trials_of
 from trainers.results import FAILED
 from trainers.settings import choose
-from trainers.sweep import Sweep, runner_of, sweep
+from trainers.sweep import runner_of, sweep
 
 
 @pytest.fixture

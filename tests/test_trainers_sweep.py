@@ -22,10 +22,10 @@ from kit import ROOT
 from phi4bench.errors import UsageError
 from trainers import tables
 from trainers.__main__ import main
-from trainers.grid import trials_of
+from trainers.grid import Sweep, trials_of
 from trainers.results import FAILED, FINISHED, WAITING, Result, front, is_finished, read_result
 from trainers.settings import choose
-from trainers.sweep import Sweep, one_by_one, sweep
+from trainers.sweep import one_by_one, sweep
 from trainers.trial import LOG, run_trial
 
 GRID = {"rank": [8, 16], "lr": [2e-5, 1e-4], "epochs": [3.0]}

@@ -253,10 +253,10 @@ def _promote(options: argparse.Namespace) -> int:
 def _sweep(options: argparse.Namespace) -> int:
     from trainers import tables
     from trainers.claim import identity
-    from trainers.grid import trials_of
+    from trainers.grid import Sweep, trials_of
     from trainers.results import FINISHED
     from trainers.settings import FIELDS, choose
-    from trainers.sweep import Sweep, runner_of, sweep
+    from trainers.sweep import runner_of, sweep
 
     given = {name: value for name in FIELDS if (value := getattr(options, name)) is not None}
     axes = {name: value for name, value in given.items() if isinstance(value, list)}

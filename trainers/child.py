@@ -52,11 +52,16 @@ def _watch(parent: int) -> None:
     os._exit(_ORPHANED)
 
 
+def run(module: str, arguments: Sequence[str]) -> None:
+    """What `python -m` does, in this process."""
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
 def main(arguments: Sequence[str]) -> None:
     parent, module, *rest = arguments
     watch(int(parent))
-    sys.argv = [module, *rest]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    run(module, rest)
 
 
 if __name__ == "__main__":

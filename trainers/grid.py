@@ -1,11 +1,12 @@
-"""The trials of a sweep: every combination of the values that were asked for, each with a name of its own. Pure."""
+"""A sweep and its trials: every combination of the values that were asked for, each with a name of its own. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from phi4bench.errors import UsageError
@@ -30,6 +31,31 @@ class Trial:
             value, option = getattr(self.training, key), key.replace("_", "-")
             flags += [f"--{'' if value else 'no-'}{option}"] if type(value) is bool else [f"--{option}={value}"]
         return flags
+
+
+Over = Callable[[Trial, str], None]
+"""Told of each trial that is over, with what went wrong, empty where nothing did."""
+Runner = Callable[[Sequence[Trial], Over], None]
+"""Runs trials to their end."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """`command`: the options of `sft` that say which model learns from which data. `data`: its files. `identity`: what
+    those options stand for, such as the model's sha256."""
+
+    out: Path
+    trials: tuple[Trial, ...]
+    command: tuple[str, ...]
+    data: tuple[str, ...]
+    quality: str = "accuracy"
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+    def folder(self, trial: Trial) -> Path:
+        return self.out / "trials" / trial.name
+
+    def arguments(self, trial: Trial) -> list[str]:
+        return ["sft", *self.command, "--out", str(self.folder(trial)), *trial.flags()]
 
 
 def trials_of(chosen: Chosen, axes: Mapping[str, Sequence[Any]]) -> tuple[Trial, ...]:

@@ -9,17 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers.child import environment_of
 from trainers.faults import TrainingError
-from trainers.grid import Trial
+from trainers.grid import Over, Runner, Sweep, Trial
 from trainers.trial import run_trial
-
-if TYPE_CHECKING:
-    from trainers.sweep import Over, Runner, Sweep
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AIR_NEW_OUTPUT": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
 """No usage reports leave the machine, and Ray's tables do not bury ours."""

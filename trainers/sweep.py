@@ -11,13 +11,11 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 from phi4bench.counting import counted
 from phi4bench.errors import UsageError
@@ -25,34 +23,11 @@ from phi4bench.printable import printable
 from trainers import tables
 from trainers.base import read_json_file, write_json
 from trainers.devices import usable, visible
-from trainers.grid import Trial
+from trainers.grid import Over, Runner, Sweep, Trial
 from trainers.results import FAILED, FINISHED, Result, is_finished, read_result
 from trainers.trial import run_trial
 
 EXTRA = "pip install 'phi4bench[sweep]'"
-Over = Callable[[Trial, str], None]
-"""Told of each trial that is over, with what went wrong, empty where nothing did."""
-Runner = Callable[[Sequence[Trial], Over], None]
-"""Runs trials to their end."""
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """`command`: the options of `sft` that say which model learns from which data. `data`: its files. `identity`: what
-    those options stand for, such as the model's sha256."""
-
-    out: Path
-    trials: tuple[Trial, ...]
-    command: tuple[str, ...]
-    data: tuple[str, ...]
-    quality: str = "accuracy"
-    identity: Mapping[str, Any] = field(default_factory=dict)
-
-    def folder(self, trial: Trial) -> Path:
-        return self.out / "trials" / trial.name
-
-    def arguments(self, trial: Trial) -> list[str]:
-        return ["sft", *self.command, "--out", str(self.folder(trial)), *trial.flags()]
 
 
 def sweep(asked: Sweep, run: Runner, clock: Callable[[], float] = time.monotonic) -> list[Result]:

@@ -17,7 +17,7 @@ from typing import IO
 
 from phi4bench.printable import printable
 from phi4bench.run.child import signal_name
-from trainers.child import environment_of, watch
+from trainers.child import environment_of, run, watch
 
 LOG = "log.txt"
 _TOLD = re.compile(r"trainers [a-z]+: (.+)")
@@ -82,9 +82,8 @@ def main(arguments: Sequence[str]) -> int:
         _wait_for(held)
         if int(processes) > 1:
             return _launch(int(processes), command)
-        from trainers.__main__ import main as trainers
-
-        return trainers(command)
+        run("trainers", command)  # ends this process, with the command's exit code
+    return 0
 
 
 def _launch(processes: int, command: Sequence[str]) -> int:
