@@ -376,3 +376,24 @@ def test_without_a_launcher_a_step_is_one_gpus_and_the_idle_ones_are_told(monkey
     assert not others_idle("cpu")
     monkeypatch.setenv("WORLD_SIZE", "4")
     assert not others_idle("cuda")
+
+
+@pytest.mark.parametrize(("device", "plans"), [("cuda", False), ("cpu", True)])
+def test_on_a_gpu_attention_plans_nothing(device, plans, model, data, tmp_path: Path, monkeypatch):
+    seen = []
+
+    def stops(*_):
+        seen.append(torch.backends.cuda.cudnn_sdp_enabled())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trainers.sft.device_of", lambda _: device)
+    monkeypatch.setattr("trainers.sft.adapted", stops)
+    monkeypatch.setattr("trainers.loop.arguments", lambda *_: arguments(QUICK, tmp_path, "cpu", False, ""))
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    try:
+        torch.backends.cuda.enable_cudnn_sdp(True)
+        with pytest.raises(KeyboardInterrupt):
+            run(model, data, tmp_path / "run", replace(QUICK, precision="fp32"))
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
+    assert seen == [plans]
