@@ -200,6 +200,7 @@ def _quantize(options: argparse.Namespace) -> None:
         raise UsageError("--search makes files of 4 and 8 bits", "leave --bits and --skip-int4 out")
     from phi4bench.run.plan import read_targets
     from trainers.advice import advice
+    from trainers.alone import BUILD, alone_in
     from trainers.promote import check_judging, judge
     from trainers.search import check_method, search
 
@@ -217,7 +218,8 @@ def _quantize(options: argparse.Namespace) -> None:
             print(line, flush=True)
         return code
 
-    search(source, plan(4), out, judged, judged_by, options.one_by_one)
+    with alone_in(out, BUILD):
+        search(source, plan(4), out, judged, judged_by, options.one_by_one)
 
 
 def _half(options: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
+from trainers.alone import BUILD, alone_in
 from trainers.base import copy_tokenizer, manifest_of, open_base, read_json_file
 from trainers.merge import adapter_of, adapter_sha256, base_of, check_base
 
@@ -82,18 +83,19 @@ def export_adapter(
     }
     source = Source(found, recipe, adapter)
     made, loras = [], None
-    for folder in plain:
-        target = out / "with-adapter" / folder.name
-        made.append(target)
-        settings = {name: value for name, value in manifest_of(folder).recipe.items() if name in SETTINGS}
-        if is_finished(target, recipe, settings):
-            continue
-        loras = lora_of(found.folder, adapter) if loras is None else loras
-        draft = target.with_name(f".{target.name}.part")
-        shutil.rmtree(draft, ignore_errors=True)
-        write_with_adapter(folder, draft, loras)
-        copy_tokenizer(adapter if (adapter / "tokenizer.json").is_file() else folder, draft)
-        check_and_finish(source, draft, target, folder.name, prompts(found.folder), {"adapter": ADAPTER}, settings)
+    with alone_in(out / "with-adapter", BUILD):
+        for folder in plain:
+            target = out / "with-adapter" / folder.name
+            made.append(target)
+            settings = {name: value for name, value in manifest_of(folder).recipe.items() if name in SETTINGS}
+            if is_finished(target, recipe, settings):
+                continue
+            loras = lora_of(found.folder, adapter) if loras is None else loras
+            draft = target.with_name(f".{target.name}.part")
+            shutil.rmtree(draft, ignore_errors=True)
+            write_with_adapter(folder, draft, loras)
+            copy_tokenizer(adapter if (adapter / "tokenizer.json").is_file() else folder, draft)
+            check_and_finish(source, draft, target, folder.name, prompts(found.folder), {"adapter": ADAPTER}, settings)
     return made
 
 

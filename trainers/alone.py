@@ -4,26 +4,44 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
 
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
+from trainers.base import check_way
+
+BUILD = "build"
+"""Any command that makes ONNX files in a folder: their drafts have the same names, and the results one file."""
+
+
+def alone_in(folder: Path, command: str) -> AbstractContextManager[None]:
+    """Makes the folder where it is not there. Raises `UsageError` where another process runs the command in it.
+
+    Where the system or the drive has no such locks (Windows, some network drives) nothing is held, nor in a folder
+    where nothing may be written.
+    """
+    return _alone(folder / f".{command}.lock", folder, command)
+
+
+def alone_at(target: Path, command: str) -> AbstractContextManager[None]:
+    """The same for a folder that has its name when all is done: what is held lies beside it."""
+    real = target.resolve()
+    return _alone(real.parent / f".{real.name}.lock", target, command)
 
 
 @contextmanager
-def alone_in(folder: Path, command: str) -> Iterator[None]:
-    """Makes the folder where it is not there. Raises `UsageError` where another process runs the command in it.
-
-    Where the system or the drive has no such locks (Windows, some network drives) nothing is held.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f".{command}.lock"
+def _alone(path: Path, out: Path, command: str) -> Iterator[None]:
+    if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
+        yield
+        return
+    check_way(path.parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         if not _is_locked(file) or not _is_named(file, path):
             raise UsageError(
-                f"--out='{printable(str(folder), 200)}' is what another {command} works on",
+                f"--out='{printable(str(out), 200)}' is what another {command} works on",
                 "wait for its end, or name another folder",
             )
         try:

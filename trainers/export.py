@@ -20,6 +20,7 @@ from phi4bench.printable import printable
 from phi4bench.run.child import signal_name
 from trainers import child
 from trainers.agreement import Agreement, compare, feeds_of, on_both_sides, reader, rotary_switch
+from trainers.alone import BUILD, alone_in
 from trainers.base import (
     Base,
     check_place,
@@ -121,20 +122,21 @@ def export(
             settings[precision]["accuracy_level"] = accuracy_level
             if isinstance(opened, Base):  # else the blocks are the checkpoint's own
                 settings[precision]["block_size"] = block_size
-    try:
-        left = [precision for precision, some in settings.items() if not is_finished(out / precision, recipe, some)]
-        source = source_of(opened, recipe, out / UNPACKED) if left else None
-        conversations = prompts(source.base.folder) if source else ()
-        if source and "fp32" not in settings and not is_of(out / "fp32", recipe):
-            check_builder(source, out / ".fp32.part", conversations, route)
-        for precision in left:
-            draft = out / f".{precision}.part"
-            shutil.rmtree(draft, ignore_errors=True)
-            out.mkdir(parents=True, exist_ok=True)
-            build(source, draft, precision, block_size, accuracy_level, route)
-            check_and_finish(source, draft, out / precision, precision, conversations, {}, settings[precision])
-    finally:
-        shutil.rmtree(out / UNPACKED, ignore_errors=True)  # a killed run's too
+    with alone_in(out, BUILD):
+        try:
+            left = [precision for precision, some in settings.items() if not is_finished(out / precision, recipe, some)]
+            source = source_of(opened, recipe, out / UNPACKED) if left else None
+            conversations = prompts(source.base.folder) if source else ()
+            if source and "fp32" not in settings and not is_of(out / "fp32", recipe):
+                check_builder(source, out / ".fp32.part", conversations, route)
+            for precision in left:
+                draft = out / f".{precision}.part"
+                shutil.rmtree(draft, ignore_errors=True)
+                out.mkdir(parents=True, exist_ok=True)
+                build(source, draft, precision, block_size, accuracy_level, route)
+                check_and_finish(source, draft, out / precision, precision, conversations, {}, settings[precision])
+        finally:
+            shutil.rmtree(out / UNPACKED, ignore_errors=True)  # a killed run's too
     return [out / precision for precision in settings]
 
 

@@ -25,6 +25,7 @@ from phi4bench.backends.memory import is_out_of_memory
 from phi4bench.backends.session import one_line
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
+from trainers.alone import alone_at
 from trainers.base import check_place, copy_tokenizer, manifest_of, put, read_json_file, write_json, write_manifest
 from trainers.faults import TrainingError
 from trainers.quantize import Closeness, Source, compare, prompts_of
@@ -46,6 +47,11 @@ def half(folder: Path, out: Path | None = None, data: Sequence[str] | None = Non
     """
     artifact = open_artifact(str(folder))
     target = out or artifact.path.with_name(f"{artifact.path.name}-half")
+    with alone_at(target, "half"):
+        return _made(artifact, target, data, samples)
+
+
+def _made(artifact: Artifact, target: Path, data: Sequence[str] | None, samples: int) -> Path:
     recipe = {"command": COMMAND, "of": artifact.weights_sha256}
     if (target / MANIFEST).is_file():
         made = manifest_of(target).recipe

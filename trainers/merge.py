@@ -15,6 +15,7 @@ from typing import Any
 from phi4bench.artifacts import open_artifact
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
+from trainers.alone import alone_at
 from trainers.base import (
     Base,
     check_place,
@@ -47,6 +48,11 @@ def merge(run: Path, base: str | None = None, out: Path | None = None, precision
     adapter = adapter_of(run)
     digest = adapter_sha256(adapter)
     target = out or adapter.parent / "merged"
+    with alone_at(target, "merge"):
+        return _made(adapter, digest, target, base, precision)
+
+
+def _made(adapter: Path, digest: str, target: Path, base: str | None, precision: str | None) -> Path:
     shown = printable(str(target), 200)
     if is_merged(target, digest):
         raise UsageError(f"'{shown}' already holds this adapter merged", "use it, or remove it to merge again")

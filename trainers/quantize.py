@@ -29,6 +29,7 @@ from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers.agreement import check_finite, feeds_of, reader
+from trainers.alone import BUILD, alone_in
 from trainers.base import check_place, copy_tokenizer, manifest_of, put, write_manifest
 from trainers.data import generated, load_examples
 from trainers.encoding import Encoder, conversations
@@ -176,7 +177,8 @@ def quantize(
     for plan in plans:  # what is refused is refused before the first of them takes its time
         is_made(into / f"int{plan.bits}", opened, plan)
         matrices_of(opened.graph, plan)
-    return [make(opened, plan, into / f"int{plan.bits}", into / RESULTS) for plan in plans]
+    with alone_in(into, BUILD):
+        return [make(opened, plan, into / f"int{plan.bits}", into / RESULTS) for plan in plans]
 
 
 def make(source: Source, plan: Plan, target: Path, results: Path) -> Path:

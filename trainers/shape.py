@@ -20,6 +20,7 @@ from phi4bench.artifacts.manifest import RANDOM
 from phi4bench.datasets import fixtures_dir
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
+from trainers.alone import BUILD, alone_in
 from trainers.base import check_place, manifest_of, put, read_json_file, write_json, write_manifest
 from trainers.decoder import Drawn, Shape
 from trainers.matrices import Packed, check_packing, quantized
@@ -65,38 +66,41 @@ def make(shape: Shape, precisions: Sequence[str], out: Path, packing: Packing = 
 
     A killed run leaves nothing that looks finished. Raises `UsageError`, where the disk is too small among others.
     """
-    made = []
-    for precision in sorted(set(precisions), key=PRECISIONS.index):
-        target = out / precision
-        recipe = _recipe(shape, packing, seed, precision)
-        made.append(target)
-        if (target / "phi4bench.json").is_file():
-            if manifest_of(target).recipe != recipe:
-                raise UsageError(f"'{printable(str(target), 200)}' is of another shape", "remove it first")
-            print(f"{target} is finished; nothing to do")
-            continue
-        check_place(target)
-        draft = out / f".{precision}.part"
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        _check_room(out, shape, precision, packing)
-        _write_weights(shape, draft, precision, packing, seed)
-        _write_configuration(shape, draft)
-        _write_tokenizer(shape.vocabulary, draft)
-        write_manifest(
-            draft,
-            name=f"{out.name}-{precision}",
-            format="onnx",
-            precision=precision,
-            weights=RANDOM,
-            **({} if precision == "fp32" else _parent(out / "fp32", shape, packing, seed)),
-            dialect="tool_use",
-            recipe=recipe,
-        )
-        put(draft, target)
-        size = sum(path.stat().st_size for path in target.glob("model.onnx*"))
-        print(f"{target}: {shape.parameters / 1e6:,.1f}M random parameters, {size:,} bytes", flush=True)
-    return made
+    with alone_in(out, BUILD):
+        ordered = sorted(set(precisions), key=PRECISIONS.index)
+        return [_made(shape, precision, out, packing, seed) for precision in ordered]
+
+
+def _made(shape: Shape, precision: str, out: Path, packing: Packing, seed: int) -> Path:
+    target = out / precision
+    recipe = _recipe(shape, packing, seed, precision)
+    if (target / "phi4bench.json").is_file():
+        if manifest_of(target).recipe != recipe:
+            raise UsageError(f"'{printable(str(target), 200)}' is of another shape", "remove it first")
+        print(f"{target} is finished; nothing to do")
+        return target
+    check_place(target)
+    draft = out / f".{precision}.part"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    _check_room(out, shape, precision, packing)
+    _write_weights(shape, draft, precision, packing, seed)
+    _write_configuration(shape, draft)
+    _write_tokenizer(shape.vocabulary, draft)
+    write_manifest(
+        draft,
+        name=f"{out.name}-{precision}",
+        format="onnx",
+        precision=precision,
+        weights=RANDOM,
+        **({} if precision == "fp32" else _parent(out / "fp32", shape, packing, seed)),
+        dialect="tool_use",
+        recipe=recipe,
+    )
+    put(draft, target)
+    size = sum(path.stat().st_size for path in target.glob("model.onnx*"))
+    print(f"{target}: {shape.parameters / 1e6:,.1f}M random parameters, {size:,} bytes", flush=True)
+    return target
 
 
 def _write_weights(shape: Shape, draft: Path, precision: str, packing: Packing, seed: int) -> None:

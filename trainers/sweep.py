@@ -21,6 +21,7 @@ from phi4bench.counting import counted
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers import tables
+from trainers.alone import alone_in
 from trainers.base import read_json_file, write_json
 from trainers.devices import usable, visible
 from trainers.grid import Over, Runner, Sweep, Trial
@@ -32,7 +33,12 @@ EXTRA = "pip install 'phi4bench[sweep]'"
 
 def sweep(asked: Sweep, run: Runner, clock: Callable[[], float] = time.monotonic) -> list[Result]:
     """Run what is not finished; returns a row for each trial. Raises `UsageError` where `out` holds another sweep."""
-    _claim(asked)
+    with alone_in(asked.out, "sweep"):
+        _claim(asked)
+        return _carried_out(asked, run, clock)
+
+
+def _carried_out(asked: Sweep, run: Runner, clock: Callable[[], float]) -> list[Result]:
     reasons: dict[str, str] = {}
     todo = [trial for trial in asked.trials if not is_finished(trial, asked.folder(trial))]
     before = len(asked.trials) - len(todo)
