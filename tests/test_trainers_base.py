@@ -39,6 +39,15 @@ def test_a_file_in_the_way_of_a_folder_is_named(below, tmp_path: Path):
         check_place(tmp_path / "notes.txt" / below)
 
 
+@pytest.mark.parametrize("out", [".", ".."])
+def test_a_folder_without_a_name_of_its_own_is_none_to_make(out, tmp_path: Path, monkeypatch):
+    """What is finished gets its name in the end, which a command cannot take from the folder that it runs in."""
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    with pytest.raises(UsageError, match=f"'{out}' has no name of its own; name the folder to make"):
+        check_place(Path(out))
+
+
 def test_training_looks_at_its_folder_before_the_model(tmp_path: Path, refusal):
     pytest.importorskip("torch", reason="needs the `train` extra")
     (tmp_path / "notes.txt").write_text("mine")

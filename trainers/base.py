@@ -119,8 +119,10 @@ def check_way(target: Path) -> None:
 def check_place(target: Path) -> None:
     """`UsageError` where the folder holds something: what is not known to be ours is not deleted."""
     check_way(target)
+    shown = printable(str(target), 200)
+    if target.name in ("", ".."):
+        raise UsageError(f"'{shown}' has no name of its own", "name the folder to make with --out")
     if target.exists() and any(target.iterdir()):
-        shown = printable(str(target), 200)
         raise UsageError(f"'{shown}' is not empty", "name another folder with --out, or remove it")
 
 
