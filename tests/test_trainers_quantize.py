@@ -138,6 +138,19 @@ def test_a_kill_leaves_nothing_that_the_same_command_does_not_use_or_remove(doin
     assert sorted(path.name for path in out.iterdir()) == ["int4", "quantization_results.json"]
 
 
+@pytest.mark.parametrize("held", ["{}", "[]", '{"results": 1}', '{"results": [{"of": "another"}]}'])
+def test_results_that_are_none_of_ours_are_told_before_the_work(held, tmp_path: Path, refusal, monkeypatch):
+    """Of `export` too, whose file has a name that others use."""
+    for name in ("quantization_results.json", "export.json"):
+        (tmp_path / name).write_text(held)
+    monkeypatch.setattr("trainers.quantize.make", None)
+    monkeypatch.setattr("trainers.export.build", None)
+    out = ["--out", tmp_path]
+    assert "quantization_results.json' " in refusal("quantize", FP32, "--samples", "1", *out)
+    assert "export.json' " in refusal("export", FP32.with_name("nano-hf"), *out)
+    assert (tmp_path / "export.json").read_text() == held
+
+
 def test_a_kill_at_the_very_end_costs_no_result(tmp_path: Path, monkeypatch):
     """A file that has its name is not made again: its line must stand there before."""
 

@@ -125,6 +125,7 @@ def export(
     with alone_in(out, BUILD):
         try:
             left = [precision for precision, some in settings.items() if not is_finished(out / precision, recipe, some)]
+            results_in(out / RESULTS)  # what is refused is refused before the work
             source = source_of(opened, recipe, out / UNPACKED) if left else None
             conversations = prompts(source.base.folder) if source else ()
             if source and "fp32" not in settings and not is_of(out / "fp32", recipe):
@@ -279,6 +280,14 @@ def parent_of(fp32: Path, recipe: Mapping[str, Any]) -> dict[str, object]:
 
 def record(path: Path, result: Mapping[str, object], key: str = "precision") -> None:
     """Add a result to a JSON list, in place of one of the same `key`."""
-    held = list(read_json_file(path)["results"]) if path.is_file() else []
-    kept = [one for one in held if one[key] != result[key]]
+    kept = [one for one in results_in(path, key) if one[key] != result[key]]
     write_json(path, {"results": [*kept, dict(result)]})
+
+
+def results_in(path: Path, key: str = "precision") -> list[Mapping[str, object]]:
+    """What such a list holds; `UsageError` where the file is something else."""
+    held = read_json_file(path).get("results") if path.is_file() else []
+    if not isinstance(held, list) or not all(isinstance(one, dict) and key in one for one in held):
+        what = f"'{printable(str(path), 200)}' holds something else than our results"
+        raise UsageError(what, "move it, or name another folder with --out")
+    return held

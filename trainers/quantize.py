@@ -33,7 +33,7 @@ from trainers.alone import BUILD, alone_in
 from trainers.base import check_place, copy_tokenizer, manifest_of, put, write_manifest
 from trainers.data import generated, load_examples
 from trainers.encoding import Encoder, conversations
-from trainers.export import record
+from trainers.export import record, results_in
 from trainers.faults import TrainingError
 from trainers.matrices import METHODS, Packed, check_packing, quantized
 from trainers.rewriting import Graph, Matrix, open_graph, rewrite
@@ -177,6 +177,7 @@ def quantize(
     for plan in plans:  # what is refused is refused before the first of them takes its time
         is_made(into / f"int{plan.bits}", opened, plan)
         matrices_of(opened.graph, plan)
+    results_in(into / RESULTS, "name")
     with alone_in(into, BUILD):
         return [make(opened, plan, into / f"int{plan.bits}", into / RESULTS) for plan in plans]
 
