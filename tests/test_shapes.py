@@ -202,6 +202,7 @@ def test_the_same_command_keeps_what_is_there_and_refuses_another_shape(small, c
         pytest.param(["--block-size", "24"], "block_size=24", id="odd-block"),
         pytest.param(["--block-size", "512"], "block_size=512", id="block-too-large"),
         pytest.param(["--precision", "fp32", "--no-head"], "--head: for int8 and int4", id="packing-of-fp32"),
+        pytest.param(["--seed", "-1"], "seed=-1, but should be at least 0", id="negative-seed"),
         pytest.param(["--layers", "100000000"], "GB free", id="larger-than-the-disk"),
     ],
 )

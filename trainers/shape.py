@@ -66,6 +66,8 @@ def make(shape: Shape, precisions: Sequence[str], out: Path, packing: Packing = 
 
     A killed run leaves nothing that looks finished. Raises `UsageError`, where the disk is too small among others.
     """
+    if seed < 0:
+        raise UsageError(f"seed={seed}, but should be at least 0")
     with alone_in(out, BUILD):
         ordered = sorted(set(precisions), key=PRECISIONS.index)
         return [_made(shape, precision, out, packing, seed) for precision in ordered]
