@@ -235,6 +235,8 @@ def test_a_wrong_plan_is_told_in_a_line(settings, says):
     ("options", "says"),
     [
         (["--keep", "qkv-proj"], "keep='qkv-proj' is part of no matrix's name; they are named as /model/layers.0/attn"),
+        (["--keep", ""], "the plan leaves no matrix to quantize; keep less"),
+        (["--keep", "layers", "--no-head", "--no-embeddings"], "the plan leaves no matrix to quantize; keep less"),
         (["--gate", "strict"], "--gate is for --search"),
         (["--one-by-one"], "--one-by-one is for --search"),
         (["--search", "smallest-that-passes", "--skip-int4"], "--search makes files of 4 and 8 bits"),
@@ -247,6 +249,8 @@ def test_a_wrong_plan_is_told_in_a_line(settings, says):
     ],
     ids=[
         "keeps-nothing",
+        "keeps-all-by-no-name",
+        "keeps-all",
         "gate-without-search",
         "one-by-one-without-search",
         "search-in-8-bits",

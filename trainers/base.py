@@ -68,7 +68,7 @@ def open_base(spec: str, dialect: str | None = None, system_prompt: Path | None 
     if artifact.format != "hf":
         raise UsageError(
             f"{shown!r} is {artifact.format}, but should be a Hugging Face folder",
-            "only PyTorch weights can be trained",
+            "name the PyTorch weights that it was made of",
         )
     tokenizer = PromptTokenizer.from_folder(artifact.tokenizer_dir)
     turns = artifact.dialect.turns

@@ -237,7 +237,7 @@ def recipe_of(source: Source, plan: Plan) -> dict[str, Any]:
 def matrices_of(graph: Graph, plan: Plan) -> list[Matrix]:
     """Those that the plan puts into few bits; last the embedding table, where it is not the head's.
 
-    Raises `UsageError` for a name to keep that is part of none.
+    Raises `UsageError` for a name to keep that is part of none, and where there is nothing left to quantize.
     """
     table = graph.table() if plan.embeddings else None
     fits = table is not None and table.shape[0] % plan.block_size == 0
@@ -247,7 +247,10 @@ def matrices_of(graph: Graph, plan: Plan) -> list[Matrix]:
             what = f"keep={printable(part, 60)!r} is part of no matrix's name"
             raise UsageError(what, f"they are named as {every[0].name} and {every[-1].name}")
     chosen = [matrix for matrix in every if plan.head or not matrix.head]
-    return [matrix for matrix in chosen if not any(part in matrix.name for part in plan.keep)]
+    left = [matrix for matrix in chosen if not any(part in matrix.name for part in plan.keep)]
+    if not left:
+        raise UsageError("the plan leaves no matrix to quantize", "keep less (--keep, --no-head, --no-embeddings)")
+    return left
 
 
 def blockwise(source: Source, target: Path, plan: Plan) -> dict[str, Any]:
