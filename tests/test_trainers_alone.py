@@ -48,11 +48,11 @@ def test_files_are_made_by_one_command_at_a_time(command, tmp_path: Path, refusa
     assert not list((tmp_path / "made").iterdir())
 
 
-@pytest.mark.parametrize("command", ["half", "merge"])
-def test_a_folder_that_has_no_name_yet_is_one_commands(command, run, tmp_path: Path, refusal):
-    source = run if command == "merge" else MODELS / "nano-fp32"
+@pytest.mark.parametrize("command", ["half", "merge", "data"])
+def test_what_has_no_name_yet_is_one_commands(command, run, tmp_path: Path, refusal):
+    source = {"half": [MODELS / "nano-fp32"], "merge": [run], "data": ["--count", "2"]}[command]
     with alone_at(tmp_path / "made", command), alone_at(tmp_path / "another", command):
-        assert f"made' is what another {command} works on" in refusal(command, source, "--out", tmp_path / "made")
+        assert f"made' is what another {command} works on" in refusal(command, *source, "--out", tmp_path / "made")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
 
 

@@ -26,7 +26,7 @@ def alone_in(folder: Path, command: str) -> AbstractContextManager[None]:
 
 
 def alone_at(target: Path, command: str) -> AbstractContextManager[None]:
-    """The same for a folder that has its name when all is done: what is held lies beside it."""
+    """The same for a folder, or a file, that gets its name when all is done: what is held lies beside it."""
     real = target.resolve()
     return _alone(real.parent / f".{real.name}.lock", target, command)
 
@@ -42,7 +42,7 @@ def _alone(path: Path, out: Path, command: str) -> Iterator[None]:
         if not _is_locked(file) or not _is_named(file, path):
             raise UsageError(
                 f"--out='{printable(str(out), 200)}' is what another {command} works on",
-                "wait for its end, or name another folder",
+                "wait for its end, or name another",
             )
         try:
             yield
