@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="needs the `train` extra")
 pytest.importorskip("transformers", reason="needs the `train` extra")
 
 from phi4bench.errors import UsageError  # noqa: E402
+from trainers.alone import alone_in  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
 from trainers.nano.steps import arguments, run  # noqa: E402
 from trainers.nano.workers import start  # noqa: E402
@@ -62,3 +63,15 @@ def test_a_worker_that_fails_is_told_by_its_parent(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("sys.executable", "/bin/false")
     with pytest.raises(TrainingError, match=r"worker 0 of 2 failed; the same command goes on from the last checkpoint"):
         start(["train"], 2, tmp_path)
+
+
+def test_two_runs_do_not_train_in_one_folder(tmp_path: Path, monkeypatch):
+    """They would save one checkpoint in turns, and end as if nothing were wrong."""
+    monkeypatch.setattr("trainers.nano.steps.carry_out", lambda *_: None)
+    monkeypatch.setattr("sys.argv", ["nano", "base", "--out", str(tmp_path)])
+    with alone_in(tmp_path, "nano"):
+        with pytest.raises(UsageError, match="is what another nano works on; wait for its end"):
+            run(None)
+        monkeypatch.setenv("PHI4BENCH_NANO_RANK", "0")
+        run(None)  # a worker of the one that is at it
+    assert not list(tmp_path.iterdir())

@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from phi4bench.tools import Tool
 from trainers import export as exporter
+from trainers.alone import alone_in
 from trainers.base import check_way, open_base, read_json_file, write_json
 from trainers.decoder import Shape
 from trainers.ending import Parser
@@ -66,7 +68,6 @@ def run(described: str | None) -> None:
         return
     into = options.pop("into")
     dialect = dialect_named("tool_use")
-    tools = Toolsets()("claude_code")
     if not workers.is_member():  # whose step is another than its parent's
         check_into(step, into)
     if step in ("export", "card"):
@@ -75,6 +76,14 @@ def run(described: str | None) -> None:
         recipe = Recipe(**options)
         check_recipe(recipe, 256 + len(tokenizers.control_tokens(dialect)))
         check_way(out)
+    with nullcontext() if workers.is_member() else alone_in(out, "nano"):
+        carry_out(step, out, into, recipe, dialect)
+
+
+def carry_out(step: str, out: Path, into: Path | None, recipe: Recipe, dialect: Dialect) -> None:
+    """In this process, as one of the workers, or with workers of its own."""
+    tools = Toolsets()("claude_code")
+    if step not in ("export", "card") and not workers.is_member():
         write_json(out / USED, asdict(recipe))
     if not (out / "tokenizer" / "tokenizer.json").exists():
         new_tokenizer(recipe, dialect, None if step == "base" else tools, out / "tokenizer")
