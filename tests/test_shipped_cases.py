@@ -93,6 +93,20 @@ def test_training_never_sees_a_family_of_the_test_split(cases, trained):
     assert not {case.group for case in cases} & {made.case.group for made in trained}
 
 
+def words(case: Case) -> str:
+    """The wording in a family's name, without the tool or the kind that the name begins with."""
+    return case.group.split("/", 2 if case.scenario in ("missing_info", "irrelevant") else 1)[-1]
+
+
+def test_training_never_words_a_request_as_the_test_split_does(cases, trained):
+    # But a later turn's words, or an error's: they make a family with the turn before them (the nano card says so).
+    def requests(some):
+        return {words(case) for case in some if case.scenario in ("single", "selection") or not case.expects_call}
+
+    assert len(requests(cases)) > 700
+    assert not requests(cases) & requests(made.case for made in trained)
+
+
 def test_training_never_sees_a_conversation_of_the_test_split(cases, trained):
     assert not {conversation(case) for case in cases} & {conversation(made.case) for made in trained}
 
