@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from phi4bench.cases import Case
 from phi4bench.datasets import load_cases, write_cases
 from phi4bench.datasets.shipped import fixtures_dir, shipped_cases
+from phi4bench.dialects import DIALECTS
+from phi4bench.levels import is_right, score
 from phi4bench.phrasing import example, shipped_split
 from phi4bench.tools import Tool
+from phi4bench.transcripts import Completion
 
 SEED = 20261121
 SIX = tuple(
@@ -105,6 +109,31 @@ def test_training_never_words_a_request_as_the_test_split_does(cases, trained):
 
     assert len(requests(cases)) > 700
     assert not requests(cases) & requests(made.case for made in trained)
+
+
+OTHER_ANSWERS = [
+    pytest.param("write-0019", 0, {"content": "4020\n"}, True, id="a last line that ends"),
+    pytest.param("multi-turn-0243", 0, {"content": "giP5WG\n"}, True, id="a last line that ends, later on"),
+    pytest.param("grep-0036", 0, {"path": "./coin"}, True, id="a folder from here"),
+    pytest.param("parallel-0008", 1, {"path": "Procfile/"}, False, id="a file as a folder"),
+    pytest.param("glob-0077", 0, {"pattern": "./lake/tiger/**/*.{cpp,hpp}"}, True, id="two endings of a language"),
+    pytest.param("multi-turn-0052", 0, {"pattern": "~/notes/chat/**/*.md"}, True, id="a kind in the folder of before"),
+    pytest.param("grep-0004", 0, {"pattern": r"process\.env\.PAYMENT"}, True, id="text escaped"),
+    pytest.param("grep-0032", 0, {"pattern": r"class \.\*Sensor"}, False, id="an expression escaped"),
+    pytest.param("bash-0021", 0, {"command": "mkdir 'build/tool'"}, True, id="a path in quotes"),
+    pytest.param("bash-0011", 0, {"command": "python3 -m pip install xvy"}, True, id="another python"),
+    pytest.param("multi-turn-0081", 0, {"command": "black --dry-run --check ."}, True, id="a flag before another"),
+    pytest.param("multi-turn-0081", 0, {"command": "black --check --dry-run"}, False, id="an argument lost"),
+]
+
+
+@pytest.mark.parametrize(("case_id", "at", "instead", "right"), OTHER_ANSWERS)
+def test_a_key_takes_what_is_as_right_and_nothing_else(cases, case_id, at, instead, right):
+    (case,) = (case for case in cases if case.id == case_id)
+    calls = list(case.expected.calls)
+    calls[at] = replace(calls[at], arguments={**calls[at].arguments, **instead})
+    dialect = DIALECTS["tool_use"]
+    assert is_right(score(case, Completion(dialect.render_calls(calls)), dialect)) is right
 
 
 def test_training_never_sees_a_conversation_of_the_test_split(cases, trained):

@@ -231,6 +231,10 @@ def _plain(make: Callable[..., str]) -> Callable[..., str]:
 _PATH, _FOLDER, _STEM = _plain(values.path), _plain(values.folder), _plain(values.stem)
 
 
+QUOTES = ("", "'", '"')
+"""A shell takes one word to be the same with and without them."""
+
+
 def _does(texts: Mapping[str, str], command: str, *others: str) -> Drawn:
     return Drawn(texts, Call("bash", {"command": command}), {"command": Rule(accept=others)})
 
@@ -238,14 +242,21 @@ def _does(texts: Mapping[str, str], command: str, *others: str) -> Drawn:
 def _mkdir(draw: Values) -> Drawn:
     place = draw.fit(_FOLDER)
     bare = place.rstrip("/")
-    return _does({"D": place}, f"mkdir {place}", f"mkdir -p {place}", f"mkdir {bare}", f"mkdir -p {bare}")
+    places = (place, bare if place != bare else f"{bare}/")
+    right, *others = (
+        f"{verb} {quote}{one}{quote}" for one in places for verb in ("mkdir", "mkdir -p") for quote in QUOTES
+    )
+    return _does({"D": place}, right, *others)
 
 
 def _two(verb: str, *variants: str) -> Callable[[Values], Drawn]:
     def recipe(draw: Values) -> Drawn:
         one = draw.fit(_PATH)
         other = draw.fit(_PATH, (one,))
-        return _does({"P": one, "O": other}, f"{verb} {one} {other}", *(f"{text} {one} {other}" for text in variants))
+        right, *others = (
+            f"{text} {quote}{one}{quote} {quote}{other}{quote}" for text in (verb, *variants) for quote in QUOTES
+        )
+        return _does({"P": one, "O": other}, right, *others)
 
     return recipe
 
@@ -253,7 +264,8 @@ def _two(verb: str, *variants: str) -> Callable[[Values], Drawn]:
 def _one(slot: str, make: Callable[..., str], verb: str, *variants: str) -> Callable[[Values], Drawn]:
     def recipe(draw: Values) -> Drawn:
         one = draw.fit(make)
-        return _does({slot: one}, f"{verb} {one}", *(f"{text} {one}" for text in variants))
+        right, *others = (f"{text} {quote}{one}{quote}" for text in (verb, *variants) for quote in QUOTES)
+        return _does({slot: one}, right, *others)
 
     return recipe
 
@@ -282,6 +294,7 @@ def _log(draw: Values) -> Drawn:
         f"-{number} --oneline",
         f"--oneline -n {number}",
         f"-n {number} --oneline",
+        f"--max-count={number}",
     )
     shown = word if draw.rng.random() < 0.5 else str(number)
     return _does({"W": shown}, f"git log -{number}", *(f"git log {form}" for form in forms))
@@ -310,9 +323,9 @@ RECIPES: Mapping[str, Callable[[Values], Drawn]] = {
     "bash_copy": _two("cp", "cp -p", "cp -r"),
     "bash_delete": _one("P", _PATH, "rm", "rm -f", "git rm"),
     "bash_log": _log,
-    "bash_branch": _one("S", _STEM, "git checkout -b", "git switch -c"),
-    "bash_pip": _one("S", _STEM, "pip install", "pip3 install", "python -m pip install"),
-    "bash_npm": _one("S", _STEM, "npm install", "npm i", "npm install --save"),
+    "bash_branch": _one("S", _STEM, "git checkout -b", "git switch -c", "git switch --create"),
+    "bash_pip": _one("S", _STEM, "pip install", "pip3 install", "python -m pip install", "python3 -m pip install"),
+    "bash_npm": _one("S", _STEM, "npm install", "npm i", "npm install --save", "npm add"),
     "bash_chmod": _one("P", _PATH, "chmod +x", "chmod a+x", "chmod u+x", "chmod 755"),
     "bash_pytest": _one("P", _PATH, "pytest", "python -m pytest", "pytest -q", "pytest -v"),
     "bash_script": _script,

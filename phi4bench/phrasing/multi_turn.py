@@ -48,7 +48,7 @@ def _act(made: Talk, action: str, path: str, texts: dict[str, str]) -> Answer:
         return Call("read", {"file_path": path}), _NO_RULES
     if action == "GREP":
         texts["Q"] = draw.fit(values.pattern if made.rng.random() < 0.5 else values.identifier, (path,))
-        return Call("grep", {"pattern": texts["Q"], "path": path}), _NO_RULES
+        return requests.search(texts["Q"], path)
     if action == "EDIT":
         old, new = values.replaced(made.rng)
         texts["A"] = draw.fit(old, (path,))
@@ -59,7 +59,7 @@ def _act(made: Talk, action: str, path: str, texts: dict[str, str]) -> Answer:
         return Call("edit", {"file_path": path, "old_string": texts["A"], "new_string": ""}), _NO_RULES
     if action == "WRITE":
         texts["X"] = draw.fit(values.content)
-        rules = {"content": Rule(accept=(texts["X"] + "\n",))} if "\n" in texts["X"] else _NO_RULES
+        rules = requests.with_line_end(texts["X"])
         return Call("write", {"file_path": path, "content": texts["X"]}), rules
     if action == "REMOVE":
         return Call("bash", {"command": f"rm {path}"}), {
@@ -134,12 +134,17 @@ def _same(made: Talk, family: Family, context: str, action: str) -> Answer:
         texts["Q"] = arguments["pattern"] = made.draw.fit(
             values.pattern if made.rng.random() < 0.5 else values.identifier, seen
         )
-        rules = {"path": asked.drawn.rules["path"]}
+        rules = requests.search(texts["Q"], str(arguments["path"]))[1]
     elif action == "GLOB":
         texts["G"] = arguments["pattern"] = made.draw.fit(values.glob, seen)
     elif action == "LANGUAGE":
         drawn = requests.glob_language(made.draw)
         texts, arguments, rules = dict(drawn.texts), dict(drawn.call.arguments), drawn.rules
+        below = str(asked.call.arguments["pattern"]).partition("**/")[0].rpartition("/")[0]
+        if below and "D" in asked.drawn.texts:
+            forms = (str(arguments["pattern"]), *map(str, rules["pattern"].accept))
+            forms += tuple(dict.fromkeys(f"{below}/{form.removeprefix('./')}" for form in forms))
+            rules = {"pattern": Rule(accept=forms[1:])}
     elif action == "COMMAND":
         texts["C"] = arguments["command"] = made.draw.fit(requests.unmistakable, seen)
     made.user(dress(made.rng, family, texts))
@@ -184,8 +189,20 @@ def _again(made: Talk, family: Family, context: str, action: str) -> Answer:
     texts = {"F": values.pick(made.rng, _FLAGS)}
     made.user(dress(made.rng, family, texts))
     if action == "FLAG":
-        call = Call("bash", {"command": f"{command} {texts['F']}"})
+        last, *earlier = _with_flag(command, texts["F"])
+        return Call("bash", {"command": last}), {"command": Rule(accept=tuple(earlier))} if earlier else _NO_RULES
     return call, _NO_RULES
+
+
+def _with_flag(command: str, flag: str) -> list[str]:
+    """At the end, and where it may as well stand: before other flags, or behind the subcommand."""
+    first, *rest = command.split(" ")
+    forms = [[*rest, flag]]
+    if rest and rest[0].startswith("-"):
+        forms.append([flag, *rest])
+    elif rest[1:] and rest[0].isalpha() and not rest[1].isalpha():
+        forms.append([rest[0], flag, *rest[1:]])
+    return list(dict.fromkeys(" ".join([first, *form]) for form in forms))
 
 
 def _undo(made: Talk, family: Family, context: str, action: str) -> Answer:
@@ -249,11 +266,11 @@ def _two_steps(made: Talk, family: Family, context: str, action: str) -> Answer:
     elif second == "edit":
         call = Call("edit", {"file_path": path, "old_string": texts["A"], "new_string": texts["B"]})
     elif second == "grep":
-        call = Call("grep", {"pattern": texts["Q"], "path": path})
+        call, rules = requests.search(texts["Q"], path)
     elif second == "write":
         texts["O"] = draw.fit(values.path, (path,))
         call = Call("write", {"file_path": texts["O"], "content": texts["X"]})
-        rules = {"content": Rule(accept=(texts["X"] + "\n",))} if "\n" in texts["X"] else _NO_RULES
+        rules = requests.with_line_end(texts["X"])
     elif second == "glob":
         texts["G"] = draw.fit(values.glob)
         call = Call("glob", {"pattern": texts["G"]})

@@ -11,7 +11,7 @@ from phi4bench.cases import Rule
 from phi4bench.phrasing import requests, values
 from phi4bench.phrasing.decor import finish
 from phi4bench.phrasing.engine import Family, Pool, Split, compile_frames, say, split_of
-from phi4bench.phrasing.requests import Request, either_slash
+from phi4bench.phrasing.requests import Request
 from phi4bench.phrasing.talk import Example, Talk, talk
 from phi4bench.tools import Tool
 
@@ -183,15 +183,16 @@ def _list(made: Talk, family: Family, count: int) -> tuple[list[Call], list[Mapp
         if recipe == "read":
             call = Call("read", {"file_path": item})
         elif recipe == "grep":
-            call, rule = Call("grep", {"pattern": item, "path": texts["Z"]}), {"path": either_slash(texts["Z"])}
+            call, rule = requests.search(item, texts["Z"])
         elif recipe == "grep_places":
-            call, rule = Call("grep", {"pattern": texts["Q"], "path": item}), {"path": either_slash(item)}
+            call, rule = requests.search(texts["Q"], item)
         elif recipe == "glob":
             call = Call("glob", {"pattern": item})
         elif recipe == "bash":
             call = Call("bash", {"command": item})
         elif recipe in ("write", "write_empty"):
             call = Call("write", {"file_path": item, "content": texts.get("X", "")})
+            rule = requests.with_line_end(texts.get("X", ""))
         else:
             call = Call("edit", {"file_path": item, "old_string": texts["A"], "new_string": texts["B"]})
         calls.append(call)

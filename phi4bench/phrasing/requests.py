@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -22,11 +23,19 @@ def _path(draw: Values, unlike: tuple[str, ...] = ()) -> str:
 
 
 def either_slash(place: str) -> Rule:
-    """A folder is the same with and without a slash at its end."""
-    if place.endswith("/"):
-        return Rule(accept=(place.rstrip("/"),))
-    looks_like_file = "." in place.rsplit("/", 1)[-1][1:]
-    return Rule() if looks_like_file else Rule(accept=(place + "/",))
+    """A folder is the same with and without a slash at its end, and a relative place with and without `./`."""
+    bare = place.rstrip("/")
+    name = bare.rsplit("/", 1)[-1]
+    is_file = not place.endswith("/") and ("." in name[1:] or name in (*words.PLAIN_FILES, *words.DOTFILES))
+    forms = [bare] if is_file else [bare, f"{bare}/"]
+    if not (bare.startswith((".", "/", "~")) or bare[1:2] == ":"):
+        forms += [f"./{form}" for form in forms]
+    return Rule(accept=tuple(form for form in forms if form != place))
+
+
+def with_line_end(content: str) -> Mapping[str, Rule]:
+    """A file may end its last line."""
+    return {"content": Rule(accept=(content + "\n",))} if content else {}
 
 
 def read(draw: Values) -> Drawn:
@@ -38,8 +47,9 @@ def write(draw: Values) -> Drawn:
     path = _path(draw)
     maker = values.confusing_text if draw.confusing and draw.rng.random() < 0.5 else values.content
     content = draw.fit(maker, (path,))
-    rules = {"content": Rule(accept=(content + "\n",))} if "\n" in content else {}
-    return Drawn({"P": path, "X": content}, Call("write", {"file_path": path, "content": content}), rules)
+    return Drawn(
+        {"P": path, "X": content}, Call("write", {"file_path": path, "content": content}), with_line_end(content)
+    )
 
 
 def write_empty(draw: Values) -> Drawn:
@@ -162,25 +172,29 @@ def _pattern(draw: Values) -> str:
     return draw.fit(values.pattern if draw.rng.random() < 0.7 else values.identifier)
 
 
+def search(pattern: str, place: str) -> tuple[Call, Mapping[str, Rule]]:
+    """Text that is no regular expression may be escaped to be none."""
+    escaped = re.sub(r"[.$?{}]", r"\\\g<0>", pattern)
+    is_text = escaped != pattern and not set("\\*+|^[]()") & set(pattern) and not pattern.endswith("$")
+    rules = {"path": either_slash(place)} | ({"pattern": Rule(accept=(escaped,))} if is_text else {})
+    return Call("grep", {"pattern": pattern, "path": place}), rules
+
+
 def grep(draw: Values) -> Drawn:
     pattern = _pattern(draw)
     place = _place(draw, (pattern,))
-    return Drawn(
-        {"Q": pattern, "Z": place}, Call("grep", {"pattern": pattern, "path": place}), {"path": either_slash(place)}
-    )
+    return Drawn({"Q": pattern, "Z": place}, *search(pattern, place))
 
 
 def grep_folder(draw: Values) -> Drawn:
     pattern = _pattern(draw)
     place = draw.fit(values.folder, (pattern,))
-    return Drawn(
-        {"Q": pattern, "Z": place}, Call("grep", {"pattern": pattern, "path": place}), {"path": either_slash(place)}
-    )
+    return Drawn({"Q": pattern, "Z": place}, *search(pattern, place))
 
 
 def grep_everywhere(draw: Values) -> Drawn:
     pattern = _pattern(draw)
-    return Drawn({"Q": pattern}, Call("grep", {"pattern": pattern, "path": "."}), {"path": either_slash(".")})
+    return Drawn({"Q": pattern}, *search(pattern, "."))
 
 
 def grep_defined(draw: Values) -> Drawn:
@@ -201,8 +215,10 @@ def _ending(draw: Values, shown: str, ending: str, place: str = "") -> Drawn:
     prefix = f"{place.rstrip('/')}/" if place else ""
     endings = (ending, *words.OTHER_ENDINGS.get(ending, ()))
     right = [f"{prefix}{deep}*.{each}" for each in endings for deep in ("**/", "")]
-    if not prefix:
-        right += [f"./**/*.{ending}", f"./*.{ending}"]
+    together = ["{" + ",".join(each) + "}" for each in words.ENDINGS_TOGETHER.get(shown, ())]
+    right += [f"{prefix}{deep}*.{each}" for each in together for deep in ("**/", "")]
+    if not (prefix.startswith((".", "/", "~")) or prefix[1:2] == ":"):
+        right += [f"./{each}" for each in right]
     texts = {"L": shown, "E": shown, "D": place}
     return Drawn(texts, Call("glob", {"pattern": right[0]}), {"pattern": Rule(accept=tuple(right[1:]))})
 

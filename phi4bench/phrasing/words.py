@@ -187,3 +187,9 @@ LANGUAGES = {
 }  # fmt: skip
 # Endings that are as right as the one above.
 OTHER_ENDINGS = {"yaml": ("yml",), "cpp": ("cc", "cxx"), "md": ("markdown",), "html": ("htm",)}
+# Endings of one kind of file in one glob, by what people call it.
+ENDINGS_TOGETHER = {
+    "YAML": (("yaml", "yml"), ("yml", "yaml")), "Markdown": (("md", "markdown"),), "markdown": (("md", "markdown"),),
+    "HTML": (("html", "htm"),), "TypeScript": (("ts", "tsx"),), "JavaScript": (("js", "jsx"), ("js", "jsx", "mjs")),
+    "C++": (("cpp", "hpp"), ("cpp", "h", "hpp"), ("cpp", "cc", "cxx")),
+}  # fmt: skip
