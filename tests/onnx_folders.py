@@ -28,7 +28,7 @@ def onnx_model(
     nodes = [helper.make_node("MatMul", ["a", "w"], ["b"])]
     nodes += [helper.make_node("MatMulNBits", ["a"], ["b"], domain="com.microsoft", bits=n, K=8, N=8) for n in bits]
     nodes += [helper.make_node(operator, ["a"], ["b"]) for operator in operators]
-    weight = onnx.numpy_helper.from_array(np.arange(4096, dtype=weights), "w")
+    weight = onnx.numpy_helper.from_array(np.arange(4096).astype(weights), "w")
     initializers = [weight]
     if inside_if:
         branch = helper.make_graph([], "branch", [], [floats[0]], [weight])

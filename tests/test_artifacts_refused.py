@@ -33,8 +33,8 @@ def model(**parts: object) -> Damage:
     return lambda folder: folder_of(folder, onnx_model(**parts))  # type: ignore[arg-type]
 
 
-def quantized_but_said_to_be(precision: str) -> Damage:
-    return lambda folder: folder_of(folder, onnx_model(bits=(4,)), manifest={"precision": precision})
+def quantized_but_said_to_be(precision: str, bits: int = 4) -> Damage:
+    return lambda folder: folder_of(folder, onnx_model(bits=(bits,)), manifest={"precision": precision})
 
 
 REFUSED = [
@@ -66,6 +66,9 @@ REFUSED = [
     ),
     pytest.param(
         quantized_but_said_to_be("fp32"), "precision='fp32', but its graph is int4: MatMulNBits", id="manifest-not-int4"
+    ),
+    pytest.param(
+        quantized_but_said_to_be("int4", bits=8), "precision='int4', but its graph is int8: MatMulNBits", id="no-4-bits"
     ),
     pytest.param(
         text("phi4bench.json", '{"schema": "phi4bench.artifact/1", "dialect": "latin"}'),

@@ -15,6 +15,7 @@ pytest.importorskip("onnxruntime")
 
 import onnx
 
+from phi4bench.artifacts import open_artifact
 from phi4bench.errors import UsageError
 from trainers.faults import TrainingError
 from trainers.quantize import Plan, compare, matrices_of, open_source
@@ -145,6 +146,7 @@ def test_all_in_8_bits_is_all_of_it_the_embedding_table_too(untied, tmp_path: Pa
     nodes = onnx.load(found / "model.onnx", load_external_data=False).graph.node
     bits = [(node.op_type, attribute.i) for node in nodes for attribute in node.attribute if attribute.name == "bits"]
     assert set(bits) == {("MatMulNBits", 8), ("GatherBlockQuantized", 8)}
+    assert open_artifact(str(found)).precision == "int8"  # and is judged by its margin
 
 
 def test_what_stays_in_8_bits_costs_most_for_its_bytes(untied, tmp_path: Path, monkeypatch):

@@ -366,6 +366,8 @@ def _bytes(folder: Path) -> int:
 def _finish(folder: Path, name: str, source: Source, plan: Plan, close: Closeness) -> None:
     """What an artifact has besides its weights; the manifest comes last."""
     artifact = source.artifact
+    all_wide = plan.wide and all(matrix.name in plan.wide for matrix in matrices_of(source.graph, plan))
+    bits = 8 if all_wide else plan.bits
     copy_tokenizer(artifact.path, folder)
     spoken = manifest_of(artifact.path)
     told = {"dialect": spoken.dialect or artifact.dialect.name}
@@ -374,7 +376,7 @@ def _finish(folder: Path, name: str, source: Source, plan: Plan, close: Closenes
         folder,
         name=f"{artifact.path.parent.name}-{name}",
         format="onnx",
-        precision=f"int{plan.bits}",
+        precision=f"int{bits}",
         parent={
             "path": os.path.relpath(artifact.path, folder),  # the draft's, which lies beside the target
             "sha256": artifact.weights_sha256,

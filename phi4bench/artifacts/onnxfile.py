@@ -14,12 +14,18 @@ from pathlib import Path
 from phi4bench.artifacts.protobuf import WireError, fields, message, packed, text
 
 _DEEPEST = 16
-_TYPES = {1: "fp32", 2: "uint8", 3: "int8", 10: "fp16", 16: "bf16", 21: "uint4", 22: "int4"}
+_TYPES = {
+    1: "fp32", 2: "uint8", 3: "int8", 10: "fp16", 16: "bf16", 17: "fp8", 18: "fp8", 19: "fp8", 20: "fp8",
+    21: "uint4", 22: "int4", 23: "fp4",
+}  # fmt: skip
 """TensorProto.DataType, those that weights come in."""
 _INT64 = 7
 _LONGEST_VARINT = 10
 """Bytes of a 64-bit integer in protobuf, at most."""
-_BITS = {"fp32": 32, "fp16": 16, "bf16": 16, "uint8": 8, "int8": 8, "uint4": 4, "int4": 4}
+_BITS = {"fp32": 32, "fp16": 16, "bf16": 16, "uint8": 8, "int8": 8, "fp8": 8, "uint4": 4, "int4": 4, "fp4": 4}
+NARROW = {kind: bits for kind, bits in _BITS.items() if bits <= 8}
+PACKED = ("MatMulNBits", "GatherBlockQuantized", "MatMulBnb4", "QMoE")
+"""Operators whose weights are packed in 4 bits unless an attribute says otherwise."""
 CONSTANT = "value"
 """The attribute of a Constant that holds its tensor."""
 _DATA = (4, 5, 6, 7, 9, 10, 11)
@@ -169,8 +175,8 @@ def _node(data: memoryview, found: _Found, depth: int) -> None:
             if integer is not None:
                 whole[name] = integer
     found.operators[operator] += 1
-    if "bits" in whole:
-        found.bits[whole["bits"]] += 1
+    if operator in PACKED or "bits" in whole:
+        found.bits[whole.get("bits") or whole.get("expert_weight_bits") or 4] += 1
     if operator == "Constant" and CONSTANT in whole and outputs:
         found.constants[outputs[0]] = whole.pop(CONSTANT)
     found.nodes.append(Node(operator, label, tuple(inputs), tuple(outputs), whole))

@@ -11,7 +11,7 @@ from phi4bench.artifacts.artifact import Artifact, clean_id, files_sha256, is_te
 from phi4bench.artifacts.hashing import file_sha256
 from phi4bench.artifacts.hf import check_installed, fetch, read_hf
 from phi4bench.artifacts.manifest import MANIFEST, RANDOM, Manifest, read_manifest
-from phi4bench.artifacts.onnxfile import OnnxFile, read_onnx
+from phi4bench.artifacts.onnxfile import NARROW, PACKED, OnnxFile, read_onnx
 from phi4bench.artifacts.protobuf import WireError
 from phi4bench.artifacts.speech import choose_dialect
 from phi4bench.artifacts.tokenizer import check_tokenizer
@@ -28,6 +28,8 @@ CONFIGURATION = (
     "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
 """Files next to the model that its answers depend on. The manifest and the model card are not among them."""
+_FEW = 0.1
+"""For each number in a float type, as many of 8 bits or less are a mask or a constant; more are weights."""
 SUPPORTED = (
     "judged now: an .onnx file or its folder as onnxruntime-genai's builder writes them, or a Hugging Face folder"
 )
@@ -118,7 +120,8 @@ def _open_onnx(
     precision = manifest.precision or found
     if not manifest.precision:
         said.append(f"precision {precision}: inferred from {why}")
-    elif is_quantized(found) and not is_quantized(precision):  # it would be spared the comparison with its parent
+    elif (found == "int8" and precision == "int4") or (is_quantized(found) and not is_quantized(precision)):
+        # It would get a wider margin than is its due, or be spared the comparison with its parent.
         raise ArtifactError(
             f"{_quoted(folder / MANIFEST)}: precision={precision!r}, but its graph is {found}: {why}", "correct it"
         )
@@ -289,11 +292,17 @@ def infer_precision(onnx: OnnxFile) -> tuple[str, str]:
     if onnx.bits:
         narrowest = min(onnx.bits)
         mixed = " and ".join(f"{count} of {bits} bits" for bits, count in sorted(onnx.bits.items()))
-        return ("int4" if narrowest <= 4 else "int8"), f"MatMulNBits ({mixed})"
+        found = " and ".join(name for name in PACKED if onnx.operators.get(name)) or "operators"
+        return ("int4" if narrowest <= 4 else "int8"), f"{found} ({mixed})"
+    narrow = {kind: onnx.elements[kind] for kind in NARROW if onnx.elements.get(kind)}
+    floats = {kind: onnx.elements.get(kind, 0) for kind in ("fp32", "fp16", "bf16")}
+    few = "int4" if any(NARROW[kind] <= 4 for kind in narrow) else "int8"
     for operator in ("MatMulInteger", "DynamicQuantizeMatMul", "QLinearMatMul", "DequantizeLinear"):
         if onnx.operators.get(operator):
-            return "int8", counted(onnx.operators[operator], f"{operator} node")
-    floats = {kind: onnx.elements.get(kind, 0) for kind in ("fp32", "fp16", "bf16")}
+            return few, counted(onnx.operators[operator], f"{operator} node")
+    if sum(narrow.values()) > _FEW * sum(floats.values()):  # whichever operators read them
+        kinds = " and ".join(f"{number:,} in {kind}" for kind, number in narrow.items())
+        return few, f"the type of its weights ({kinds})"
     widest = max(floats, key=lambda kind: floats[kind])
     return widest, f"the type of its weights ({floats[widest]:,} of them)"
 
