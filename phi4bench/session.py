@@ -23,6 +23,8 @@ from phi4bench.run.progress import Bar
 from phi4bench.run.scratch import remove_abandoned
 from phi4bench.verdicts import USAGE_EXIT, worst_exit
 
+SKIPPED = "its test was chosen and not run to its end: a mark, a fixture or a plugin of yours skips it"
+
 
 class JudgingSession:
     """What was asked, what each artifact is worth, and which gates were looked at.
@@ -92,7 +94,11 @@ class JudgingSession:
         for index, found in self._found.items():
             if not isinstance(found, Fault):
                 ran = self._ran.get(index, set())
+                # Where pytest stopped early, what it did not come to was not skipped.
+                skipped = self._selected[index] - ran if status == 0 else set()
+                ran = ran | skipped
                 facts = {**found.run.facts, "gates_run": sorted(ran), "compared": found.baseline is not None}
+                facts |= {"gates_skipped": dict.fromkeys(sorted(skipped), SKIPPED)} if skipped else {}
                 found = replace(found, run=replace(found.run, facts=facts))
                 self._results[index] = found, conclude(found, ran)
             else:

@@ -194,6 +194,20 @@ class TestOutcomes:
         assert ran.code == 1
         assert ran.artifact()["verdict"] is None
 
+    @pytest.mark.parametrize("how", ["skip(reason='flaky')", "xfail(run=False)"], ids=["skip", "xfail"])
+    def test_a_gate_that_a_plugin_skips_is_undecided_and_not_left_out(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, how: str
+    ) -> None:
+        (tmp_path / "theirs.py").write_text(
+            "import pytest\n\ndef pytest_collection_modifyitems(items):\n"
+            f"    [item.add_marker(pytest.mark.{how}) for item in items if 'test_tool' in item.name]\n"
+        )
+        ran = run_suites("--model", make_fake(), "-p", "theirs", PYTHONPATH=f"{ROOT}:{tmp_path}")
+        assert ran.code == 10
+        assert ran.artifact()["verdict"] == "inconclusive"
+        assert "INCONCLUSIVE tool: its test was chosen and not run to its end" in ran.out
+        assert not (ran.report_dir / "promotion.json").exists()
+
     def test_a_stale_promotion_is_removed_even_by_a_partial_run(
         self, run_suites: RunSuites, whole_run: Ran, tmp_path: Path
     ) -> None:

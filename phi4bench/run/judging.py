@@ -50,7 +50,6 @@ SUITE_GATES = (
     *TIMED_GATES,
 )  # fmt: skip
 """The gates that suites judge now. A required gate of another name is INCONCLUSIVE: nothing measures it yet."""
-
 CRASHED_EXIT = 3
 """A run that broke (a crash, NaN logits): no verdict, so neither 0 nor 1."""
 
@@ -113,7 +112,9 @@ class Judgement:
         if self.rejection is not None:
             untimed = dict.fromkeys(TIMED_GATES, f"{self.id} was rejected early")
         why |= {name: f"it was not measured: {reason}" for name, reason in untimed.items()}
-        return required_gates(results, self.targets, self.precision, self.device, self.waived, why, self.exempt)
+        gates = required_gates(results, self.targets, self.precision, self.device, self.waived, why, self.exempt)
+        skipped = self._stored("gates_skipped")
+        return tuple(_undecided(gate, skipped[gate.name], None) if gate.name in skipped else gate for gate in gates)
 
     @cached_property
     def fidelity(self) -> Fidelity | None:
@@ -324,8 +325,7 @@ def conclude(judgement: Judgement, ran: Collection[str]) -> Conclusion:
     A known failure that passes now is a reject, whatever the gates say; determinism checks that were asked for and cut
     short leave the verdict open, and so do weights that nobody trained.
     """
-    names = [gate.name for gate in judgement.targets.gates]
-    not_run = tuple(name for name in names if name in SUITE_GATES and name not in ran)
+    not_run = tuple(one.name for one in judgement.targets.gates if one.name in {*SUITE_GATES} - {*ran})
     if not_run:
         return Conclusion(None, not_run, "")
     decided = verdict(
