@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.artifacts import Artifact, open_artifact, unique_ids
+from phi4bench.artifacts.artifact import is_text
 from phi4bench.backends.guidance import EXTRA as MASKS_EXTRA
 from phi4bench.backends.guidance import mask_version
 from phi4bench.backends.providers import AUTO, OF_TORCH, Provider, candidates
@@ -155,11 +156,11 @@ def _with_baseline(artifact: Artifact, options: RunOptions) -> Subject:
         return Subject(artifact, None, "--no-baseline was given")
     if options.baseline is not None:
         baseline = _open(options.baseline, options)
-        if baseline.sha256 == artifact.sha256:
+        if same := _same(artifact, baseline):
             if artifact.quantized:
                 shown = printable(options.baseline, 200)
                 raise ArtifactError(
-                    f"--baseline={shown!r} is the artifact {artifact.id} itself (same sha256)",
+                    f"--baseline={shown!r} is the artifact {artifact.id} itself (same {same})",
                     "name the artifact that it was made from",
                 )
             return Subject(artifact, None, f"{artifact.id} is the baseline itself")
@@ -184,9 +185,21 @@ def _with_parent(artifact: Artifact, parent: str, options: RunOptions) -> Subjec
         return Subject(
             artifact, None, f"{shown!r} is not the parent that its manifest names (another sha256); give --baseline"
         )
-    if baseline.sha256 == artifact.sha256:
-        return Subject(artifact, None, f"its parent {shown!r} is the artifact itself (same sha256); give --baseline")
+    if same := _same(artifact, baseline):
+        return Subject(artifact, None, f"its parent {shown!r} is the artifact itself (same {same}); give --baseline")
     return Subject(artifact, baseline)
+
+
+def _same(artifact: Artifact, baseline: Artifact) -> str:
+    """What of a baseline is the artifact's own; empty where it is another.
+
+    A quantized file is no parent of itself, whatever lies beside the copy and however that is named. Other artifacts
+    may have one file of weights and differ in their templates.
+    """
+    if baseline.sha256 == artifact.sha256:
+        return "sha256"
+    one, other = (sorted(sha for name, sha, _ in some.files if not is_text(name)) for some in (artifact, baseline))
+    return "weights" if artifact.quantized and one and one == other else ""
 
 
 def _check_same_dialect(artifact: Artifact, baseline: Artifact) -> None:
