@@ -227,8 +227,11 @@ def _confirmed(stated: Mapping[str, Any]) -> Iterator[str]:
     artifact, cases = predicate["artifact"], predicate["cases"]
     files = len(stated["subject"])
     yield printable(f"{artifact['id']}: {counted(files, 'file')}, sha256 {artifact['sha256'][:12]}, as judged", 200)
-    if predicate["parent"]:
-        yield printable(f"parent {predicate['parent']['id']}, sha256 {predicate['parent']['sha256'][:12]}", 200)
+    if parent := predicate["parent"]:
+        what = (
+            "baseline, which is not the parent that the manifest names:" if parent["is_parent"] is False else "parent"
+        )
+        yield printable(f"{what} {parent['id']}, sha256 {parent['sha256'][:12]}", 200)
     yield (
         f"{counted(cases['count'], 'case')}, sha256 {cases['sha256'][:12]}, scored again from"
         f" {counted(len(predicate['transcripts']), 'transcript')}"

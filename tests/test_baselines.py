@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from kit import ROOT, MakeFake, RunSuites
 
+from phi4bench.artifacts import open_artifact
 from phi4bench.errors import ArtifactError
+from phi4bench.report.markdown import markdown
 from phi4bench.run.options import RunOptions
 from phi4bench.run.plan import make_plan
+from phi4bench.verifying import verify
 
 INT8 = ROOT / "fixtures" / "models" / "nano-int8"
 
@@ -47,3 +50,38 @@ def test_nor_is_it_where_the_manifest_calls_it_the_parent(tmp_path: Path, copied
     (subject,) = make_plan(asked(tmp_path, model, None)).subjects
     assert subject.baseline is None
     assert "is the artifact itself (same weights); give --baseline" in subject.no_baseline
+
+
+def parent_named(model: Path, sha256: str) -> Path:
+    path = model / "phi4bench.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"parent": {"path": "../gone", "sha256": sha256}}))
+    return model
+
+
+@pytest.mark.parametrize("named", ["the-baseline", "another"])
+def test_a_promotion_says_whether_the_baseline_is_the_parent(
+    run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, named: str
+) -> None:
+    baseline = make_fake(name="given")
+    sha256 = open_artifact(str(baseline)).sha256 if named == "the-baseline" else "0" * 64
+    model = parent_named(make_fake(name="int8", precision="int8"), sha256)
+    ran = run_suites("--model", model, "--baseline", baseline)
+    line = "given is not the parent that the manifest of int8 names"
+    statement = ran.report_dir / "promotion.json"
+    is_parent = named == "the-baseline"
+    assert ran.code == 0
+    assert json.loads(statement.read_text())["predicate"]["parent"]["is_parent"] is is_parent
+    assert ran.artifact()["baseline"]["is_parent"] is is_parent
+    for said in (ran.out, (ran.report_dir / "report.html").read_text(), markdown(ran.report())):
+        assert (line in said) is not is_parent
+    held = verify(statement, model, ran.report_dir)
+    assert held.differences == ()
+    assert any("baseline, which is not the parent" in one for one in held.confirmed) is not is_parent
+
+
+def test_a_manifest_that_names_no_file_says_nothing_of_it(run_suites: RunSuites, make_fake: MakeFake) -> None:
+    make_fake(name="parent")
+    ran = run_suites("--model", make_fake(name="int8", precision="int8", parent="../parent"))
+    assert ran.artifact()["baseline"]["is_parent"] is None
+    assert "is not the parent" not in ran.out

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from phi4bench import __version__
+from phi4bench.artifacts.artifact import files_sha256, is_text
 from phi4bench.fidelity import FRAGILE_MARGIN
 from phi4bench.gates import GateResult, RegressionResult
 from phi4bench.levels import LEVELS
+from phi4bench.printable import printable
 from phi4bench.rejection import Rejection
 from phi4bench.report.deciding import to_decide
 from phi4bench.report.examples import flips
@@ -58,13 +60,10 @@ def artifact_figures(judgement: Judgement, conclusion: Conclusion) -> dict[str, 
     run, gates, scores = judgement.run, judgement.gates, judgement.scores
     called = [score for score in scores if score.expects_call]
     with_prose = sum(score.prose for score in called)
-    baseline = judgement.baseline
     return {
         "artifact": dict(run.artifact),
-        "baseline": {key: baseline.artifact[key] for key in ("id", "spec", "sha256", "precision")}
-        if baseline
-        else None,
-        "baseline_missing": None if baseline else run.facts.get("baseline_missing") or None,
+        "baseline": baseline_figures(judgement),
+        "baseline_missing": None if judgement.baseline else run.facts.get("baseline_missing") or None,
         "no_baseline": judgement.waived,
         "dataset": {
             "path": run.dataset.path,
@@ -114,6 +113,25 @@ def artifact_figures(judgement: Judgement, conclusion: Conclusion) -> dict[str, 
         "machine": dict(run.machine),
         "versions": dict(run.versions),
     }
+
+
+def baseline_figures(judgement: Judgement) -> dict[str, Any] | None:
+    """What the artifact was compared with. `is_parent`: `None` where its manifest does not say which file is."""
+    if judgement.baseline is None:
+        return None
+    card, named = judgement.baseline.artifact, judgement.run.artifact.get("parent_sha256")
+    files = ((one["name"], one["sha256"], one["bytes"]) for one in card["files"])
+    weights = files_sha256(file for file in files if not is_text(file[0]))
+    told = {key: card[key] for key in ("id", "spec", "sha256", "precision")}
+    return told | {"is_parent": named in (card["sha256"], weights) if named else None}
+
+
+def other_baseline(judgement: Judgement) -> str:
+    """A line where the artifact was compared with another file than the parent that its manifest names; else empty."""
+    figures = baseline_figures(judgement)
+    if figures is None or figures["is_parent"] is not False:
+        return ""
+    return printable(f"{figures['id']} is not the parent that the manifest of {judgement.id} names (another sha256)")
 
 
 def provider_figures(facts: Mapping[str, Any]) -> dict[str, Any] | None:

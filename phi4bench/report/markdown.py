@@ -83,6 +83,9 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"| {name} against the baseline | {' | '.join(cells)} |"
     yield from _figures(one)
     yield ""
+    if (one.get("baseline") or {}).get("is_parent") is False:
+        yield f"{_cell(one['baseline']['id'])} is not the parent that the manifest of {_cell(card['id'])} names."
+        yield ""
     if one.get("known_failures"):
         yield f"known failures: {_cell(known_title(one['known_failures']))}"
         yield ""

@@ -16,7 +16,7 @@ from phi4bench.levels import LEVELS, Score, is_right
 from phi4bench.printable import printable
 from phi4bench.report.deciding import to_decide
 from phi4bench.report.examples import Example, failing_example, flip_example, flips
-from phi4bench.report.figures import provider_figures
+from phi4bench.report.figures import other_baseline, provider_figures
 from phi4bench.report.known import known_figures, known_line, known_title
 from phi4bench.report.levels import level_figures, level_lines
 from phi4bench.report.sidebyside import mode, side_by_side, side_notes
@@ -116,6 +116,7 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "missing": missing,
         "to_decide": to_decide(judgement),
         "baseline": judgement.baseline.artifact["id"] if judgement.baseline else "",
+        "other_baseline": other_baseline(judgement),
         "regression": [_pair_row(gate) for gate in judgement.regression.values()],
         "fidelity": fidelity_lines(judgement.fidelity) if judgement.fidelity else [],
         "fidelity_gates": [gate for gate in judgement.fidelity_gates.values() if gate.outcome],

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from phi4bench.report.figures import gate_line
+from phi4bench.report.figures import baseline_figures, gate_line
 from phi4bench.report.known import known_figures
 from phi4bench.report.levels import level_figures
 from phi4bench.report.speed import crashes
@@ -34,7 +34,7 @@ def promotion(
     `created`: UTC, ISO 8601. `suite`: what judged: the version of phi4bench and the sha256 of its code and suites.
     Whether there is anything to promote is the caller's to know.
     """
-    run, baseline, targets = judgement.run, judgement.baseline, judgement.targets
+    run, targets = judgement.run, judgement.targets
     return {
         "_type": STATEMENT,
         "subject": [{"name": item["name"], "digest": {"sha256": item["sha256"]}} for item in run.artifact["files"]],
@@ -48,9 +48,7 @@ def promotion(
             "artifact": {
                 key: run.artifact[key] for key in ("id", "spec", "sha256", "format", "bytes", "precision", "dialect")
             },
-            "parent": {key: baseline.artifact[key] for key in ("id", "spec", "sha256", "precision")}
-            if baseline
-            else None,
+            "parent": baseline_figures(judgement),
             "no_baseline": judgement.waived,
             "cases": {
                 "path": run.dataset.path,

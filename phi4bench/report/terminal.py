@@ -10,6 +10,7 @@ from phi4bench.gates import GateResult, Outcome
 from phi4bench.levels import LEVELS
 from phi4bench.printable import printable, wrapped
 from phi4bench.report.deciding import COMMAND, to_decide
+from phi4bench.report.figures import other_baseline
 from phi4bench.report.known import known_figures, known_line, known_title, stale_lines
 from phi4bench.report.levels import level_figures, level_lines
 from phi4bench.report.sidebyside import mode, side_by_side, side_notes
@@ -129,6 +130,7 @@ def _regression(judgement: Judgement) -> Iterator[Line]:
         if judgement.waived:
             yield "  no comparison with a baseline: --no-baseline was given", ""
         return
+    yield from ((line, "yellow") for line in _wrapped(other_baseline(judgement)))
     against = printable(str(judgement.run.facts.get("baseline")), 12)
     yield f"  {'against ' + against:<21}{'lost/gained':>12}{'points':>8}{'interval':>15}{'margin':>7}  outcome", ""
     for name, gate in judgement.regression.items():

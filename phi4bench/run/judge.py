@@ -297,6 +297,7 @@ def card(artifact: Artifact) -> dict[str, Any]:
         "turns": artifact.dialect.turns.name,
         "inferred": list(artifact.dialect_inferred),
         "parent": artifact.parent,
+        "parent_sha256": artifact.parent_sha256,
         "random_weights": artifact.random_weights,
         "files": [{"name": name, "sha256": sha256, "bytes": size} for name, sha256, size in artifact.files],
     }
