@@ -20,12 +20,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from phi4bench.cases import Case
 from phi4bench.errors import UsageError
 from phi4bench.levels import Score, is_right
 from phi4bench.printable import printable
 
 MOST_SHARE = 0.05
-"""Of the cases, at most this may be left out: a list that grows is no longer a list of exceptions."""
+"""Of the cases that expect a call, and of those that expect none, at most this may be left out: a list that grows is no
+longer a list of exceptions. Of all of them together it could be a quarter of the few that a gate goes by.
+"""
 
 _EXAMPLE = '[[xfail]] with group = "..." and reason = "..."'
 
@@ -115,8 +118,8 @@ def parse_xfails(text: str, name: str) -> Xfails:
     return Xfails(name, text, tuple(kept))
 
 
-def check_xfails(xfails: Xfails, all_groups: Iterable[str], judged_groups: Sequence[str]) -> None:
-    """Hold a list against the cases, each by its group: those of the whole dataset, and those that are judged.
+def check_xfails(xfails: Xfails, all_groups: Iterable[str], judged: Iterable[Case]) -> None:
+    """Hold a list against the groups of the whole dataset's cases, and against the cases that are judged.
 
     `UsageError` for a family that no case has, and for a list that leaves out more than `MOST_SHARE` of those judged.
     """
@@ -127,26 +130,30 @@ def check_xfails(xfails: Xfails, all_groups: Iterable[str], judged_groups: Seque
                 f"{xfails.name}: xfail {number}: group={_shown(entry.group)} is the family of no case",
                 "take the entry out, or name the `group` of the cases that are meant",
             )
-    left_out = sum(group in xfails.groups for group in judged_groups)
-    if left_out > MOST_SHARE * len(judged_groups):
-        raise UsageError(
-            f"{xfails.name}: {_count(len(xfails.entries))} leave out {left_out:,} of {len(judged_groups):,} cases"
-            f" ({100 * left_out / len(judged_groups):.1f}%), but should leave out at most {100 * MOST_SHARE:g}%",
-            "list fewer families",
-        )
+    groups, every, left_out = xfails.groups, Counter[str](), Counter[str]()
+    for case in judged:
+        kind = _kind(case)
+        every[kind] += 1
+        left_out[kind] += case.group in groups
+    for kind, of in every.items():
+        if left_out[kind] > MOST_SHARE * of:
+            raise UsageError(
+                f"{xfails.name}: {_count(len(xfails.entries))} leave out {left_out[kind]:,} of {of:,} cases that expect"
+                f" {kind} ({100 * left_out[kind] / of:.1f}%), but should leave out at most {100 * MOST_SHARE:g}%",
+                "list fewer families",
+            )
 
 
-def stored_xfails(data: Mapping[str, Any], groups: Sequence[str]) -> tuple[Xfails, Mapping[str, int]]:
-    """What `to_stored` stored with a run, and each family's size in the whole dataset; checked as a fresh list is.
-
-    `groups`: of the run's cases.
+def stored_xfails(data: Mapping[str, Any], cases: Sequence[Case]) -> tuple[Xfails, Mapping[str, int]]:
+    """What `to_stored` stored with a run of `cases`, and each family's size in the whole dataset; checked as a fresh
+    list is.
     """
     name, text, sizes = data.get("name"), data.get("text"), data.get("sizes")
     if not (isinstance(name, str) and isinstance(text, str) and isinstance(sizes, dict)):
         raise UsageError("the list of known failures that was stored with the run cannot be read", "run it again")
     xfails = parse_xfails(text, name)
-    check_xfails(xfails, sizes, groups)
-    present = Counter(groups)
+    check_xfails(xfails, sizes, cases)
+    present = Counter(case.group for case in cases)
     return xfails, {
         entry.group: max(size, present[entry.group]) if type(size := sizes[entry.group]) is int else 0
         for entry in xfails.entries
@@ -193,6 +200,11 @@ def _entry(entry: Mapping[str, Any], where: str) -> Xfail:
     if foreign:
         raise UsageError(f"{where}: {_shown(foreign[0])} is not known, but should be group or reason", "take it out")
     return Xfail(entry["group"], entry["reason"])
+
+
+def _kind(case: Case) -> str:
+    """What it expects, for gates go by cases of one kind alone."""
+    return "a call" if case.expected.calls else "a JSON value" if case.expected.structured else "no call"
 
 
 def _count(entries: int) -> str:

@@ -362,7 +362,7 @@ def _known_failures(run: SavedRun, scores: Sequence[Score]) -> KnownFailures | N
     if not stored:
         return None
     groups = run.dataset.groups
-    xfails, sizes = stored_xfails(stored, groups)
+    xfails, sizes = stored_xfails(stored, run.dataset.cases)
     return found_failures(xfails, sizes, scores, groups)
 
 

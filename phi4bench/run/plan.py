@@ -121,7 +121,7 @@ def read_xfails(path: Path) -> Xfails:
 def _known_failures(path: Path, whole: Dataset, judged: Dataset) -> dict[str, Any]:
     xfails = read_xfails(path)
     groups = whole.groups
-    check_xfails(xfails, groups, judged.groups)
+    check_xfails(xfails, groups, judged.cases)
     return to_stored(xfails, groups)
 
 
