@@ -104,6 +104,16 @@ def test_a_duplicate_id_names_both_lines(tmp_path: Path) -> None:
         load_cases([first, second])
 
 
+def test_one_question_in_two_groups_is_no_evidence_twice(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.jsonl", line())
+    path = tmp_path / "b.jsonl"
+    with pytest.raises(CaseFileError, match=f"b.jsonl:1: group='another', but .* it asks what {first}:1 asks; one"):
+        load_cases([first, write(path, line(id="w-2", group="another"))])
+    assert len(load_cases([first, write(path, line(id="w-2"))]).cases) == 2  # one group counts them as such
+    other = line(id="w-2", group="another", messages=[{"role": "user", "content": "And in Oslo?"}])
+    assert len(load_cases([first, write(path, other)]).cases) == 2
+
+
 @pytest.mark.parametrize("hostile", ["\x1b[2J", "\u202e", "\x00", "a\nb"], ids=["escape", "bidi", "nul", "newline"])
 @pytest.mark.parametrize("key", ["scenario", "tools"])
 def test_a_message_shows_no_character_that_a_terminal_acts_on(tmp_path: Path, key: str, hostile: str) -> None:

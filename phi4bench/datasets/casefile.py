@@ -44,20 +44,39 @@ def read_cases(path: Path) -> Iterator[tuple[str, Case]]:
 
 
 def distinct(cases: Iterable[tuple[str, Case]]) -> Iterator[Case]:
-    """The cases; at their end `CaseFileError` naming both places, if two share an id.
+    """The cases; at their end `CaseFileError` naming both places, if two share an id, or ask the same in two groups.
 
-    At the end, since whatever else is wrong in a file is told first.
+    At the end, since whatever else is wrong in a file is told first. Other people's data sets, whose cases have no
+    places of their own, may ask twice.
     """
     places: dict[str, str] = {}
+    asked: dict[int, tuple[str, str]] = {}
+    offers: dict[tuple[str, int], str] = {}
     twice = ""
     for place, case in cases:
         if case.id in places and not twice:
             before = f"id={shown(case.id)} was given at {places[case.id]} already"
             twice = f"{place}: {before}; ids must differ over all files"
         places.setdefault(case.id, place)
+        first, group = asked.setdefault(_question(case, offers), (place, case.group))
+        if group != case.group and first != place and not twice:
+            twice = (
+                f"{place}: group={shown(case.group)}, but should be {shown(group)}, for it asks what {first} asks;"
+                " one question is no evidence twice"
+            )
         yield case
     if twice:
         raise CaseFileError(twice)
+
+
+def _question(case: Case, offers: dict[tuple[str, int], str]) -> int:
+    """A hash of all that a model is told. `offers`: tool sets by name and object, as text."""
+    if case.toolset:
+        tools = offers.setdefault((case.toolset, id(case.tools)), repr(case.tools))
+    else:
+        tools = repr(case.tools)
+    turns = [(one.role, one.content, one.name, one.error, str(one.calls or "")) for one in case.messages]
+    return hash((tools, *turns, str(case.expected.response_schema)))
 
 
 def write_cases(path: Path, cases: Iterable[Case]) -> None:
