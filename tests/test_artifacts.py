@@ -11,6 +11,8 @@ import pytest
 from onnx_folders import VOCABULARY, folder_of, onnx_model, tokenizer_json
 
 from phi4bench.artifacts import open_artifact
+from phi4bench.artifacts.onnxfile import Node, OnnxFile, Tensor
+from phi4bench.artifacts.parts import parts_of
 from phi4bench.dialects import dialect_named
 from phi4bench.errors import DialectError
 
@@ -105,6 +107,25 @@ def test_precision_is_inferred_from_operators_and_weights(
     assert artifact.precision == precision
     assert any(source in line for line in artifact.dialect_inferred)
     assert all(line.isprintable() for line in artifact.dialect_inferred)
+
+
+@pytest.mark.parametrize(
+    ("operator", "kind", "attributes", "weights"),
+    [
+        pytest.param("Cast", "int8", {}, 64, id="cast-from-int8"),
+        pytest.param("QGemm", "uint8", {}, 64, id="other-operators"),
+        pytest.param("MatMulBnb4", "uint8", {"K": 16, "N": 8}, 128, id="bitsandbytes"),
+        pytest.param("QMoE", "uint8", {}, 128, id="experts"),
+        pytest.param("Gather", "other", {}, 0, id="no-weights"),
+    ],
+)
+def test_weights_of_few_bits_count_whatever_reads_them(
+    operator: str, kind: str, attributes: dict[str, int], weights: int
+) -> None:
+    tensor = Tensor("w", kind, 64, 64)
+    node = Node(operator, "/MatMul", ("x", "w"), ("y",), attributes)
+    parts, _ = parts_of(OnnxFile({}, {}, {}, {}, {}, {}, 1, tensors=(tensor,), nodes=(node,)))
+    assert sum(part.weights for part in parts) == weights
 
 
 @pytest.mark.parametrize(

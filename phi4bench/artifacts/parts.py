@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from phi4bench.artifacts.artifact import Artifact, is_text
-from phi4bench.artifacts.onnxfile import Node, OnnxFile, Tensor, read_onnx
+from phi4bench.artifacts.onnxfile import NARROW, PACKED, Node, OnnxFile, Tensor, read_onnx
 from phi4bench.artifacts.protobuf import WireError
 from phi4bench.artifacts.safetensors import tensors as stored_tensors
 from phi4bench.errors import ArtifactError
@@ -39,7 +39,6 @@ _SCALE_INPUTS: Mapping[str, Sequence[int]] = {
     "QLinearMatMul": (1, 2, 4, 5, 6, 7),
 }  # fmt: skip
 """Source: the operators' pages in onnx/docs and onnxruntime's ContribOperators.md."""
-_ONE_A_WEIGHT = {"DequantizeLinear", "MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QLinearMatMul"}
 
 Uses = Mapping[str, Sequence[tuple[Node, int]]]
 
@@ -138,19 +137,21 @@ def _part_name(name: str, uses: Sequence[tuple[Node, int]]) -> str:
 
 
 def _weights(tensor: Tensor, uses: Sequence[tuple[Node, int]]) -> int:
-    """How many weights a tensor holds, unpacked: MatMulNBits knows (K times N), others by their bits."""
+    """How many weights a tensor holds, unpacked: MatMulNBits and its kin know (K times N), others by their bits.
+
+    Numbers of few bits are weights whatever reads them: a model whose weights were not seen would pass for a small one,
+    of which no size and no speed is asked.
+    """
     if tensor.kind in FLOATS:
         return tensor.elements
     for node, index in uses:
-        if node.operator == "MatMulNBits" and index == 1:
-            return node.whole.get("K", 0) * node.whole.get("N", 0)
+        if node.operator in PACKED and index == 1 and "K" in node.whole:
+            return node.whole["K"] * node.whole.get("N", 0)
     for node, _ in uses:
-        bits = node.whole.get("bits") or node.whole.get("expert_weight_bits")
+        bits = node.whole.get("bits") or node.whole.get("expert_weight_bits") or (4 if node.operator in PACKED else 0)
         if bits and tensor.kind in ("uint8", "int8"):
             return tensor.elements * 8 // bits
-        if bits or node.operator in _ONE_A_WEIGHT:
-            return tensor.elements
-    return 0
+    return tensor.elements if tensor.kind in NARROW else 0
 
 
 def _part(name: str, tensor: Tensor, weights: int) -> Part:
