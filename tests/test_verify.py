@@ -207,6 +207,14 @@ class TestTheModel:
         (line,) = differences(promoted, capsys)
         assert line.startswith("chat_template.jinja: lies beside the model")
 
+    @pytest.mark.parametrize("name", ["generation_config.json", "model.safetensors.index.json"])
+    def test_a_file_that_was_put_beside_it_and_that_transformers_reads(
+        self, promoted: Promoted, capsys: pytest.CaptureFixture[str], name: str
+    ) -> None:
+        promoted.edit(lambda data: data["predicate"]["artifact"].update(format="hf"))
+        (promoted.model / name).touch()
+        assert any(line.startswith(f"{name}: lies beside the model") for line in differences(promoted, capsys))
+
     def test_another_model_in_the_same_folder(self, promoted: Promoted, capsys: pytest.CaptureFixture[str]) -> None:
         promoted.model /= "other.onnx"
         promoted.model.touch()
