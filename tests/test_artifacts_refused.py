@@ -57,6 +57,11 @@ REFUSED = [
     pytest.param(
         text("genai_config.json", '{"model": {"eos_token_id": 63}}'), "genai_config.json has eos_token_id=63", id="eos"
     ),
+    pytest.param(
+        text("genai_config.json", '{"model": {"decoder": {"filename": "int4.onnx"}}}'),
+        "names 'int4.onnx', but the folder's model is model.onnx; correct it",
+        id="genai-runs-another-file",
+    ),
     pytest.param(text("phi4bench.json", "{"), "the manifest cannot be read", id="manifest-broken"),
     pytest.param(text("phi4bench.json", "[]"), "schema='list', but should be", id="manifest-a-list"),
     pytest.param(

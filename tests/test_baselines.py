@@ -21,12 +21,12 @@ INT8 = ROOT / "fixtures" / "models" / "nano-int8"
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    """The file under another name, with a configuration that says the same in other bytes."""
+    """The file under another name, with a configuration that names it so."""
     folder = tmp_path / "fp32"
     shutil.copytree(INT8, folder)
     (folder / "model.onnx").rename(folder / "whole.onnx")
     config = folder / "genai_config.json"
-    config.write_text(config.read_text() + "\n")
+    config.write_text(config.read_text().replace('"model.onnx"', '"whole.onnx"'))
     return folder
 
 

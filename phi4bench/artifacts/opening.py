@@ -5,6 +5,7 @@ Reads files and loads no weights. Every fault is one `ArtifactError` line.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from phi4bench.artifacts.artifact import Artifact, clean_id, files_sha256, is_text, short_id
@@ -60,7 +61,10 @@ def open_artifact(spec: str, dialect: str | Dialect | None = None, cache_dir: Pa
         return _open_fake(spec, path if path.is_dir() else path.parent, manifest, dialect)
     if path.is_dir() and _is_hugging_face(path):
         return _open_hf(spec, path, manifest or Manifest(), dialect, cache_dir)
-    model_file = _model_in(path) if path.is_dir() else path
+    model_file = path
+    if path.is_dir():
+        model_file = _model_in(path)
+        _check_named(model_file)
     if model_file.suffix != ".onnx":
         raise ArtifactError(f"{_quoted(spec)} is no .onnx file", SUPPORTED)
     return _open_onnx(spec, model_file, manifest or Manifest(), dialect, cache_dir)
@@ -224,6 +228,20 @@ def _model_in(folder: Path) -> Path:
     below = sorted(str(model.relative_to(folder)) for model in folder.glob("*/*.onnx"))[:5]
     hint = f"did you mean one of {printable(', '.join(below), 300)}?" if below else SUPPORTED
     raise ArtifactError(f"{shown} holds no .onnx file", hint)
+
+
+def _check_named(model_file: Path) -> None:
+    """onnxruntime-genai, given the folder, runs what its configuration names: that is the file to judge."""
+    config = model_file.parent / "genai_config.json"
+    try:
+        named = json.loads(config.read_text(encoding="utf-8-sig"))["model"]["decoder"]["filename"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return  # it names none; whether it is one at all is seen later
+    if named != model_file.name:
+        raise ArtifactError(
+            f"{_quoted(config)} names {printable(repr(named), 100)}, but the folder's model is {model_file.name}",
+            "correct it, or name the file to judge",
+        )
 
 
 def _read(model_file: Path) -> OnnxFile:
