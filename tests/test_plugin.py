@@ -206,6 +206,7 @@ class TestOutcomes:
         assert ran.code == 10
         assert ran.artifact()["verdict"] == "inconclusive"
         assert "INCONCLUSIVE tool: its test was chosen and not run to its end" in ran.out
+        assert "its test was chosen and not run to its end" in (ran.report_dir / "report.html").read_text()
         assert not (ran.report_dir / "promotion.json").exists()
 
     def test_a_stale_promotion_is_removed_even_by_a_partial_run(

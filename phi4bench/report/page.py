@@ -93,6 +93,7 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
     start = _scale_start(shown)
     measured = {**judgement.gates, **judgement.regression, **judgement.fidelity_gates, **judgement.size_gates}
     told = {*measured, *judgement.slo_gates, *conclusion.not_run}
+    told -= set(run.facts.get("gates_skipped") or ())  # whose rows say how they were measured
     missing = [gate for gate in judgement.required if gate.name not in told]
     return {
         "id": judgement.id,
