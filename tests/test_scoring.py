@@ -177,6 +177,20 @@ def test_what_was_read_once_is_not_read_again(tiny_models, tmp_path, monkeypatch
     assert not list((tmp_path / "fidelity").glob("*.part"))
 
 
+@pytest.mark.parametrize(
+    "left",
+    [lambda whole: b"", lambda whole: whole[: whole.index(b"\n") + 1], lambda whole: whole[:-99]],
+    ids=["nothing", "one-case", "half-a-line"],
+)
+def test_a_file_of_which_a_power_cut_left_a_part_is_made_again(tiny_models, tmp_path, left):  # noqa: F811
+    first = measured(tiny_models / "int8", tiny_models / "fp32", tmp_path, CASES[:3])
+    for file in (tmp_path / "fidelity").iterdir():
+        whole = file.read_bytes()
+        file.write_bytes(left(whole))
+        assert measured(tiny_models / "int8", tiny_models / "fp32", tmp_path, CASES[:3]) == first
+        assert file.read_bytes() == whole
+
+
 def with_tokenizer(source, to, change):
     shutil.copytree(source, to)
     data = json.loads((to / "tokenizer.json").read_text())

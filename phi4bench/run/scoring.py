@@ -100,7 +100,7 @@ def _read(
     setup = replace(settings, batch=None).setup(artifact)
     folder = (settings.cache_dir or default_cache_dir()) / "fidelity"
     path = folder / f"{_key(setup, items, against, settings)}.jsonl"
-    if path.is_file():
+    if _whole(path, items):
         return path
     folder.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=folder, suffix=".part")
@@ -123,6 +123,15 @@ def _read(
     finally:
         Path(name).unlink(missing_ok=True)
     return path
+
+
+def _whole(path: Path, items: Sequence[Item]) -> bool:
+    """Whether the file is there and tells of every item: a power cut leaves a part of what was just written."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return {json.loads(line)[0] for line in file} == {item.case_id for item in items}
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _key(setup: Setup, items: Sequence[Item], against: Path | None, settings: Settings) -> str:
