@@ -181,6 +181,13 @@ class TestPromotion:
         (tmp_path / "report.json").touch()
         assert [path.name for path in tmp_path.rglob("*.json")] == ["report.json"]
 
+    @pytest.mark.parametrize("promotions", [True, False], ids=["two-runs-at-once", "rescored-by-other-targets"])
+    def test_none_that_came_since_the_start_stands_beside_a_reject(self, tmp_path: Path, promotions: bool) -> None:
+        write_reports(tmp_path, [judged(saved())], GUIDE, CREATED)
+        assert (tmp_path / "promotion.json").exists()
+        write_reports(tmp_path, [judged(saved(WRONG))], GUIDE, CREATED, promotions=promotions)
+        assert not (tmp_path / "promotion.json").exists()
+
 
 class Tags(html.parser.HTMLParser):
     """Every element with its attributes, and the text outside `<style>`."""

@@ -40,6 +40,7 @@ def write_reports(
     folder: Path, results: Sequence[Result], targets: Targets, created: str, command: str = "", promotions: bool = True
 ) -> tuple[Path, ...]:
     """Writes everything; returns the files that a person would open. `promotions`: whether one may be stated."""
+    remove_stale_promotions(folder)  # again: another run into the same folder may have ended since this one began
     hashes = _write_transcripts(folder, results)
     figures = report(results, targets_facts(targets))
     write_text(folder / "report.json", to_json(figures))
