@@ -14,7 +14,7 @@ from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable, wrapped
 from phi4bench.report.findings import Finding, finding
 from phi4bench.report.terminal import Line, summary, where
-from phi4bench.report.writing import Result, now, remove_stale_promotions, write_reports
+from phi4bench.report.writing import Result, now, remove_stale_promotions, remove_stale_reports, write_reports
 from phi4bench.run.judge import Fault, Judge, Say
 from phi4bench.run.judging import CRASHED_EXIT, SUITE_GATES, Judgement, conclude
 from phi4bench.run.options import options_from
@@ -66,6 +66,7 @@ class JudgingSession:
         """Run and judge every artifact that a selected test asks for."""
         plan = self._plan
         remove_stale_promotions(plan.options.report_dir)
+        remove_stale_reports(plan.options.report_dir)
         remove_abandoned(plan.options.report_dir)
         judge = Judge(plan, machine.describe(), say, Bar(stream))
         for artifact in sorted(self._selected):

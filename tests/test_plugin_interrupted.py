@@ -109,6 +109,22 @@ class TestInterruptions:
         run_suites("--model", make_fake(), "-k", "test_tool")
         assert [path.name for path in reports.glob(".generations-*")] == [".generations-of-mine"]
 
+    def test_no_earlier_report_passes_for_that_of_a_run_that_was_stopped(
+        self,
+        make_fake: MakeFake,
+        suites_command: list[str],
+        suites_environment: dict[str, str],
+        whole_run: Ran,
+        tmp_path: Path,
+    ) -> None:
+        assert whole_run.artifact()["verdict"] == "promote"
+        process = self.started(
+            [*suites_command, "--model", str(make_fake("slow"))], suites_environment, 330, tmp_path / "cache"
+        )
+        process.kill()
+        process.communicate(timeout=30)
+        assert sorted(path.name for path in whole_run.report_dir.iterdir()) == ["transcripts"]
+
     def test_a_second_run_generates_nothing(self, run_suites: RunSuites, whole_run: Ran, tmp_path: Path) -> None:
         assert "0 from cache, 320 generated" in whole_run.out
         assert "320 from cache, 0 generated" in run_suites("--model", tmp_path / "always_right").out

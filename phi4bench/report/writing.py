@@ -1,4 +1,4 @@
-"""Puts a run's reports into its folder, each file whole or not at all, and takes stale promotions away."""
+"""Puts a run's reports into its folder, each file whole or not at all, and takes stale ones away."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ def remove_stale_promotions(folder: Path) -> None:
     for path in (folder / "promotion.json", *folder.glob("*/promotion.json")):
         with suppress(FileNotFoundError, NotADirectoryError):
             path.unlink()
+
+
+def remove_stale_reports(folder: Path) -> None:
+    """Where a run is stopped before it has written its own, an earlier report would read as what it found."""
+    for name in ("report.json", "report.html"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def now() -> str:
