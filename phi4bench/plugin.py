@@ -240,10 +240,8 @@ def _judge(config: pytest.Config) -> None:
     with _terminal(config):
         try:
             config.stash[SESSION].judge(say=_say(config), stream=sys.stderr)
-        except KeyboardInterrupt as stop:
-            if str(stop):
-                pytest.exit(str(stop), returncode=130)
-            raise
+        except KeyboardInterrupt as stop:  # without a word where no child was at work
+            pytest.exit(str(stop) or "interrupted; run the same command again", returncode=130)
 
 
 def _say(config: pytest.Config) -> Any:

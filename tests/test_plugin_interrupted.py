@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -67,6 +68,23 @@ class TestInterruptions:
         assert 10 <= int(told[1]) == int(found[1]) < 60  # with those that the child had stored and not yet told of
         assert int(found[1]) + int(found[2]) == 60
         assert done.returncode == 10, done.stdout  # sixty cases decide nothing
+
+    def test_ctrl_c_while_no_child_is_at_work_is_told_and_130_too(
+        self, suites_command: list[str], suites_environment: dict[str, str], make_fake: MakeFake, tmp_path: Path
+    ) -> None:
+        stops = (
+            "import phi4bench.run.judge as judge\n\ndef stop(*_):\n    raise KeyboardInterrupt\n\njudge.render = stop\n"
+        )
+        (tmp_path / "stopped.py").write_text(stops)
+        environment = suites_environment | {
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, [suites_environment.get("PYTHONPATH")])])
+        }
+        ran = subprocess.run(
+            [*suites_command, "--model", str(make_fake()), "-p", "stopped"],
+            capture_output=True, text=True, cwd=ROOT, env=environment, check=False,
+        )  # fmt: skip
+        assert ran.returncode == 130, ran.stdout + ran.stderr
+        assert "interrupted; run the same command again" in ran.stdout
 
     def test_after_kill_9_nothing_goes_on_and_nothing_is_made_twice(
         self,
