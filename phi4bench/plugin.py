@@ -237,9 +237,13 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 
 def _judge(config: pytest.Config) -> None:
+    from phi4bench.errors import UsageError
+
     with _terminal(config):
         try:
             config.stash[SESSION].judge(say=_say(config), stream=sys.stderr)
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
         except KeyboardInterrupt as stop:  # without a word where no child was at work
             pytest.exit(str(stop) or "interrupted; run the same command again", returncode=130)
 

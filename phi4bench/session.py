@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -63,10 +64,15 @@ class JudgingSession:
         self._selected.setdefault(artifact, set()).add(gate)
 
     def judge(self, say: Say, stream: TextIO) -> None:
-        """Run and judge every artifact that a selected test asks for."""
+        """Run and judge every artifact that a selected test asks for. UsageError where an earlier report cannot go."""
         plan = self._plan
-        remove_stale_promotions(plan.options.report_dir)
-        remove_stale_reports(plan.options.report_dir)
+        try:
+            remove_stale_promotions(plan.options.report_dir)
+            remove_stale_reports(plan.options.report_dir)
+        except OSError as error:
+            shown = printable(str(error.filename), 200)
+            why = f"'{shown}' cannot be taken away ({error.strerror})"
+            raise UsageError(why, "name another folder with --report") from None
         remove_abandoned(plan.options.report_dir)
         judge = Judge(plan, machine.describe(), say, Bar(stream))
         for artifact in sorted(self._selected):
@@ -116,7 +122,8 @@ class JudgingSession:
             command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
             self._written = write_reports(plan.options.report_dir, results, plan.targets, now(), command)
         except (OSError, Phi4benchError) as error:
-            remove_stale_promotions(plan.options.report_dir)
+            with suppress(OSError):
+                remove_stale_promotions(plan.options.report_dir)
             self._fault = f"the reports could not be written: {printable(str(error))}"
             codes.append(USAGE_EXIT if isinstance(error, UsageError) else CRASHED_EXIT)
         self.concluded = True

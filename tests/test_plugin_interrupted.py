@@ -143,6 +143,16 @@ class TestInterruptions:
         process.communicate(timeout=30)
         assert sorted(path.name for path in whole_run.report_dir.iterdir()) == ["transcripts"]
 
+    @pytest.mark.parametrize("name", ["promotion.json", "report.json"])
+    def test_an_earlier_one_that_cannot_be_taken_away_is_told_before_any_work(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, name: str
+    ) -> None:
+        (tmp_path / "reports" / name).mkdir(parents=True)  # as little to be removed as somebody else's file
+        ran = run_suites("--model", make_fake())
+        assert ran.code == 4
+        assert re.search(rf"ERROR: '\S*{name}' cannot be taken away \(.+\); name another", ran.out)
+        assert "Traceback" not in ran.out
+
     def test_a_second_run_generates_nothing(self, run_suites: RunSuites, whole_run: Ran, tmp_path: Path) -> None:
         assert "0 from cache, 320 generated" in whole_run.out
         assert "320 from cache, 0 generated" in run_suites("--model", tmp_path / "always_right").out
