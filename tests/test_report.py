@@ -188,6 +188,12 @@ class TestPromotion:
         write_reports(tmp_path, [judged(saved(WRONG))], GUIDE, CREATED, promotions=promotions)
         assert not (tmp_path / "promotion.json").exists()
 
+    def test_it_stays_where_the_same_run_is_promoted_again(self, tmp_path: Path) -> None:
+        write_reports(tmp_path, [judged(saved())], GUIDE, CREATED)
+        before = (tmp_path / "promotion.json").read_bytes()
+        write_reports(tmp_path, [judged(saved())], GUIDE, CREATED, promotions=False)
+        assert (tmp_path / "promotion.json").read_bytes() == before
+
 
 class Tags(html.parser.HTMLParser):
     """Every element with its attributes, and the text outside `<style>`."""

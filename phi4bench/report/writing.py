@@ -46,7 +46,9 @@ def write_reports(
     folder: Path, results: Sequence[Result], targets: Targets, created: str, command: str = "", promotions: bool = True
 ) -> tuple[Path, ...]:
     """Writes everything; returns the files that a person would open. `promotions`: whether one may be stated."""
-    remove_stale_promotions(folder)  # again: another run into the same folder may have ended since this one began
+    promoted = all(not isinstance(one, Fault) and one[1].verdict is Verdict.promote for one in results)
+    if promotions or not promoted:  # another run into the same folder may have ended since this one began
+        remove_stale_promotions(folder)
     hashes = _write_transcripts(folder, results)
     figures = report(results, targets_facts(targets))
     write_text(folder / "report.json", to_json(figures))
