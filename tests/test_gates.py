@@ -228,6 +228,8 @@ def pair(lost: int, gained: int, both: int = 1000, families: int = 500) -> tuple
 def test_a_regression_gate_rules_out_a_loss_of_the_margin(lost, gained, precision, outcome):
     result = judge_regression(*pair(lost, gained), GUIDE, precision)["regression.tool"]
     assert result.outcome is outcome, result.reason
+    assert bool(result.reason) == (outcome is not Outcome.PASS)
+    assert bool(result.more_groups) == (outcome is Outcome.INCONCLUSIVE)
     assert (result.lost, result.gained, result.both, result.neither) == (lost, gained, 1000, 0)
     assert result.interval is not None
     assert result.difference == pytest.approx((gained - lost) / (1000 + lost + gained))
@@ -254,6 +256,12 @@ def test_abstention_is_compared_too():
     result = judge_regression(candidate, baseline, GUIDE, "int8")["regression.abstention"]
     assert (result.outcome, result.lost, result.total) == (Outcome.FAIL, 20, 100)
     assert "loses at least" in result.reason
+
+
+def test_a_comparison_without_cases_has_no_advice():
+    result = judge_regression(*pair(0, 0), GUIDE, "int8")["regression.abstention"]
+    assert (result.outcome, result.difference, result.interval) == (Outcome.INCONCLUSIVE, None, None)
+    assert result.reason == "there are no cases of this kind"
 
 
 def test_an_unquantized_candidate_is_compared_without_a_gate():
