@@ -132,6 +132,29 @@ def test_calls_in_any_order_are_paired_optimally_and_not_greedily():
     assert got.level is Level.RIGHT_PARAMETERS, got.reason
 
 
+@pytest.mark.parametrize(
+    ("wanted", "rules", "made"),
+    [
+        pytest.param(
+            (READ, Call("read", {"file_path": "b.py"})),
+            ({"file_path": Rule(accept=("c.py",))}, {"file_path": Rule(accept=("d.py",))}),
+            ("read(file_path='d.py')", "read(file_path='c.py')"),
+            id="accepted-values",
+        ),
+        pytest.param(
+            (Call("book", {"price": 5.0}), Call("book", {"price": 6.0})),
+            (),
+            ("book(price=6)", "book(price=5)"),
+            id="a-number-by-the-schema",
+        ),
+    ],
+)
+def test_calls_are_paired_by_what_counts_as_right(wanted, rules, made):
+    # As they are written no call made equals a wanted one, in either pairing; the crossed one is right all the same.
+    got = graded(case(*wanted, order="any", rules=rules), use(*made))
+    assert got.level is Level.RIGHT_PARAMETERS, got.reason
+
+
 @pytest.mark.parametrize("made", [("z-b", "a-b"), ("a-b", "z-b")], ids=["made-whole-last", "made-whole-first"])
 @pytest.mark.parametrize("wanted", [("a-b", "a-c"), ("a-c", "a-b")], ids=["wanted-whole-first", "wanted-whole-last"])
 def test_among_pairings_with_as_many_arguments_the_one_with_a_whole_call_wins(wanted, made):

@@ -109,6 +109,11 @@ def test_int_and_float_are_one_only_where_the_schema_says_number(name, one, othe
             # 1.0 fits both wanted items, 0.92 only the second: taking the first fit for 1.0 would strand 0.92.
             Rule(unordered=True, items=Rule(tolerance=0.1)), [0.92, 1.0], [1.0, 1.05], True, id="optimal-not-greedy",
         ),
+        pytest.param(
+            # Only what is wanted may be left out: the items are held against the wanted ones, not the other way round.
+            Rule(unordered=True, items=Rule(fields={"b": Rule(optional=True)})),
+            [{"a": 2}, {"a": 1, "b": 0}], [{"a": 1, "b": 0}, {"a": 2, "b": 0}], True, id="optional-member-of-an-item",
+        ),
         pytest.param(Rule(items=Rule(accept=("x",))), ["x", "a"], ["a", "a"], True, id="rule-for-items"),
         pytest.param(Rule(fields={"a": Rule(ignore=True)}), {"a": 1, "b": 2}, {"b": 2}, True, id="ignored-member"),
         pytest.param(Rule(fields={"a": Rule(optional=True)}), {"b": 2}, {"a": 1, "b": 2}, True, id="optional-member"),
