@@ -80,13 +80,14 @@ def design_effect(counts: Tally) -> float:
 
 
 def difference_effect(lost: tuple[int, ...], gained: tuple[int, ...], sizes: tuple[int, ...]) -> float:
-    """Of a difference of paired rates; at least 1. A case counts -1 where it was lost, 1 where gained, 0 otherwise."""
+    """Of a difference of paired rates over at least one case; at least 1.
+
+    A case counts -1 where it was lost, 1 where gained, 0 otherwise.
+    """
     total = sum(sizes)
     sums = [g - f for f, g in zip(lost, gained, strict=True)]
     flips = [f + g for f, g in zip(lost, gained, strict=True)]
     pairs = sum(n * (n - 1) for n in sizes)
-    if not total:
-        return 1.0
     mean = sum(sums) / total
     variance = sum(flips) / total - mean * mean
     seen = sum(f * (n - 1) for f, n in zip(flips, sizes, strict=True))
