@@ -49,6 +49,13 @@ class TestWhatIsTheSame:
             pytest.param(CALLING, A, B, False, id="another-argument"),
             pytest.param(CALLING, A, '<tool_use>glob(pattern="a")</tool_use>', True, id="other-quotes"),
             pytest.param(CALLING, A, "Sure. " + A, True, id="prose-before-the-call"),
+            pytest.param(
+                CALLING,
+                "<tool_use>grep(pattern='a', path='b')</tool_use>",
+                "<tool_use>grep(path='b', pattern='a')</tool_use>",
+                True,
+                id="arguments-in-another-order",
+            ),
             pytest.param(CALLING, A, "I cannot.", False, id="a-call-and-prose"),
             pytest.param(CALLING, A, A + B, False, id="one-call-more"),
             pytest.param(CALLING, A, A + "<tool_use>", False, id="debris-after-the-call"),
@@ -73,6 +80,9 @@ class TestWhatIsTheSame:
         after = {CALLING.id: Completion(B, (1, 9, 3)), TALKING.id: Completion("I see. Yes.", (5, 6, 7))}
         found = compare([CALLING, TALKING, CASES[1]], "first", before, "again", after, DIALECT)
         assert (found.cases, found.calls) == (2, (CALLING.id,))  # the third case has no completion
+        assert (
+            compare([CALLING, TALKING], "first", before, "again", {TALKING.id: after[TALKING.id]}, DIALECT).cases == 1
+        )
         assert [(one.case_id, one.token) for one in found.differences] == [(CALLING.id, 1), (TALKING.id, 2)]
 
     def test_times_are_no_difference(self) -> None:
@@ -139,6 +149,11 @@ class TestScores:
         run = run_of("nano", determinism=determinism([], missing="the time limit was reached"))
         conclusion = conclude(assess(run, None, TARGETS), SUITE_GATES)
         assert (conclusion.verdict, conclusion.exit_code) == ("inconclusive", 10)
+
+    def test_checks_that_were_cut_short_excuse_no_failure(self) -> None:
+        wrong = [case.id for case in CASES]
+        run = run_of("nano", wrong, determinism=determinism([], missing="the time limit was reached"))
+        assert conclude(assess(run, None, TARGETS), SUITE_GATES).verdict == "reject"
 
 
 TARGETS = parse_targets(GUIDE, "guide")
