@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from kit import case_line
+from stored import run_of
 
 from phi4bench.cases import Case
 from phi4bench.datasets import case_from_json
@@ -16,7 +17,7 @@ from phi4bench.datasets.shipped import fixtures_dir
 from phi4bench.datasets.toolsets import read_toolset
 from phi4bench.levels import Level, Score
 from phi4bench.rejection import Refuted, Rejection, Stop, Watch, alphas, family_order, watched_gates
-from phi4bench.run.judging import SUITE_GATES
+from phi4bench.run.judging import SUITE_GATES, assess
 from phi4bench.targets import merge_targets, parse_targets
 
 SIX = read_toolset(fixtures_dir() / "tools" / "claude_code.json")
@@ -178,6 +179,7 @@ class TestPairs:
         found = rejected(first, after)
         assert found is not None
         assert [one.gate for one in found.refuted] == ["regression.parameter"]
+        assert -1.0 < found.upper["regression.parameter"] < -0.02 < found.upper["regression.tool"]
         for score in after:
             last.add(score)
         for case in ordered:
@@ -195,6 +197,19 @@ class TestPairs:
         one = watch(gates=(*OWN, *PAIRED), precision="int8")
         one.leave_rates()
         assert rejected(one, [scored(case, Level.NOTHING) for case in CASES]) is None
+
+    def test_nor_are_its_rates_bet_on_when_it_is_scored_again(self) -> None:
+        wrong = [case.id for case in CASES if case.expects_call]
+        one = watch(gates=(*OWN, *PAIRED), precision="int8")
+        one.leave_rates()
+        for case in CASES:
+            one.add(scored(case), baseline=True)
+        assert rejected(one, [scored(case, Level.PARSED) for case in CASES]) is not None
+        run = run_of("int8", wrong, precision="int8", stopped_early=one.stop.to_json())
+        judgement = assess(run, run_of("parent", role="baseline"), GUIDE)
+        assert judgement.rejection is not None
+        assert [gate.gate for gate in judgement.rejection.refuted] == ["regression.tool", "regression.parameter"]
+        assert judgement.gates["tool"].interval is not None
 
 
 class TestStop:
