@@ -116,6 +116,13 @@ def test_exact_order_wants_the_written_sequence_and_any_order_the_multiset():
     assert graded(case(GREP, READ, order="any"), swapped).level is Level.RIGHT_PARAMETERS
 
 
+def test_a_score_names_every_tool_that_was_expected_and_the_prose_around_calls():
+    calls = use("grep(pattern='def.*auth', path='src')", "read(file_path='a.py')")
+    assert graded(case(GREP, READ), calls).tools == ("grep", "read")
+    found = [graded(case(GREP, READ), text).prose for text in (calls, "Sure. " + calls, "I will not.")]
+    assert found == [False, True, False]
+
+
 def test_any_order_still_counts_how_often_each_tool_is_called():
     twice = use("read(file_path='a.py')", "read(file_path='a.py')")
     got = graded(case(GREP, READ, order="any"), twice)
