@@ -105,9 +105,7 @@ def paired_interval(flips: Flips, alpha: float) -> Interval:
     return tango(sum(flips.gained) / effect, sum(flips.lost) / effect, flips.total / effect, quantile)
 
 
-def cases_for_margin(
-    margin: float, flips: float, difference: float = 0.0, alpha: float = 0.05, power: float = POWER
-) -> float | None:
+def cases_for_margin(margin: float, flips: float, difference: float, alpha: float, power: float) -> float | None:
     """How many independent cases rule a loss of `margin` out with `power`, where a share of `flips` of them changes.
 
     `difference`: the true one, gained less lost. `None`: no number would, for the loss is the margin or more.

@@ -48,7 +48,7 @@ def proportion_interval(counts: Tally, alpha: float) -> Interval:
     return wilson(counts.passed / effect, counts.total / effect, t_quantile(1.0 - alpha, counts.groups - 1))
 
 
-def cases_for_floor(floor: float, rate: float, alpha: float = 0.05, power: float = POWER) -> float | None:
+def cases_for_floor(floor: float, rate: float, alpha: float, power: float) -> float | None:
     """How many independent cases pass `floor` with `power`, where `rate` is the true one; `None` where none would.
 
     Source: the normal approximation to the score test of one proportion, as in Fleiss, Levin and Paik, Statistical
