@@ -145,7 +145,7 @@ def ratio_interval(cases: Sequence[CaseFidelity], alpha: float) -> Interval | No
         entry[0] += one.nll - one.baseline_nll
         entry[1] += one.tokens
     count, tokens = len(sums), sum(size for _, size in sums.values())
-    if count < 2 or not tokens:
+    if count < 2:
         return None
     mean = math.fsum(more for more, _ in sums.values()) / tokens
     spread = math.fsum((more - mean * size) ** 2 for more, size in sums.values())

@@ -138,6 +138,11 @@ def test_perplexity_is_per_token_and_its_ratio_is_of_the_same_tokens():
     assert (found.cases, found.groups, found.tokens, found.top1) == (2, 2, 50, 1.0)
 
 
+def test_the_percentile_of_divergence_is_over_the_tokens_of_all_answers_together():
+    answers = [replace(case(1, 2), kl=(0.9, 0.1)), replace(case(2, 2), kl=(0.2, 0.3))]
+    assert summarise(answers).kl_p95 == 0.9  # the largest of four: 95% of 4 are 3.8 values
+
+
 def test_no_answers_are_no_figures():
     assert summarise([]).perplexity_ratio is None
     assert summarise([]).tokens == 0
