@@ -148,6 +148,7 @@ def test_a_margin_concerns_quantized_artifacts(precision, figure):
         pytest.param("alpha = 0.05", "names no gate", id="no-gate"),
         pytest.param("alpha = 5\n" + ONE, "alpha=5.0, but should lie between", id="alpha-in-percent"),
         pytest.param("promotes = 1\n" + ONE, "promotes=1, but should be true or false", id="promotes-no-boolean"),
+        pytest.param("gate = ['tool']", "written as \\[\\[gate\\]\\]", id="names-for-tables"),
         pytest.param("[gate]\nname = 'tool'", "written as \\[\\[gate\\]\\]", id="table-for-list"),
         pytest.param("[regression]\nsource = 'x'", "has no margins", id="no-margins"),
         pytest.param(
