@@ -44,6 +44,7 @@ class TestTheRule:
         [
             pytest.param(READ[:20], [], 0.05, Decision.ship, id="11.8-points-better"),
             pytest.param(READ[:20], [], 0.15, Decision.iterate, id="better-but-not-by-15"),
+            pytest.param(READ[:40], READ[20:40], 0.15, Decision.iterate, id="better-and-room-for-15-but-not-by-15"),
             pytest.param(READ[:20], READ[10:29], 0.0, Decision.iterate, id="half-a-point-better-by-chance"),
             pytest.param([], READ[:20], 0.05, Decision.roll_back, id="11.8-points-worse"),
             pytest.param(READ[:20], CHATS[:20], 0.05, Decision.roll_back, id="better-but-calls-for-a-chat"),
@@ -53,6 +54,12 @@ class TestTheRule:
     )
     def test_it_decides(self, a: list[str], b: list[str], minimum: float, decision: Decision) -> None:
         assert compared(a, b, minimum).decision is decision
+
+    def test_what_is_seen_is_told_beside_the_minimum(self) -> None:
+        # 20 of 170 are 11.8 points.
+        assert compared(READ[:40], READ[20:40], 0.15).reasons == ("parameter: +11.8 points; the minimum is 15",)
+        same = "parameter: both runs are right in the very same cases; the minimum is 5"
+        assert compared(READ[:20], READ[:20]).reasons == (same,)
 
     def test_a_regression_that_is_not_critical_stops_shipping_and_no_more(self) -> None:
         found = compared(READ[:20], CHATS[:20], critical=("parameter",))
