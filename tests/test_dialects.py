@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from phi4bench.calls import Call
-from phi4bench.dialects import DIALECTS, dialect_named, has_any_marker
+from phi4bench.dialects import DIALECTS, Unreadable, dialect_named, has_any_marker, read_value
 
 GREP = Call("grep", {"pattern": "def.*auth", "path": "."})
 READ = Call("read", {"file_path": "a.py"})
@@ -72,6 +74,7 @@ def use(inside: str) -> str:
         pytest.param(
             "tool_use", use("f(x='# no comment')"), (Call("f", {"x": "# no comment"}),), "", id="hash-in-value"
         ),
+        pytest.param("tool_use", use("f(\ra='#'\r)"), (Call("f", {"a": "#"}),), "", id="carriage-returns"),
         pytest.param("phi4-mini", f"<|tool_call|>[{GREP_JSON}]<|/tool_call|>", (GREP,), "", id="phi-list-of-one"),
         pytest.param(
             "phi4-mini",
@@ -116,6 +119,9 @@ def use(inside: str) -> str:
         ),
         pytest.param(
             "openai", f"In {{this}} folder [sic]: {READ_JSON}", (READ,), "In {this} folder [sic]:", id="braces-in-prose"
+        ),
+        pytest.param(
+            "openai", f'{{"id": "call_1", "type": "function", {READ_JSON[1:]}', (READ,), "", id="openai-flat-with-an-id"
         ),
         pytest.param("jsonrpc", GREP_RPC, (GREP,), "", id="jsonrpc"),
         pytest.param("jsonrpc", f"{GREP_RPC}\n{READ_RPC}", (GREP, READ), "", id="jsonrpc-two-lines"),
@@ -217,6 +223,10 @@ def test_a_good_completion_parses_whole(dialect, text, calls, prose):
         ),
         pytest.param("openai", f'{{"tool_calls": [{GREP_FUNCTION}', "not JSON", id="openai-cut-off"),
         pytest.param("openai", '{"tool_calls": []}', "empty", id="openai-no-calls"),
+        pytest.param("openai", '{"tool_calls": 5}', "not a list", id="openai-a-number-of-calls"),
+        pytest.param(
+            "hermes", f'<tool_call>{{"tool_calls": [{GREP_JSON}]}}</tool_call>', "'tool_calls'", id="hermes-as-openai"
+        ),
         pytest.param("openai", "{'name': 'f', 'arguments': {}}", "not JSON", id="openai-python-quotes"),
         pytest.param("openai", '{"name": "f", "arguments": "{} x"}', "follows", id="openai-leftover-in-arguments"),
         pytest.param("openai", f'{GREP_JSON}\n{{"name": "g", "arguments": {{', "not JSON", id="openai-second-cut-off"),
@@ -226,6 +236,7 @@ def test_a_good_completion_parses_whole(dialect, text, calls, prose):
         pytest.param("jsonrpc", GREP_RPC.replace("2.0", "1.0"), "jsonrpc=", id="jsonrpc-version"),
         pytest.param("jsonrpc", GREP_RPC.replace("tools/call", "tools/list"), "method=", id="jsonrpc-other-method"),
         pytest.param("jsonrpc", GREP_RPC.replace('"id": 1, ', ""), "id", id="jsonrpc-notification"),
+        pytest.param("jsonrpc", GREP_RPC.replace('"id"', '"why": 1, "id"'), "'why'", id="jsonrpc-extra-key"),
         pytest.param("jsonrpc", GREP_RPC[:-1], "not JSON", id="jsonrpc-cut-off"),
     ],
 )
@@ -252,10 +263,38 @@ def test_prose_attempts_nothing(dialect, text):
     assert not has_any_marker(text)
 
 
+@pytest.mark.parametrize("levels", [64, 65])
+def test_a_json_value_has_at_most_64_levels(levels):
+    text = "[" * levels + "]" * levels
+    if levels > 64:
+        with pytest.raises(Unreadable, match="deeper than 64"):
+            read_value(text)
+    else:
+        assert json.dumps(read_value(text)) == text
+
+
 def test_calls_before_the_fault_are_kept():
     parsed = dialect_named("tool_use").parse(use("f(a=1)") + use("g(") + use("h(b=2)") + "end")
     assert parsed.calls == (Call("f", {"a": 1}),)
     assert parsed.prose == "end"
+    assert dialect_named("openai").parse('Looking. {"name": "f", "arguments": {').prose == "Looking."
+
+
+@pytest.mark.parametrize(
+    ("text", "literal"),
+    [
+        pytest.param(r"\d+\.py", r"r'\d+\.py'", id="raw"),
+        pytest.param("it's", '"it\'s"', id="double-quotes"),
+        pytest.param("a\nb", "'''a\nb'''", id="two-lines"),
+        pytest.param("a\n'''b", '"""a\n\'\'\'b"""', id="two-lines-with-three-quotes"),
+        pytest.param("tab\there", "'tab\there'", id="tab"),
+        pytest.param("end\\", r"'end\\'", id="backslash-at-the-end"),
+        pytest.param("bell\x07", r"'bell\x07'", id="what-cannot-be-printed"),
+        pytest.param("</tool_use>", r"'\x3c/tool_use>'", id="closing-marker"),
+    ],
+)
+def test_a_text_is_written_unchanged_where_python_has_a_literal_for_it(text, literal):
+    assert dialect_named("tool_use").render_calls([Call("f", {"a": text})]) == use(f"f(a={literal})")
 
 
 @pytest.mark.parametrize(
