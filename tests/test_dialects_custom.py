@@ -70,6 +70,11 @@ MINIMAL = 'name = "mine"\nturns = "phi"\n[listing]\nstyle = "mcp"\n[calls]\nstyl
         pytest.param(MINIMAL + 'open = "<\'"\nclose = "<\'/"', "quotes", id="marker-with-a-quote"),
         pytest.param(MINIMAL + 'open = "<c>"\nclose = "<c>"', "differ", id="close-same-as-open"),
         pytest.param(MINIMAL.replace('"json"', '"python"'), "open and a close", id="python-without-markers"),
+        pytest.param(
+            MINIMAL.replace('"json"', '"python"\nopen = "<c>"\nclose = "</c>"\nalso = ["f"]'),
+            "around each call",
+            id="python-with-another-opener",
+        ),
         pytest.param(MINIMAL + 'keys = ["args"]', "parameters", id="other-keys-without-markers"),
         pytest.param(MINIMAL + 'also = ["f"]', "also", id="also-without-markers"),
         pytest.param(MINIMAL + 'pad = "x"', "white space", id="pad-of-letters"),

@@ -16,11 +16,11 @@ _TURN_SIGNS: tuple[tuple[Turns, tuple[str, ...]], ...] = (
 )
 """The first whose texts are all there wins: phi4's tokens include chatml's."""
 
-_CALL_SIGNS: tuple[tuple[Dialect, tuple[str, ...]], ...] = (
-    (TOOL_USE, ("<tool_use>",)),
-    (PHI4_MINI, ("<|tool_call|>",)),
-    (PHI4_MINI, ("functools",)),
-    (HERMES, ("<tool_call>",)),
+_CALL_SIGNS: tuple[tuple[Dialect, str], ...] = (
+    (TOOL_USE, "<tool_use>"),
+    (PHI4_MINI, "<|tool_call|>"),
+    (PHI4_MINI, "functools"),
+    (HERMES, "<tool_call>"),
 )
 
 
@@ -38,11 +38,11 @@ def infer_dialect(tokenizer_markers: Collection[str], chat_template: str | None)
             turns, turns_from = found, f"the turn markers in {source}"
             break
     for source, has in (("the chat template", template), ("the tokenizer", tokenizer_markers)):
-        for dialect, signs in _CALL_SIGNS:
-            if all(sign in has for sign in signs):
+        for dialect, sign in _CALL_SIGNS:
+            if sign in has:
                 spoken = dialect if dialect.turns == turns else dialect.with_turns(turns)
                 return spoken, (
-                    f"dialect {dialect.name} inferred from {signs[0]} in {source}; turns {turns.name} inferred from"
+                    f"dialect {dialect.name} inferred from {sign} in {source}; turns {turns.name} inferred from"
                     f" {turns_from}"
                 )
     return OPENAI.with_turns(turns), (

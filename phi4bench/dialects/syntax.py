@@ -220,7 +220,7 @@ def _join(pieces: Sequence[str]) -> str:
 @lru_cache(maxsize=64)
 def _opener(syntax: CallSyntax) -> re.Pattern[str]:
     """Any opener, or a closer with nothing open."""
-    texts = [re.escape(text) for text in (syntax.open, syntax.close) if text]
+    texts = [re.escape(syntax.open), re.escape(syntax.close)]
     texts += [rf"{re.escape(text)}(?=\s*\[)" for text in syntax.also]
     return re.compile("|".join(texts))
 
