@@ -56,6 +56,21 @@ MENDED = {
         "<tool_call>{'name': 'read', 'arguments': {'file_path': 'a.py'}}</tool_call>",
         A_PY,
     ),
+    "an escaped quote in JSON's single quotes": (
+        "hermes",
+        "<tool_call>{'name': 'grep', 'arguments': {'pattern': 'it\\'s', 'path': '.'}}</tool_call>",
+        Call("grep", {"pattern": "it's", "path": "."}),
+    ),
+    "a quote inside the last argument": (
+        "tool_use",
+        "<tool_use>grep(path='.', pattern='it's')</tool_use>",
+        Call("grep", {"pattern": "it's", "path": "."}),
+    ),
+    "a later one of a member's other names": (
+        "hermes",
+        '<tool_call>{"function_name": "read", "kwargs": {"file_path": "a.py"}}</tool_call>',
+        A_PY,
+    ),
     "an argument's other name": ("tool_use", "<tool_use>read(path='a.py')</tool_use>", A_PY),
     "bare JSON cut short": (
         "jsonrpc",
@@ -79,6 +94,7 @@ LEFT = {
     "a right call": "<tool_use>read(file_path='a.py')</tool_use>",
     "a value that lacks": "<tool_use>grep(pattern='x')</tool_use>",
     "a tool that is not on offer": "<tool_use>rm(path='a.py')",
+    "a quote that opens no value": "<tool_use>grep(path='.', pattern=')</tool_use>",
     "a value of another type": "<tool_use>read(file_path=3)</tool_use>",
     "an argument that nobody knows": "<tool_use>read(whatever='a.py')</tool_use>",
 }
@@ -107,3 +123,4 @@ def test_any_text_is_mended_into_calls_that_fit_or_left_alone(pieces, cut):
             assert parsed.calls
             assert all(is_valid(dict(call.arguments), schemas[call.name]) for call in parsed.calls)
             assert found.rules
+            assert set(found.rules) <= {rule.name for rule in RULES}
