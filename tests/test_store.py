@@ -277,6 +277,14 @@ def test_a_damaged_run_is_one_line(tmp_path: Path, damage: object, says: str) ->
         read_run(path)
 
 
+@pytest.mark.parametrize("name", ["../nano", "a/b", ".nano"])
+def test_a_run_is_written_nowhere_but_into_its_folder(tmp_path: Path, name: str) -> None:
+    run = run_of((case_with("a", (TOOL,), ""),), (DONE,))
+    with pytest.raises(StoreError, match="but should be a file name"):
+        write_run(tmp_path, replace(run, artifact={**run.artifact, "id": name}))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_failed_write_leaves_the_former_run(tmp_path: Path) -> None:
     path = write_run(tmp_path, run_of((case_with("a", (TOOL,), ""),), (DONE,)))
     before = path.read_bytes()
