@@ -60,6 +60,7 @@ class TestTheStatement:
             name: hashlib.sha256(content).hexdigest() for name, content in MODEL.items()
         }
         predicate = data["predicate"]
+        assert (predicate["verdict"], predicate["tier"], predicate["advice"]) == ("promote", "EXCELLENT", "deploy")
         assert predicate["parent"]["sha256"] == hashlib.sha256(b"parent").hexdigest()
         assert predicate["targets"]["files"] == [
             {"name": "guide", "sha256": hashlib.sha256(GUIDE.encode()).hexdigest()}
@@ -140,6 +141,11 @@ class TestAnEditedNumber:
                 lambda p: p["versions"].update(onnxruntime="1.21"),
                 'predicate.versions.onnxruntime is "1.21", but the transcripts give "1.20"',
                 id="version",
+            ),
+            pytest.param(
+                lambda p: p.update(slo={"crashed": []}),
+                'predicate.slo is {"crashed": []}, but the transcripts give null',
+                id="speed-that-nobody-timed",
             ),
             pytest.param(lambda p: p.update(blessed=True), "predicate.blessed is true, but nothing", id="added"),
         ],
