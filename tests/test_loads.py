@@ -36,6 +36,14 @@ def test_rates_are_those_of_the_steady_part() -> None:
     assert found.p50_ms == pytest.approx(500)
 
 
+def test_percentiles_are_of_all_calls_whenever_they_came() -> None:
+    calls = steady(105)
+    calls[10:20] = [replace(call, arrived_s=call.finished_s - 2.0) for call in calls[10:20]]
+    found = throughput(load(calls), 0.05)
+    assert found is not None
+    assert (found.p50_ms, found.p95_ms) == (pytest.approx(500), pytest.approx(2000))  # ten of a hundred took 2 s
+
+
 def test_what_ends_after_the_last_call_began_is_left_out() -> None:
     found = throughput(load(steady(105), stopped_s=30.0), 0.05)
     assert found is not None
@@ -129,6 +137,7 @@ def test_a_load_without_a_steady_part_says_so() -> None:
     held = parse_targets('[[gate]]\nname = "slo.calls_per_s"\nfloor = 2\nsource = "x"', "mine")
     found = judge_loads([replace(load(steady(5)), wanted=5)], held, "", "cpu")
     assert found["slo.calls_per_s"].outcome is Outcome.INCONCLUSIVE
+    assert found["slo.calls_per_s"].required
     assert found["slo.calls_per_s"].reason == (
         "none of its 5 calls was served in steady state; give more calls (--slo-calls)"
     )

@@ -269,6 +269,7 @@ def test_only_the_cpu_runs_a_session_from_several_threads(name: str, monkeypatch
         pytest.param({"provider": CPU}, "cpu", id="cpu"),
         pytest.param({"provider": CUDA}, "gpu", id="cuda"),
         pytest.param({"provider": PROVIDERS["openvino"], "provider_options": {}}, "cpu", id="openvino"),
+        pytest.param({"provider": PROVIDERS["openvino"]}, "cpu", id="openvino-without-options"),
         pytest.param(
             {"provider": PROVIDERS["openvino"], "provider_options": {"device_type": "GPU.0"}}, "gpu", id="openvino-gpu"
         ),

@@ -6,6 +6,7 @@ import ast
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
@@ -180,6 +181,12 @@ def test_the_first_call_is_there_with_its_last_token(text: str, tokens: int | No
     made = Completion(text, tuple(range(-(-len(text) // 4) + 1)))  # the last of them ends the turn
     found = tokens_to_first_call(made, lambda one, count: one.text[: 4 * count], dialect_named("tool_use"))
     assert found == tokens
+
+
+def test_a_call_that_only_the_whole_text_has_is_there_with_the_last_token() -> None:
+    made, dialect = Completion(CALL, (1, 2, 3)), dialect_named("tool_use")
+    assert tokens_to_first_call(made, lambda one, count: "", dialect) == 3
+    assert tokens_to_first_call(replace(made, token_ids=()), lambda one, count: "", dialect) is None
 
 
 def test_what_a_real_backend_writes_is_read_token_by_token() -> None:
