@@ -137,6 +137,14 @@ SPEED = {
 }  # fmt: skip
 
 
+def test_a_baseline_of_random_weights_promotes_nothing() -> None:
+    run, drawn = run_of("int8", precision="int8"), run_of("parent", role="baseline")
+    judgement = assess(run, replace(drawn, artifact={**drawn.artifact, "random_weights": True}), TARGETS)
+    assert {gate.outcome for gate in judgement.required} == {Outcome.PASS}
+    assert judgement.untrained.startswith("parent: random weights")
+    assert conclude(judgement, SUITE_GATES).verdict == "inconclusive"
+
+
 @pytest.mark.parametrize("member", ["id", "format", "precision", "dialect", "slo"])
 def test_nothing_that_is_stored_acts_on_a_terminal(
     member: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -49,7 +49,8 @@ SUITE_GATES = (
     *SCORE_GATES, *(REGRESSION + name for name in PAIRED_GATES), *FIDELITY_GATES, SIZE_GATE, KNOWN_FAILURES,
     *TIMED_GATES,
 )  # fmt: skip
-"""The gates that suites judge now. A required gate of another name is INCONCLUSIVE: nothing measures it yet."""
+"""The gates that suites judge: all that targets may name, and that no known failure passes."""
+
 CRASHED_EXIT = 3
 """A run that broke (a crash, NaN logits): no verdict, so neither 0 nor 1."""
 
@@ -325,7 +326,7 @@ def conclude(judgement: Judgement, ran: Collection[str]) -> Conclusion:
     A known failure that passes now is a reject, whatever the gates say; determinism checks that were asked for and cut
     short leave the verdict open, and so do weights that nobody trained.
     """
-    not_run = tuple(one.name for one in judgement.targets.gates if one.name in {*SUITE_GATES} - {*ran})
+    not_run = tuple(gate.name for gate in judgement.targets.gates if gate.name not in ran)
     if not_run:
         return Conclusion(None, not_run, "")
     decided = verdict(
