@@ -229,8 +229,7 @@ def merge_targets(several: Sequence[Targets]) -> Targets:
             known = gates.setdefault(gate.name, gate)
             if (known.kind, known.figures, known.least_parameters) != (gate.kind, gate.figures, gate.least_parameters):
                 raise TargetsError(
-                    f"gate {gate.name!r} has {known.kind} {_shown(known.figures)} in {known.file} "
-                    f"but {gate.kind} {_shown(gate.figures)} in {gate.file}",
+                    f"gate {gate.name!r} has {_demanded(known)} in {known.file} but {_demanded(gate)} in {gate.file}",
                     "give only one of the two files",
                 )
         for what, one, other in (("alpha", first.alpha, targets.alpha), ("tiers", tiers, targets.tiers)):
@@ -350,6 +349,11 @@ def _by_name(table: Mapping[str, Any], known: Sequence[str], where: str) -> dict
 
 def _figures(table: Mapping[str, Any], where: str) -> dict[str, float]:
     return {key: _number(value, f"{where}: {key or 'its figure'}") for key, value in table.items()}
+
+
+def _demanded(gate: Target) -> str:
+    least = f" from {gate.least_parameters:,} parameters on" if gate.least_parameters else ""
+    return f"{gate.kind} {_shown(gate.figures)}{least}"
 
 
 def _shown(figures: Mapping[str, float]) -> str:

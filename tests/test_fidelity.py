@@ -219,6 +219,17 @@ def test_agreement_is_a_floor():
     assert judge_fidelity(many(0.0, agreed=9), TARGETS, "int8")["top1_agreement"].outcome is Outcome.FAIL
 
 
+def test_the_figure_itself_is_reached():
+    held = parse_targets(
+        '[[gate]]\nname = "top1_agreement"\nfloor = 0.9\nsource = "a test"\n'
+        '[[gate]]\nname = "kl_mean"\nceiling = 0.25\nsource = "a test"\n',
+        "edge",
+    )
+    found = replace(many(0.0), top1=0.9, kl_mean=0.125, kl_open=0.125)
+    outcomes = {name: result.outcome for name, result in judge_fidelity(found, held, "int8").items()}
+    assert (outcomes["top1_agreement"], outcomes["kl_mean"]) == (Outcome.PASS, Outcome.PASS)
+
+
 def test_figures_survive_a_stored_run():
     for found in (many(0.01), summarise([])):
         assert fidelity_from_json(json.loads(json.dumps(fidelity_to_json(found)))) == found

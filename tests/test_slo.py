@@ -41,6 +41,13 @@ def test_a_percentile_is_judged_by_its_bounds_and_not_by_its_point(slow: int, of
     assert judge_slo(found, targets(f"{P95} <= 200"))[P95].outcome is outcome
 
 
+def test_the_target_itself_is_in_time() -> None:
+    held = targets(f"{P95} <= 200")
+    assert judge_slo(calls(*[200.0] * 100), held)[P95].outcome is Outcome.PASS
+    # Of 100 calls the lower bound of P95 is the 91st value, here at the target; the upper one, the 99th, is above it.
+    assert judge_slo(calls(*[200.0] * 91, *[300.0] * 9), held)[P95].outcome is Outcome.INCONCLUSIVE
+
+
 def test_too_few_calls_are_refused_with_the_number_it_takes() -> None:
     gate = judge_slo(calls(*[1.0] * 58), targets(f"{P95} <= 200"))[P95]
     assert "58 calls were timed, but a bound on P95 at 95% takes at least 59" in gate.reason
@@ -253,6 +260,7 @@ class TestSpeedup:
             pytest.param([2.0, *[2.7] * 9], "int8", Outcome.PASS, id="one-pair-was-disturbed"),
             pytest.param([2.0, 2.0, *[2.7] * 8], "int8", Outcome.INCONCLUSIVE, id="two-of-ten-below"),
             pytest.param([*[2.6] * 9, 9.0], "int8", Outcome.FAIL, id="one-lucky-pair"),
+            pytest.param([2.67] * 10, "int8", Outcome.PASS, id="the-figure-itself"),
             pytest.param([2.7] * 10, "int4", Outcome.FAIL, id="int4-has-a-figure-of-its-own"),
             pytest.param([2.7] * 5, "int8", Outcome.PASS, id="the-fewest-pairs"),  # 0.5^5 = 0.031
             pytest.param([2.7] * 4, "int8", Outcome.INCONCLUSIVE, id="one-pair-too-few"),

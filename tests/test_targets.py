@@ -184,6 +184,12 @@ def test_two_figures_for_one_gate_are_refused_with_both_files_named():
         merge_targets([parse_targets(ONE, "a"), parse_targets(ONE.replace("0.95", "0.90"), "b")])
 
 
+def test_one_figure_for_models_of_two_sizes_is_refused_with_both_sizes_named():
+    large = parse_targets(SIZE + "least_parameters = 200_000_000\n", "b")
+    with pytest.raises(TargetsError, match=r"ceiling 0.3 in a but ceiling 0.3 from 200,000,000 parameters on in b"):
+        merge_targets([parse_targets(SIZE, "a"), large])
+
+
 def test_merging_with_smoke_promotes_nothing():
     smoke = parse_targets("promotes = false\n" + ONE, "smoke")
     assert not merge_targets([parse_targets(ONE, "a"), smoke]).promotes

@@ -77,6 +77,11 @@ def test_a_gate_nobody_measured_is_listed_with_its_reason():
     assert listed["regression.tool"].target == -0.02  # as a comparison that was made gives it: a loss, below zero
     slo = {gate.name: gate for gate in required_gates(gates(), REPORT, "fp32", "gpu")}["slo.latency_p95_ms"]
     assert (slo.outcome, slo.target, slo.reason) == (OPEN, 50, "no suite of this run measured it")
+    on_gpu = parse_targets('[[gate]]\nname = "slo.latency_p95_ms"\nceiling = { gpu = 50 }\nsource = "test"', "test")
+    timed = GateResult("slo.latency_p95_ms", 0, 100, 30.0, Interval(25.0, 40.0))
+    (elsewhere,) = required_gates([timed], on_gpu, "fp32", "cpu")
+    assert (elsewhere.outcome, elsewhere.target) == (OPEN, 50)
+    assert elsewhere.reason.startswith("skipped: its figure is for a gpu, and this run was on a cpu")
     said = required_gates([], GUIDE, unmeasured_because={"tool": "skipped by -k"})
     assert {gate.name: gate.reason for gate in said}["tool"] == "skipped by -k"
 
