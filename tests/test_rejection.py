@@ -19,6 +19,7 @@ from phi4bench.levels import Level, Score
 from phi4bench.rejection import Refuted, Rejection, Stop, Watch, alphas, family_order, watched_gates
 from phi4bench.run.judging import SUITE_GATES, assess
 from phi4bench.targets import merge_targets, parse_targets
+from phi4bench.xfails import parse_xfails, to_stored
 
 SIX = read_toolset(fixtures_dir() / "tools" / "claude_code.json")
 GUIDE = merge_targets([parse_targets((fixtures_dir() / "targets" / "guide.toml").read_text(), "guide")])
@@ -213,6 +214,21 @@ class TestPairs:
 
 
 class TestStop:
+    def test_it_is_found_again_among_the_families_that_are_not_known_to_fail(self) -> None:
+        known = CASES[0].group
+        kept = [case for case in CASES if case.group != known]
+        one = watch(kept)
+        found = rejected(one, [scored(case, Level.PARSED) for case in in_order(kept)])
+        assert found is not None
+        listed = parse_xfails(f'[[xfail]]\ngroup = "{known}"\nreason = "x"\n', "known.toml")
+        xfails = to_stored(listed, [case.group for case in CASES])
+        wrong = [case.id for case in CASES if case.expects_call]
+        run = run_of("nano", wrong, stopped_early=one.stop.to_json(), xfails=xfails)
+        looked_at = {case.id for case in in_order(kept)[: found.cases]}
+        pairs = zip(CASES, run.completions, strict=True)
+        run = replace(run, completions=tuple(made if case.id in looked_at else None for case, made in pairs))
+        assert assess(run, None, GUIDE).rejection == found
+
     def test_it_survives_the_way_to_the_transcripts(self) -> None:
         stop = Stop(7, ("tool", "regression.tool"), 12)
         assert Stop.from_json(stop.to_json()) == stop
