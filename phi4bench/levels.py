@@ -112,7 +112,7 @@ def _grade(parsed: Parsed, expected: Expected, tools: Mapping[str, Tool]) -> tup
             total += sum(not rules.get(name, EXACT).ignore for name in call.arguments)
         if not parsed.attempted:
             return Level.NOTHING, "no call in the completion", 0, total
-        return Level.DETECTED, parsed.reason or "the call does not parse", 0, total
+        return Level.DETECTED, parsed.reason, 0, total
     got = parsed.calls
     pairs: Sequence[int | None] = range(len(wanted))
     if expected.order == "any" and len(wanted) > 1:

@@ -330,6 +330,7 @@ def test_the_structured_track_grades_the_whole_text_as_one_value(text, level):
     assert got.level == level, got.reason
     assert got.structured
     assert not got.expects_call
+    assert got.reason.endswith("wanted 1") == (level is Level.RIGHT_TOOL)
     assert not got.abstained
 
 
