@@ -162,7 +162,7 @@ def test_families_wholly_right_or_wrong_count_as_little_more_than_a_case_each():
 
 
 def test_so_do_families_that_are_wholly_lost():
-    # 25 of 100 families of two lost, both each time: the mean is -1/4, the variance of a case 1/4 - 1/16 = 3/16, and the
+    # 25 of 100 families of two lost, both each time: the mean is -1/4, a case's variance 1/4 - 1/16 = 3/16, and the
     # squared residuals of families 25 x (2 - 1/2)^2 + 75 x (1/2)^2 = 75, twice those of 200 cases; times 100/99.
     assert difference_effect((2,) * 25 + (0,) * 75, (0,) * 100, (2,) * 100) == pytest.approx(2 * 100 / 99)
 
