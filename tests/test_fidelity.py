@@ -110,6 +110,16 @@ def test_an_answer_is_compared_token_by_token():
     assert (found.nll, found.baseline_nll) == pytest.approx((1.0, 0.6))
 
 
+def test_what_is_left_open_of_a_divergence_is_told_apart_from_what_is_certain():
+    # One token is shown, of 0.8 and 0.5; the others are 0.2 and 0.5 in all, none of them below 0.1 in the second.
+    before = Position(5, math.log(0.8), 5, Head((5,), (math.log(0.8),), math.log(0.2)))
+    after = Position(5, math.log(0.5), 5, Head((5,), (math.log(0.5),), math.log(0.5), math.log(0.1)))
+    found = compare_case("c", "g", [before] * 2, [after] * 2)
+    assert found.kl == pytest.approx((0.8 * math.log(0.8 / 0.5) + 0.2 * math.log(0.2 / 0.5),) * 2)
+    # At worst one token has all of the 0.2, and 0.1 in the second: 0.2 log(0.2 / 0.1) in place of 0.2 log(0.2 / 0.5).
+    assert found.kl_open == pytest.approx(2 * 0.2 * math.log(5))
+
+
 def test_readings_of_different_answers_are_not_compared():
     with pytest.raises(AssertionError):
         compare_case("c", "g", [position(5, -0.1, 5)], [position(6, -0.1, 5)])
@@ -146,6 +156,11 @@ def test_the_percentile_of_divergence_is_over_the_tokens_of_all_answers_together
 def test_no_answers_are_no_figures():
     assert summarise([]).perplexity_ratio is None
     assert summarise([]).tokens == 0
+
+
+def test_one_family_has_figures_and_no_interval():
+    found = summarise([case(1, group="g"), case(2, group="g")])
+    assert (found.perplexity_ratio, found.interval) == (1.0, None)
 
 
 def test_the_interval_of_equal_sizes_is_students_on_the_groups_means():
@@ -198,7 +213,9 @@ def many(more, groups=60, agreed=10):
     ],
 )
 def test_perplexity_is_judged_by_its_interval(more, precision, outcome):
-    assert judge_fidelity(many(more), TARGETS, precision)["perplexity_ratio"].outcome == outcome
+    result = judge_fidelity(many(more), TARGETS, precision)["perplexity_ratio"]
+    assert result.outcome == outcome
+    assert bool(result.reason) == (outcome in (Outcome.FAIL, Outcome.INCONCLUSIVE))
 
 
 def test_what_no_target_names_is_measured():

@@ -85,6 +85,12 @@ class TestWhatIsTheSame:
         )
         assert [(one.case_id, one.token) for one in found.differences] == [(CALLING.id, 1), (TALKING.id, 2)]
 
+    def test_an_answer_without_any_token_differs_at_the_first(self) -> None:
+        before, after = {TALKING.id: Completion("I see.", (5, 6))}, {TALKING.id: Completion("")}
+        for one, other in ((before, after), (after, before)):
+            (found,) = compare([TALKING], "first", one, "again", other, DIALECT).differences
+            assert found.token == 0
+
     def test_times_are_no_difference(self) -> None:
         one, other = Completion(A, first_token_ms=1.0), Completion(A, first_token_ms=2.0)
         assert compare([CALLING], "first", {CALLING.id: one}, "again", {CALLING.id: other}, DIALECT).differences == ()
