@@ -108,10 +108,8 @@ def judge_size(size: Size, targets: Targets, precision: str, device: str = "cpu"
             )
             figure = None
         else:
-            floor = target.kind == "floor"
-            passes = ratio >= figure if floor else ratio <= figure
-            outcome = Outcome.PASS if passes else Outcome.FAIL
-            reason = "" if passes else f"{ratio:.4f}, but should be at {'least' if floor else 'most'} {figure:g}"
+            outcome = Outcome.PASS if ratio <= figure else Outcome.FAIL
+            reason = "" if ratio <= figure else f"{ratio:.4f}, but should be at most {figure:g}"
     return {
         SIZE_GATE: GateResult(SIZE_GATE, 0, 0, ratio, None, figure, outcome, required=figure is not None, reason=reason)
     }

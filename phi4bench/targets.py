@@ -76,8 +76,8 @@ TIMED_GATES = (*SLO_GATES, *SPEEDUP_GATES)
 OTHER_GATES = (*FIDELITY_GATES, *TIMED_GATES, SIZE_GATE)
 """Figures that something else measures; a required one that was not measured is INCONCLUSIVE."""
 GATES = (*SCORE_GATES, *OTHER_GATES)
-MORE_IS_BETTER = (*SCORE_GATES, *THROUGHPUT_GATES, *SPEEDUP_GATES)
-LESS_IS_BETTER = (*LATENCY_GATES, *MEMORY_GATES)
+MORE_IS_BETTER = (*SCORE_GATES, "top1_agreement", *THROUGHPUT_GATES, *SPEEDUP_GATES)
+LESS_IS_BETTER = ("perplexity_ratio", "kl_mean", *LATENCY_GATES, *MEMORY_GATES, SIZE_GATE)
 
 EVERYWHERE = ""
 """The key of a figure that holds for every precision and device."""

@@ -9,7 +9,16 @@ import pytest
 
 from phi4bench.errors import TargetsError
 from phi4bench.run.plan import read_targets
-from phi4bench.targets import Target, Targets, is_quantized, merge_targets, parse_targets
+from phi4bench.targets import (
+    GATES,
+    LESS_IS_BETTER,
+    MORE_IS_BETTER,
+    Target,
+    Targets,
+    is_quantized,
+    merge_targets,
+    parse_targets,
+)
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "targets"
 ONE = '[[gate]]\nname = "tool"\nfloor = 0.95\nsource = "test"\n'
@@ -113,6 +122,15 @@ def test_a_margin_concerns_quantized_artifacts(precision, figure):
     assert Target("regression.tool", "margin", {"int8": 0.02, "int4": 0.03}, "", "").figure(precision) == figure
 
 
+def test_more_or_less_is_better_of_each_gate():
+    assert sorted((*MORE_IS_BETTER, *LESS_IS_BETTER)) == sorted(GATES)
+
+
+def test_a_figure_for_the_precision_goes_before_one_for_the_device():
+    target = Target("slo.latency_p95_ms", "ceiling", {"fp16": 40, "gpu": 50}, "", "")
+    assert (target.figure("fp16", "gpu"), target.figure("fp32", "gpu")) == (40, 50)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -144,6 +162,10 @@ def test_a_margin_concerns_quantized_artifacts(precision, figure):
         pytest.param(
             ONE.replace("tool", "slo.calls_per_s").replace("floor", "ceiling"), "should have a floor", id="most-calls"
         ),
+        pytest.param(SIZE.replace("ceiling", "floor"), "should have a ceiling", id="least-size"),
+        pytest.param(ONE.replace("tool", "perplexity_ratio"), "should have a ceiling", id="floor-for-perplexity"),
+        pytest.param(ONE.replace("tool", "kl_mean"), "should have a ceiling", id="floor-for-divergence"),
+        pytest.param(SIZE.replace("size_ratio", "top1_agreement"), "should have a floor", id="most-agreement"),
         pytest.param(ONE + ONE, "'tool' is named twice", id="twice"),
         pytest.param("alpha = 0.05", "names no gate", id="no-gate"),
         pytest.param("alpha = 5\n" + ONE, "alpha=5.0, but should lie between", id="alpha-in-percent"),
@@ -156,6 +178,9 @@ def test_a_margin_concerns_quantized_artifacts(precision, figure):
         ),
         pytest.param(
             "[regression]\nmargins = {int8 = 2}\nsource = 'x'", "write 2 points as 0.02", id="margin-in-points"
+        ),
+        pytest.param(
+            "[regression]\nmargins = {int8 = 0.02, int4 = 3}\nsource = 'x'", "2 points as 0.02", id="one-in-points"
         ),
         pytest.param(
             "[regression]\nlevels = ['tol']\nmargins = {int8 = 0.02}\nsource = 'x'", "known levels", id="unknown-level"
