@@ -44,6 +44,11 @@ def test_a_percentile_is_judged_by_its_bounds_and_not_by_its_point(slow: int, of
 def test_the_target_itself_is_in_time() -> None:
     held = targets(f"{P95} <= 200")
     assert judge_slo(calls(*[200.0] * 100), held)[P95].outcome is Outcome.PASS
+    late = judge_slo(calls(*[200.5] * 100), held)[P95]
+    assert (late.outcome, late.reason) == (
+        Outcome.FAIL,
+        "P95 200.5 ms (at least 200.5 ms), but should be at most 200 ms",
+    )
     # Of 100 calls the lower bound of P95 is the 91st value, here at the target; the upper one, the 99th, is above it.
     assert judge_slo(calls(*[200.0] * 91, *[300.0] * 9), held)[P95].outcome is Outcome.INCONCLUSIVE
 

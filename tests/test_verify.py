@@ -19,11 +19,13 @@ from phi4bench.cli import main
 from phi4bench.datasets import schemas_dir
 from phi4bench.revision import suite_revision
 
+RUNTIME = {"backend": "onnxruntime", "provider": "cpu"}
+
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("original")
-    Promoted(folder).make()
+    Promoted(folder).make(generation={"runtime": RUNTIME})
     return folder
 
 
@@ -67,6 +69,7 @@ class TestTheStatement:
         ]
         assert (predicate["cases"]["count"], predicate["cases"]["groups"], predicate["seed"]) == (320, 320, 7)
         assert predicate["suite"] == suite_revision()
+        assert predicate["runtime"] == RUNTIME
         assert [(entry["name"], entry["role"]) for entry in predicate["transcripts"]] == [
             ("int8.jsonl", "candidate"),
             ("parent.jsonl", "baseline"),
