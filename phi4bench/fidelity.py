@@ -202,7 +202,6 @@ def judge_fidelity(found: Fidelity, targets: Targets, precision: str, device: st
             target=figure,
             outcome=outcome,
             groups=found.groups,
-            required=figure is not None,
             reason=reason,
         )
     return results

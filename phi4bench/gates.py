@@ -60,8 +60,11 @@ class GateResult:
     outcome: Outcome | None = None
     groups: int = 0
     more_groups: int | None = None
-    required: bool = False
     reason: str = ""
+
+    @property
+    def required(self) -> bool:
+        return self.target is not None
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,15 @@ class RegressionResult:
     outcome: Outcome | None = None
     groups: int = 0
     more_groups: int | None = None
-    required: bool = False
     reason: str = ""
 
     @property
     def target(self) -> float | None:
         return None if self.margin is None else -self.margin
+
+    @property
+    def required(self) -> bool:
+        return self.margin is not None
 
 
 def judge_levels(
@@ -165,7 +171,7 @@ def per_scenario(scores: Sequence[Score], alpha: float = 0.05) -> dict[str, dict
 
 def unmeasured(target: Target, figure: float, reason: str) -> GateResult:
     """A required gate that nothing measured."""
-    return GateResult(target.name, 0, 0, None, None, figure, Outcome.INCONCLUSIVE, required=True, reason=reason)
+    return GateResult(target.name, 0, 0, None, None, figure, Outcome.INCONCLUSIVE, reason=reason)
 
 
 def _levels_of(scores: Iterable[Score], alpha: float) -> dict[str, GateResult]:
@@ -189,10 +195,7 @@ def _judge_rate(name: str, counts: Tally, floor: float | None, alpha: float) -> 
         if outcome is Outcome.INCONCLUSIVE and counts.total:
             more = _at_least(more_groups_for_floor(counts, floor, alpha), counts.groups)
             reason += _advice(more, "the rate seen is not above the target")
-    required = floor is not None
-    return GateResult(
-        name, counts.passed, counts.total, rate, interval, floor, outcome, counts.groups, more, required, reason
-    )
+    return GateResult(name, counts.passed, counts.total, rate, interval, floor, outcome, counts.groups, more, reason)
 
 
 def _judge_pairs(
@@ -217,7 +220,7 @@ def _judge_pairs(
     return RegressionResult(
         name, len(cases), both, lost, gained, len(cases) - both - lost - gained,
         flips.difference if cases else None, interval, mcnemar_p(flips), margin, outcome, groups, more,
-        margin is not None, reason,
+        reason,
     )  # fmt: skip
 
 

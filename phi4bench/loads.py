@@ -148,9 +148,7 @@ def judge_loads(loads: Sequence[Load], targets: Targets, precision: str, device:
         outcome, reason = None, ""
         if found is None:
             if figure is not None:
-                results[gate] = GateResult(
-                    gate, 0, 0, None, None, figure, Outcome.INCONCLUSIVE, 0, None, True, load.unsteady
-                )
+                results[gate] = GateResult(gate, 0, 0, None, None, figure, Outcome.INCONCLUSIVE, 0, None, load.unsteady)
             continue
         if figure is not None:
             outcome, reason = _outcome(found, name, figure, load.more)
@@ -163,7 +161,6 @@ def judge_loads(loads: Sequence[Load], targets: Targets, precision: str, device:
             target=figure,
             outcome=outcome,
             groups=found.calls,
-            required=figure is not None,
             reason=reason,
         )
     return results

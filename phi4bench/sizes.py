@@ -110,9 +110,7 @@ def judge_size(size: Size, targets: Targets, precision: str, device: str = "cpu"
         else:
             outcome = Outcome.PASS if ratio <= figure else Outcome.FAIL
             reason = "" if ratio <= figure else f"{ratio:.4f}, but should be at most {figure:g}"
-    return {
-        SIZE_GATE: GateResult(SIZE_GATE, 0, 0, ratio, None, figure, outcome, required=figure is not None, reason=reason)
-    }
+    return {SIZE_GATE: GateResult(SIZE_GATE, 0, 0, ratio, None, figure, outcome, reason=reason)}
 
 
 def size_to_json(size: Size) -> dict[str, Any]:

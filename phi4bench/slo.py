@@ -90,7 +90,7 @@ def _judge_speedup(name: str, found: Slo, targets: Targets, precision: str) -> G
             reason = f"{shown} lies on both sides of {figure:g}; {more} would decide it"
     interval = ends if math.isfinite(ends.low) and math.isfinite(ends.high) else None
     count = len(ordered)
-    return GateResult(name, 0, count, point, interval, figure, outcome, count, None, figure is not None, reason)
+    return GateResult(name, 0, count, point, interval, figure, outcome, count, None, reason)
 
 
 def _judge_amount(name: str, value: float, figure: float | None) -> GateResult:
@@ -100,7 +100,7 @@ def _judge_amount(name: str, value: float, figure: float | None) -> GateResult:
         outcome = Outcome.PASS if value <= figure else Outcome.FAIL
         if outcome is Outcome.FAIL:
             reason = f"{value:.4g}, but should be at most {figure:g}"
-    return GateResult(name, 0, 1, value, None, figure, outcome, 1, None, figure is not None, reason)
+    return GateResult(name, 0, 1, value, None, figure, outcome, 1, None, reason)
 
 
 def _left_open(gate: GateResult, found: Slo) -> GateResult:
@@ -134,7 +134,6 @@ def _judge_percentile(
         target=figure,
         outcome=outcome,
         groups=len(ordered),
-        required=figure is not None,
         reason=reason,
     )
 

@@ -20,10 +20,7 @@ PASS, FAIL, OPEN = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 
 
 def gates(**outcomes: Outcome) -> list[GateResult | RegressionResult]:
-    return [
-        GateResult(name, 99, 100, 0.99, Interval(0.97, 1.0), 0.9, outcomes.get(name, PASS), 100, required=True)
-        for name in LEVELS
-    ]
+    return [GateResult(name, 99, 100, 0.99, Interval(0.97, 1.0), 0.9, outcomes.get(name, PASS), 100) for name in LEVELS]
 
 
 def paired(**outcomes: Outcome) -> list[GateResult | RegressionResult]:
