@@ -15,6 +15,7 @@ from phi4bench.cli import main
 from phi4bench.datasets import schemas_dir
 from phi4bench.dialects import dialect_named
 from phi4bench.gates import Outcome
+from phi4bench.rejection import Rejection
 from phi4bench.report.figures import report, targets_facts
 from phi4bench.report.markdown import markdown
 from phi4bench.report.page import page
@@ -135,6 +136,27 @@ SPEED = {
     "failed_loads": {ESCAPE: ESCAPE},
     "crashed": [ESCAPE],
 }  # fmt: skip
+
+
+def test_a_run_that_lacks_completions_asks_for_those_and_for_no_further_cases() -> None:
+    whole, cut = (assess(run_of("nano", CALLS[:5], missing=missing), None, TARGETS).gates["tool"] for missing in (0, 3))
+    assert whole.more_groups
+    assert (cut.outcome, cut.more_groups) == (Outcome.INCONCLUSIVE, None)
+    assert cut.reason.startswith("nano lacks 3 of 320 completions: the run was stopped")
+    unasked = assess(run_of("nano", missing=len(CASES), needed=False), None, TARGETS).gates["tool"]
+    assert unasked.reason.startswith("no completion was made")
+
+
+def test_a_gate_that_was_not_measured_says_what_it_waits_for() -> None:
+    kinds = {"size_ratio": "ceiling", "perplexity_ratio": "ceiling", "slo.calls_per_s": "floor"}
+    held = "".join(f'[[gate]]\nname = "{name}"\n{kind} = 1.5\nsource = "x"\n' for name, kind in kinds.items())
+    alone = assess(run_of("int8", precision="int8", baseline_missing="it is gone"), None, parse_targets(held, "mine"))
+    reasons = {gate.name: gate.reason for gate in alone.required}
+    assert reasons["size_ratio"] == "its size was not compared: it is gone"
+    assert reasons["perplexity_ratio"] == "fidelity was not measured: it is gone"
+    early = replace(alone, rejection=Rejection((), 40, 320, 40, 320, {}, {}))
+    reasons = {gate.name: gate.reason for gate in early.required}
+    assert reasons["slo.calls_per_s"] == "it was not measured: int8 was rejected early"
 
 
 def test_a_baseline_of_random_weights_promotes_nothing() -> None:
