@@ -87,6 +87,7 @@ def test_what_nearly_parses_is_mended(name, text, call):
     found = repair(text, dialect, (GREP, READ))
     assert found is not None
     assert dialect.parse(found.text).calls == (call,)
+    assert set(found.rules) <= {rule.name for rule in RULES}
 
 
 LEFT = {
