@@ -281,6 +281,7 @@ def test_a_call_without_markers_is_no_prose(text, named):
         pytest.param("I have:\nread(file_path='a')", id="a-heading-before-it"),
         pytest.param('{"city": "Oslo", "read": true}', id="json-that-calls-nothing"),
         pytest.param("[1, 2]: the grep of it is [1]", id="a-list-in-a-sentence"),
+        pytest.param('{"read": {}} is how you would call it (with a path)', id="json-at-the-head-of-a-sentence"),
     ],
 )
 def test_prose_may_speak_of_calls(text):
