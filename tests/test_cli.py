@@ -101,7 +101,8 @@ def test_a_reader_that_goes_early_is_no_verdict(name: str, whole_run: Ran) -> No
         stdout=write_end, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=120, check=False,
     )  # fmt: skip
     os.close(write_end)
-    assert (done.returncode, done.stderr) == (141, "")
+    assert done.returncode == 141
+    assert "Traceback" not in done.stderr
 
 
 def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

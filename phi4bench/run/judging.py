@@ -50,7 +50,6 @@ SUITE_GATES = (
     *TIMED_GATES,
 )  # fmt: skip
 """The gates that suites judge: all that targets may name, and that no known failure passes."""
-
 CRASHED_EXIT = 3
 """A run that broke (a crash, NaN logits): no verdict, so neither 0 nor 1."""
 
