@@ -176,7 +176,7 @@ def fidelity_from_json(data: Mapping[str, Any]) -> Fidelity:
     return Fidelity(**{**data, "interval": Interval(ends["low"], ends["high"]) if ends else None})
 
 
-def judge_fidelity(found: Fidelity, targets: Targets, precision: str, device: str = "cpu") -> dict[str, GateResult]:
+def judge_fidelity(found: Fidelity, targets: Targets, precision: str) -> dict[str, GateResult]:
     """The figures as gates: `perplexity_ratio` is judged by its interval, the others by what was measured.
 
     Agreement and divergence are described over these very answers and have no interval here.
@@ -189,7 +189,7 @@ def judge_fidelity(found: Fidelity, targets: Targets, precision: str, device: st
     results = {}
     for name, (value, interval) in values.items():
         target = targets.gate(name)
-        figure = target.figure(precision, device) if target else None
+        figure = target.figure(precision) if target else None
         outcome, reason = None, ""
         if target is not None and figure is not None:
             outcome, reason = _outcome(value, interval, figure, target.kind == "floor", found.groups)

@@ -93,12 +93,12 @@ def exempt(size: Size | None, targets: Targets) -> frozenset[str]:
     return frozenset({SIZE_GATE} if small else ())
 
 
-def judge_size(size: Size, targets: Targets, precision: str, device: str = "cpu") -> dict[str, GateResult]:
+def judge_size(size: Size, targets: Targets, precision: str) -> dict[str, GateResult]:
     """The ratio as a gate: it is counted, so it has no interval. Empty where there is nothing to compare with."""
     ratio, target = size.ratio, targets.gate(SIZE_GATE)
     if ratio is None:
         return {}
-    figure = target.figure(precision, device) if target else None
+    figure = target.figure(precision) if target else None
     outcome, reason = None, ""
     if target is not None and figure is not None:
         if SIZE_GATE in exempt(size, targets):

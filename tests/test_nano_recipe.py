@@ -26,7 +26,7 @@ from phi4bench.prompts import Segment  # noqa: E402
 from trainers.nano import tokenizer as tokenizers  # noqa: E402
 from trainers.nano.batches import IGNORED, Batch, Encoder, Mix, batches, fits, six_tools  # noqa: E402
 from trainers.nano.muon import Muon, orthogonalized  # noqa: E402
-from trainers.nano.train import Hardest, Recipe, loss_of, new_model, rate, train  # noqa: E402
+from trainers.nano.train import Hardest, Recipe, losses_of, new_model, rate, train  # noqa: E402
 from trainers.nano.workers import Crew  # noqa: E402
 
 TINY = Recipe(
@@ -84,13 +84,17 @@ def test_a_value_is_the_same_tokens_in_request_and_call(encoder):
 
 def test_the_shared_system_turn_gives_the_loss_of_whole_rows(encoder, tools):
     model = new_model(TINY, encoder.end)
+
+    def loss(batch: Batch) -> float:
+        return losses_of(model, batch, batch.labels != IGNORED).mean().item()
+
     for batch in itertools.islice(batches(encoder, six_tools(encoder, tools, Mix()), 3, pool=64, tokens=2048), 4):
         system = batch.system.expand(len(batch.ids), -1)
         ignored = torch.full(system.shape, IGNORED)
         labels = torch.cat([ignored, batch.labels], 1)
         telling = torch.cat([system < 0, batch.telling], 1)
         whole = Batch(0, batch.system[:0], torch.cat([system, batch.ids], 1), labels, telling)
-        assert loss_of(model, batch).item() == pytest.approx(loss_of(model, whole).item(), rel=0.02)
+        assert loss(batch) == pytest.approx(loss(whole), rel=0.02)
 
 
 def test_a_case_is_only_asked_with_the_tools_it_needs(tools):
@@ -130,9 +134,7 @@ def test_the_hardest_rows_are_those_with_the_least_likely_answers(encoder, tools
     losses = {}
     for index in range(len(batch.ids)):
         alone = batch.rows(torch.arange(len(batch.ids)) == index)
-        told = alone.telling[:, 1:].sum().item()
-        marked = replace(alone, labels=torch.where(alone.telling, alone.labels, IGNORED))
-        losses[tuple(alone.ids[0].tolist())] = loss_of(model, marked, torch.float32).item() * told
+        losses[tuple(alone.ids[0].tolist())] = losses_of(model, alone, alone.telling, torch.float32).sum().item()
     assert 0 < len(kept) <= len(losses) / 3
     assert kept == set(sorted(losses, key=losses.__getitem__)[-len(kept) :])
 

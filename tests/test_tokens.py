@@ -192,8 +192,7 @@ def test_an_unknown_character_may_be_the_unknown_token():
     assert tokens.id_of("<|user|>") is None
 
 
-def test_known_and_unknown_controls(tokens):
-    assert tokens.known_markers() == {*SPECIAL, *ORDINARY}
+def test_unknown_controls(tokens):
     assert tokens.unknown_controls(dialect_named("tool_use")) == ()
     llama = dialect_named("tool_use").with_turns(TURNS["llama3"])
     assert tokens.unknown_controls(llama) == (

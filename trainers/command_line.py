@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from trainers.ending import Parser
+from trainers.trackers import TRACKERS
 
 TRACKS = ("structured", "toolcall")
 SHAPE_NUMBERS = ("hidden", "ffn", "layers", "heads", "kv_heads", "vocabulary", "context")
@@ -35,7 +36,7 @@ def command_line(
     sft = commands.add_parser("sft", help="fine-tune LoRA adapters; the same command resumes", epilog=_EPILOG)
     _model_options(sft)
     sft.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
-    sft.add_argument("--tracker", default="", choices=["wandb", "mlflow", "tensorboard"], help="where curves go too")
+    sft.add_argument("--tracker", default="", choices=TRACKERS, help="where curves go too")
     sft.add_argument("--track", default="", choices=[*TRACKS, "both"], help="examples to learn from (default: all)")
     sft.add_argument("--at-once", action="store_true", help="with --track both: each on half of the GPUs")
     _settings_options(sft)
@@ -107,7 +108,7 @@ def command_line(
     promote = commands.add_parser("promote", help="all of it, ending in pytest suites/; resumable", epilog=_EPILOG)
     _model_options(promote)
     promote.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
-    promote.add_argument("--tracker", default="", choices=["wandb", "mlflow", "tensorboard"])
+    promote.add_argument("--tracker", default="", choices=TRACKERS)
     promote.add_argument("--skip-int4", action="store_true", help="int8 alone")
     promote.add_argument("--gate", action="append", metavar="NAME|FILE", help="figures to reach (default: guide)")
     promote.add_argument("--limit", type=int, metavar="N", help="judge on a sample of N cases")

@@ -93,10 +93,6 @@ class PromptTokenizer:
         """The id of a control text that is one token; `None` where it is several, or unknown."""
         return self._id_of(control)
 
-    def known_markers(self) -> frozenset[str]:
-        """The texts of all added tokens."""
-        return frozenset(self._added.values())
-
     def unknown_controls(self, dialect: Dialect) -> tuple[str, ...]:
         """The dialect's control tokens that are no added token here: likely it is another model's dialect."""
         return tuple(text for text in dialect.controls if self.id_of(text) not in self._added)

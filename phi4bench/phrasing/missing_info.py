@@ -108,7 +108,6 @@ _SAID = (
     "No such file; which one do you mean?",
     "The file was not found.",
 )
-_WITH_PATH = ("read", "write", "edit", "grep")
 
 
 def _families() -> tuple[list[Family], list[Family]]:

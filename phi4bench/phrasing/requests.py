@@ -210,7 +210,7 @@ def glob(draw: Values) -> Drawn:
     return Drawn({"G": pattern}, Call("glob", {"pattern": pattern}))
 
 
-def _ending(draw: Values, shown: str, ending: str, place: str = "") -> Drawn:
+def _ending(shown: str, ending: str, place: str = "") -> Drawn:
     """All files with `ending`, below `place` or anywhere."""
     prefix = f"{place.rstrip('/')}/" if place else ""
     endings = (ending, *words.OTHER_ENDINGS.get(ending, ()))
@@ -225,12 +225,12 @@ def _ending(draw: Values, shown: str, ending: str, place: str = "") -> Drawn:
 
 def glob_language(draw: Values) -> Drawn:
     language = values.pick(draw.rng, _LANGUAGE_NAMES)
-    return _ending(draw, language, words.LANGUAGES[language])
+    return _ending(language, words.LANGUAGES[language])
 
 
 def glob_language_in(draw: Values) -> Drawn:
     language = values.pick(draw.rng, _LANGUAGE_NAMES)
-    return _ending(draw, language, words.LANGUAGES[language], draw.fit(values.folder))
+    return _ending(language, words.LANGUAGES[language], draw.fit(values.folder))
 
 
 def _shown_ending(draw: Values) -> tuple[str, str]:
@@ -239,11 +239,11 @@ def _shown_ending(draw: Values) -> tuple[str, str]:
 
 
 def glob_ending(draw: Values) -> Drawn:
-    return _ending(draw, *_shown_ending(draw))
+    return _ending(*_shown_ending(draw))
 
 
 def glob_ending_in(draw: Values) -> Drawn:
-    return _ending(draw, *_shown_ending(draw), place=draw.fit(values.folder))
+    return _ending(*_shown_ending(draw), place=draw.fit(values.folder))
 
 
 def glob_folder(draw: Values) -> Drawn:

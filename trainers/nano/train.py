@@ -150,11 +150,6 @@ def losses_of(
     return torch.nn.functional.cross_entropy(logits.float(), batch.labels[:, 1:][chosen], reduction="none")
 
 
-def loss_of(model: Phi3ForCausalLM, batch: Batch, dtype: torch.dtype = torch.bfloat16) -> torch.Tensor:
-    """Mean cross-entropy over supervised positions."""
-    return losses_of(model, batch, batch.labels != IGNORED, dtype).mean()
-
-
 @dataclass
 class Hardest:
     """Picks the rows of a batch whose answers the model finds hardest, against what it found of late.
