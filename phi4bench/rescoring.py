@@ -8,7 +8,8 @@ from pathlib import Path
 
 from phi4bench.errors import StoreError, UsageError
 from phi4bench.printable import printable
-from phi4bench.run.judging import SUITE_GATES, Conclusion, Judgement, assess, conclude
+from phi4bench.run.judgement import Judgement
+from phi4bench.run.judging import SUITE_GATES, Conclusion, assess, conclude
 from phi4bench.run.plan import read_targets
 from phi4bench.runfile import SavedRun, read_run, read_runs
 from phi4bench.targets import Targets, merge_targets, parse_targets

@@ -17,7 +17,8 @@ from phi4bench.report.findings import Finding, finding
 from phi4bench.report.terminal import Line, summary, where
 from phi4bench.report.writing import Result, now, remove_stale_promotions, remove_stale_reports, write_reports
 from phi4bench.run.judge import Fault, Judge, Say
-from phi4bench.run.judging import CRASHED_EXIT, SUITE_GATES, Judgement, conclude
+from phi4bench.run.judgement import Judgement
+from phi4bench.run.judging import CRASHED_EXIT, SUITE_GATES, conclude
 from phi4bench.run.options import options_from
 from phi4bench.run.plan import Plan, make_plan
 from phi4bench.run.progress import Bar

@@ -30,7 +30,8 @@ from phi4bench.report.promotion import promotion
 from phi4bench.report.terminal import summary
 from phi4bench.revision import suite_revision
 from phi4bench.run.generation import Settings
-from phi4bench.run.judging import SUITE_GATES, Conclusion, Judgement, assess, conclude
+from phi4bench.run.judgement import Judgement
+from phi4bench.run.judging import SUITE_GATES, Conclusion, assess, conclude
 from phi4bench.run.options import DESTINATION, add_options
 from phi4bench.run.progress import Silent
 from phi4bench.run.rereading import _at_level_zero, reread

@@ -21,7 +21,8 @@ from phi4bench.report.findings import finding
 from phi4bench.report.markdown import markdown
 from phi4bench.report.page import page
 from phi4bench.report.terminal import summary
-from phi4bench.run.judging import SUITE_GATES, Judgement, assess, conclude
+from phi4bench.run.judgement import Judgement
+from phi4bench.run.judging import SUITE_GATES, assess, conclude
 from phi4bench.targets import parse_targets
 
 TARGETS = parse_targets(GUIDE, "guide")

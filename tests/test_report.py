@@ -30,7 +30,8 @@ from phi4bench.report.terminal import summary
 from phi4bench.report.wording import percent, points, size
 from phi4bench.report.writing import remove_stale_promotions, to_json, write_reports
 from phi4bench.run.judge import Fault
-from phi4bench.run.judging import SUITE_GATES, Conclusion, Judgement, assess, conclude
+from phi4bench.run.judgement import Judgement
+from phi4bench.run.judging import SUITE_GATES, Conclusion, assess, conclude
 from phi4bench.runfile import SavedRun
 from phi4bench.targets import merge_targets, parse_targets
 from phi4bench.transcripts import Completion

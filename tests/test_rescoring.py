@@ -20,7 +20,8 @@ from phi4bench.report.figures import report, targets_facts
 from phi4bench.report.markdown import markdown
 from phi4bench.report.page import page
 from phi4bench.report.speed import slo_figures, slo_tables
-from phi4bench.run.judging import SUITE_GATES, Judgement, assess, conclude
+from phi4bench.run.judgement import Judgement
+from phi4bench.run.judging import SUITE_GATES, assess, conclude
 from phi4bench.runfile import SavedRun
 from phi4bench.targets import parse_targets
 

@@ -21,7 +21,8 @@ from phi4bench.report.writing import write_reports
 from phi4bench.rescoring import judge_again
 from phi4bench.run.jobs import LEAST_AT_A_TIME, MOST_AT_A_TIME, Item, portions
 from phi4bench.run.judge import Judge
-from phi4bench.run.judging import SUITE_GATES, Conclusion, Judgement, conclude
+from phi4bench.run.judgement import Judgement
+from phi4bench.run.judging import SUITE_GATES, Conclusion, conclude
 from phi4bench.run.plan import make_plan
 from phi4bench.run.progress import Silent
 from phi4bench.run.worker import _made

@@ -25,7 +25,8 @@ from phi4bench.report.page import page
 from phi4bench.report.sizes import size_rows
 from phi4bench.report.terminal import summary
 from phi4bench.report.writing import to_json
-from phi4bench.run.judging import SUITE_GATES, Conclusion, Judgement, assess, conclude
+from phi4bench.run.judgement import Judgement
+from phi4bench.run.judging import SUITE_GATES, Conclusion, assess, conclude
 from phi4bench.sizes import Part, Size, exempt, judge_size, size_from_json, size_to_json, weighed
 from phi4bench.targets import SIZE_GATE, Targets, parse_targets
 

@@ -22,7 +22,8 @@ from phi4bench.report.markdown import markdown
 from phi4bench.report.page import page
 from phi4bench.report.terminal import summary
 from phi4bench.report.writing import write_reports
-from phi4bench.run.judging import SUITE_GATES, Conclusion, Judgement, assess, conclude
+from phi4bench.run.judgement import Judgement
+from phi4bench.run.judging import SUITE_GATES, Conclusion, assess, conclude
 from phi4bench.runfile import SavedRun
 from phi4bench.targets import parse_targets
 from phi4bench.xfails import check_xfails, parse_xfails, to_stored

@@ -35,7 +35,8 @@ from phi4bench.artifacts import open_artifact
 from phi4bench.cases import Case
 from phi4bench.datasets import fixtures_dir, load_cases
 from phi4bench.run.judge import Fault, Judge
-from phi4bench.run.judging import REGRESSION, conclude
+from phi4bench.run.judgement import REGRESSION
+from phi4bench.run.judging import conclude
 from phi4bench.run.options import RunOptions
 from phi4bench.run.plan import make_plan
 from phi4bench.run.progress import Silent

@@ -12,7 +12,7 @@ from phi4bench.datasets import SHIPPED
 from phi4bench.gates import Outcome
 from phi4bench.generating import MOST_FAMILIES
 from phi4bench.printable import printable
-from phi4bench.run.judging import REGRESSION, Judgement
+from phi4bench.run.judgement import REGRESSION, Judgement
 from phi4bench.targets import SCORE_GATES, STRUCTURED_GATES
 from phi4bench.verdicts import Judged
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from phi4bench.cases import Case
 from phi4bench.levels import LEVELS, Score, is_right
-from phi4bench.run.judging import REGRESSION, Judgement
+from phi4bench.run.judgement import REGRESSION, Judgement
 from phi4bench.targets import STRUCTURED_GATES
 from phi4bench.transcripts import Completion
 

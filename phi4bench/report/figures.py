@@ -25,7 +25,8 @@ from phi4bench.report.speed import slo_figures
 from phi4bench.report.stable import stability_figures
 from phi4bench.run.besides import Beside
 from phi4bench.run.judge import Fault
-from phi4bench.run.judging import REGRESSION, Conclusion, Judgement
+from phi4bench.run.judgement import REGRESSION, Judgement
+from phi4bench.run.judging import Conclusion
 from phi4bench.stats import Interval
 
 SCHEMA = "phi4bench.report/1"

@@ -16,7 +16,8 @@ from phi4bench.report.known import stale_lines
 from phi4bench.report.sizes import size_headline, size_table
 from phi4bench.report.speed import slo_headline
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval
-from phi4bench.run.judging import KNOWN_FAILURES, REGRESSION, Judgement
+from phi4bench.run.judgement import REGRESSION, Judgement
+from phi4bench.run.judging import KNOWN_FAILURES
 from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, SPEEDUP_GATES, TIMED_GATES, is_quantized
 
 EXAMPLES = 5

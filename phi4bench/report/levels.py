@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from phi4bench.printable import printable
-from phi4bench.run.judging import Judgement
+from phi4bench.run.judgement import Judgement
 from phi4bench.runtime_flips import Flip
 
 SHOWN = 5

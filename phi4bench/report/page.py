@@ -25,7 +25,8 @@ from phi4bench.report.speed import slo_figures, slo_tables
 from phi4bench.report.stable import comparison_lines, stability_figures, unstable_line
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval, size
 from phi4bench.run.judge import Fault
-from phi4bench.run.judging import REGRESSION, Conclusion, Judgement
+from phi4bench.run.judgement import REGRESSION, Judgement
+from phi4bench.run.judging import Conclusion
 from phi4bench.stability import how
 from phi4bench.targets import Targets
 

@@ -15,7 +15,8 @@ from phi4bench.report.known import known_figures
 from phi4bench.report.levels import level_figures
 from phi4bench.report.speed import crashes
 from phi4bench.report.stable import stability_figures
-from phi4bench.run.judging import Conclusion, Judgement
+from phi4bench.run.judgement import Judgement
+from phi4bench.run.judging import Conclusion
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:phi4bench:promotion:1"

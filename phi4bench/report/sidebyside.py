@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from phi4bench.gates import GateResult
 from phi4bench.report.wording import percent
-from phi4bench.run.judging import Judgement
+from phi4bench.run.judgement import Judgement
 
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 """(heads, rows), all texts; the first column names the rate."""

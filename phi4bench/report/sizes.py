@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from phi4bench.report.wording import size
-from phi4bench.run.judging import Judgement
+from phi4bench.run.judgement import Judgement
 from phi4bench.sizes import EMBEDDINGS, HEAD, PARTS, Size, Weighed
 from phi4bench.targets import SIZE_GATE
 

@@ -12,7 +12,7 @@ from phi4bench.gates import GateResult, Outcome
 from phi4bench.loads import JUDGED, costs, latency_limit, throughput
 from phi4bench.measured import Spread, spread
 from phi4bench.report.wording import percent, size
-from phi4bench.run.judging import Judgement
+from phi4bench.run.judgement import Judgement
 from phi4bench.stats import Interval
 from phi4bench.targets import LATENCIES, PERCENTILES, SPEEDUP_GATES
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from phi4bench.printable import printable
-from phi4bench.run.judging import Judgement
+from phi4bench.run.judgement import Judgement
 from phi4bench.stability import AGAIN, ALONE, FIRST, THREADS
 
 SHOWN = 5

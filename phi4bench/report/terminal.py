@@ -18,7 +18,8 @@ from phi4bench.report.sizes import size_table
 from phi4bench.report.speed import slo_figures, slo_tables
 from phi4bench.report.stable import comparison_name, stability_figures, unstable_line
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval, size
-from phi4bench.run.judging import Conclusion, Judgement
+from phi4bench.run.judgement import Judgement
+from phi4bench.run.judging import Conclusion
 
 Line = tuple[str, str]
 """(text, style): a style is words that pytest's terminal knows, such as `bold green`, or empty."""

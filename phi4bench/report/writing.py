@@ -16,7 +16,8 @@ from phi4bench.report.promotion import promotion
 from phi4bench.revision import suite_revision
 from phi4bench.run.files import write_text
 from phi4bench.run.judge import Fault
-from phi4bench.run.judging import Conclusion, Judgement
+from phi4bench.run.judgement import Judgement
+from phi4bench.run.judging import Conclusion
 from phi4bench.runfile import SavedRun, write_run
 from phi4bench.targets import Targets
 from phi4bench.verdicts import Verdict

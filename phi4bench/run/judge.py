@@ -19,7 +19,8 @@ from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable, wrapped
 from phi4bench.run.early import Early, uncompared
 from phi4bench.run.generation import Generation, Settings, generate, stored
-from phi4bench.run.judging import REGRESSION, Judgement, assess
+from phi4bench.run.judgement import REGRESSION, Judgement
+from phi4bench.run.judging import assess
 from phi4bench.run.measuring import Stopwatch
 from phi4bench.run.options import RunOptions
 from phi4bench.run.plan import Plan, Subject
