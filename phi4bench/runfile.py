@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,10 @@ class SavedRun:
     def missing(self) -> int:
         """How many completions are not there."""
         return missing(self.completions)
+
+    def with_facts(self, **more: Any) -> SavedRun:
+        """The same run, of which more is known."""
+        return replace(self, facts={**self.facts, **more})
 
 
 def write_run(folder: Path, run: SavedRun) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 
 from phi4bench.artifacts import Artifact
 from phi4bench.gates import Outcome
@@ -81,7 +80,7 @@ class Early:
         return uncompared(run, self.subject.baseline, "was rejected"), {}
 
     def ended(self, run: SavedRun) -> SavedRun:
-        return replace(run, facts={**run.facts, "stopped_early": self.watch.stop.to_json()})
+        return run.with_facts(stopped_early=self.watch.stop.to_json())
 
     def spares_baseline(self, run: SavedRun, gates: Collection[str]) -> bool:
         """Whether the candidate's own gates have rejected it already, and comparing it would cost generating."""
@@ -94,5 +93,4 @@ class Early:
 
 def uncompared(run: SavedRun, baseline: Artifact, how: str) -> SavedRun:
     """`how` the artifact came to its end before its baseline was run."""
-    why = f"{run.artifact['id']} {how} before {baseline.id} was run"
-    return replace(run, facts={**run.facts, "baseline_missing": why})
+    return run.with_facts(baseline_missing=f"{run.artifact['id']} {how} before {baseline.id} was run")

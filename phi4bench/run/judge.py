@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from phi4bench import __version__
 from phi4bench.artifacts import Artifact
-from phi4bench.artifacts.parts import weigh
 from phi4bench.backends import Decoding
 from phi4bench.calls import Json
 from phi4bench.counting import counted, each_once
@@ -18,6 +16,7 @@ from phi4bench.datasets import sample
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable, wrapped
 from phi4bench.run.early import Early, uncompared
+from phi4bench.run.facts import asked_facts, card, generation_facts, parameters, sizes, versions
 from phi4bench.run.generation import Generation, Settings, generate, stored
 from phi4bench.run.judgement import REGRESSION, Judgement
 from phi4bench.run.judging import assess
@@ -34,7 +33,6 @@ from phi4bench.run.sequential import Lookout
 from phi4bench.run.telling import devices_apart, header, made_line, run_by_line
 from phi4bench.run.timed_cases import Wanted
 from phi4bench.runfile import SavedRun
-from phi4bench.sizes import Size, size_to_json
 from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, TIMED_GATES
 from phi4bench.transcripts import Completion
 
@@ -77,7 +75,7 @@ class Judge:
             needed = any(name not in TIMED_GATES for name in gates)
             early = Early.open(self.plan, subject, gates, self._stored_baseline(subject, paired)) if needed else None
             lookout = early.over_candidate() if early else None
-            run = self._run(subject.artifact, _facts(subject, self.plan), needed, lookout)
+            run = self._run(subject.artifact, asked_facts(subject, self.plan), needed, lookout)
             baseline = None
             if early is not None and early.leave(run):
                 run, baseline = self._stopped(run, subject, early)
@@ -85,20 +83,15 @@ class Judge:
                 run, baseline = self._compared(run, subject.baseline, early, gates)
             over = early is not None and early.over
             if baseline is not None and subject.baseline is not None and closely and not over:
-                found = self._fidelity(subject.artifact, subject.baseline)
-                run = replace(run, facts={**run.facts, "fidelity": found})
+                run = run.with_facts(fidelity=self._fidelity(subject.artifact, subject.baseline))
             if early is not None and early.line:
                 self._tell(early.line)
-            if self.plan.options.decode != "free" and needed and not over:
-                run = replace(run, free=self._free(subject.artifact))
-            if self.plan.options.determinism is not None and needed and not over:
-                run = replace(run, facts={**run.facts, "determinism": self._determinism(subject.artifact, run)})
-            if self.plan.options.accuracy_level_oracle is not None and needed and not over:
-                run = replace(run, facts={**run.facts, "accuracy_level": self._at_level_zero(subject.artifact)})
+            if needed and not over:
+                run = self._run_otherwise(run, subject.artifact)
             if SIZE_GATE in gates:
-                run = replace(run, facts={**run.facts, "size": sizes(subject)})
+                run = run.with_facts(size=sizes(subject))
             if timed and not over:
-                run = replace(run, facts={**run.facts, "slo": self._slo(subject, gates)})
+                run = run.with_facts(slo=self._slo(subject, gates))
             return assess(run, baseline, self.plan.targets)
         except Phi4benchError as error:
             return Fault(subject.artifact.id, printable(str(error)), isinstance(error, UsageError))
@@ -126,19 +119,6 @@ class Judge:
             self._done[key] = run
         return self._done[key]
 
-    def _determinism(self, artifact: Artifact, run: SavedRun) -> dict[str, Any]:
-        plan, options = self.plan, self.plan.options
-        cases = sample(plan.judged, options.determinism or 1, options.seed)
-        asked = {case.id for case in cases}
-        answers = zip(run.dataset.ids, run.completions, strict=True)
-        judged = {case_id: made for case_id, made in answers if made is not None and case_id in asked}
-        with self._settings() as settings:
-            found = repeat(
-                artifact, cases, judged, plan.system_prompt, settings, options.report_dir, self.progress, self.deadline
-            )
-        self._tell(f"determinism   {found['missing'] or f'{len(cases):,} cases, run again in 4 ways'}")
-        return found
-
     def _saved(self, artifact: Artifact, made: Generation, facts: Mapping[str, Any], needed: bool = True) -> SavedRun:
         plan, options = self.plan, self.plan.options
         decoding = Decoding(options.max_new_tokens, options.decode)
@@ -149,12 +129,12 @@ class Judge:
             completions=made.completions,
             decoding={**asdict(decoding), "system_prompt": plan.system_prompt},
             machine=self.machine,
-            versions={"phi4bench": __version__, **_packages(self.machine)},
+            versions=versions(self.machine),
             facts={
                 **facts,
                 "stopped": _why_stopped(options) if made.missing else "",
                 "needed": needed,
-                "generation": _generation_facts(made),
+                "generation": generation_facts(made),
             },
         )
 
@@ -174,12 +154,12 @@ class Judge:
             return uncompared(run, baseline, "failed"), None
         lookout = early.over_baseline(run) if early else None
         before = self._run(baseline, {"role": "baseline"}, True, lookout)
-        run = replace(run, facts={**run.facts, "baseline": before.artifact["id"]})
+        run = run.with_facts(baseline=before.artifact["id"])
         note = devices_apart(run, before)
         if note:
             self._tell(note)
             made = run.facts["generation"]
-            run = replace(run, facts={**run.facts, "generation": {**made, "notes": [*made["notes"], note]}})
+            run = run.with_facts(generation={**made, "notes": [*made["notes"], note]})
         return (early.ended(run) if early is not None and early.over else run), before
 
     def _stored_baseline(self, subject: Subject, paired: bool) -> Mapping[str, Completion]:
@@ -191,6 +171,17 @@ class Judge:
             items = render(subject.baseline, plan.dataset.cases, plan.system_prompt, plan.options.decode)
             return stored(subject.baseline, items, settings)
 
+    def _run_otherwise(self, run: SavedRun, artifact: Artifact) -> SavedRun:
+        """Cases run again in other ways, where options ask for that."""
+        options = self.plan.options
+        if options.decode != "free":
+            run = replace(run, free=self._free(artifact))
+        if options.determinism is not None:
+            run = run.with_facts(determinism=self._determinism(artifact, run, options.determinism))
+        if options.accuracy_level_oracle is not None:
+            run = run.with_facts(accuracy_level=self._at_level_zero(artifact, options.accuracy_level_oracle))
+        return run
+
     def _free(self, artifact: Artifact) -> Sequence[Completion | None]:
         """The same cases without a mask, for the reports to show beside; no gate reads them."""
         items = render(artifact, self.plan.dataset.cases, self.plan.system_prompt)
@@ -200,9 +191,22 @@ class Judge:
         self._tell("free beside   " + made_line(made).removeprefix("completions").strip())
         return made.completions
 
-    def _at_level_zero(self, artifact: Artifact) -> dict[str, Any]:
+    def _determinism(self, artifact: Artifact, run: SavedRun, count: int) -> dict[str, Any]:
         plan, options = self.plan, self.plan.options
-        cases = sample(plan.judged, options.accuracy_level_oracle or 1, options.seed)
+        cases = sample(plan.judged, count, options.seed)
+        asked = {case.id for case in cases}
+        answers = zip(run.dataset.ids, run.completions, strict=True)
+        judged = {case_id: made for case_id, made in answers if made is not None and case_id in asked}
+        with self._settings() as settings:
+            found = repeat(
+                artifact, cases, judged, plan.system_prompt, settings, options.report_dir, self.progress, self.deadline
+            )
+        self._tell(f"determinism   {found['missing'] or f'{len(cases):,} cases, run again in 4 ways'}")
+        return found
+
+    def _at_level_zero(self, artifact: Artifact, count: int) -> dict[str, Any]:
+        plan, options = self.plan, self.plan.options
+        cases = sample(plan.judged, count, options.seed)
         with self._settings() as settings:
             found = reread(
                 artifact, cases, plan.system_prompt, settings, options.report_dir, self.progress, self.deadline
@@ -250,7 +254,7 @@ class Judge:
             self._tell(f"speed         {note}")
         for how in each_once(found.get("crashed", ())):
             self._tell(f"speed         it broke while it was timed: {how}")
-        return {**found, "parameters": _parameters(subject)}
+        return {**found, "parameters": parameters(subject)}
 
     def _tell(self, text: str) -> None:
         for line in wrapped(text, first="  "):
@@ -267,79 +271,5 @@ class Judge:
             yield Settings(decoding, options.threads, folder, self.machine, False, provider=options.provider)
 
 
-def _parameters(subject: Subject) -> int | None:
-    """Of the model; `None` where its files do not say."""
-    try:
-        return Size(weigh(subject.artifact), None).parameters
-    except Phi4benchError:
-        return None
-
-
-def sizes(subject: Subject) -> dict[str, Any]:
-    """What the files' parts take, as JSON, or `{"missing": why}` where that cannot be read."""
-    try:
-        baseline = weigh(subject.baseline) if subject.baseline else None
-        return size_to_json(Size(weigh(subject.artifact), baseline))
-    except Phi4benchError as error:
-        return {"missing": printable(str(error), 300)}
-
-
-def card(artifact: Artifact) -> dict[str, Any]:
-    """What reports say of an artifact."""
-    return {
-        "id": artifact.id,
-        "spec": artifact.spec,
-        "sha256": artifact.sha256,
-        "format": artifact.format,
-        "bytes": artifact.bytes,
-        "precision": artifact.precision,
-        "dialect": artifact.dialect.name,
-        "turns": artifact.dialect.turns.name,
-        "inferred": list(artifact.dialect_inferred),
-        "parent": artifact.parent,
-        "parent_sha256": artifact.parent_sha256,
-        "random_weights": artifact.random_weights,
-        "files": [{"name": name, "sha256": sha256, "bytes": size} for name, sha256, size in artifact.files],
-    }
-
-
-def _facts(subject: Subject, plan: Plan) -> dict[str, Any]:
-    return {
-        "role": "candidate",
-        "repair": plan.options.repair,
-        "baseline": subject.baseline.id if subject.baseline else None,
-        "baseline_missing": subject.no_baseline,
-        "no_baseline_given": plan.options.no_baseline,
-        "targets": [list(text) for text in plan.target_texts],
-        "seed": plan.options.seed,
-        "asked": {
-            "provider": plan.options.provider.name,
-            "provider_options": dict(plan.options.provider.options),
-            "graph_optimization": plan.options.provider.graph_optimization,
-            "threads": plan.options.threads,
-        },
-        "sources": list(plan.options.cases),
-        "limit": plan.options.limit,
-        "xfails": plan.xfails,
-    }
-
-
-def _generation_facts(made: Generation) -> dict[str, Any]:
-    return {
-        "from_cache": made.from_cache,
-        "generated": made.generated,
-        "missing": made.missing,
-        "seconds": made.seconds,
-        "peak_rss_bytes": made.peak_rss_bytes,
-        "runtime": dict(made.runtime),
-        "notes": list(made.notes),
-    }
-
-
 def _why_stopped(options: RunOptions) -> str:
     return f"the time limit of {options.time_limit_s:g} s was reached" if options.time_limit_s is not None else ""
-
-
-def _packages(machine: Mapping[str, Json]) -> dict[str, Any]:
-    packages = machine.get("packages")
-    return {"python": machine.get("python"), **(packages if isinstance(packages, dict) else {})}
