@@ -87,13 +87,13 @@ class Judgement:
         why |= {name: f"fidelity was not measured: {missing}" for name in FIDELITY_GATES if missing}
         unsized = self.size_missing or reason
         why |= {SIZE_GATE: f"its size was not compared: {unsized}"} if unsized else {}
-        results: list[Judged] = [*self.gates.values(), *self.regression.values(), *self.fidelity_gates.values()]
-        results += [*self.size_gates.values(), *self.slo_gates.values()]
         untimed = self.slo.missing if self.slo else {}
         if self.rejection is not None:
             untimed = dict.fromkeys(TIMED_GATES, f"{self.id} was rejected early")
         why |= {name: f"it was not measured: {reason}" for name, reason in untimed.items()}
-        gates = required_gates(results, self.targets, self.precision, self.device, self.waived, why, self.exempt)
+        gates = required_gates(
+            self._measured.values(), self.targets, self.precision, self.device, self.waived, why, self.exempt
+        )
         skipped = self._stored("gates_skipped")
         return tuple(undecided(gate, skipped[gate.name], None) if gate.name in skipped else gate for gate in gates)
 
@@ -210,8 +210,11 @@ class Judgement:
 
     def result(self, name: str) -> Judged | None:
         """What is known of a gate; `None` for one that does not concern this artifact."""
-        measured: dict[str, Judged] = {**self.gates, **self.regression, **self.fidelity_gates, **self.size_gates}
-        return {**measured, **self.slo_gates, **{gate.name: gate for gate in self.required}}.get(name)
+        return {**self._measured, **{gate.name: gate for gate in self.required}}.get(name)
+
+    @property
+    def _measured(self) -> Mapping[str, Judged]:
+        return {**self.gates, **self.regression, **self.fidelity_gates, **self.size_gates, **self.slo_gates}
 
 
 def undecided(gate: Any, reason: str, rejection: Rejection | None) -> Any:
