@@ -12,11 +12,11 @@ import pytest
 pytest.importorskip("onnx", reason="needs the `train` extra")
 pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
 
-from trainers import matrices
-from trainers import quantize as quantizing
+from trainers import closeness, matrices
+from trainers.closeness import open_source
 from trainers.decoder import Shape
 from trainers.matrices import quantized
-from trainers.quantize import Plan, blockwise, open_source, quantize
+from trainers.quantize import Plan, blockwise, quantize
 from trainers.shape import Packing, make
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of onnxruntime's quantizers
@@ -79,7 +79,7 @@ def test_pieces_give_what_the_whole_matrix_gives(monkeypatch):
 
 def test_models_are_compared_one_at_a_time(many, tmp_path, monkeypatch):
     loaded = []
-    original = quantizing.reader
+    original = closeness.reader
 
     def watched(*given, **named):
         gc.collect()
@@ -88,7 +88,7 @@ def test_models_are_compared_one_at_a_time(many, tmp_path, monkeypatch):
         loaded.append(weakref.ref(read))
         return read
 
-    monkeypatch.setattr(quantizing, "reader", watched)
+    monkeypatch.setattr(closeness, "reader", watched)
     quantize(many, [Plan(8), Plan(4)], tmp_path, samples=2)
     assert len(loaded) == 3, "the fp32 file once, and each of what was made of it"
     gc.collect()

@@ -24,8 +24,9 @@ from phi4bench.artifacts import open_artifact
 from phi4bench.errors import UsageError
 from trainers.__main__ import main
 from trainers.agreement import reader
+from trainers.calibration import calibrate
 from trainers.faults import TrainingError
-from trainers.quantize import Plan, calibrate, quantize
+from trainers.quantize import Plan, quantize
 from trainers.rewriting import open_graph
 
 FP32 = ROOT / "fixtures" / "models" / "nano-fp32"
@@ -105,9 +106,9 @@ def test_calibration_sums_the_products_of_what_a_matrix_reads(tmp_path: Path):
 
 KILLED_AT = """
 import os, signal, sys
-from trainers import quantize
+from trainers import calibration, closeness
 from trainers.__main__ import main
-reader, sums, read = quantize.reader, quantize._inputs_of, []
+reader, read = closeness.reader, []
 
 def second(*given, **named):
     read.append(given)
@@ -118,7 +119,7 @@ def second(*given, **named):
 def summing(*given):
     os.kill(os.getpid(), signal.SIGKILL)
 
-setattr(quantize, *{"comparing": ("reader", second), "calibrating": ("_inputs_of", summing)}[sys.argv[1]])
+setattr(*{"comparing": (closeness, "reader", second), "calibrating": (calibration, "_inputs_of", summing)}[sys.argv[1]])
 main(sys.argv[2:])
 """
 
@@ -166,7 +167,7 @@ def test_a_kill_at_the_very_end_costs_no_result(tmp_path: Path, monkeypatch):
 def test_gptq_is_not_calibrated_on_what_is_no_number(monkeypatch):
     graph = open_graph(FP32 / "model.onnx")
     nothing = np.full((3, 256), np.nan, np.float32)
-    monkeypatch.setattr("trainers.quantize._inputs_of", lambda *_: [nothing])
+    monkeypatch.setattr("trainers.calibration._inputs_of", lambda *_: [nothing])
     with pytest.raises(TrainingError, match=r"what /model/layers.0/attn/qkv_proj/MatMul reads of the examples is not"):
         calibrate(graph, [[1, 2, 3]])(graph.matrices()[0])
 
@@ -189,7 +190,7 @@ def test_logits_that_are_no_numbers_stop_it_and_name_their_side(broken, tmp_path
         is_broken = (model_file.parent == FP32) == (broken == "fp32")
         return lambda ids: read(ids) * np.float32("nan" if is_broken else 1)
 
-    monkeypatch.setattr("trainers.quantize.reader", reading)
+    monkeypatch.setattr("trainers.closeness.reader", reading)
     side = {"fp32": "nano-fp32", "int4": ".int4.part"}[broken]
     with pytest.raises(TrainingError, match=f"logits are not finite: those of '.*{side}.*'"):
         quantize(FP32, [Plan(4)], tmp_path, samples=1)

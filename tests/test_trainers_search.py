@@ -17,8 +17,9 @@ import onnx
 
 from phi4bench.artifacts import open_artifact
 from phi4bench.errors import UsageError
+from trainers.closeness import compare, open_source
 from trainers.faults import TrainingError
-from trainers.quantize import Plan, compare, matrices_of, open_source
+from trainers.quantize import Plan, matrices_of
 from trainers.search import Sensitivity, search, sensitivities, smallest
 from trainers.shape import make as make_shape
 from trainers.shape import shape_named

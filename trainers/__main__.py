@@ -172,7 +172,8 @@ def _packing(options: argparse.Namespace, names: Sequence[str]) -> dict[str, Any
 
 
 def _quantize(options: argparse.Namespace) -> None:
-    from trainers.quantize import ONLY_BITS, ZERO_POINTS, Plan, open_source, quantize
+    from trainers.closeness import open_source
+    from trainers.quantize import ONLY_BITS, ZERO_POINTS, Plan, quantize
 
     if options.samples < 1:
         raise UsageError(f"--samples={options.samples}, but should be at least 1")

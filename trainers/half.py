@@ -27,8 +27,8 @@ from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
 from trainers.alone import alone_at
 from trainers.base import check_place, copy_tokenizer, manifest_of, put, read_json_file, write_json, write_manifest
+from trainers.closeness import Closeness, Source, compare, prompts_of
 from trainers.faults import TrainingError
-from trainers.quantize import Closeness, Source, compare, prompts_of
 from trainers.rewriting import DATA, Graph, Writer
 
 COMMAND = "python -m trainers half"

@@ -15,8 +15,9 @@ from pathlib import Path
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers.base import read_json_file, write_json
+from trainers.closeness import Source, compare
 from trainers.faults import TrainingError
-from trainers.quantize import ONLY_BITS, Plan, Source, blockwise, compare, make, matrices_of
+from trainers.quantize import ONLY_BITS, Plan, blockwise, make, matrices_of
 
 RESULTS = "search.json"
 PROMOTE, UNDECIDED = 0, 10
