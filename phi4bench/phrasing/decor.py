@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from phi4bench.phrasing.engine import Family, casual, say, spoken
 from phi4bench.phrasing.values import pick
@@ -104,87 +105,112 @@ def upper_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def dress(rng: random.Random, family: Family, texts: dict[str, str], plain: bool = False) -> str:
-    """The request that `family` makes of `texts`. `plain`: no wrapping, as for a part of a longer request."""
-    hasty = rng.random() < 0.22
-    core, open_end = say(rng, family.pieces, texts, hasty)
-    return finish(rng, core, family.kind, open_end, hasty, bool(family.pieces[0].slot), tuple(texts.values()), plain)
-
-
-def finish(
-    rng: random.Random,
-    core: str,
-    kind: str,
-    open_end: bool,
-    hasty: bool,
-    value_first: bool,
-    values: Sequence[str],
-    plain: bool = False,
+def dress(
+    rng: random.Random, family: Family, texts: Mapping[str, str], plain: bool = False, haste: float = 0.22
 ) -> str:
-    """Wraps `core`. `value_first`: it begins with a value, whose case must stay. `open_end`: nothing may follow it."""
-    before, after, mark = "", "", ""
-    if core.endswith("?"):
-        core, mark = core[:-1], "?"
-    draw = rng.random()
-    if kind == "order" and not plain and draw < 0.42:
-        wraps = _CASUAL_POLITE if hasty else _POLITE
-        wrap = pick(rng, wraps)
-        head, _, tail = wrap.partition("{}")
-        if open_end and tail.strip("?"):
-            head, tail = "please ", ""
-        before, after = spoken(head, hasty), tail
-        if after.endswith("?"):
-            after, mark = after[:-1], "?"
+    """The request that `family` makes of `texts`. `plain`: no wrapping, as for a part of a longer request.
+
+    `haste`: the share of requests that are typed in a hurry.
+    """
+    hasty = rng.random() < haste
+    core, open_end = say(rng, family.pieces, texts, hasty)
+    made = _Request(rng, family.kind, hasty, open_end, bool(family.pieces[0].slot), core.removesuffix("?"))
+    made.mark = "?" if core.endswith("?") else ""
+    polite = rng.random() < 0.42
     if not plain:
+        if polite and family.kind == "order":
+            made.ask_politely()
+        made.lead_in()
+        if not open_end:
+            made.lead_out()
+    if rng.random() < 0.03:
+        made.slip(tuple(texts.values()))
+    return made.ended(plain)
+
+
+@dataclass
+class _Request:
+    """A request that is being wrapped: its `core`, what stands before and after it, and the mark at the end.
+
+    `value_first`: the core begins with a value, whose case must stay. `open_end`: nothing may follow it.
+    """
+
+    rng: random.Random
+    kind: str
+    hasty: bool
+    open_end: bool
+    value_first: bool
+    core: str
+    before: str = ""
+    after: str = ""
+    mark: str = ""
+
+    @property
+    def keeps_case(self) -> bool:
+        return self.hasty or (self.value_first and not self.before)
+
+    def ask_politely(self) -> None:
+        head, _, tail = pick(self.rng, _CASUAL_POLITE if self.hasty else _POLITE).partition("{}")
+        if self.open_end and tail.strip("?"):
+            head, tail = "please ", ""
+        self.before, self.after = spoken(head, self.hasty), tail.removesuffix("?")
+        if tail.endswith("?"):
+            self.mark = "?"
+
+    def lead_in(self) -> None:
+        """A greeting, an aside or the situation, or none of them."""
+        rng, hasty = self.rng, self.hasty
         draw = rng.random()
         if draw < 0.17:
-            openers = _QUESTION_OPENERS if kind == "question" else _OPENERS
-            before = spoken(pick(rng, openers), hasty) + before
+            openers = _QUESTION_OPENERS if self.kind == "question" else _OPENERS
+            self.before = spoken(pick(rng, openers), hasty) + self.before
         elif draw < 0.25:
-            before = spoken(aside(rng, _BEFORE), hasty) + ", " + before
+            self.before = spoken(aside(rng, _BEFORE), hasty) + ", " + self.before
         elif draw < 0.33:
             situation = spoken(aside(rng, _SITUATIONS), hasty)
-            lead = before + core
-            cap = lead if hasty or (value_first and not before) else upper_first(lead)
-            before = "" if cap[: len(before)] == before and not before else cap[: len(before)]
-            core = cap[len(before) :]
-            before = (
-                (situation if hasty else upper_first(situation))
-                + pick(rng, (". ", ". ", ", ") if hasty else (". ", ". ", "! ", " - "))
-                + before
-            )
-    if not open_end and not plain:
+            sentence, end = self.before + self.core, len(self.before)
+            sentence = sentence if self.keeps_case else upper_first(sentence)
+            stop = pick(rng, (". ", ". ", ", ") if hasty else (". ", ". ", "! ", " - "))
+            self.before = (situation if hasty else upper_first(situation)) + stop + sentence[:end]
+            self.core = sentence[end:]
+
+    def lead_out(self) -> None:
+        """A reason or thanks, or neither."""
+        rng, hasty = self.rng, self.hasty
         draw = rng.random()
         if draw < 0.11:
             reason = spoken(aside(rng, _AFTER), hasty)
-            joined = (
-                " "
-                if reason.startswith(("so ", "before ", "because ", "for ", "since ", "to "))
-                else pick(rng, (", ", " - ", "; "))
-            )
-            if mark and joined != " ":
-                after = after + mark + " " + (reason if hasty else upper_first(reason))
-                mark = ""
+            runs_on = reason.startswith(("so ", "before ", "because ", "for ", "since ", "to "))
+            joined = " " if runs_on else pick(rng, (", ", " - ", "; "))
+            if self.mark and joined != " ":
+                self.after += self.mark + " " + (reason if hasty else upper_first(reason))
+                self.mark = ""
             else:
-                after = after + joined + reason
+                self.after += joined + reason
         elif draw < 0.17:
             thanks = pick(rng, _THANKS)
-            after, mark = (after + mark + thanks[1:] if mark and thanks[0] in ".!" else after + thanks), ""
+            self.after += self.mark + thanks[1:] if self.mark and thanks[0] in ".!" else thanks
+            self.mark = ""
             if hasty:
-                after = after.lower()
-    if rng.random() < 0.03:
-        before = _slip(rng, before, ())
-        core = _slip(rng, core, values)
-    text = before + core + after
-    if not (plain or hasty or (value_first and not before)) and (rng.random() < 0.9):
-        text = upper_first(text)
-    if open_end and not after:
-        return text + (mark if mark and core[-1:] in "`'\"" else "")
-    if text[-1:] in ".!?":
-        return text
-    if mark:
-        return text + ("" if hasty and rng.random() < 0.6 else mark)
-    if hasty or plain:
-        return text
-    draw = rng.random()
-    return text + ("." if draw < 0.5 else "!" if draw < 0.54 else "")
+                self.after = self.after.lower()
+
+    def slip(self, values: Sequence[str]) -> None:
+        """Of the keyboard, and in no value."""
+        self.before = _slip(self.rng, self.before, ())
+        self.core = _slip(self.rng, self.core, values)
+
+    def ended(self, plain: bool) -> str:
+        """The whole text, with what ends a sentence; a `plain` one has no capital and no full stop."""
+        rng, text = self.rng, self.before + self.core + self.after
+        if not (plain or self.keeps_case) and rng.random() < 0.9:
+            text = upper_first(text)
+        if self.open_end and not self.after:
+            return text + (self.mark if self.mark and self.core[-1:] in "`'\"" else "")
+        if text[-1:] in ".!?":
+            return text
+        if self.mark:
+            return text + ("" if self.hasty and rng.random() < 0.6 else self.mark)
+        if self.hasty or plain:
+            return text
+        draw = rng.random()
+        return text + ("." if draw < 0.5 else "!" if draw < 0.54 else "")

@@ -236,49 +236,52 @@ def _two_steps(made: Talk, family: Family, context: str, action: str) -> Answer:
         texts["C"] = draw.fit(requests.unmistakable)
     if "Q" in _slots(family):
         texts["Q"] = draw.fit(values.identifier)
-    if first == "grep":
+    done, result, path = _first_step(made, first, texts, folder, path)
+    call, rules = _second_step(made, second, texts, path)
+    made.user(dress(rng, family, texts))
+    made.call(done, result)
+    return call, rules
+
+
+def _first_step(made: Talk, tool: str, texts: dict[str, str], folder: str, path: str) -> tuple[Call, str, str]:
+    """The call that has been made, its result, and the file that it was about."""
+    rng, draw = made.rng, made.draw
+    if tool == "grep":
         path = draw.fit(values.path)
-        wanted = texts.get("A") or draw.fit(values.identifier)
-        texts["S"] = wanted
-        made_call = Call("grep", {"pattern": wanted, "path": "."})
+        texts["S"] = wanted = texts.get("A") or draw.fit(values.identifier)
         line = wanted if "\n" not in wanted else wanted.splitlines()[0]
-        result = f"{path}:{rng.randint(1, 300)}: {line}"
-    elif first == "glob":
-        name = draw.fit(values.file_name)
+        return Call("grep", {"pattern": wanted, "path": "."}), f"{path}:{rng.randint(1, 300)}: {line}", path
+    if tool == "glob":
+        texts["N"] = name = draw.fit(values.file_name)
         path = f"{folder.rstrip('/')}/{name}"
-        texts["N"] = name
-        made_call, result = Call("glob", {"pattern": f"**/{name}"}), path
-    elif first == "read":
-        made_call = Call("read", {"file_path": path})
-        result = f"{texts['A']}" if "A" in texts else result_of(made, made_call)
-    elif first == "write":
-        made_call = Call("write", {"file_path": path, "content": texts["X"]})
-        result = result_of(made, made_call)
-    elif first == "edit":
-        made_call = Call("edit", {"file_path": path, "old_string": texts["A"], "new_string": texts["B"]})
-        result = result_of(made, made_call)
-    else:
-        made_call = Call("bash", {"command": texts["C"]})
-        result = result_of(made, made_call)
-    rules: Rules = _NO_RULES
-    if second == "read":
+        return Call("glob", {"pattern": f"**/{name}"}), path, path
+    if tool == "read":
         call = Call("read", {"file_path": path})
-    elif second == "edit":
+        return call, texts["A"] if "A" in texts else result_of(made, call), path
+    if tool == "write":
+        call = Call("write", {"file_path": path, "content": texts["X"]})
+    elif tool == "edit":
         call = Call("edit", {"file_path": path, "old_string": texts["A"], "new_string": texts["B"]})
-    elif second == "grep":
-        call, rules = requests.search(texts["Q"], path)
-    elif second == "write":
-        texts["O"] = draw.fit(values.path, (path,))
-        call = Call("write", {"file_path": texts["O"], "content": texts["X"]})
-        rules = requests.with_line_end(texts["X"])
-    elif second == "glob":
-        texts["G"] = draw.fit(values.glob)
-        call = Call("glob", {"pattern": texts["G"]})
     else:
         call = Call("bash", {"command": texts["C"]})
-    made.user(dress(rng, family, texts))
-    made.call(made_call, result)
-    return call, rules
+    return call, result_of(made, call), path
+
+
+def _second_step(made: Talk, tool: str, texts: dict[str, str], path: str) -> Answer:
+    """The call that is right now."""
+    if tool == "read":
+        return Call("read", {"file_path": path}), _NO_RULES
+    if tool == "edit":
+        return Call("edit", {"file_path": path, "old_string": texts["A"], "new_string": texts["B"]}), _NO_RULES
+    if tool == "grep":
+        return requests.search(texts["Q"], path)
+    if tool == "write":
+        texts["O"] = made.draw.fit(values.path, (path,))
+        return Call("write", {"file_path": texts["O"], "content": texts["X"]}), requests.with_line_end(texts["X"])
+    if tool == "glob":
+        texts["G"] = made.draw.fit(values.glob)
+        return Call("glob", {"pattern": texts["G"]}), _NO_RULES
+    return Call("bash", {"command": texts["C"]}), _NO_RULES
 
 
 def _slots(family: Family) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from phi4bench.calls import Call
 from phi4bench.cases import Rule
 from phi4bench.phrasing import requests, values
-from phi4bench.phrasing.decor import finish
-from phi4bench.phrasing.engine import Family, Pool, Split, compile_frames, say, split_of
+from phi4bench.phrasing.decor import dress
+from phi4bench.phrasing.engine import Family, Pool, Split, compile_frames, split_of
 from phi4bench.phrasing.requests import Request
 from phi4bench.phrasing.talk import Example, Talk, talk
 from phi4bench.tools import Tool
@@ -179,30 +179,30 @@ def _list(made: Talk, family: Family, count: int) -> tuple[list[Call], list[Mapp
     elif recipe == "grep":
         texts["Z"] = draw.fit(values.folder, items)
     for item in items:
-        rule: Mapping[str, Rule] = {}
-        if recipe == "read":
-            call = Call("read", {"file_path": item})
-        elif recipe == "grep":
-            call, rule = requests.search(item, texts["Z"])
-        elif recipe == "grep_places":
-            call, rule = requests.search(texts["Q"], item)
-        elif recipe == "glob":
-            call = Call("glob", {"pattern": item})
-        elif recipe == "bash":
-            call = Call("bash", {"command": item})
-        elif recipe in ("write", "write_empty"):
-            call = Call("write", {"file_path": item, "content": texts.get("X", "")})
-            rule = requests.with_line_end(texts.get("X", ""))
-        else:
-            call = Call("edit", {"file_path": item, "old_string": texts["A"], "new_string": texts["B"]})
+        call, rule = _over(item, recipe, texts)
         calls.append(call)
         rules.append(rule)
     quote = rng.random() < (0.9 if recipe == "bash" else 0.6 if recipe == "glob" else 0.3)
     texts["K"] = _listed(rng, items, quote)
-    hasty = rng.random() < 0.2
-    core, open_end = say(rng, family.pieces, texts, hasty)
-    first = not family.pieces[0].text
-    return calls, rules, finish(rng, core, family.kind, open_end, hasty, first, tuple(texts.values()))
+    return calls, rules, dress(rng, family, texts, haste=0.2)
+
+
+def _over(item: str, recipe: str, texts: Mapping[str, str]) -> tuple[Call, Mapping[str, Rule]]:
+    """The call for one of the values; `texts`: what is the same in all of them."""
+    if recipe == "read":
+        return Call("read", {"file_path": item}), {}
+    if recipe == "grep":
+        return requests.search(item, texts["Z"])
+    if recipe == "grep_places":
+        return requests.search(texts["Q"], item)
+    if recipe == "glob":
+        return Call("glob", {"pattern": item}), {}
+    if recipe == "bash":
+        return Call("bash", {"command": item}), {}
+    if recipe in ("write", "write_empty"):
+        content = texts.get("X", "")
+        return Call("write", {"file_path": item, "content": content}), requests.with_line_end(content)
+    return Call("edit", {"file_path": item, "old_string": texts["A"], "new_string": texts["B"]}), {}
 
 
 def _joined(made: Talk, count: int) -> tuple[list[Request], str, str]:
