@@ -45,14 +45,26 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 
 def _section(one: Mapping[str, Any]) -> Iterator[str]:
-    card = one["artifact"]
     verdict = (one.get("verdict") or "no verdict").upper()
-    yield f"## {_cell(card['id'])}: {verdict}" + (f" ({_cell(one['advice'])})" if one.get("advice") else "")
+    yield f"## {_cell(one['artifact']['id'])}: {verdict}" + (f" ({_cell(one['advice'])})" if one.get("advice") else "")
     yield ""
     if one.get("fault"):
         yield f"not judged: {_cell(one['fault'])}"
         yield ""
         return
+    yield from _about(one)
+    yield from _gates(one)
+    yield from _known_failures(one)
+    yield from _reasons(one)
+    yield from _sizes(one.get("size") or {})
+    yield from _beside(one)
+    yield from _speed(one)
+    yield from _run_again(one)
+    yield from _tools(one)
+
+
+def _about(one: Mapping[str, Any]) -> Iterator[str]:
+    card = one["artifact"]
     if one.get("untrained"):
         yield f"**{_cell(one['untrained'])}**"
         yield ""
@@ -63,6 +75,9 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
     kind, sha256 = _cell(f"{card['format']} {card['precision']}"), _cell(card["sha256"][:12])
     yield f"{kind}, {size(card['bytes'])}, sha256 `{sha256}`; {cases}"
     yield ""
+
+
+def _gates(one: Mapping[str, Any]) -> Iterator[str]:
     yield "| gate | passed | rate | interval | target | outcome |"
     yield "| --- | ---: | ---: | --- | ---: | --- |"
     for name, gate in {**one["levels"], "abstention": one["abstention"]}.items():
@@ -84,8 +99,12 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
     yield from _figures(one)
     yield ""
     if (one.get("baseline") or {}).get("is_parent") is False:
-        yield f"{_cell(one['baseline']['id'])} is not the parent that the manifest of {_cell(card['id'])} names."
+        parent = f"the parent that the manifest of {_cell(one['artifact']['id'])} names"
+        yield f"{_cell(one['baseline']['id'])} is not {parent}."
         yield ""
+
+
+def _known_failures(one: Mapping[str, Any]) -> Iterator[str]:
     if one.get("known_failures"):
         yield f"known failures: {_cell(known_title(one['known_failures']))}"
         yield ""
@@ -94,6 +113,10 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
             right = f"{entry['right']} of {entry['cases']} right"
             yield f"- {stale}{_cell(entry['group'])}: {right}; {_cell(entry['reason'])}"
         yield ""
+
+
+def _reasons(one: Mapping[str, Any]) -> Iterator[str]:
+    """Why gates came out as they did, and what would decide them."""
     reasons = [gate for gate in one.get("gates", ()) if gate.get("reason")]
     for gate in reasons:
         yield f"- {gate['outcome']} {_cell(gate['name'])}: {_cell(gate['reason'])}"
@@ -103,8 +126,9 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"- {_cell(line)}"
     if one.get("to_decide"):
         yield ""
-    yield from _sizes(one.get("size") or {})
-    yield from _beside(one)
+
+
+def _speed(one: Mapping[str, Any]) -> Iterator[str]:
     for table in slo_tables(one["slo"], one["machine"]):
         if table.heads:
             yield f"| {' | '.join(map(_cell, table.heads))} |"
@@ -113,6 +137,10 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
             yield ""
         yield from (f"{_cell(note)}  " for note in table.notes)
         yield ""
+
+
+def _run_again(one: Mapping[str, Any]) -> Iterator[str]:
+    """What came of answering the same cases in other ways."""
     if one.get("determinism"):
         figures = one["determinism"]
         for line in (*comparison_lines(figures), unstable_line(figures), figures["missing"]):
@@ -122,6 +150,9 @@ def _section(one: Mapping[str, Any]) -> Iterator[str]:
     if one.get("accuracy_level"):
         yield from (f"- accuracy level: {_cell(line)}" for line in level_lines(one["accuracy_level"]))
         yield ""
+
+
+def _tools(one: Mapping[str, Any]) -> Iterator[str]:
     yield "| tool | cases | detection | parsing | tool | parameter |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for name, levels in one["per_tool"].items():
