@@ -34,9 +34,9 @@ class Assumed:
     cases_per_family: float = 1.0
 
     def __post_init__(self) -> None:
-        _within("--alpha", self.alpha, 0.0, 0.5)
-        _within("--power", self.power, 0.5, 1.0, low_too=True)
-        _within("--icc", self.icc, 0.0, 1.0, low_too=True, high_too=True, scale=1)
+        _check("--alpha", 100 * self.alpha, 0.0 < self.alpha < 0.5, "above 0 and below 50")
+        _check("--power", 100 * self.power, 0.5 <= self.power < 1.0, "50 and below 100")
+        _check("--icc", self.icc, 0.0 <= self.icc <= 1.0, "0 and 1")
         if not 1.0 <= self.cases_per_family < math.inf:
             raise UsageError(f"--cases-per-family={self.cases_per_family:g}, but should be at least 1")
 
@@ -61,9 +61,9 @@ def for_margin(margin: float, flips: float, assumed: Assumed, loss: float = 0.0)
 
     `loss`: the true one. `None`: no number of cases would. `UsageError` for figures that cannot be.
     """
-    _within("--margin", margin, 0.0, 1.0)
-    _within("--flips", flips, 0.0, 1.0, low_too=True, high_too=True)
-    _within("--loss", loss, -1.0, 1.0, low_too=True, high_too=True)
+    _check("--margin", 100 * margin, 0.0 < margin < 1.0, "above 0 and below 100")
+    _check("--flips", 100 * flips, 0.0 <= flips <= 1.0, "0 and 100")
+    _check("--loss", 100 * loss, -1.0 <= loss <= 1.0, "-100 and 100")
     if abs(loss) > flips:
         raise UsageError(f"--loss={100 * loss:g} points needs as many flips, but --flips={100 * flips:g}")
     return _needed(cases_for_margin(margin, flips, -loss, assumed.alpha, assumed.power), assumed)
@@ -71,8 +71,8 @@ def for_margin(margin: float, flips: float, assumed: Assumed, loss: float = 0.0)
 
 def for_floor(floor: float, rate: float, assumed: Assumed) -> Needed | None:
     """To show that a true `rate` is at least `floor`; `None`: no number of cases would. `UsageError` likewise."""
-    _within("--floor", floor, 0.0, 1.0)
-    _within("--rate", rate, 0.0, 1.0, low_too=True, high_too=True)
+    _check("--floor", 100 * floor, 0.0 < floor < 1.0, "above 0 and below 100")
+    _check("--rate", 100 * rate, 0.0 <= rate <= 1.0, "0 and 100")
     return _needed(cases_for_floor(floor, rate, assumed.alpha, assumed.power), assumed)
 
 
@@ -90,10 +90,6 @@ def _up(number: float) -> int:
     return math.ceil(number - 1e-9)
 
 
-def _within(
-    option: str, value: float, low: float, high: float, low_too: bool = False, high_too: bool = False, scale: int = 100
-) -> None:
-    if (low < value < high) or (low_too and value == low) or (high_too and value == high):
-        return
-    ends = f"{'' if low_too else 'above '}{scale * low:g} and {'' if high_too else 'below '}{scale * high:g}"
-    raise UsageError(f"{option}={scale * value:g}, but should lie between {ends}")
+def _check(option: str, shown: float, fits: bool, ends: str) -> None:
+    if not fits:
+        raise UsageError(f"{option}={shown:g}, but should lie between {ends}")
