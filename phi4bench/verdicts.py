@@ -60,20 +60,12 @@ def required_gates(
     return tuple(gates)
 
 
-def verdict(
-    results: Iterable[Judged],
-    targets: Targets,
-    precision: str = "",
-    device: str = "cpu",
-    no_baseline: bool = False,
-    exempt: Collection[str] = (),
-) -> Verdict:
-    """Promote where every required gate passes, reject where one fails, otherwise inconclusive.
+def verdict(required: Iterable[Judged], targets: Targets) -> Verdict:
+    """Promote where every one of the `required_gates` passes, reject where one fails, otherwise inconclusive.
 
     Targets that do not promote (`smoke`) are inconclusive at best.
     """
-    gates = required_gates(results, targets, precision, device, no_baseline, exempt=exempt)
-    outcomes = {gate.outcome for gate in gates}
+    outcomes = {gate.outcome for gate in required}
     if Outcome.FAIL in outcomes:
         return Verdict.reject
     return Verdict.promote if outcomes == {Outcome.PASS} and targets.promotes else Verdict.inconclusive

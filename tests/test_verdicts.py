@@ -48,22 +48,22 @@ def paired(**outcomes: Outcome) -> list[GateResult | RegressionResult]:
     ],
 )
 def test_a_verdict_is_that_of_every_required_gate(results, precision, expected):
-    assert verdict(results, GUIDE, precision) is expected
+    assert verdict(required_gates(results, GUIDE, precision), GUIDE) is expected
 
 
 def test_a_waived_baseline_leaves_the_regression_out():
-    assert verdict(gates(), GUIDE, "int8", no_baseline=True) is Verdict.promote
-    assert verdict(gates(tool=FAIL), GUIDE, "int8", no_baseline=True) is Verdict.reject
+    for results, expected in ((gates(), Verdict.promote), (gates(tool=FAIL), Verdict.reject)):
+        assert verdict(required_gates(results, GUIDE, "int8", no_baseline=True), GUIDE) is expected
 
 
 def test_smoke_never_promotes_but_can_reject():
-    assert verdict(gates(), SMOKE) is Verdict.inconclusive
-    assert verdict(gates(tool=FAIL), SMOKE) is Verdict.reject
+    assert verdict(required_gates(gates(), SMOKE), SMOKE) is Verdict.inconclusive
+    assert verdict(required_gates(gates(tool=FAIL), SMOKE), SMOKE) is Verdict.reject
 
 
 def test_what_is_only_measured_cannot_fail_the_run():
     extra = GateResult("selection", 0, 100, 0.0, Interval(0.0, 0.1), 0.97, FAIL, 100)
-    assert verdict([*gates(), extra], GUIDE) is Verdict.promote
+    assert verdict(required_gates([*gates(), extra], GUIDE), GUIDE) is Verdict.promote
 
 
 def test_a_gate_nobody_measured_is_listed_with_its_reason():

@@ -127,9 +127,7 @@ def conclude(judgement: Judgement, ran: Collection[str]) -> Conclusion:
     not_run = tuple(gate.name for gate in judgement.targets.gates if gate.name not in ran)
     if not_run:
         return Conclusion(None, not_run, "")
-    decided = verdict(
-        judgement.required, judgement.targets, judgement.precision, judgement.device, judgement.waived, judgement.exempt
-    )
+    decided = verdict(judgement.required, judgement.targets)
     if judgement.known and judgement.known.stale:
         decided = Verdict.reject
     if (judgement.stability_missing or judgement.untrained) and decided is Verdict.promote:
