@@ -38,8 +38,8 @@ def function(name: str, **properties: object) -> dict[str, object]:
     return {"name": name, "description": "", "parameters": {"type": "dict", "properties": properties, "required": []}}
 
 
-def bfcl(folder: Path, category: str, functions: list[object], truth: list[object] | None, text: str = "Do it") -> str:
-    entry = {"id": f"{category}_0", "question": [[{"role": "user", "content": text}]], "function": functions}
+def bfcl(folder: Path, category: str, functions: list[object], truth: list[object] | None) -> str:
+    entry = {"id": f"{category}_0", "question": [[{"role": "user", "content": "Do it"}]], "function": functions}
     put(folder / f"BFCL_v4_{category}.json", entry)
     if truth is not None:
         put(folder / "possible_answer" / f"BFCL_v4_{category}.json", {"id": entry["id"], "ground_truth": truth})

@@ -158,7 +158,7 @@ def stored_outside(name: str, kind: str, shape: list[int], offset: int) -> tuple
     return tensor, offset + length
 
 
-def large_model(folder: Path, precision: str, block: int = 32, scales: str = "FLOAT16") -> Path:
+def large_model(folder: Path, precision: str, block: int = 32) -> Path:
     """A decoder of 284M weights by its headers alone: its external data is one hole of a sparse file.
 
     Untied: 2 * 32,000 * 1,024 = 65.5M for embeddings and LM head; a layer holds 4 * 1,024 ** 2 for attention (fused
@@ -182,7 +182,7 @@ def large_model(folder: Path, precision: str, block: int = 32, scales: str = "FL
             return
         bits, blocks = int(precision[3:]), -(-rows // block)
         packed = add(f"{name}.weight_Q", "UINT8", [columns, blocks, block * bits // 8])
-        scale = add(f"{name}.weight_scales", scales, [columns, blocks])
+        scale = add(f"{name}.weight_scales", "FLOAT16", [columns, blocks])
         attributes = {"K": rows, "N": columns, "bits": bits, "block_size": block}
         nodes.append(
             helper.make_node("MatMulNBits", ["x", packed, scale], ["y"], label, domain="com.microsoft", **attributes)
@@ -194,7 +194,7 @@ def large_model(folder: Path, precision: str, block: int = 32, scales: str = "FL
     if precision == "fp32":
         nodes.append(helper.make_node("Gather", [table, "input_ids"], ["x"], "/model/embed_tokens/Gather"))
     else:
-        scale = add("model.embed_tokens.weight_scales", scales, [VOCABULARY, HIDDEN // block])
+        scale = add("model.embed_tokens.weight_scales", "FLOAT16", [VOCABULARY, HIDDEN // block])
         nodes.append(
             helper.make_node(
                 "GatherBlockQuantized", [table, "input_ids", scale], ["x"], "/model/embed_tokens/Gather",

@@ -59,8 +59,8 @@ def claim(
     ready: Prepared,
     chosen: Chosen,
     data: Sequence[str],
-    engine: str = "peft",
-    options: Sequence[str] = (),
+    engine: str,
+    options: Sequence[str],
 ) -> None:
     """Write `settings.json`, or check that the run that `out` holds is this one; `UsageError` where it is another.
 

@@ -239,7 +239,7 @@ def check_and_finish(
     precision: str,
     conversations: Sequence[Sequence[int]],
     fields: Mapping[str, object],
-    settings: Mapping[str, object] | None = None,
+    settings: Mapping[str, object],
 ) -> None:
     """Compare the draft with PyTorch, give it its manifest and its place. `fields`: what else the manifest says."""
     base, out = source.base, target.parent
@@ -266,7 +266,7 @@ def check_and_finish(
         **({} if precision == "fp32" else parent_of(out / "fp32", source.recipe)),
         **{key: value for key, value in told.items() if value},
         **fields,
-        recipe={**source.recipe, **(settings or {}), "agreement": asdict(agreement)},
+        recipe={**source.recipe, **settings, "agreement": asdict(agreement)},
     )
     put(draft, target)
 

@@ -102,7 +102,7 @@ class DataError(UsageError):
 
 
 def examine(
-    base: Base, data: Data, length: int, test: Sequence[str] | None = None
+    base: Base, data: Data, length: int, test: Sequence[str] | None
 ) -> tuple[list[Example], list[Encoded | None], list[Finding]]:
     """Every example, its tokens (`None` where it has no answer), and what the checks found."""
     examples, places = list(data.examples), list(data.places)

@@ -12,9 +12,7 @@ from phi4bench.errors import ArtifactError, DialectError
 from phi4bench.printable import printable
 
 
-def choose_dialect(
-    folder: Path, manifest: Manifest, asked: str | Dialect | None = None
-) -> tuple[Dialect, tuple[str, ...]]:
+def choose_dialect(folder: Path, manifest: Manifest, asked: str | Dialect | None) -> tuple[Dialect, tuple[str, ...]]:
     """The dialect, and what was inferred for it, in lines to print; no line where everything was said.
 
     `asked` by a built-in name keeps that dialect's call syntax and takes the turns of the manifest or of the chat
