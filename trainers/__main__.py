@@ -172,7 +172,6 @@ def _packing(options: argparse.Namespace, names: Sequence[str]) -> dict[str, Any
 
 
 def _quantize(options: argparse.Namespace) -> None:
-    from trainers.closeness import open_source
     from trainers.quantize import ONLY_BITS, ZERO_POINTS, Plan, quantize
 
     if options.samples < 1:
@@ -188,30 +187,36 @@ def _quantize(options: argparse.Namespace) -> None:
             keep=tuple(options.keep), **packing,
         )  # fmt: skip
 
-    if not options.search:
-        if options.gate:
-            raise UsageError("--gate is for --search", "leave it out, and judge the files with phi4bench judge")
-        if options.one_by_one:
-            raise UsageError("--one-by-one is for --search", "leave it out")
-        widths = options.bits or ([ONLY_BITS[method]] if method in ONLY_BITS else [8, 4])
-        plans = [plan(bits) for bits in dict.fromkeys(widths) if not (bits == 4 and options.skip_int4)]
-        if not plans:
-            raise UsageError("--skip-int4 leaves nothing to make", "leave it out")
-        quantize(options.source, plans, options.out, options.data, options.samples)
+    if options.search:
+        _search(options, plan)
         return
+    if options.gate:
+        raise UsageError("--gate is for --search", "leave it out, and judge the files with phi4bench judge")
+    if options.one_by_one:
+        raise UsageError("--one-by-one is for --search", "leave it out")
+    widths = options.bits or ([ONLY_BITS[method]] if method in ONLY_BITS else [8, 4])
+    plans = [plan(bits) for bits in dict.fromkeys(widths) if not (bits == 4 and options.skip_int4)]
+    if not plans:
+        raise UsageError("--skip-int4 leaves nothing to make", "leave it out")
+    quantize(options.source, plans, options.out, options.data, options.samples)
+
+
+def _search(options: argparse.Namespace, plan: Callable[[int], Any]) -> None:
+    """Of `quantize`. `plan`: of so many bits."""
     if options.skip_int4 or options.bits:
         raise UsageError("--search makes files of 4 and 8 bits", "leave --bits and --skip-int4 out")
     from phi4bench.run.plan import read_targets
     from trainers.advice import advice
     from trainers.alone import BUILD, alone_in
+    from trainers.closeness import open_source
     from trainers.promote import check_judging, judge
     from trainers.search import check_method, search
 
-    check_method(method)
+    check_method(options.method)
     check_judging(options.gate or (), search=True)
     source = open_source(options.source, options.data, options.samples, options.out)
     out = options.out or source.artifact.path.parent
-    judging = [part for name in options.gate or () for part in ("--targets", name)]
+    judging = _targets(options)
     judged_by = [sha256(text.encode()).hexdigest() for _, text in read_targets(options.gate or ("guide",))]
 
     def judged(folder: Path) -> int:
@@ -247,12 +252,17 @@ def _promote(options: argparse.Namespace) -> int:
 
     check_judging(options.gate or (), options.test, options.limit)
     precisions = ["int8"] if options.skip_int4 else ["int8", "int4"]
-    judging = [part for name in options.gate or () for part in ("--targets", name)]
+    judging = _targets(options)
     judging += ["--limit", str(options.limit)] if options.limit is not None else []
     judging += ["--system-prompt", str(options.system_prompt)] if options.system_prompt else []
     for path in options.test or ():
         judging += ["--cases", path]
     return promote(options.out, lambda: _sft(options), precisions, options.data, judging)
+
+
+def _targets(options: argparse.Namespace) -> list[str]:
+    """What `--gate` says, as the suites take it."""
+    return [part for name in options.gate or () for part in ("--targets", name)]
 
 
 def _sweep(options: argparse.Namespace) -> int:

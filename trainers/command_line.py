@@ -48,38 +48,10 @@ def command_line(
     merge.add_argument("--precision", choices=["fp32", "bf16", "fp16"], help="how it is stored (default: as the base)")
 
     export = commands.add_parser("export", help="ONNX files by onnxruntime-genai's builder, checked", epilog=_EPILOG)
-    export.add_argument("model", nargs="?", metavar="MODEL", help="a merged folder, or any Hugging Face folder")
-    export.add_argument("--adapter", type=Path, metavar="RUN", help="a run's adapter, beside its base and not merged")
-    export.add_argument("--base", metavar="SPEC", help="what it was trained on (default: what the adapter names)")
-    export.add_argument(
-        "--route",
-        default="builder",
-        choices=["builder", "olive"],
-        help="the builder alone, or in Olive",
-    )
-    export.add_argument("--precision", nargs="+", choices=["fp32", "int8", "int4"], default=["fp32"])
-    _file_options(export)
+    _export_options(export)
 
     quantize = commands.add_parser("quantize", help="int8 and int4 files from the fp32 file, no torch", epilog=_EPILOG)
-    quantize.add_argument("source", type=Path, metavar="FP32", help="the fp32 folder that export made")
-    quantize.add_argument("--bits", nargs="+", type=int, help="(default: 8 4, or what the method makes)")
-    quantize.add_argument("--skip-int4", action="store_true", help="int8 alone")
-    quantize.add_argument(
-        "--method", default="rtn", metavar="NAME", help="rtn, k-quant, hqq, gptq, dynamic (int8 alone)"
-    )
-    quantize.add_argument(
-        "--symmetric", action=argparse.BooleanOptionalAction, help="no zero points (default, but for k-quant and hqq)"
-    )
-    quantize.add_argument("--embeddings", action=argparse.BooleanOptionalAction, default=True, help="the table too")
-    quantize.add_argument("--head", action=argparse.BooleanOptionalAction, default=True, help="the head too")
-    quantize.add_argument("--keep", nargs="+", default=[], metavar="NAME", help="matrices that stay in fp32")
-    quantize.add_argument("--samples", type=int, default=16, help="conversations to compare and calibrate on")
-    quantize.add_argument(
-        "--search", choices=["smallest-that-passes"], help="the smallest mix of 4 and 8 bits that the gate promotes"
-    )
-    quantize.add_argument("--one-by-one", action="store_true", help="with --search: then try each 8-bit matrix in 4")
-    quantize.add_argument("--gate", action="append", metavar="NAME|FILE", help="figures to reach (default: guide)")
-    _file_options(quantize)
+    _quantize_options(quantize)
 
     half = commands.add_parser("half", help="an ONNX file in fp16, as CUDA's kernels take it", epilog=_EPILOG)
     half.add_argument("source", type=Path, metavar="FOLDER", help="what export, quantize or shape made")
@@ -93,17 +65,7 @@ def command_line(
     _shape_options(shape)
 
     sweep = commands.add_parser("sweep", help="a run for every combination of settings; resumable", epilog=_EPILOG)
-    _model_options(sweep)
-    sweep.add_argument("--out", type=Path, required=True, metavar="DIR", help="the sweep's folder")
-    sweep.add_argument("--track", default="", choices=TRACKS, help="examples to learn from (default: all)")
-    sweep.add_argument("--parallel", type=int, default=1, metavar="N", help="trials at a time (default: 1)")
-    sweep.add_argument(
-        "--runner", default="auto", choices=["auto", "ray", "local"], help="Ray Tune, or processes of this machine"
-    )
-    sweep.add_argument("--address", metavar="ADDRESS", help="a Ray cluster that sees the same folders, such as auto")
-    sweep.add_argument("--quality", default="accuracy", choices=["accuracy", "loss"], help="in validation")
-    sweep.add_argument("--format", default="text", choices=["text", "markdown", "csv", "json"], help="of the table")
-    _settings_options(sweep, several=True)
+    _sweep_options(sweep)
 
     promote = commands.add_parser("promote", help="all of it, ending in pytest suites/; resumable", epilog=_EPILOG)
     _model_options(promote)
@@ -129,6 +91,40 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--drop", action="store_true", help="leave out what cannot be learned whole, and say so")
 
 
+def _export_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="a merged folder, or any Hugging Face folder")
+    parser.add_argument("--adapter", type=Path, metavar="RUN", help="a run's adapter, beside its base and not merged")
+    parser.add_argument("--base", metavar="SPEC", help="what it was trained on (default: what the adapter names)")
+    parser.add_argument(
+        "--route",
+        default="builder",
+        choices=["builder", "olive"],
+        help="the builder alone, or in Olive",
+    )
+    parser.add_argument("--precision", nargs="+", choices=["fp32", "int8", "int4"], default=["fp32"])
+    _file_options(parser)
+
+
+def _quantize_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", type=Path, metavar="FP32", help="the fp32 folder that export made")
+    parser.add_argument("--bits", nargs="+", type=int, help="(default: 8 4, or what the method makes)")
+    parser.add_argument("--skip-int4", action="store_true", help="int8 alone")
+    parser.add_argument("--method", default="rtn", metavar="NAME", help="rtn, k-quant, hqq, gptq, dynamic (int8 alone)")
+    parser.add_argument(
+        "--symmetric", action=argparse.BooleanOptionalAction, help="no zero points (default, but for k-quant and hqq)"
+    )
+    parser.add_argument("--embeddings", action=argparse.BooleanOptionalAction, default=True, help="the table too")
+    parser.add_argument("--head", action=argparse.BooleanOptionalAction, default=True, help="the head too")
+    parser.add_argument("--keep", nargs="+", default=[], metavar="NAME", help="matrices that stay in fp32")
+    parser.add_argument("--samples", type=int, default=16, help="conversations to compare and calibrate on")
+    parser.add_argument(
+        "--search", choices=["smallest-that-passes"], help="the smallest mix of 4 and 8 bits that the gate promotes"
+    )
+    parser.add_argument("--one-by-one", action="store_true", help="with --search: then try each 8-bit matrix in 4")
+    parser.add_argument("--gate", action="append", metavar="NAME|FILE", help="figures to reach (default: guide)")
+    _file_options(parser)
+
+
 def _shape_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset", default="207m", metavar="NAME", help="phi-4, phi-4-mini, 207m or nano (default: 207m)"
@@ -143,6 +139,20 @@ def _shape_options(parser: argparse.ArgumentParser) -> None:
     for name, told in (("symmetric", "no zero points"), ("embeddings", "the table too"), ("head", "the head too")):
         parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, help=f"{told} (default)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same weights")
+
+
+def _sweep_options(parser: argparse.ArgumentParser) -> None:
+    _model_options(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the sweep's folder")
+    parser.add_argument("--track", default="", choices=TRACKS, help="examples to learn from (default: all)")
+    parser.add_argument("--parallel", type=int, default=1, metavar="N", help="trials at a time (default: 1)")
+    parser.add_argument(
+        "--runner", default="auto", choices=["auto", "ray", "local"], help="Ray Tune, or processes of this machine"
+    )
+    parser.add_argument("--address", metavar="ADDRESS", help="a Ray cluster that sees the same folders, such as auto")
+    parser.add_argument("--quality", default="accuracy", choices=["accuracy", "loss"], help="in validation")
+    parser.add_argument("--format", default="text", choices=["text", "markdown", "csv", "json"], help="of the table")
+    _settings_options(parser, several=True)
 
 
 def _file_options(parser: argparse.ArgumentParser) -> None:
