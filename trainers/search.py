@@ -8,9 +8,10 @@ order. Asked to, it then tries each of them alone in 4 bits; other mixes are not
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
@@ -89,12 +90,7 @@ def search(
         "plan": plan.told(),
         "prompts": source.prompts_sha256,
     }
-    held = dict(read_json_file(journal)) if journal.is_file() else key | {"sensitivities": []}
-    if any(held.get(name) != value for name, value in key.items()):
-        what = f"'{printable(str(journal), 200)}' is of another model, plan or conversations"
-        raise UsageError(what, "name another folder with --out, or remove it and what it made")
-    if held.get("judged_by") != list(judged_by):
-        held = {name: held[name] for name in (*key, "sensitivities")} | {"judged_by": list(judged_by), "trials": {}}
+    held = _held(journal, key, judged_by)
 
     def measured(one: Sensitivity) -> None:
         held["sensitivities"].append(asdict(one))
@@ -119,14 +115,7 @@ def search(
 
     wide = smallest(len(order), lambda count: trial(str(count), order[:count]))
     if wide is None:
-        last = out / f"mixed-{len(order)}"
-        if held["trials"][str(len(order))] == UNDECIDED:
-            what = "the gate promotes no mix of 4 and 8 bits: of all in 8 it is undecided"
-            raise TrainingError(what, f"see what it wants of {last}, such as more cases; retraining comes after that")
-        raise TrainingError(
-            "the gate promotes no mix of 4 and 8 bits, not even all in 8",
-            f"see what it says of {last}; quantization-aware training is what is left",
-        )
+        raise _none_passes(out / f"mixed-{len(order)}", held["trials"][str(len(order))])
     name, stay = str(wide), order[:wide]
     if one_by_one:
         sizes = sizes_of(source, plan)
@@ -138,6 +127,28 @@ def search(
     print(f"smallest that passes: {chosen}; in 8 bits: {', '.join(stay) or 'none'}")
     write_json(journal, held | {"chosen": chosen.name, "in_8_bits": stay})
     return chosen
+
+
+def _held(journal: Path, key: Mapping[str, Any], judged_by: Sequence[str]) -> dict[str, Any]:
+    """What an earlier search has left: its sensitivities, and its trials where the same gate judged them."""
+    held = dict(read_json_file(journal)) if journal.is_file() else {**key, "sensitivities": []}
+    if any(held.get(name) != value for name, value in key.items()):
+        what = f"'{printable(str(journal), 200)}' is of another model, plan or conversations"
+        raise UsageError(what, "name another folder with --out, or remove it and what it made")
+    if held.get("judged_by") != list(judged_by):
+        held = {name: held[name] for name in (*key, "sensitivities")} | {"judged_by": list(judged_by), "trials": {}}
+    return held
+
+
+def _none_passes(last: Path, code: int) -> TrainingError:
+    """`last`: all in 8 bits; `code`: what the gate said of it."""
+    if code == UNDECIDED:
+        what = "the gate promotes no mix of 4 and 8 bits: of all in 8 it is undecided"
+        return TrainingError(what, f"see what it wants of {last}, such as more cases; retraining comes after that")
+    return TrainingError(
+        "the gate promotes no mix of 4 and 8 bits, not even all in 8",
+        f"see what it says of {last}; quantization-aware training is what is left",
+    )
 
 
 def sizes_of(source: Source, plan: Plan) -> dict[str, int]:

@@ -22,7 +22,6 @@ from phi4bench.calls import Call, Json
 from phi4bench.dialects.python_calls import MAX_CHARS, MAX_DEPTH, Unreadable
 
 Shape = Literal["flat", "openai", "jsonrpc"]
-SHAPES: tuple[str, ...] = ("flat", "openai", "jsonrpc")
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)

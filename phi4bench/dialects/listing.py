@@ -123,4 +123,3 @@ _STYLES: dict[str, Callable[[Sequence[Tool]], str]] = {
     "mcp": lambda tools: _dump([_mcp(tool) for tool in tools]),
     "flat": lambda tools: _dump([_flat(tool) for tool in tools]),
 }
-LISTING_STYLES: tuple[str, ...] = tuple(_STYLES)
