@@ -57,6 +57,7 @@ def run_child(
     progress: Progress,
     deadline: float | None = None,
     keeps: bool = True,
+    clock: Callable[[], float] = time.monotonic,
     worker: str = WORKER,
     order: Mapping[str, Json] | None = None,
     enough: Callable[[Item], bool] | None = None,
@@ -64,7 +65,7 @@ def run_child(
 ) -> Ran:
     """Open the artifact, `choose` what to generate once its runtime's identity is known, and generate that.
 
-    `total`: completions wanted in all, those stored already included. `deadline` is a reading of `time.monotonic`.
+    `total`: completions wanted in all, those stored already included. `deadline` is a reading of `clock`.
     `keeps`: what is made stays in the store after this run. `worker`: the module that does it, and what it is told
     besides the `setup` in its `order`. `enough`: asked after each item that is done, whether to stop there.
     `stored`: how many of the `total` lie in the store; a child that is stopped may have stored more than it told.
@@ -72,7 +73,7 @@ def run_child(
     """
     name = setup.artifact.id
     ran = _Run(name, total, keeps)
-    began = time.monotonic()
+    began = clock()
     with tempfile.TemporaryFile() as noise, child_process(noise, worker) as process:
         try:
             send(process, {**(order or {}), "setup": setup.to_json(), "parent": os.getpid()})
@@ -84,12 +85,12 @@ def run_child(
                         threading.Thread(
                             target=_send_lines, args=(process, items_to_lines(ran.items)), daemon=True
                         ).start()  # so that a child that reads slowly cannot stop the clock
-                        began = time.monotonic()
+                        began = clock()
                     case "done":
                         ran.did(event["index"])
                         if enough is not None and enough(ran.items[event["index"]]):
                             progress.update(ran.done)
-                            return ran.result(time.monotonic() - began)
+                            return ran.result(clock() - began)
                     case "note":
                         ran.notes.append(printable(event["text"], 400))
                     case "error":
@@ -97,12 +98,12 @@ def run_child(
                 ran.peak = max(ran.peak, event.get("peak", 0))
                 if ran.runtime:
                     progress.update(ran.done)
-                if deadline is not None and time.monotonic() >= deadline:
-                    return ran.result(time.monotonic() - began)
+                if deadline is not None and clock() >= deadline:
+                    return ran.result(clock() - began)
             process.wait()
             if process.returncode or not ran.complete:
                 raise ran.died(process.returncode, noise)
-            return ran.result(time.monotonic() - began)
+            return ran.result(clock() - began)
         except KeyboardInterrupt:
             process.kill()
             process.wait()

@@ -54,17 +54,18 @@ class Fault:
 
 @dataclass
 class Judge:
-    """The runs of one plan; a baseline that several artifacts share is run once."""
+    """The runs of one plan; a baseline that several artifacts share is run once. `clock` counts seconds."""
 
     plan: Plan
     machine: Mapping[str, Json]
     say: Say
     progress: Progress
+    clock: Callable[[], float] = time.monotonic
     _done: dict[str, SavedRun] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         limit = self.plan.options.time_limit_s
-        self.deadline = None if limit is None else time.monotonic() + limit
+        self.deadline = None if limit is None else self.clock() + limit
 
     def judge(self, subject: Subject, gates: Collection[str]) -> Judgement | Fault:
         """What the completions of `subject` are worth. A harness fault ends this artifact and no other."""
