@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phi4bench.artifacts.hf import INDEX
+from phi4bench.artifacts.hf import ADAPTER_CONFIG, INDEX, WEIGHTS
 from phi4bench.artifacts.opening import CONFIGURATION
 from phi4bench.counting import counted, each_once
 from phi4bench.datasets import load_cases, schemas_dir
@@ -131,8 +131,9 @@ def _model_differences(stated: Mapping[str, Any], model: Path) -> Iterator[str]:
             yield f"{name}: sha256 is {sha256[:12]}, but the statement says {item['digest']['sha256'][:12]}"
     if model.is_file() and model.name not in (*names, "phi4bench.json"):
         yield f"{_shown(model)}: the statement is about {printable(', '.join(names), 200)}"
-    if stated["predicate"]["artifact"]["format"] != "fake":
-        for name in (*CONFIGURATION, INDEX):
+    kind = stated["predicate"]["artifact"]["format"]
+    if kind != "fake":
+        for name in (*CONFIGURATION, *((INDEX, WEIGHTS, ADAPTER_CONFIG) if kind == "hf" else ())):
             if name not in names and (folder / name).is_file():
                 yield f"{name}: lies beside the model, whose answers depend on it, but the statement does not name it"
 

@@ -206,6 +206,11 @@ def cut(folder):
     path.write_bytes(path.read_bytes()[:-64])
 
 
+def with_shards_beside(folder):
+    shutil.copy(folder / "model.safetensors", folder / "part.safetensors")
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "part.safetensors"}}')
+
+
 def listing_elsewhere(folder):
     (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "../model.safetensors"}}')
 
@@ -215,6 +220,11 @@ FAULTS = {
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "without model.safetensors"),
     "cut weights": (cut, r"truncated or no safetensors file \(\d+ bytes, but its tensors end at byte \d+\)"),
     "shards elsewhere": (listing_elsewhere, "does not list files beside it"),
+    "shards beside whole weights": (with_shards_beside, "transformers loads the first and passes the shards over"),
+    "weights of another name": (
+        lambda f: edit(f, "config.json", transformers_weights="other.safetensors"),
+        "transformers_weights='other.safetensors', by which transformers loads other weights",
+    ),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "no tokenizer.json.*slow kind"),
     "another's tokenizer": (lambda f: edit(f, "config.json", vocab_size=100), "another model's"),
     "quantized": (
@@ -327,6 +337,9 @@ def test_a_repository_is_found_in_huggingfaces_own_cache(tiny_models, tmp_path, 
         ArtifactError, match="is not in Hugging Face's cache, and HF_HUB_OFFLINE is set; run `hf download someone/tiny`"
     ):
         open_artifact("hf:someone/tiny@v2", dialect="tool_use")
+    (repository / "snapshots" / commit / "adapter_config.json").write_text("{}")
+    with pytest.raises(ArtifactError, match="holds an adapter beside its weights, which transformers would load"):
+        open_artifact("hf:someone/tiny@v1", dialect="tool_use")
 
 
 @pytest.mark.parametrize("spec", ["hf:", "hf:tiny", "hf:a/b/c", "hf:a/b@", "hf:a b/c"])

@@ -216,7 +216,9 @@ class TestTheModel:
         (line,) = differences(promoted, capsys)
         assert line.startswith("chat_template.jinja: lies beside the model")
 
-    @pytest.mark.parametrize("name", ["generation_config.json", "model.safetensors.index.json"])
+    @pytest.mark.parametrize(
+        "name", ["generation_config.json", "model.safetensors.index.json", "model.safetensors", "adapter_config.json"]
+    )
     def test_a_file_that_was_put_beside_it_and_that_transformers_reads(
         self, promoted: Promoted, capsys: pytest.CaptureFixture[str], name: str
     ) -> None:

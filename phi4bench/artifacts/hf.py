@@ -17,7 +17,9 @@ from phi4bench.artifacts.safetensors import elements_by_type
 from phi4bench.errors import ArtifactError, UsageError
 from phi4bench.printable import printable
 
-INDEX = "model.safetensors.index.json"
+WEIGHTS = "model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
+INDEX = f"{WEIGHTS}.index.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 EXTRA = "pip install 'phi4bench[hf]'"
 FLOATS = ("fp32", "bf16", "fp16")
@@ -51,6 +53,17 @@ def read_hf(folder: Path) -> HfFolder:
         raise ArtifactError(
             f"{shown} is quantized ({printable(str(method), 60)}), but should hold fp32, bf16 or fp16 weights",
             "name the folder that it was made from, or judge an ONNX export of it",
+        )
+    if (folder / ADAPTER_CONFIG).is_file():
+        raise ArtifactError(
+            f"{shown} holds an adapter beside its weights, which transformers would load unasked",
+            f"merge it into them (merge_and_unload, save_pretrained), or judge a folder without {ADAPTER_CONFIG}",
+        )
+    if "transformers_weights" in config:
+        named = printable(repr(config["transformers_weights"]), 60)
+        raise ArtifactError(
+            f"{shown}: config.json has transformers_weights={named}, by which transformers loads other weights",
+            f"take it out, and call the weights {WEIGHTS}",
         )
     if not (folder / "tokenizer.json").is_file():
         raise ArtifactError(
@@ -147,9 +160,14 @@ def _weights(folder: Path) -> tuple[Path, ...]:
         missing = [name for name in names if not (folder / name).is_file()]
         if missing:
             raise ArtifactError(f"{shown} lacks {printable(missing[0], 100)}, which its index lists", "copy it too")
+        if (folder / WEIGHTS).is_file() and WEIGHTS not in names:
+            raise ArtifactError(
+                f"{shown} holds {WEIGHTS} and {INDEX}: transformers loads the first and passes the shards over",
+                "remove the one that is not the model's",
+            )
         return (*(folder / name for name in names), index)
-    if (folder / "model.safetensors").is_file():
-        return (folder / "model.safetensors",)
+    if (folder / WEIGHTS).is_file():
+        return (folder / WEIGHTS,)
     pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
     if pickles:
         raise ArtifactError(
@@ -157,7 +175,7 @@ def _weights(folder: Path) -> tuple[Path, ...]:
             " code when they are loaded and are refused",
             "save it again as safetensors: model.save_pretrained(FOLDER, safe_serialization=True)",
         )
-    raise ArtifactError(f"{shown} is a Hugging Face folder without model.safetensors", "copy the weights too")
+    raise ArtifactError(f"{shown} is a Hugging Face folder without {WEIGHTS}", "copy the weights too")
 
 
 def _json(path: Path) -> dict[str, Any]:
