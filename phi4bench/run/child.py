@@ -177,7 +177,7 @@ class child_process:  # noqa: N801 - a context manager, used like a function
 
     def __enter__(self) -> subprocess.Popen[bytes]:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", self._worker],
+            [sys.executable, "-P", "-m", self._worker],  # -P: a model's folder, where we may stand, holds no modules
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._noise,
