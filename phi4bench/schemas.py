@@ -10,6 +10,7 @@ bounded by the cap on new tokens, and can hold nothing worse than a string.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -46,6 +47,8 @@ _TYPES: dict[str, Check] = {
     "array": lambda value: isinstance(value, list),
     "object": lambda value: isinstance(value, dict),
 }
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+"""Of a list in a pointer: `str.isdigit` takes more for a number than `int` does."""
 _KEPT = 4096
 _checks: dict[int, tuple[Schema, Check]] = {}
 
@@ -71,6 +74,8 @@ def schema_fault(schema: Any) -> str:
 
     if not isinstance(schema, (dict, bool)):
         return f"it is {type(schema).__name__}, but should be an object"
+    if isinstance(schema, dict) and not isinstance(schema.get("$schema", ""), str):
+        return f"$schema={schema['$schema']!r}, but should be the URL of a draft"
     try:
         validator_for(schema, default=_default_draft()).check_schema(cast(Any, schema))
     except SchemaError as error:
@@ -278,7 +283,7 @@ def resolve_pointer(reference: str, root: Any) -> Any:
         key = part.replace("~1", "/").replace("~0", "~")
         if isinstance(node, Mapping) and key in node:
             node = node[key]
-        elif isinstance(node, list) and key.isdigit() and int(key) < len(node):
+        elif isinstance(node, list) and _INDEX.fullmatch(key) and int(key) < len(node):
             node = node[int(key)]
         else:
             return None

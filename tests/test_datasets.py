@@ -48,6 +48,21 @@ FAULTS = [
         id="schema-dangles",
     ),
     pytest.param(
+        line(tools=[{**WEATHER, "inputSchema": {"type": "object", "anyOf": [{"$ref": "#/anyOf/²"}]}}]),
+        "leads nowhere",
+        id="no-index-to-a-list",
+    ),
+    pytest.param(
+        line(tools=[{**WEATHER, "inputSchema": {"type": "object", "anyOf": [{"$ref": f"#/anyOf/{'9' * 5000}"}]}}]),
+        "leads nowhere",
+        id="index-of-thousands-of-digits",
+    ),
+    pytest.param(
+        line(tools=[{**WEATHER, "inputSchema": {"type": "object", "$schema": []}}]),
+        "$schema=[], but should be the URL of a draft",
+        id="draft-that-is-no-text",
+    ),
+    pytest.param(
         line(tools=[{**WEATHER, "inputSchema": {"type": "object", "properties": {"city": {"pattern": "("}}}}]),
         "its inputSchema is no usable JSON Schema",
         id="schema-pattern",
