@@ -206,6 +206,14 @@ def cut(folder):
     path.write_bytes(path.read_bytes()[:-64])
 
 
+def with_shape(*shape):
+    def breaking(folder):
+        header = json.dumps({"a": {"dtype": "F32", "shape": shape, "data_offsets": [0, 4]}}).encode()
+        (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+
+    return breaking
+
+
 def with_shards_beside(folder):
     shutil.copy(folder / "model.safetensors", folder / "part.safetensors")
     (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "part.safetensors"}}')
@@ -219,6 +227,8 @@ FAULTS = {
     "pickled weights": (pickled, r"pickled weights \(pytorch_model.bin\).*safe_serialization"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "without model.safetensors"),
     "cut weights": (cut, r"truncated or no safetensors file \(\d+ bytes, but its tensors end at byte \d+\)"),
+    "a text times a size": (with_shape("a", 10**15), "no safetensors file \\(a shape is no list of sizes"),
+    "dimensions without end": (with_shape(*[2**63] * 1000), "a shape has 1000 dimensions"),
     "shards elsewhere": (listing_elsewhere, "does not list files beside it"),
     "shards beside whole weights": (with_shards_beside, "transformers loads the first and passes the shards over"),
     "weights of another name": (
@@ -232,6 +242,10 @@ FAULTS = {
         r"quantized \(gptq\)",
     ),
     "no decoder": (lambda f: edit(f, "config.json", max_position_embeddings=None), "does not describe a decoder"),
+    "context without end": (
+        lambda f: edit(f, "config.json", max_position_embeddings=float("inf")),
+        "does not describe a decoder",
+    ),
     "broken config": (lambda f: (f / "config.json").write_text("{"), "cannot be read"),
 }
 

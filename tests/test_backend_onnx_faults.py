@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 
@@ -66,6 +67,13 @@ def with_foreign_configuration(folder):
     (folder / "genai_config.json").write_text('{"model": []}')
 
 
+def with_a_context_without_end(folder):
+    path = folder / "genai_config.json"
+    config = json.loads(path.read_text())
+    config["model"]["context_length"] = float("inf")
+    path.write_text(json.dumps(config))
+
+
 def not_a_decoder(folder):
     onnx_package = pytest.importorskip("onnx", reason="needs phi4bench[train]")
     from onnx import TensorProto, helper
@@ -81,6 +89,7 @@ FAULTS = {
     "weights missing": (without_weights, "model.onnx.data"),
     "no configuration": (without_configuration, "genai_config.json"),
     "foreign configuration": (with_foreign_configuration, "genai_config.json"),
+    "context without end": (with_a_context_without_end, "'context_length'"),
     "not a decoder": (not_a_decoder, "no input 'input_ids'"),
 }
 

@@ -11,7 +11,7 @@ from onnx_folders import VOCABULARY, folder_of, onnx_model
 
 from phi4bench.artifacts import onnxfile
 from phi4bench.artifacts.onnxfile import read_onnx
-from phi4bench.artifacts.protobuf import WireError
+from phi4bench.artifacts.protobuf import WireError, entry
 
 onnx = pytest.importorskip("onnx", reason="builds small ONNX files: needs phi4bench[train]")
 
@@ -56,3 +56,12 @@ def test_a_constant_is_told_where_it_is_one_number_and_many_are_not_even_read(
     monkeypatch.setattr(onnxfile, "packed", measured)
     assert onnxfile.read_onnx(tmp_path / "model.onnx").constants == {"raw": 4096, "spelt": 4096}
     assert longest <= 10
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "one-by-one"])
+def test_dimensions_that_no_memory_holds_are_refused_and_not_multiplied(tmp_path: Path, packed: bool) -> None:
+    size = b"\xff" * 8 + b"\x7f"  # 2**63 - 1
+    dimensions = entry(1, size * 1000) if packed else (b"\x08" + size) * 1000
+    (tmp_path / "model.onnx").write_bytes(entry(8, b"") + entry(7, entry(5, dimensions)))
+    with pytest.raises(WireError, match="more numbers than any memory holds"):
+        read_onnx(tmp_path / "model.onnx")

@@ -91,7 +91,7 @@ def read_hf(folder: Path) -> HfFolder:
             elements=counts.total(),
             own_code="auto_map" in config,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = printable(f"{type(error).__name__}: {error}", 120)
         raise ArtifactError(
             f"'{printable(str(folder / 'config.json'), 300)}' does not describe a decoder of text ({reason})",

@@ -22,6 +22,7 @@ _TYPES = {
 _INT64 = 7
 _LONGEST_VARINT = 10
 """Bytes of a 64-bit integer in protobuf, at most."""
+_MOST_ELEMENTS = 2**63 - 1
 _BITS = {"fp32": 32, "fp16": 16, "bf16": 16, "uint8": 8, "int8": 8, "fp8": 8, "uint4": 4, "int4": 4, "fp4": 4}
 NARROW = {kind: bits for kind, bits in _BITS.items() if bits <= 8}
 PACKED = ("MatMulNBits", "GatherBlockQuantized", "MatMulBnb4", "QMoE")
@@ -202,8 +203,7 @@ def _tensor(data: memoryview, found: _Found) -> Tensor:
     name, kind, elements, inside, entries, outside = "", 0, 1, 0, dict[str, str](), False
     for number, value in fields(data):
         if number == 1:  # dims
-            for dimension in packed(value):
-                elements *= dimension
+            elements = _times(elements, value)
         elif number == 2 and isinstance(value, int):  # data_type
             kind = value
         elif number == 8:
@@ -229,13 +229,21 @@ def _tensor(data: memoryview, found: _Found) -> Tensor:
     return Tensor(name, type_name, elements, length or -(-elements * _BITS.get(type_name, 0) // 8), (location, offset))
 
 
+def _times(size: int, dimensions: int | memoryview) -> int:
+    """`WireError` above what any memory holds: a hundred thousand dimensions would take a minute."""
+    for dimension in packed(dimensions):
+        size *= dimension
+        if size > _MOST_ELEMENTS:
+            raise WireError("a tensor has more numbers than any memory holds")
+    return size
+
+
 def _single(data: memoryview) -> int | None:
     """The value of a tensor that holds one int64; `None` for any other."""
     kind, size, values = 0, 1, list[int]()
     for number, value in fields(data):
         if number == 1:
-            for dimension in packed(value):
-                size *= dimension
+            size = _times(size, value)
         elif number == 2 and isinstance(value, int):
             kind = value
         elif number == 7:  # int64_data

@@ -11,12 +11,14 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from phi4bench.errors import ArtifactError
 from phi4bench.printable import printable
 
 _LARGEST_HEADER = 100_000_000
 """The limit of the format's own reader."""
+_MOST_DIMENSIONS = 64
 _TYPES = {"F32": "fp32", "F16": "fp16", "BF16": "bf16", "F64": "fp64"}
 
 
@@ -54,12 +56,23 @@ def tensors(path: Path) -> tuple[Stored, ...]:
             if name != "__metadata__":
                 first, last = (int(offset) for offset in tensor["data_offsets"])
                 kind = _TYPES.get(tensor["dtype"], str(tensor["dtype"]))
-                found.append(Stored(str(name), kind, math.prod(tensor["shape"]), last - first))
+                found.append(Stored(str(name), kind, _elements(tensor["shape"]), last - first))
                 end = max(end, last)
         if 8 + length + end > size:
             raise ValueError(f"{size} bytes, but its tensors end at byte {8 + length + end}")
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+    except (
+        OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError,
+    ) as error:  # fmt: skip
         raise ArtifactError(
             f"{shown} is truncated or no safetensors file ({printable(str(error), 120)})", "copy it again, whole"
         ) from None
     return tuple(found)
+
+
+def _elements(shape: Any) -> int:
+    """How many numbers; `ValueError` for what is no shape. A text times a size would be as long as that."""
+    if not isinstance(shape, list) or any(type(one) is not int or one < 0 for one in shape):
+        raise ValueError("a shape is no list of sizes")
+    if len(shape) > _MOST_DIMENSIONS:
+        raise ValueError(f"a shape has {len(shape)} dimensions")
+    return math.prod(shape)

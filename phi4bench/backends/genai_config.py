@@ -29,7 +29,7 @@ def read_model_config(path: Path) -> ModelConfig:
             eos=frozenset(int(one) for one in (eos if isinstance(eos, list) else [eos])),
             head_size=_positive(model["decoder"]["head_size"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ArtifactError(
             f"{path}: 'context_length', 'eos_token_id' and 'decoder.head_size' of 'model' cannot be read ({reason})",
