@@ -148,6 +148,15 @@ def test_a_spec_that_is_no_path_is_one_printable_line(spec: str, says: str) -> N
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.parametrize(
+    "url", ["https://me:s3cret@host:8000/v1#m", "https://host:8000?key=s3cret", "https://a@s3cret@host:8000/v1"]
+)
+def test_of_a_server_its_host_is_told_and_no_secret(url: str) -> None:
+    with pytest.raises(ArtifactError, match=r"^'https://host:8000' names a server") as error:
+        open_artifact(url)
+    assert "s3cret" not in str(error.value)
+
+
 def test_a_mistyped_model_suggests_the_near_name(tmp_path: Path) -> None:
     folder_of(tmp_path / "nano-int8")
     with pytest.raises(ArtifactError, match=r"is not there; did you mean '.*nano-int8'"):

@@ -6,6 +6,7 @@ Reads files and loads no weights. Every fault is one `ArtifactError` line.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from phi4bench.artifacts.artifact import Artifact, clean_id, files_sha256, is_text, short_id
@@ -46,7 +47,7 @@ def open_artifact(spec: str, dialect: str | Dialect | None = None, cache_dir: Pa
         folder, name, said = fetch(spec)
         return _open_hf(spec, folder, read_manifest(folder) or Manifest(), dialect, cache_dir, name, (said,))
     if spec.startswith(("http://", "https://")):
-        raise ArtifactError(f"{_quoted(spec)} names a server, which cannot be judged yet", SUPPORTED)
+        raise ArtifactError(f"{_quoted(_host(spec))} names a server, which cannot be judged yet", SUPPORTED)
     path = Path(spec).expanduser()
     try:
         exists = bool(spec) and path.exists()
@@ -334,6 +335,12 @@ def _sha256(path: Path, cache_dir: Path | None) -> str:
 
 def _parent(folder: Path, manifest: Manifest) -> str | None:
     return str(folder / manifest.parent) if manifest.parent else None
+
+
+def _host(url: str) -> str:
+    """Scheme and host alone: a user's password, or a key in the query, would stand in a job's log."""
+    scheme, rest = url.split("://", 1)
+    return f"{scheme}://{re.split('[/?#]', rest)[0].rpartition('@')[2]}"
 
 
 def _missing(spec: str) -> str:
