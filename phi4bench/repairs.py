@@ -9,7 +9,8 @@ closes, separates, quotes and renames what the model wrote.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from phi4bench.calls import Call, Parsed
@@ -89,9 +90,11 @@ ARGUMENT_ALIASES = {
 
 _CURLY = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "‚": "'"})
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
-_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_PYTHON_STRING = re.compile(r"""r?(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")""")
-_SINGLE = re.compile(r"(?<![\w])'((?:[^'\\]|\\.)*)'(?=\s*[,:}\]])", re.DOTALL)
+Strings = tuple[re.Pattern[str], re.Pattern[str]]
+"""How one kind of string begins, and how far it then runs: a group in the second is its end, where it has one."""
+_JSON_STRINGS = re.compile('"'), re.compile(r'"(?:[^"\\]|\\.)*+(")?', re.DOTALL)
+_PYTHON_STRINGS = re.compile("""['"]"""), re.compile(r"""'(?:[^'\\\n]|\\.)*+(')?|"(?:[^"\\\n]|\\.)*+(")?""")
+_SINGLE = re.compile(r"(?<!\w)'"), re.compile(r"'(?:[^'\\]|\\.)*+('(?=\s*[,:}\]]))?", re.DOTALL)
 _NEXT_WORD = re.compile(r"(^|[\d\]}]|True|False|None)(\s+)(?=[A-Za-z_]\w*\s*=)")
 _ENDS_VALUE = re.compile(r"^\s+$|(?:[\d\]}]|true|false|null)\s*$")
 """What stands between two strings in JSON, where the first, or a value after it, is at its end."""
@@ -154,12 +157,12 @@ def _in_blocks(text: str, syntax: CallSyntax, mend: Callable[[str], str], closin
 def _quotes(body: str, syntax: CallSyntax, tools: Sequence[Tool]) -> str:
     body = body.translate(_CURLY)
     if syntax.style == "json":
-        return _outside(body, _JSON_STRING, lambda piece: _SINGLE.sub(lambda found: _doubled(found[1]), piece))
+        return _outside(body, _JSON_STRINGS, lambda piece: _outside(piece, _SINGLE, str, _doubled))
     return _requoted(body, tools)
 
 
-def _doubled(inside: str) -> str:
-    unescaped = inside.replace("\\'", "'")
+def _doubled(single: str) -> str:
+    unescaped = single[1:-1].replace("\\'", "'")
     return '"' + re.sub(r'(?<!\\)"', r"\"", unescaped) + '"'
 
 
@@ -186,8 +189,8 @@ def _one_string(value: str) -> str:
     """A value in quotes, with what follows it, as one string: quotes inside it no longer end it."""
     kept = value.rstrip().rstrip(",").rstrip()
     rest = value[len(kept) :]
-    whole = _PYTHON_STRING.match(kept)
-    if (whole and whole.end() == len(kept)) or len(kept) < 2 or kept[0] not in "'\"" or kept[-1] != kept[0]:
+    whole = next(_spans(kept, _PYTHON_STRINGS), None) == (0, len(kept))
+    if whole or len(kept) < 2 or kept[0] not in "'\"" or kept[-1] != kept[0]:
         return value
     inside = kept[1:-1]
     return (
@@ -198,41 +201,44 @@ def _one_string(value: str) -> str:
 
 
 def _commas(body: str, syntax: CallSyntax) -> str:
-    string = _JSON_STRING if syntax.style == "json" else _PYTHON_STRING
-    body = _outside(body, string, lambda piece: re.sub(r",(\s*,)+", ",", piece))
-    body = _outside(body, string, lambda piece: re.sub(r",(\s*[\]})])", r"\1", piece))
+    strings = _JSON_STRINGS if syntax.style == "json" else _PYTHON_STRINGS
+    body = _outside(body, strings, lambda piece: re.sub(r",(\s*,)+", ",", piece))
+    body = _outside(body, strings, lambda piece: re.sub(r",(\s*[\]})])", r"\1", piece))
     if syntax.style == "python":
-        return _outside(body, string, lambda piece: _NEXT_WORD.sub(r"\1,\2", piece))
+        return _outside(body, strings, lambda piece: _NEXT_WORD.sub(r"\1,\2", piece))
     pieces, at = [], 0
-    for found in string.finditer(body):
-        gap = body[at : found.start()]
-        if at and body[found.end() :].lstrip().startswith(":") and _ENDS_VALUE.search(gap):
+    for start, end in _spans(body, strings):
+        gap = body[at:start]
+        if at and body[end:].lstrip().startswith(":") and _ENDS_VALUE.search(gap):
             gap = gap.rstrip() + "," + gap[len(gap.rstrip()) :]
-        pieces += [gap, found[0]]
-        at = found.end()
+        pieces += [gap, body[start:end]]
+        at = end
     return "".join([*pieces, body[at:]])
 
 
 def _brackets(body: str, syntax: CallSyntax) -> str:
     """Close what is open at the end; drop a closing bracket that closes nothing."""
-    string = _JSON_STRING if syntax.style == "json" else _PYTHON_STRING
+    strings = _JSON_STRINGS if syntax.style == "json" else _PYTHON_STRINGS
     waiting: list[str] = []
+    counts: Counter[str] = Counter()
 
     def close(piece: str) -> str:
         kept = []
         for letter in piece:
             if letter in _PAIRS:
                 waiting.append(_PAIRS[letter])
+                counts[_PAIRS[letter]] += 1
             elif letter in ")]}":
-                if letter not in waiting:
+                if not counts[letter]:
                     continue
                 while waiting[-1] != letter:
                     kept.append(waiting.pop())
-                waiting.pop()
+                    counts[kept[-1]] -= 1
+                counts[waiting.pop()] -= 1
             kept.append(letter)
         return "".join(kept)
 
-    mended = _outside(body, string, close)
+    mended = _outside(body, strings, close)
     return mended.rstrip() + "".join(reversed(waiting)) if waiting else mended
 
 
@@ -263,10 +269,27 @@ def _renamed(call: Call, tools: Sequence[Tool]) -> Call:
     return replace(call, arguments=arguments)
 
 
-def _outside(text: str, string: re.Pattern[str], mend: Callable[[str], str]) -> str:
-    """The text with what stands outside its strings mended."""
+def _outside(text: str, strings: Strings, mend: Callable[[str], str], inside: Callable[[str], str] = str) -> str:
+    """The text with what stands outside its strings mended, and the strings themselves as `inside` has them."""
     pieces, at = [], 0
-    for found in string.finditer(text):
-        pieces += [mend(text[at : found.start()]), found[0]]
-        at = found.end()
+    for start, end in _spans(text, strings):
+        pieces += [mend(text[at:start]), inside(text[start:end])]
+        at = end
     return "".join([*pieces, mend(text[at:])])
+
+
+def _spans(text: str, strings: Strings) -> Iterator[tuple[int, int]]:
+    """Where the strings lie. A quote that one without an end ran over was escaped there, and has no end either: it is
+    not tried, or a long answer of escaped quotes would take minutes.
+    """
+    begins, runs = strings
+    ran_to = {"'": 0, '"': 0}
+    at = 0
+    while (quote := begins.search(text, at)) is not None:
+        at = quote.end()
+        if quote.start() >= ran_to[quote[0]] and (run := runs.match(text, quote.start())) is not None:
+            if run.lastindex:
+                yield run.span()
+                at = run.end()
+            else:
+                ran_to[quote[0]] = run.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,29 @@ def test_any_text_is_mended_into_calls_that_fit_or_left_alone(pieces, cut):
             assert all(is_valid(dict(call.arguments), schemas[call.name]) for call in parsed.calls)
             assert found.rules
             assert set(found.rules) <= {rule.name for rule in RULES}
+
+
+@pytest.mark.parametrize("dialect", ["tool_use", "hermes"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(lambda size: '\\"' * size, id="escaped-double-quotes"),
+        pytest.param(lambda size: "\\'" * size, id="escaped-single-quotes"),
+        pytest.param(lambda size: "[" * size + "}" * size, id="brackets"),
+        pytest.param(
+            lambda size: "{" + ",".join(f'"{key}":0' for key in [*range(size), size - 1]) + "}", id="a-key-twice"
+        ),
+    ],
+)
+def test_a_long_answer_that_cannot_be_mended_takes_time_by_its_length(dialect: str, body: Callable[[int], str]) -> None:
+    chosen = DIALECTS[dialect]
+
+    def least(size: int) -> float:
+        text, times = f"{chosen.calls.open}{body(size)}{chosen.calls.close}", []
+        for _ in range(3):
+            begun = time.perf_counter()
+            assert repair(text, chosen, TOOLS) is None
+            times.append(time.perf_counter() - begun)
+        return min(times)
+
+    assert least(24_000) < 10 * least(6_000)  # four times the length; by its square it would be 16

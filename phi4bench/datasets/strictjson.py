@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from sys import intern
 from typing import Any, NoReturn
 
@@ -64,8 +65,8 @@ def _finite(text: str) -> float:
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = {intern(key): value for key, value in pairs}  # thousands of cases have the same few keys
     if len(data) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, _ in pairs if counts[key] > 1)
         raise FormError(f"the key {shown(twice)} occurs twice in one object; keep one")
     return data
 

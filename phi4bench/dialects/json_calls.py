@@ -221,8 +221,10 @@ def _check_depth(value: Json, depth: int) -> None:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        twice = next(key for i, (key, _) in enumerate(pairs) if any(key == other for other, _ in pairs[:i]))
-        raise ValueError(f"key {twice!r} is given twice")
+        for key, _ in pairs:
+            if key not in found:
+                raise ValueError(f"key {key!r} is given twice")
+            del found[key]
     return found
 
 
