@@ -78,8 +78,8 @@ def _candidates(place: Path, runs: dict[str, SavedRun]) -> list[str]:
     """The ids that the folder's report lists, or where there is no report, those that were no baseline."""
     try:
         data = json.loads((place / "report.json").read_text(encoding="utf-8"))
-        listed = [entry["artifact"]["id"] for entry in data["artifacts"] if not entry.get("fault")]
-    except (OSError, ValueError, KeyError, TypeError):
+        listed = [str(entry["artifact"]["id"]) for entry in data["artifacts"] if not entry.get("fault")]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         listed = [name for name, run in runs.items() if run.facts.get("role") != "baseline"]
     missing = [name for name in listed if name not in runs]
     if missing or not listed:

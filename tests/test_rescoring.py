@@ -74,6 +74,19 @@ def test_a_baseline_that_was_is_compared(tmp_path: Path, capsys: pytest.CaptureF
     assert "against parent" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "report", ["[" * 100_000, '{"artifacts": [[]]}', '{"artifacts": [{"artifact": {"id": []}}]}'],
+    ids=["deep", "a-list", "an-id-that-is-a-list"],
+)  # fmt: skip
+def test_a_report_that_is_none_leaves_the_transcripts_to_say_what_was_judged_or_is_one_line(
+    report: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = store(tmp_path, run_of("int8", precision="int8", **FACTS), run_of("parent", role="baseline"))
+    (folder / "report.json").write_text(report)
+    assert main(["rescore", str(folder)]) in (0, 4)
+    assert capsys.readouterr().err.count("\n") <= 1
+
+
 def paired(wrong: Sequence[str], before: Sequence[str], count: int = 320) -> Judgement:
     cases = CASES[:count]
     run = run_of("int8", wrong, cases, precision="int8", **FACTS)

@@ -8,7 +8,7 @@ import pytest
 from kit import ROOT
 
 from phi4bench.errors import UsageError
-from trainers.base import check_place, open_base
+from trainers.base import check_place, open_base, read_json_file
 
 MODELS = ROOT / "fixtures" / "models"
 
@@ -59,3 +59,9 @@ def test_what_is_not_there_yet_or_empty_is_a_place(tmp_path: Path):
     check_place(tmp_path / "a" / "b")
     check_place(tmp_path)
     assert not (tmp_path / "a").exists()
+
+
+def test_a_file_that_is_nested_without_end_is_told_as_one_that_cannot_be_read(tmp_path: Path):
+    (tmp_path / "adapter_config.json").write_text("[" * 100_000)
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_json_file(tmp_path / "adapter_config.json")

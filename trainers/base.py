@@ -156,6 +156,6 @@ def read_json_file(path: Path) -> Mapping[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(value, dict):
             raise TypeError("no object")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UsageError(f"'{printable(str(path), 200)}' cannot be read ({printable(str(error), 120)})") from None
     return value

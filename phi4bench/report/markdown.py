@@ -26,7 +26,7 @@ def read_report(folder: Path) -> Mapping[str, Any]:
         report = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{path} is not there", "give the --report folder of a finished run") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read: {error}", "run the suites again") from None
     if not isinstance(report, dict) or report.get("schema") != "phi4bench.report/1":
         raise UsageError(f"{path} is not a phi4bench.report/1", "give the --report folder of a finished run")
