@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 
@@ -33,6 +34,15 @@ def wrapped(text: str, first: str = "", further: str = "    ", break_words: bool
         break_on_hyphens=False,
         break_long_words=break_words,
     )
+
+
+def without_secrets(url: str) -> str:
+    """A URL without user, password, query and fragment, which would stand in a job's log; any other text as it is."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url
+    authority, slash, path = re.split("[?#]", rest)[0].partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def _is_safe(character: str) -> bool:

@@ -151,8 +151,8 @@ def test_a_spec_that_is_no_path_is_one_printable_line(spec: str, says: str) -> N
 @pytest.mark.parametrize(
     "url", ["https://me:s3cret@host:8000/v1#m", "https://host:8000?key=s3cret", "https://a@s3cret@host:8000/v1"]
 )
-def test_of_a_server_its_host_is_told_and_no_secret(url: str) -> None:
-    with pytest.raises(ArtifactError, match=r"^'https://host:8000' names a server") as error:
+def test_of_a_server_no_secret_is_told(url: str) -> None:
+    with pytest.raises(ArtifactError, match=r"^'https://host:8000(/v1)?' names a server") as error:
         open_artifact(url)
     assert "s3cret" not in str(error.value)
 

@@ -163,6 +163,9 @@ def test_wandb_sends_nothing_unless_asked(tmp_path: Path):
 def test_what_the_user_has_set_stays(tmp_path: Path):
     environment = {"MLFLOW_TRACKING_URI": "http://tracking.example:5000", "WANDB_MODE": "disabled"}
     assert direct("mlflow", tmp_path, environment).endswith("http://tracking.example:5000")
+    secret = {"MLFLOW_TRACKING_URI": "http://me:s3cret@tracking.example:5000"}
+    assert direct("mlflow", tmp_path, secret).endswith(" http://tracking.example:5000")
+    assert secret == {**secret, "MLFLOW_TRACKING_URI": "http://me:s3cret@tracking.example:5000"}
     direct("wandb", tmp_path, environment)
     assert environment["WANDB_MODE"] == "disabled"
 

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from phi4bench.errors import UsageError
+from phi4bench.printable import without_secrets
 
 TRACKERS = ("wandb", "mlflow", "tensorboard")
 EXTRA = "pip install 'phi4bench[tracking]'"
@@ -37,7 +38,7 @@ def direct(tracker: str, out: Path, environment: MutableMapping[str, str]) -> st
         default("MLFLOW_EXPERIMENT_NAME", "phi4bench")
         default("MLFLOW_ALLOW_FILE_STORE", "true")  # a folder needs no database, and a run no more than a folder
         where = default("MLFLOW_TRACKING_URI", (folder / "mlruns").as_uri())
-        return f"mlflow writes to {where}"
+        return f"mlflow writes to {without_secrets(where)}"
     if tracker == "wandb":
         default("WANDB_DIR", str(folder))
         default("WANDB_PROJECT", "phi4bench")

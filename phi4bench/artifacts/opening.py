@@ -6,7 +6,6 @@ Reads files and loads no weights. Every fault is one `ArtifactError` line.
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 from phi4bench.artifacts.artifact import Artifact, clean_id, files_sha256, is_text, short_id
@@ -21,7 +20,7 @@ from phi4bench.counting import counted
 from phi4bench.dialects import Dialect
 from phi4bench.errors import ArtifactError
 from phi4bench.nearby import no_such_path
-from phi4bench.printable import printable
+from phi4bench.printable import printable, without_secrets
 from phi4bench.targets import is_quantized
 
 CONFIGURATION = (
@@ -47,7 +46,7 @@ def open_artifact(spec: str, dialect: str | Dialect | None = None, cache_dir: Pa
         folder, name, said = fetch(spec)
         return _open_hf(spec, folder, read_manifest(folder) or Manifest(), dialect, cache_dir, name, (said,))
     if spec.startswith(("http://", "https://")):
-        raise ArtifactError(f"{_quoted(_host(spec))} names a server, which cannot be judged yet", SUPPORTED)
+        raise ArtifactError(f"{_quoted(without_secrets(spec))} names a server, which cannot be judged yet", SUPPORTED)
     path = Path(spec).expanduser()
     try:
         exists = bool(spec) and path.exists()
@@ -335,12 +334,6 @@ def _sha256(path: Path, cache_dir: Path | None) -> str:
 
 def _parent(folder: Path, manifest: Manifest) -> str | None:
     return str(folder / manifest.parent) if manifest.parent else None
-
-
-def _host(url: str) -> str:
-    """Scheme and host alone: a user's password, or a key in the query, would stand in a job's log."""
-    scheme, rest = url.split("://", 1)
-    return f"{scheme}://{re.split('[/?#]', rest)[0].rpartition('@')[2]}"
 
 
 def _missing(spec: str) -> str:
