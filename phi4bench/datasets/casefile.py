@@ -71,12 +71,15 @@ def distinct(cases: Iterable[tuple[str, Case]]) -> Iterator[Case]:
 
 def _question(case: Case, offers: dict[tuple[str, int], str]) -> int:
     """A hash of all that a model is told. `offers`: tool sets by name and object, as text."""
+    at = (case.toolset, id(case.tools))
+    tools = offers.get(at) or repr(case.tools)
     if case.toolset:
-        tools = offers.setdefault((case.toolset, id(case.tools)), repr(case.tools))
-    else:
-        tools = repr(case.tools)
-    turns = [(one.role, one.content, one.name, one.error, str(one.calls or "")) for one in case.messages]
-    return hash((tools, *turns, str(case.expected.response_schema)))
+        offers[at] = tools
+    turns = [
+        (one.role, one.content, str(one.calls), one.name, one.error) if one.calls else one for one in case.messages
+    ]
+    schema = case.expected.response_schema
+    return hash((tools, *turns, schema and str(schema)))
 
 
 def write_cases(path: Path, cases: Iterable[Case]) -> None:
