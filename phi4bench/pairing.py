@@ -14,7 +14,7 @@ from phi4bench.errors import StoreError, UsageError
 from phi4bench.levels import Score
 from phi4bench.printable import printable
 from phi4bench.rescoring import judged_runs
-from phi4bench.run.judging import score_run
+from phi4bench.run.judging import score_run, stability_of
 from phi4bench.runfile import SavedRun
 
 
@@ -46,6 +46,12 @@ def pair_runs(a: Path, b: Path) -> Pair:
     for name, run in (("RUN_A", first), ("RUN_B", second)):
         if run.facts.get("xfails"):
             warnings.append(f"{name} was judged without its known failures; they are counted here, as in the other run")
+        stability = stability_of(run)
+        if stability and (unstable := stability.unstable.keys() & set(shared)):
+            warnings.append(
+                f"{name}: {counted(len(unstable), 'case')} of {stability.cases:,} not stable (--determinism); gates"
+                f" take {'them' if len(unstable) > 1 else 'it'} for wrong, here the answer that was judged counts"
+            )
         if run.artifact.get("random_weights"):
             warnings.append(f"{name} has random weights (a shape): its speed and memory are real, its accuracy is not")
     scores = [{one.case_id: one for one in score_run(run)} for run in (first, second)]
@@ -65,9 +71,16 @@ def _only_run(place: Path, name: str) -> SavedRun:
         raise StoreError(
             f"{name}: {_id(runs[0])} lacks {missing:,} of {counted(len(runs[0].completions), 'completion')},"
             " and what is there is no fair sample",
-            "run the same command to its end",
+            _to_have_all(runs[0].facts),
         )
     return runs[0]
+
+
+def _to_have_all(facts: Mapping[str, Any]) -> str:
+    """What makes the completions that a run lacks; not the same command, where it made all that was wanted of it."""
+    if facts.get("needed") is False:
+        return "run suites/accuracy too"
+    return "judge it without --sequential" if facts.get("stopped_early") else "run the same command to its end"
 
 
 def _check_alike(a: SavedRun, b: SavedRun) -> None:

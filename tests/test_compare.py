@@ -11,6 +11,7 @@ import pytest
 from kit import case_line
 from scipy.stats import binomtest
 from stored import CASES, cases_of, run_of, store
+from test_stability import determinism
 
 from phi4bench.cases import Case
 from phi4bench.cli import main
@@ -188,6 +189,18 @@ class TestTheCommand:
         assert "warning: left out for one id with different contents: 1 case" in out
         assert "0/19" in out
 
+    def test_cases_that_are_not_stable_count_as_judged_and_are_told(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        changed = determinism(["read-0", "read-1"])
+        folders = self.folders(tmp_path, run_of("old", READ[:20]), run_of("new", determinism=changed))
+        code, out, _ = said(capsys, *folders, "--minimum", 5)
+        assert code == 0
+        assert "warning: RUN_B: 2 cases of" in out
+        assert "0/20" in out
+        code, out, _ = said(capsys, *reversed(folders), "--minimum", 5)
+        assert "warning: RUN_A: 2 cases of" in out
+
     @pytest.mark.parametrize(
         ("b", "why"),
         [
@@ -218,6 +231,13 @@ class TestTheCommand:
                 id="one-id-and-other-content",
             ),
             pytest.param(run_of("new", missing=3), "RUN_B: new lacks 3 of 320 completions", id="unfinished"),
+            pytest.param(run_of("new", missing=3), "run the same command to its end", id="unfinished-so-go-on"),
+            pytest.param(
+                run_of("new", missing=3, stopped_early={"gates": ["tool"], "seed": 7, "pairs": 0}),
+                "judge it without --sequential",
+                id="rejected-early",
+            ),
+            pytest.param(run_of("new", missing=320, needed=False), "run suites/accuracy too", id="nothing-generated"),
         ],
     )
     def test_what_cannot_be_compared_is_one_line_and_exit_4(

@@ -52,7 +52,7 @@ def assess(run: SavedRun, baseline: SavedRun | None, targets: Targets) -> Judgem
     The one exception is a run that was stopped for an early rejection, which is found again in its completions.
     """
     scores = score_run(run)
-    stability = _stability(run)
+    stability = stability_of(run)
     if stability:
         scores = discounted(scores, stability)
     known = _known_failures(run, scores)
@@ -135,7 +135,8 @@ def conclude(judgement: Judgement, ran: Collection[str]) -> Conclusion:
     return Conclusion(decided, (), advice(decided, judgement.tier))
 
 
-def _stability(run: SavedRun) -> Stability | None:
+def stability_of(run: SavedRun) -> Stability | None:
+    """What its determinism checks found; `None` where there were none. StoreError for what cannot be read."""
     stored = run.facts.get("determinism")
     if not stored:
         return None
