@@ -90,6 +90,35 @@ def test_the_worst_verdict_alone(
     assert capsys.readouterr().out == f"{verdict}\n"
 
 
+@pytest.mark.parametrize(
+    "interval",
+    [
+        pytest.param([0.5], id="half-an-interval"),
+        pytest.param([10**400, 1], id="more-than-any-float"),
+    ],
+)
+def test_a_level_of_another_shape_is_one_line(
+    interval: list[float], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = written(tmp_path, RIGHT) / "report.json"
+    report = json.loads(place.read_text())
+    report["artifacts"][0]["levels"]["tool"]["ci"] = interval
+    place.write_text(json.dumps(report))
+    assert main(["summary", str(tmp_path)]) == 4
+    error = capsys.readouterr().err
+    assert "is not a whole report" in error
+    assert error.count("\n") == 1
+
+
+def test_a_tool_without_levels_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = written(tmp_path, RIGHT) / "report.json"
+    report = json.loads(place.read_text())
+    report["artifacts"][0]["per_tool"]["read"] = {}
+    place.write_text(json.dumps(report))
+    assert main(["summary", str(tmp_path)]) == 4
+    assert "is not a whole report" in capsys.readouterr().err
+
+
 def test_an_artifact_that_could_not_be_judged_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["summary", str(written(tmp_path, RIGHT, BROKEN))]) == 0
     out = capsys.readouterr().out

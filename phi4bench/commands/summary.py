@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     report = read_report(options.report)
     try:
         text = f"{worst_verdict(report)}\n" if options.verdict else markdown(report)
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         shown = printable(str(options.report / "report.json"), 200)
         raise UsageError(
             f"{shown} is not a whole report ({printable(repr(error), 80)})", "run the suites again"
