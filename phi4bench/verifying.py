@@ -221,7 +221,9 @@ def _by_name(items: Sequence[Any]) -> dict[str, Any]:
 def _same(stated: Any, made: Any) -> bool:
     if isinstance(stated, bool) or isinstance(made, bool) or not isinstance(stated, int | float):
         return type(stated) is type(made) and bool(stated == made)
-    return isinstance(made, int | float) and math.isclose(stated, made, rel_tol=_ROUNDING, abs_tol=1e-15)
+    if isinstance(stated, int) or isinstance(made, int):
+        return bool(stated == made)  # a count is exact, and may be larger than any float
+    return isinstance(made, float) and math.isclose(stated, made, rel_tol=_ROUNDING, abs_tol=1e-15)
 
 
 def _confirmed(stated: Mapping[str, Any]) -> Iterator[str]:

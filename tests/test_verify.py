@@ -125,6 +125,11 @@ class TestAnEditedNumber:
             ),
             pytest.param(lambda p: p.update(seed=8), "predicate.seed is 8, but the transcripts give 7", id="seed"),
             pytest.param(
+                lambda p: p["cases"].update(groups=10**400),
+                "predicate.cases.groups is 1000",
+                id="more-than-any-float",
+            ),
+            pytest.param(
                 lambda p: p["cases"].update(count=3200),
                 "predicate.cases.count is 3200, but the transcripts give 320",
                 id="cases",
@@ -171,6 +176,13 @@ class TestAnEditedNumber:
 
         promoted.edit(nudge)
         assert main(promoted.arguments()) == 0
+
+    def test_of_a_whole_number_no_digit_may_differ(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        promoted = Promoted(tmp_path)
+        promoted.make(seed=10**12)
+        promoted.edit(lambda data: data["predicate"].update(seed=10**12 + 1))
+        (line,) = differences(promoted, capsys)
+        assert line == "promotion.json: predicate.seed is 1000000000001, but the transcripts give 1000000000000"
 
     def test_a_gate_that_did_not_pass_is_no_promotion(
         self, promoted: Promoted, capsys: pytest.CaptureFixture[str]
