@@ -177,6 +177,12 @@ class TestInterruptions:
         assert ran.outcomes() == dict.fromkeys(EVERY_GATE, "INCONCLUSIVE")
         assert "the time limit of 2 s was reached; run the same command to go on" in " ".join(ran.out.split())
 
+    def test_what_a_time_limit_cuts_without_a_cache_does_not_go_on(
+        self, run_suites: RunSuites, make_fake: MakeFake
+    ) -> None:
+        ran = run_suites("--model", make_fake("slow"), "--time-limit", 1, "--no-cache")
+        assert "the time limit of 1 s was reached; run it with a cache to be able to go on" in " ".join(ran.out.split())
+
 
 class TestHarnessFaults:
     def test_a_crash_is_one_line_that_names_the_case_and_others_are_still_judged(

@@ -134,6 +134,7 @@ class Judge:
             facts={
                 **facts,
                 "stopped": _why_stopped(options) if made.missing else "",
+                "kept": options.cache,
                 "needed": needed,
                 "generation": generation_facts(made),
             },

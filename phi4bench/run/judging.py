@@ -163,7 +163,9 @@ def _incomplete(run: SavedRun, candidate: SavedRun) -> str:
             f"{missing:,} of {len(run.completions):,} cases were not looked at, for {candidate.artifact['id']} was"
             " rejected early (without --sequential all are)"
         )
+    kept = run.facts.get("kept") is not False
     return (
         f"{run.artifact['id']} lacks {missing:,} of {counted(len(run.completions), 'completion')}:"
-        f" {run.facts.get('stopped') or 'the run was stopped'}; run the same command to go on from there"
+        f" {run.facts.get('stopped') or 'the run was stopped'};"
+        f" {'run the same command' if kept else 'run it with a cache to be able'} to go on from there"
     )
