@@ -26,6 +26,11 @@ from phi4bench.tools import Tool
 from phi4bench.transcripts import Completion
 
 SCHEMA = "phi4bench.transcripts/1"
+_CARD = (
+    *((key, str, "text") for key in ("id", "sha256", "format", "precision", "dialect")),
+    ("bytes", int, "whole number"),
+)
+"""What everybody reads of an artifact's card; the rest of it is passed on as it is."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +145,9 @@ def read_run(path: Path) -> SavedRun:
         for key in ("artifact", "decoding", "machine", "versions", "facts"):
             if not isinstance(header[key], dict):
                 raise FormError(f"{key} is no object")
-        if not isinstance(header["artifact"]["id"], str):
-            raise FormError("artifact.id is no text")
+        for key, kind, what in _CARD:
+            if not isinstance(header["artifact"].get(key), kind):
+                raise FormError(f"artifact.{key} is no {what}")
         dialect = Dialect.from_json(header["dialect"])
         toolsets = {name: tools_from_json(tools) for name, tools in header["toolsets"].items()}
         cases: list[Case] = []

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from test_store import CARD
 
 from phi4bench import store as store_module
 from phi4bench.calls import Call
@@ -162,9 +163,13 @@ def test_a_file_of_many_is_read_as_one_of_few(shipped: list[Case], tmp_path: Pat
 
 def test_a_run_of_many_is_written_as_one_of_few_and_read_back(shipped: list[Case], tmp_path: Path) -> None:
     made = [None if at % 7 == 0 else replace(DONE, text=f"answer {at}") for at in range(len(shipped))]
-    plain = SavedRun({"id": "plain"}, dialect_named("hermes"), Dataset(tuple(shipped), "p", "s", "n"), tuple(made))
+    plain = SavedRun(
+        CARD | {"id": "plain"}, dialect_named("hermes"), Dataset(tuple(shipped), "p", "s", "n"), tuple(made)
+    )
     dataset = Dataset(pack_cases(shipped), "p", "s", "n")
-    packed = replace(plain, artifact={"id": "packed"}, dataset=dataset, completions=pack_completions(made, len(made)))
+    packed = replace(
+        plain, artifact=CARD | {"id": "packed"}, dataset=dataset, completions=pack_completions(made, len(made))
+    )
     one, other = (write_run(tmp_path, run).read_text().split("\n") for run in (plain, packed))
     assert one[1:] == other[1:]
     again = read_run(tmp_path / "transcripts" / "packed.jsonl")
@@ -175,9 +180,7 @@ def test_a_run_of_many_is_written_as_one_of_few_and_read_back(shipped: list[Case
 
 def test_two_tool_sets_of_one_name_are_told_apart_in_a_run_of_many(shipped: list[Case], tmp_path: Path) -> None:
     cases = [*shipped[: FEW + 1], PLAIN, replace(PLAIN, id="d", tools=(replace(TOOLS[0], description="other"),))]
-    run = SavedRun(
-        {"id": "x"}, dialect_named("hermes"), Dataset(pack_cases(cases), "p", "s", "n"), (DONE,) * len(cases)
-    )
+    run = SavedRun(CARD, dialect_named("hermes"), Dataset(pack_cases(cases), "p", "s", "n"), (DONE,) * len(cases))
     assert list(read_run(write_run(tmp_path, run)).dataset.cases)[-1].tools == cases[-1].tools
 
 
@@ -209,7 +212,7 @@ def test_the_later_line_of_a_key_counts_whoever_wrote_it(tmp_path: Path) -> None
 
 def test_a_run_that_gives_an_id_to_several_cases_is_none(shipped: list[Case], tmp_path: Path) -> None:
     dataset = Dataset((shipped[0], shipped[0]), "p", "s", "n")
-    path = write_run(tmp_path, SavedRun({"id": "x"}, dialect_named("hermes"), dataset, (DONE, DONE)))
+    path = write_run(tmp_path, SavedRun(CARD, dialect_named("hermes"), dataset, (DONE, DONE)))
     with pytest.raises(StoreError, match="an id is given to several cases"):
         read_run(path)
 

@@ -221,12 +221,13 @@ def test_the_default_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- a run on disk ------------------------------------------------------------------------------------------------
 
+CARD = {"id": "nano-int8", "sha256": "ab", "format": "onnx", "precision": "int8", "dialect": "tool_use", "bytes": 9}
 TOOL = Tool("read", "", {"type": "object", "properties": {"path": {"type": "string"}}})
 
 
 def run_of(cases: tuple[Case, ...], completions: tuple[Completion | None, ...]) -> SavedRun:
     dataset = Dataset(cases, "some/where.jsonl", digest(cases), "where", ("a note",))
-    return SavedRun({"id": "nano-int8"}, dialect_named("tool_use"), dataset, completions, {"mode": "free"})
+    return SavedRun(CARD, dialect_named("tool_use"), dataset, completions, {"mode": "free"})
 
 
 def case_with(name: str, tools: tuple[Tool, ...], toolset: str) -> Case:
@@ -266,6 +267,10 @@ def test_a_run_whose_cases_were_changed_says_so(tmp_path: Path) -> None:
         pytest.param(lambda text: text.replace("transcripts/1", "transcripts/9"), ":1: not a saved run", id="schema"),
         pytest.param(lambda text: text.replace('"facts": {}', '"facts": []'), ":1: .*facts is no object", id="facts"),
         pytest.param(lambda text: text.replace('"id": "nano', '"name": "nano'), ":1: not a saved run", id="no-id"),
+        pytest.param(
+            lambda text: text.replace('"sha256": "ab"', '"sha256": {}'), "artifact.sha256 is no text", id="card"
+        ),
+        pytest.param(lambda text: text.replace('"bytes": 9', '"size": 9'), "artifact.bytes is no whole", id="no-size"),
         pytest.param(lambda text: text.splitlines()[0] + "\n", "0 cases, but the header says 1", id="lines-missing"),
         pytest.param(lambda text: "", "not a saved run", id="empty"),
     ],
@@ -306,7 +311,7 @@ def test_a_saved_dataset_is_judged_as_the_file_was(tmp_path: Path) -> None:
     case = {"id": "a", "scenario": "irrelevant", "group": "g", "tools": "claude_code", "expected": {"calls": []}}
     path.write_text(json.dumps(case | {"messages": [{"role": "user", "content": "hi"}]}))
     dataset = load_cases([str(path)])
-    run = SavedRun({"id": "x"}, dialect_named("hermes"), dataset, (DONE,))
+    run = SavedRun(CARD, dialect_named("hermes"), dataset, (DONE,))
     assert read_run(write_run(tmp_path, run)).dataset == dataset
 
 
