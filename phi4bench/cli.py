@@ -174,7 +174,7 @@ def _cases(options: argparse.Namespace) -> int:
     if options.families is not None:
         if options.count is not None or options.split == "train":
             raise UsageError("--families draws from the test split, as many cases as they hold", "leave the other out")
-        seed, beside = options.seed or 1, options.beside or ["shipped"]
+        seed, beside = 1 if options.seed is None else options.seed, options.beside or ["shipped"]
         expecting = options.expecting or ("prose" if options.scenario == "irrelevant" else "call")
         count, families = write_families(options.out, options.families, seed, expecting, options.scenario, beside)
         sys.stdout.write(f"{count:,} cases of {families:,} new families written to {options.out}\n")

@@ -162,6 +162,11 @@ def test_it_makes_as_many_new_families_as_it_says(
     assert len({repr(case.messages) for case in cases}) == len(cases)
 
 
+def test_seed_0_is_a_seed_of_its_own(tmp_path: Path) -> None:
+    zero = made(tmp_path, "--families", "5", "--seed", "0").read_text()
+    assert zero != made(tmp_path, "--families", "5", "--seed", "1").read_text()
+
+
 def test_they_can_be_judged_beside_the_shipped_ones_and_a_second_round_is_new_again(tmp_path: Path) -> None:
     first = made(tmp_path, "--families", "30").rename(tmp_path / "first.jsonl")
     second = made(tmp_path, "--families", "30", "--beside", "shipped", "--beside", str(first), "--seed", "2")
