@@ -147,9 +147,9 @@ def test_a_long_answer_that_cannot_be_mended_takes_time_by_its_length(dialect: s
     def least(size: int) -> float:
         text, times = f"{chosen.calls.open}{body(size)}{chosen.calls.close}", []
         for _ in range(3):
-            begun = time.perf_counter()
+            begun = time.process_time()
             assert repair(text, chosen, TOOLS) is None
-            times.append(time.perf_counter() - begun)
+            times.append(time.process_time() - begun)
         return min(times)
 
     assert least(24_000) < 10 * least(6_000)  # four times the length; by its square it would be 16
