@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -35,6 +36,15 @@ def test_a_model_by_another_name_gives_its_own_name(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "x")
     (folder / "model.onnx").rename(folder / "best.onnx")
     assert open_artifact(str(folder)).id == "best"
+
+
+@pytest.mark.parametrize("named", ["model.onnx", "./model.onnx"])
+def test_a_folder_may_name_its_model_for_onnxruntime_genai(tmp_path: Path, named: str) -> None:
+    folder = folder_of(tmp_path / "x")
+    config = json.loads((folder / "genai_config.json").read_text())
+    config["model"]["decoder"] = {"filename": named}
+    (folder / "genai_config.json").write_text(json.dumps(config))
+    assert open_artifact(str(folder)).id == "x"
 
 
 def test_the_size_is_of_the_weights_with_their_external_data(tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def _check_named(model_file: Path) -> None:
         named = json.loads(config.read_text(encoding="utf-8-sig"))["model"]["decoder"]["filename"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return  # it names none; whether it is one at all is seen later
-    if named != model_file.name:
+    if not isinstance(named, str) or Path(named) != Path(model_file.name):  # as `./model.onnx` too
         raise ArtifactError(
             f"{_quoted(config)} names {printable(repr(named), 100)}, but the folder's model is {model_file.name}",
             "correct it, or name the file to judge",
