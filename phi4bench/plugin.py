@@ -101,7 +101,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
 def _refuse_models_among_tests(places: Sequence[str]) -> None:
     """Of `--model A B` pytest would look for tests in B, find none, and the run would promote A alone."""
     for place in places:
-        if any((Path(place) / name).is_file() for name in ("phi4bench.json", "config.json", "model.onnx")):
+        if any(any(Path(place).glob(name)) for name in ("phi4bench.json", "tokenizer.json", "*.onnx", "*.safetensors")):
             raise pytest.UsageError(f"'{place}' is a model and no test; give each model its own --model")
 
 

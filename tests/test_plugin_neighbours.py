@@ -84,6 +84,15 @@ def test_a_second_model_without_its_option_is_a_usage_error_and_never_passed_ove
     assert f"'{second}' is a model and no test; give each model its own --model" in ran.out
 
 
+def test_own_tests_beside_a_config_are_no_model(run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "config.json").write_text("{}")
+    (own / "test_own.py").write_text("def test_own():\n    pass\n")
+    ran = run_suites(own, "--model", make_fake())
+    assert ran.code == 0, ran.out
+
+
 @pytest.mark.parametrize("place", ["conftest.py", "tests/conftest.py"])
 def test_nothing_that_lies_in_a_model_folder_is_run(
     run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, place: str
