@@ -77,6 +77,19 @@ def test_where_nothing_can_be_written_nothing_is_held(tmp_path: Path, monkeypatc
         assert not list(tmp_path.iterdir())
 
 
+def test_where_what_is_open_cannot_be_removed_a_command_ends_all_the_same(tmp_path: Path, monkeypatch):
+    """Windows lets nobody remove a file that is open; what was held there stays, empty."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "it is used by another process")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with alone_in(tmp_path, BUILD):
+        pass
+    with alone_in(tmp_path, BUILD):
+        pass
+
+
 def test_a_folder_in_whose_way_a_file_lies_is_told(tmp_path: Path, refusal):
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -47,7 +47,8 @@ def _alone(path: Path, out: Path, command: str) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            with suppress(PermissionError):  # Windows removes nothing that is open
+                path.unlink(missing_ok=True)
 
 
 def _is_locked(file: IO[bytes]) -> bool:
