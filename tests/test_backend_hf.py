@@ -356,6 +356,13 @@ def test_a_repository_is_found_in_huggingfaces_own_cache(tiny_models, tmp_path, 
         open_artifact("hf:someone/tiny@v1", dialect="tool_use")
 
 
+@pytest.mark.parametrize("named", [None, "model.safetensors"])
+def test_a_configuration_may_name_the_very_weights_that_are_hashed(named, folder):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"transformers_weights": named}))
+    assert open_artifact(str(folder), dialect="tool_use").format == "hf"
+
+
 @pytest.mark.parametrize("spec", ["hf:", "hf:tiny", "hf:a/b/c", "hf:a/b@", "hf:a b/c"])
 def test_a_repository_is_an_organisation_and_a_name(spec):
     with pytest.raises(ArtifactError, match="should be hf:organisation/name@revision"):

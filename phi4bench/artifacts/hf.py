@@ -59,7 +59,7 @@ def read_hf(folder: Path) -> HfFolder:
             f"{shown} holds an adapter beside its weights, which transformers would load unasked",
             f"merge it into them (merge_and_unload, save_pretrained), or judge a folder without {ADAPTER_CONFIG}",
         )
-    if "transformers_weights" in config:
+    if config.get("transformers_weights") not in (None, WEIGHTS):
         named = printable(repr(config["transformers_weights"]), 60)
         raise ArtifactError(
             f"{shown}: config.json has transformers_weights={named}, by which transformers loads other weights",
