@@ -168,6 +168,9 @@ EDGES = {  # a schema, a value that fits it, and one that does not
     "a bracket in a class": ({"type": "string", "pattern": "^[x[]+$"}, "[x", "a"),
     "an excluded bound": ({"type": "number", "exclusiveMaximum": 0.3}, 0.29, 0.3),
     "an excluded 0": ({"type": "number", "exclusiveMinimum": 0}, 0.001, 0.0),
+    "an id of 19 digits": ({"type": "integer", "minimum": 0}, 1180000000000000000, -1),
+    "a time in nanoseconds": ({"type": "number", "minimum": 2 * 10**18}, 2500000000000000000, 1),
+    "a number far below 0": ({"type": "integer", "maximum": 5}, -9 * 10**18, 6),
     "a step": ({"type": "number", "multipleOf": 0.5}, 1.5, 1.25),
     "a step that no double is": ({"type": "number", "multipleOf": 0.01}, 19.99, 19.995),
 }

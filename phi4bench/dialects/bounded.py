@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
-LARGEST = 10**18
-"""A number with a bound on one side only stays within this on the other."""
+LARGEST = 2**63 - 1024
+"""A number with a bound on one side only stays within this on the other: the largest double that llguidance, which
+counts in 64 bits, takes for both signs. Ids and times in nanoseconds have 19 digits.
+"""
 
 _WIDE = {"w": r"_\p{L}\p{N}", "d": r"\p{Nd}", "s": r"\s\x1c-\x1f"}
 """All that Python takes `\\w`, `\\d` and `\\s` for, as the inside of a class."""
