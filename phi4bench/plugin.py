@@ -91,9 +91,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
     for flag, value in pairwise(args):
         if flag in flags and value in places:
             places.remove(value)
+    named = places
     places = places or [str(early_config.invocation_params.dir)]
     if _lead_to_suites(places):
-        _refuse_models_among_tests(places)
+        _refuse_models_among_tests(named)
         _refuse_settings_from_elsewhere(early_config, places)
         early_config.known_args_namespace.file_or_dir = places
 

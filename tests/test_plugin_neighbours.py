@@ -115,11 +115,11 @@ class TestSettings:
         (fake / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
         return fake
 
-    def run(self, environment: dict[str, str], *arguments: object) -> Any:
+    def run(self, environment: dict[str, str], *arguments: object, cwd: Path = ROOT) -> Any:
         command = [sys.executable, "-m", "pytest", "-p", "phi4bench.plugin", "-p", "no:cacheprovider"]
         return subprocess.run(
             [*command, *map(str, arguments), "--co", "-q"],
-            capture_output=True, text=True, cwd=ROOT, env=environment, check=False,
+            capture_output=True, text=True, cwd=cwd, env=environment, check=False,
         )  # fmt: skip
 
     @pytest.fixture
@@ -138,6 +138,13 @@ class TestSettings:
         done = self.run(suites_environment, "--model", stranger, suites)
         assert done.returncode == 4, done.stdout
         assert "give the suites first, or write --model=SPEC" in done.stderr
+
+    def test_a_model_may_lie_in_the_folder_where_the_command_is_given(
+        self, stranger: Path, suites: Path, suites_environment: dict[str, str]
+    ) -> None:
+        (suites / "mine.onnx").touch()
+        done = self.run(suites_environment, f"--model={stranger}", cwd=suites)
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def test_with_an_equals_sign_the_model_is_no_place(
         self, stranger: Path, suites: Path, suites_environment: dict[str, str]
