@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from phi4bench.backends.session import WEIGHTS
 from phi4bench.printable import printable
 from trainers.agreement import feeds_of
 from trainers.faults import TrainingError
 from trainers.rewriting import Graph, Matrix
-
-WEIGHTS = "session.model_external_initializers_file_folder_path"
-"""onnxruntime's setting: where the weights lie of a graph that has no file."""
 
 
 def calibrate(graph: Graph, prompts: Sequence[Sequence[int]]) -> Callable[[Matrix], np.ndarray]:
