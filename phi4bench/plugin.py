@@ -177,9 +177,12 @@ def _refuse_what_spoils_a_gate(config: pytest.Config) -> None:
             "the suites run in one process, without -n: each artifact is loaded once, all gates read one result, and"
             " what is timed beside other work tells of that work"
         )
-    for name in ("reruns", "retries", "force_flaky"):
+    for name in ("reruns", "force_reruns", "retries", "force_flaky"):
         if config.getoption(name, None):
             raise pytest.UsageError(f"the suites refuse --{name.replace('_', '-')}: a retried gate is no gate")
+        with contextlib.suppress(ValueError):  # no plugin knows that setting
+            if (value := config.getini(name)) not in (None, "", "0", 0):
+                raise pytest.UsageError(f"the suites refuse the setting {name}={value}: a retried gate is no gate")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -130,12 +130,31 @@ class TestUsage:
         model = [] if "--model" in options else ["--model", make_fake()]
         assert said in self.refused(run_suites(*plugins, *model, *options))
 
-    def test_reruns_are_refused(self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("asked", "said"),
+        [
+            pytest.param(["--reruns", 2], "--reruns", id="option"),
+            pytest.param(["--force-reruns", 2], "--force-reruns", id="over-every-mark"),
+            pytest.param(["-o", "reruns=2"], "the setting reruns=2", id="setting"),
+        ],
+    )
+    def test_reruns_are_refused(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, asked: list[Any], said: str
+    ) -> None:
         (tmp_path / "retrying.py").write_text(
-            "def pytest_addoption(parser): parser.addoption('--reruns', type=int, default=0)"
+            "def pytest_addoption(parser):\n"
+            "    for name in ('--reruns', '--force-reruns'): parser.addoption(name, type=int)\n"
+            "    parser.addini('reruns', 'how often')\n"
         )
-        ran = run_suites("-p", "retrying", "--reruns", 2, "--model", make_fake(), PYTHONPATH=str(tmp_path))
-        assert "a retried gate is no gate" in self.refused(ran)
+        ran = run_suites("-p", "retrying", *asked, "--model", make_fake(), PYTHONPATH=str(tmp_path))
+        assert f"the suites refuse {said}: a retried gate is no gate" in self.refused(ran)
+
+    def test_a_setting_of_no_reruns_is_no_fault(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+    ) -> None:
+        (tmp_path / "retrying.py").write_text("def pytest_addoption(parser): parser.addini('reruns', 'how often')\n")
+        ran = run_suites("-p", "retrying", "-o", "reruns=0", "--model", make_fake(), PYTHONPATH=str(tmp_path))
+        assert ran.code == 0, ran.out
 
     def test_a_broken_case_is_named_by_file_and_line(
         self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, case_lines: list[dict[str, Any]]
