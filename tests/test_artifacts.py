@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from kit import ROOT
 from onnx_folders import VOCABULARY, folder_of, onnx_model, tokenizer_json
 
 from phi4bench.artifacts import open_artifact
@@ -170,6 +172,38 @@ def test_a_manifest_leaves_nothing_to_infer(tmp_path: Path) -> None:
     assert Path(artifact.parent).resolve() == tmp_path / "fp32"
     assert artifact.parent_sha256 == "ab"
     assert artifact.quantized
+
+
+# --- what is asked of generating and not done ---------------------------------------------------------------------
+
+
+ASKED = {"do_sample": True, "temperature": 0.6, "repetition_penalty": 1.1, "min_length": 0, "stop_strings": ["\x1b"]}
+
+
+def test_settings_that_would_change_an_answer_are_told_for_a_huggingface_folder(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="runs a Hugging Face folder: needs phi4bench[hf]")
+    folder = tmp_path / "x"
+    shutil.copytree(ROOT / "fixtures" / "models" / "nano-hf", folder)
+    plain = open_artifact(str(folder)).dialect_inferred
+    config = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps(config | ASKED))
+    asked = 'do_sample=true, repetition_penalty=1.1, stop_strings=["\\u001b"]'
+    line = f"generation_config.json asks for {asked}: not applied, for decoding is greedy"
+    assert open_artifact(str(folder)).dialect_inferred == (*plain, line)
+
+
+def test_settings_that_would_change_an_answer_are_told_for_an_onnx_folder(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "x", manifest={"dialect": "hermes", "turns": "phi", "precision": "fp32"})
+    config = json.loads((folder / "genai_config.json").read_text())
+    neutral = {"do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
+    (folder / "genai_config.json").write_text(json.dumps(config | {"search": neutral}))
+    assert open_artifact(str(folder)).dialect_inferred == ()
+    (folder / "genai_config.json").write_text(json.dumps(config | {"search": neutral | {"num_beams": 4}}))
+    line = "genai_config.json asks for num_beams=4: not applied, for decoding is greedy"
+    assert open_artifact(str(folder)).dialect_inferred == (line,)
+
+
+# --- what is said of the dialect ----------------------------------------------------------------------------------
 
 
 def test_the_dialect_asked_for_goes_before_the_manifests_but_keeps_its_turns(tmp_path: Path) -> None:

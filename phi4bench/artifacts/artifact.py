@@ -22,7 +22,8 @@ class Artifact:
     `id`: short, fit for a test's id and a file name. `path`: its folder. `files`: what its answers depend on, as
     `(path relative to the folder, sha256, bytes)`; `sha256`: over those. `precision`: of the weights.
     `parent`: the SPEC of the artifact that it was made from, as its manifest says, whether or not it is there.
-    `dialect_inferred`: what was inferred, from what, one printable line each (dialect and precision).
+    `dialect_inferred`: what was inferred, from what, one printable line each (dialect and precision), and what the
+    folder asks of generating that is not done.
     `behaviour` and `answers` belong to fakes. `random_weights`: a shape, fit for speed and memory alone.
     `adapter`: a file of values for inputs that the model file leaves empty.
     """

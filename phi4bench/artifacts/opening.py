@@ -16,6 +16,7 @@ from phi4bench.artifacts.onnxfile import NARROW, PACKED, OnnxFile, read_onnx
 from phi4bench.artifacts.protobuf import WireError
 from phi4bench.artifacts.speech import choose_dialect
 from phi4bench.artifacts.tokenizer import check_tokenizer
+from phi4bench.artifacts.unapplied import unapplied
 from phi4bench.counting import counted
 from phi4bench.dialects import Dialect
 from phi4bench.errors import ArtifactError
@@ -147,7 +148,7 @@ def _open_onnx(
         parent=_parent(folder, manifest),
         parent_sha256=manifest.parent_sha256,
         dialect=chosen,
-        dialect_inferred=(*said, *inferred),
+        dialect_inferred=(*said, *inferred, *unapplied(folder / "genai_config.json", "search")),
         model_file=model_file,
         tokenizer_dir=folder,
         logits_size=onnx.logits_size,
@@ -190,6 +191,7 @@ def _open_hf(
             *said,
             f"precision {found.precision}: that of its weights ({counted(found.elements, 'number')})",
             *inferred,
+            *unapplied(folder / "generation_config.json"),
         ),
         model_file=found.weights[0],
         tokenizer_dir=folder,
