@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -83,7 +84,10 @@ def _question(case: Case, offers: dict[tuple[str, int], str]) -> int:
 
 
 def write_cases(path: Path, cases: Iterable[Case]) -> None:
-    """One case a line, UTF-8, whole or not at all: written beside `path` and renamed."""
+    """One case a line, UTF-8, whole or not at all: written beside `path` and renamed. OSError."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "no plain file")
+    path = path.resolve()  # what a link leads to is replaced, and not the link
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
