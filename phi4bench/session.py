@@ -125,7 +125,8 @@ class JudgingSession:
         except (OSError, Phi4benchError) as error:
             with suppress(OSError):
                 remove_stale_promotions(plan.options.report_dir)
-            self._fault = f"the reports could not be written: {printable(str(error))}"
+                remove_stale_reports(plan.options.report_dir)
+            self._fault = f"nothing is promoted: the reports could not be written: {printable(str(error))}"
             codes.append(USAGE_EXIT if isinstance(error, UsageError) else CRASHED_EXIT)
         self.concluded = True
         return worst_exit(codes)

@@ -222,3 +222,18 @@ class TestHarnessFaults:
         ran = run_suites("--model", make_fake("mumbles"), "-k", "test_tool")
         assert ran.code == 4
         assert "behaviour='mumbles', but should be one of always_right" in ran.out
+
+
+def test_a_run_whose_reports_cannot_be_written_promotes_nothing(
+    run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+) -> None:
+    """Nor does a part of them say otherwise, from which `phi4bench summary` would tell a promote."""
+    (tmp_path / "full.py").write_text(
+        "import phi4bench.report.writing\n"
+        "def page(*_): raise OSError(28, 'No space left on device')\n"
+        "phi4bench.report.writing.page = page\n"
+    )
+    ran = run_suites("--model", make_fake(), "-p", "full", PYTHONPATH=f"{ROOT}:{tmp_path}")
+    assert ran.code == 3
+    assert "nothing is promoted: the reports could not be written" in ran.out
+    assert [path.name for path in ran.report_dir.iterdir()] == ["transcripts"]
