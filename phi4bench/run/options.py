@@ -197,6 +197,8 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
     """The options as parsed; `get` maps a name of `OPTIONS` to its text. UsageError for one that means nothing."""
     if get("decode") not in ("free", "constrained"):
         raise UsageError(f"--decode={get('decode')!r}, but should be free or constrained")
+    if not get("report"):  # of an unset variable; the folder of the command may hold reports of something else
+        raise UsageError("--report='', but should name a folder", "leave it out for reports/")
     if get("baseline") and get("no_baseline"):
         raise UsageError("--baseline and --no-baseline contradict each other", "give one of them")
     return RunOptions(
