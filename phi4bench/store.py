@@ -134,7 +134,7 @@ class TranscriptStore:
         except OSError as error:
             raise StoreError(
                 f"{printable(str(self.path))} cannot be written: {error.strerror}",
-                "everything before is kept: free some space or use --cache-dir, and run again to go on",
+                "everything before is kept, but with --no-cache: free some space, or use --cache-dir, and run again",
             ) from None
         if self._reads:
             self.refresh()

@@ -186,7 +186,8 @@ def test_a_full_disk_keeps_what_was_stored_and_says_where(tmp_path: Path, monkey
 
     real_write = os.write
     monkeypatch.setattr(os, "write", half)
-    with pytest.raises(StoreError, match=f"{store.path} cannot be written: No space left on device; everything before"):
+    said = f"{store.path} cannot be written: No space left on device; everything before is kept, but with --no-cache:"
+    with pytest.raises(StoreError, match=said):
         store.put("l", "c", DONE)
     assert store.path.read_bytes() == whole
     assert store.get("l") is None
