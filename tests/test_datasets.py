@@ -156,6 +156,7 @@ def test_a_line_separator_inside_a_text_ends_no_line(tmp_path: Path) -> None:
         pytest.param(b"\n \r\n", "holds no case", id="blank"),
         pytest.param(b'\n{"id": "\xff"}', "2: byte 9 is not UTF-8", id="latin-1"),
         pytest.param(b"\xff\xfe{\x00}\x00", "UTF-16", id="utf-16"),
+        pytest.param(b"\x1f\x8b\x08\x00", "compressed, but should be text; unpack it", id="gzip"),
     ],
 )
 def test_a_file_that_is_no_text_or_empty_is_an_error(tmp_path: Path, data: bytes, says: str) -> None:

@@ -111,6 +111,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         if number == 1:
             if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
                 raise CaseFileError(f"{shown_path(path)}:1: the file is UTF-16, but should be UTF-8; save it as UTF-8")
+            if raw.startswith(b"\x1f\x8b"):  # gzip
+                raise CaseFileError(f"{shown_path(path)}:1: the file is compressed, but should be text; unpack it")
             raw = raw.removeprefix(b"\xef\xbb\xbf")
         if not raw or raw.isspace():
             continue
