@@ -227,17 +227,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 raise pytest.UsageError(f"{item.nodeid}: {error}") from None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # whoever runs the tests
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     """Generate and score before the first test, so that tests only look results up."""
     config = session.config
-    if SESSION not in config.stash:
-        return
-    if not config.option.collectonly:
-        if session.testsfailed and not config.option.continue_on_collection_errors:
-            return  # pytest stops here
-        _judge(config)
-    _set_memory_aside()
+    if SESSION in config.stash:
+        stops = session.testsfailed and not config.option.continue_on_collection_errors  # pytest, before any test
+        if not (stops or config.option.collectonly):
+            _judge(config)
+        _set_memory_aside()
+    return (yield)
 
 
 def _judge(config: pytest.Config) -> None:

@@ -45,6 +45,16 @@ class TestBesideOtherProjects:
         assert ran.code == 0
         assert "from some runtime" in ran.out
 
+    def test_a_plugin_that_runs_no_test_of_ours_gives_no_zero(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+    ) -> None:
+        (tmp_path / "theirs.py").write_text(
+            "import pytest\n@pytest.hookimpl(tryfirst=True)\ndef pytest_runtestloop(session): return True\n"
+        )
+        ran = run_suites("--model", make_fake(), "-p", "theirs", PYTHONPATH=f"{ROOT}:{tmp_path}")
+        assert ran.code == 10, ran.out
+        assert "its test was chosen and not run to its end" in " ".join(ran.out.split())
+
 
 class TestSuitesOfOnesOwn:
     """Tests beside ours that judge a gate, in a folder whose conftest makes the options known as ours does."""
