@@ -171,9 +171,12 @@ def fidelity_to_json(found: Fidelity) -> dict[str, Any]:
 
 
 def fidelity_from_json(data: Mapping[str, Any]) -> Fidelity:
-    """What `fidelity_to_json` gave."""
+    """What `fidelity_to_json` gave; raises `ValueError`, among others, for anything else."""
     ends = data["interval"]
-    return Fidelity(**{**data, "interval": Interval(ends["low"], ends["high"]) if ends else None})
+    found = Fidelity(**{**data, "interval": Interval(ends["low"], ends["high"]) if ends else None})
+    if found.tokens and None in (value for name, value in data.items() if name != "interval"):
+        raise ValueError("a figure is missing")
+    return found
 
 
 def judge_fidelity(found: Fidelity, targets: Targets, precision: str) -> dict[str, GateResult]:

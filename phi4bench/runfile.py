@@ -20,17 +20,13 @@ from phi4bench.datasets.dataset import Dataset, digest
 from phi4bench.datasets.packing import case_lines, offers_of
 from phi4bench.dialects import Dialect
 from phi4bench.errors import DialectError, StoreError
+from phi4bench.header import Header, misfit
 from phi4bench.printable import printable
 from phi4bench.store import completion_from_json
 from phi4bench.tools import Tool
 from phi4bench.transcripts import Completion
 
 SCHEMA = "phi4bench.transcripts/1"
-_CARD = (
-    *((key, str, "text") for key in ("id", "sha256", "format", "precision", "dialect")),
-    ("bytes", int, "whole number"),
-)
-"""What everybody reads of an artifact's card; the rest of it is passed on as it is."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +138,9 @@ def read_run(path: Path) -> SavedRun:
         header = json.loads(lines[0]) if lines else {}
         if header.get("schema") != SCHEMA:
             raise FormError(f"schema={header.get('schema')!r}, but should be {SCHEMA!r}")
-        for key in ("artifact", "decoding", "machine", "versions", "facts"):
-            if not isinstance(header[key], dict):
-                raise FormError(f"{key} is no object")
-        for key, kind, what in _CARD:
-            if not isinstance(header["artifact"].get(key), kind):
-                raise FormError(f"artifact.{key} is no {what}")
+        if fault := misfit(header, Header):
+            raise FormError(fault)
+        json.dumps(header, allow_nan=False)  # raises ValueError where a number is none: it could stand in no report
         dialect = Dialect.from_json(header["dialect"])
         toolsets = {name: tools_from_json(tools) for name, tools in header["toolsets"].items()}
         cases: list[Case] = []

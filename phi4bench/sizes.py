@@ -119,10 +119,11 @@ def size_to_json(size: Size) -> dict[str, Any]:
 
 
 def size_from_json(data: Mapping[str, Any]) -> Size:
-    """What `size_to_json` gave."""
+    """What `size_to_json` gave; raises `ValueError`, among others, for anything else."""
     one, other = (
         Weighed(tuple(Part(**part) for part in some["parts"]), some["tied"], some["beside"]) if some else None
         for some in (data["artifact"], data["baseline"])
     )
-    assert one is not None
+    if one is None:
+        raise ValueError("no artifact")
     return Size(one, other)

@@ -34,6 +34,7 @@ LAYERS = {
         "dialects",
         "fidelity",
         "gates",
+        "header",
         "levels",
         "loads",
         "measured",

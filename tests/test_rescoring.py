@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from stored import CASES, GUIDE, run_of, store
 from phi4bench.cli import main
 from phi4bench.datasets import schemas_dir
 from phi4bench.dialects import dialect_named
+from phi4bench.fidelity import CaseFidelity, fidelity_to_json, summarise
 from phi4bench.gates import Outcome
 from phi4bench.rejection import Rejection
 from phi4bench.report.figures import report, targets_facts
@@ -23,6 +25,7 @@ from phi4bench.report.speed import slo_figures, slo_tables
 from phi4bench.run.judgement import Judgement
 from phi4bench.run.judging import SUITE_GATES, assess, conclude
 from phi4bench.runfile import SavedRun
+from phi4bench.sizes import Part, Size, Weighed, size_to_json
 from phi4bench.targets import parse_targets
 
 TARGETS = parse_targets(GUIDE, "guide")
@@ -133,11 +136,13 @@ def test_a_run_of_one_case_is_inconclusive(run_suites: Callable[..., Ran], make_
 
 
 ESCAPE = "\x1b[2J"
+LATENCY = {"calls": [[1.0, 1.0, 1.0, 1.0, 4]] * 5, "warm_up": 1, "wanted": 9, "seconds": 60, "stopped": ""}
+FIDELITY = fidelity_to_json(summarise([CaseFidelity("a", "g", 2, 1.0, 1.0, 2, (0.0, 0.0), 0.0)]))
 SPEED = {
     "missing": {f"slo.memory_gb{ESCAPE}": ESCAPE},
     "device": "cpu",
     "runtime": {"runtime": ESCAPE},
-    "latency": {"calls": [[1.0, 1.0, 1.0, 1.0, 4]] * 5, "warm_up": 1, "wanted": 9, "seconds": 60, "stopped": ESCAPE},
+    "latency": {**LATENCY, "stopped": ESCAPE},
     "pairs": [[1.0, 1.0, 2.0, 2.0]] * 5,
     "baseline": ESCAPE,
     "baseline_notes": [ESCAPE],
@@ -221,12 +226,21 @@ def test_a_page_needs_of_speed_what_its_schema_requires_and_no_more() -> None:
 @pytest.mark.parametrize(
     ("member", "stored"),
     [
-        pytest.param("slo", "fast", id="slo-is-text"),
         pytest.param("slo", {"latency": {"calls": 5}}, id="slo-without-calls"),
         pytest.param("slo", {"pairs": [[1.0]]}, id="half-a-pair"),
         pytest.param("slo", {"loads": [{"name": "batch 8"}]}, id="load-without-calls"),
+        pytest.param("slo", {"latency": {**LATENCY, "wanted": None}}, id="no-number-of-calls-wanted"),
+        pytest.param("slo", {"latency": {**LATENCY, "calls": [["1", 1.0, 1.0, 1.0, 4]]}}, id="a-time-that-is-text"),
+        pytest.param("slo", {"latency": {**LATENCY, "calls": [[10**400, 1, 1, 1, 4]]}}, id="a-time-beyond-any-float"),
+        pytest.param("slo", {"memory": {"peak_rss_bytes": []}}, id="memory-that-is-a-list"),
         pytest.param("fidelity", {"cases": 5}, id="fidelity"),
+        pytest.param("fidelity", {**FIDELITY, "top1": None}, id="fidelity-without-a-figure"),
+        pytest.param("fidelity", {**FIDELITY, "groups": "9"}, id="fidelity-of-text"),
         pytest.param("size", {"parts": 5}, id="size"),
+        pytest.param("size", {"artifact": None, "baseline": None}, id="size-of-nothing"),
+        pytest.param(
+            "size", size_to_json(Size(Weighed((Part("MLP", None, 1, 4),), False, 0), None)), id="size-of-null"
+        ),
     ],
 )
 def test_what_was_measured_and_cannot_be_read_is_one_line_and_exit_4(
@@ -236,4 +250,41 @@ def test_what_was_measured_and_cannot_be_read_is_one_line_and_exit_4(
     assert main(["rescore", str(folder)]) == 4
     error = capsys.readouterr().err
     assert f"the {member} stored with the run cannot be read; run it again" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "stored", "why"),
+    [
+        pytest.param("artifact.bytes", 10**400, "artifact.bytes is too large", id="bytes-beyond-any-float"),
+        pytest.param("artifact.inferred", None, "artifact.inferred is no list", id="inferred"),
+        pytest.param("artifact.files", [{"name": "x"}], "artifact.files.0.sha256 is no text", id="half-a-file"),
+        pytest.param("dataset.notes", [7], "dataset.notes.0 is no text", id="a-note-that-is-a-number"),
+        pytest.param("machine.gpus", 1, "machine.gpus is no list", id="gpus"),
+        pytest.param("facts.seed", math.nan, "not JSON compliant", id="no-number"),
+        pytest.param("facts.targets", [["guide"]], "facts.targets.0 is no list of 2", id="targets-without-text"),
+        pytest.param("facts.asked", {}, "facts.asked.provider is no text", id="asked-for-nothing"),
+        pytest.param("facts.xfails", "x", "facts.xfails is no object", id="known-failures"),
+        pytest.param("facts.generation", {"generated": "9"}, "facts.generation.generated is no whole", id="a-count"),
+        pytest.param("facts.generation", {"notes": [[]]}, "facts.generation.notes.0 is no text", id="a-note"),
+        pytest.param("facts.slo", "fast", "facts.slo is no object", id="slo-is-text"),
+        pytest.param("facts.slo", {"crashed": 3}, "facts.slo.crashed is no list", id="crashes-that-are-a-count"),
+        pytest.param("facts.determinism", {"runs": {"x": 1}}, "facts.determinism.runs.x is no object", id="a-runtime"),
+        pytest.param("facts.gates_skipped", {"tool": None}, "facts.gates_skipped.tool is no text", id="no-reason"),
+    ],
+)
+def test_a_header_with_another_type_at_any_depth_is_one_line_that_names_the_place(
+    place: str, stored: object, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = store(tmp_path, run_of("int8")) / "transcripts" / "int8.jsonl"
+    header, *lines = path.read_text().splitlines()
+    data = json.loads(header)
+    part, member = place.split(".")
+    data[part][member] = stored
+    path.write_text("\n".join([json.dumps(data), *lines, ""]))
+    assert main(["rescore", str(tmp_path), "--report", str(tmp_path / "again")]) == 4
+    error = capsys.readouterr().err
+    assert why in error
+    assert "int8.jsonl:1: not a saved run" in error
+    assert error.endswith("run the judgement again\n")
     assert error.count("\n") == 1

@@ -222,7 +222,10 @@ def test_the_default_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- a run on disk ------------------------------------------------------------------------------------------------
 
-CARD = {"id": "nano-int8", "sha256": "ab", "format": "onnx", "precision": "int8", "dialect": "tool_use", "bytes": 9}
+CARD = {
+    "id": "nano-int8", "spec": "nano-int8", "sha256": "ab", "format": "onnx", "precision": "int8", "bytes": 9,
+    "dialect": "tool_use", "inferred": [], "files": [],
+}  # fmt: skip
 TOOL = Tool("read", "", {"type": "object", "properties": {"path": {"type": "string"}}})
 
 

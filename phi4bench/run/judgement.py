@@ -14,6 +14,7 @@ from phi4bench.cases import Case
 from phi4bench.errors import StoreError
 from phi4bench.fidelity import Decision, Fidelity, fidelity_from_json, fragile, judge_fidelity
 from phi4bench.gates import GateResult, Outcome, RegressionResult, per_scenario, per_tool
+from phi4bench.header import misfit
 from phi4bench.levels import Level, Score
 from phi4bench.measured import Slo, slo_from_json
 from phi4bench.rejection import Rejection
@@ -101,7 +102,7 @@ class Judgement:
     def fidelity(self) -> Fidelity | None:
         """How closely reference answers are followed beside the baseline; `None` where it was not measured."""
         data = self._stored("fidelity")
-        return _read_back("fidelity", fidelity_from_json, data) if data and "missing" not in data else None
+        return _read_back("fidelity", fidelity_from_json, data, Fidelity) if data and "missing" not in data else None
 
     @property
     def fidelity_missing(self) -> str:
@@ -116,7 +117,7 @@ class Judgement:
     def size(self) -> Size | None:
         """What its parts take, beside the baseline's; `None` where nobody asked, or nothing could be read."""
         data = self._stored("size")
-        return _read_back("size", size_from_json, data) if data and "missing" not in data else None
+        return _read_back("size", size_from_json, data, Size) if data and "missing" not in data else None
 
     @property
     def size_missing(self) -> str:
@@ -136,7 +137,7 @@ class Judgement:
     def slo(self) -> Slo | None:
         """How fast it is and what it takes; `None` where nobody asked."""
         data = self._stored("slo")
-        return _read_back("slo", slo_from_json, data) if data else None
+        return _read_back("slo", slo_from_json, data, Slo) if data else None
 
     @cached_property
     def slo_gates(self) -> Mapping[str, GateResult]:
@@ -144,7 +145,7 @@ class Judgement:
 
     def _stored(self, name: str) -> Mapping[str, Any]:
         """What was measured under a name, as JSON; empty where nothing was."""
-        return _read_back(name, dict, self.run.facts.get(name) or {})
+        return _read_back(name, dict, self.run.facts.get(name) or {}, dict[str, Any])
 
     @property
     def device(self) -> str:
@@ -234,10 +235,13 @@ def undecided(gate: Any, reason: str, rejection: Rejection | None) -> Any:
     return replace(gate, outcome=Outcome.INCONCLUSIVE, more_groups=None, reason=reason)
 
 
-def _read_back(name: str, read: Callable[[Any], Read], data: Any) -> Read:
+def _read_back(name: str, read: Callable[[Any], Read], data: Any, form: Any) -> Read:
     """What is stored, read; `StoreError` where it is not what a run stores: transcripts come from anywhere."""
     try:
-        return read(data)
+        found = read(data)
+        if fault := misfit(found, form):
+            raise ValueError(fault)
+        return found
     except (KeyError, TypeError, ValueError, AttributeError):
         raise StoreError(f"the {name} stored with the run cannot be read", "run it again") from None
 
