@@ -21,6 +21,7 @@ from phi4bench.datasets import load_cases, schemas_dir
 from phi4bench.datasets.casejson import FormError
 from phi4bench.datasets.strictjson import read_json
 from phi4bench.errors import Phi4benchError, UsageError
+from phi4bench.header import misfit
 from phi4bench.printable import printable
 from phi4bench.report.known import known_title
 from phi4bench.report.promotion import PREDICATE, STATEMENT, promotion
@@ -68,7 +69,7 @@ def verify(
     name = printable(statement.name, 80)
     misshapen = [f"{name}: {line}" for line in _schema_faults(stated)]
     if misshapen:
-        return Verification(tuple(misshapen[:_MOST_SHOWN]), ())
+        return Verification(tuple(misshapen[:_MOST_SHOWN]), (), tuple(_of_another_revision(stated)))
     predicate = stated["predicate"]
     found = [*_model_differences(stated, model), *_own_sources(predicate, cases, targets, xfails)]
     edited = list(_transcript_differences(predicate, folder))
@@ -76,12 +77,7 @@ def verify(
     if edited:
         notes.append("nothing was scored again, for the transcripts are not those of the statement")
     else:
-        made = predicate["suite"]
-        if made != suite_revision():
-            notes.append(
-                f"judged by phi4bench {printable(made['phi4bench'], 40)}, revision {made['sha256'][:12]}; this is"
-                f" {suite_revision()['phi4bench']}, revision {suite_revision()['sha256'][:12]}, and may score otherwise"
-            )
+        notes += _of_another_revision(stated)
         edited += [f"{name}: {line}" for line in _number_differences(stated, folder)]
     found += edited
     if len(found) > _MOST_SHOWN:
@@ -112,10 +108,25 @@ def _schema_faults(stated: Mapping[str, Any]) -> list[str]:
 
     schema = json.loads((schemas_dir() / "promotion.schema.json").read_text(encoding="utf-8"))
     faults = []
-    for error in Draft202012Validator(schema).iter_errors(stated):
+    for whole in Draft202012Validator(schema).iter_errors(stated):
+        near = [one for one in whole.context or () if one.validator != "type" or one.path]
+        error = near[0] if len({one.schema_path[0] for one in near}) == 1 else whole  # an object that may also be null
         place = ".".join(str(part) for part in error.absolute_path) or "the statement"
         faults.append(printable(f"{place}: {error.message}", 200))
     return faults
+
+
+def _of_another_revision(stated: Mapping[str, Any]) -> Iterator[str]:
+    """A line where another phi4bench judged, of a statement of any form."""
+    predicate = stated.get("predicate")
+    made: Any = predicate.get("suite") if isinstance(predicate, dict) else None
+    ours = suite_revision()
+    if made != ours and not misfit(made, dict[str, str]) and made.keys() >= ours.keys():
+        yield (
+            f"judged by phi4bench {printable(made['phi4bench'], 40)}, revision {printable(made['sha256'][:12])};"
+            f" this is {ours['phi4bench']}, revision {ours['sha256'][:12]}, and may score otherwise:"
+            " verify with that one"
+        )
 
 
 def _model_differences(stated: Mapping[str, Any], model: Path) -> Iterator[str]:

@@ -288,6 +288,20 @@ class TestTheTranscripts:
 
 
 class TestWhatWasJudgedBy:
+    def test_one_of_an_earlier_revision_says_what_it_lacks_and_which_revision_to_verify_it_with(
+        self, promoted: Promoted, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def earlier(data: dict[str, Any]) -> None:
+            del data["predicate"]["parent"]["is_parent"]
+            data["predicate"]["suite"]["sha256"] = "1" * 64
+
+        promoted.edit(earlier)
+        note, difference = differences(promoted, capsys)
+        assert difference == "promotion.json: predicate.parent: 'is_parent' is a required property"
+        assert note.startswith("judged by phi4bench ")
+        assert "revision 111111111111; this is" in note
+        assert note.endswith("and may score otherwise: verify with that one")
+
     def test_another_revision_is_told_and_the_numbers_are_compared(
         self, promoted: Promoted, capsys: pytest.CaptureFixture[str]
     ) -> None:
