@@ -16,6 +16,7 @@ from phi4bench.cases import SCENARIOS
 from phi4bench.commands import add_commands
 from phi4bench.counting import counted
 from phi4bench.errors import Phi4benchError
+from phi4bench.printable import printable
 from phi4bench.run.options import add_options
 
 USAGE_EXIT = 4
@@ -47,8 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except Phi4benchError as error:
-        from phi4bench.printable import printable
-
         sys.stderr.write(f"phi4bench {options.command}: {printable(str(error))}\n")
         return USAGE_EXIT
     except KeyboardInterrupt:
@@ -65,7 +64,7 @@ def _without_output(command: str, error: OSError) -> int:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it at its end
     if isinstance(error, BrokenPipeError):
         return READER_GONE_EXIT
-    sys.stderr.write(f"phi4bench {command}: {error.strerror}\n")
+    sys.stderr.write(f"phi4bench {command}: {printable(error.strerror or str(error))}\n")
     return CRASHED_EXIT
 
 

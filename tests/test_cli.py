@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from kit import ROOT, Ran
@@ -198,6 +199,17 @@ def test_a_command_that_breaks_down_says_so_and_rejects_nothing(
     monkeypatch.setattr("phi4bench.rescoring.rescore", lambda *_: 1 / 0)
     assert main(["rescore", "mine"]) == 3
     assert capsys.readouterr().err.startswith("Traceback")
+
+
+def test_an_error_of_output_without_a_number_is_told_in_its_own_words(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise OSError("no such \x1b[2Jthing")
+
+    monkeypatch.setattr("phi4bench.rescoring.rescore", refuse)
+    assert main(["rescore", "mine"]) == 3
+    assert capfd.readouterr().err == "phi4bench rescore: no such \\x1b[2Jthing\n"
 
 
 def test_cases_writes_the_shipped_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
