@@ -218,6 +218,29 @@ def test_cases_writes_the_shipped_split(tmp_path: Path, capsys: pytest.CaptureFi
     assert "1,530 cases written" in capsys.readouterr().out
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("name", ["pipe", "link-to-a-pipe", "folder", ".", "/"])
+def test_cases_takes_the_place_of_nothing_that_is_no_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")  # as a device: a rename takes its place where its folder can be written
+    Path("link-to-a-pipe").symlink_to("pipe")
+    Path("folder").mkdir()
+    before = sorted(tmp_path.iterdir())
+    assert main(["cases", "--count", "2", "--out", name]) == 4
+    assert capsys.readouterr().err == f"phi4bench cases: --out='{name}' is no file; name one that ends in .jsonl\n"
+    assert sorted(tmp_path.iterdir()) == before
+    assert Path("pipe").is_fifo()
+
+
+def test_cases_written_to_a_link_are_in_its_file(tmp_path: Path) -> None:
+    (tmp_path / "link.jsonl").symlink_to("file.jsonl")
+    assert main(["cases", "--count", "2", "--out", str(tmp_path / "link.jsonl")]) == 0
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert len(load_cases([str(tmp_path / "file.jsonl")]).cases) == 2
+
+
 def test_cases_draws_as_many_as_asked_and_the_same_again(tmp_path: Path) -> None:
     first, second, other = (tmp_path / name for name in ("first.jsonl", "second.jsonl", "other.jsonl"))
     for path, seed in ((first, "1"), (second, "1"), (other, "2")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -270,3 +271,15 @@ def test_generated_examples_take_no_place_of_the_users_own(tmp_path: Path, capsy
     (tmp_path / "train.jsonl").write_text("mine")
     assert "holds something else; name another file with --out, or remove it" in refusal(*command)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs sockets in folders")
+@pytest.mark.parametrize("name", ["socket", "link", ".", "/"])
+def test_generated_examples_take_no_place_of_what_is_no_file(name, tmp_path: Path, monkeypatch, refusal):
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("socket")
+        Path("link").symlink_to("socket")  # as /dev/stdout is to a terminal
+        told = f"trainers data: --out='{name}' is no file; name one that ends in .jsonl"
+        assert told in refusal("data", "--count", "2", "--out", name)
+    assert {path.name for path in tmp_path.iterdir()} == {"socket", "link"}

@@ -85,11 +85,13 @@ def chosen(options: argparse.Namespace) -> Any:
 
 
 def _data(options: argparse.Namespace) -> None:
+    from phi4bench.datasets.casefile import check_replaceable
     from trainers.alone import alone_at
     from trainers.data import generated, save_examples
 
     if options.count < 2:
         raise UsageError(f"--count={options.count}, but should be at least 2")
+    check_replaceable(options.out)
     with alone_at(options.out, "data"):
         examples = generated(options.count, options.seed)
         made = save_examples(options.out, examples)

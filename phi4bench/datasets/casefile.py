@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -84,10 +83,9 @@ def _question(case: Case, offers: dict[tuple[str, int], str]) -> int:
 
 
 def write_cases(path: Path, cases: Iterable[Case]) -> None:
-    """One case a line, UTF-8, whole or not at all: written beside `path` and renamed. OSError."""
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "no plain file")
-    path = path.resolve()  # what a link leads to is replaced, and not the link
+    """One case a line, UTF-8, whole or not at all: written beside `path`, links followed, and renamed. `UsageError`."""
+    check_replaceable(path)
+    path = Path(os.path.realpath(path))  # of a link to a file, and /dev/stdout may be one, the file is written
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -97,6 +95,12 @@ def write_cases(path: Path, cases: Iterable[Case]) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def check_replaceable(path: Path) -> None:
+    """`UsageError` for what no new file may take the place of, though root could: a device, a pipe, a folder."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"--out={shown(str(path), 200)} is no file", "name one that ends in .jsonl")
 
 
 def shown_path(path: Path) -> str:
