@@ -127,6 +127,20 @@ def test_figures_that_cannot_be_are_refused(call: object) -> None:
         call()
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param("--margin 1e-300 --flips 5", id="margin"),
+        pytest.param("--margin 2 --flips 5 --alpha 1e-300", id="alpha"),
+        pytest.param("--floor 95 --rate 97 --cases-per-family 1e308", id="cases-per-family"),
+    ],
+)
+def test_figures_that_no_number_of_cases_answers_are_one_line(asked: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = said(capsys, *asked.split())
+    assert (code, out) == (4, "")
+    assert err == "phi4bench plan: these figures need more cases than can be counted; give less extreme ones\n"
+
+
 def test_the_command_prints_the_number_its_source_and_what_generates_the_cases(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import argparse
 import sys
 import textwrap
 from collections.abc import Iterator
+from statistics import StatisticsError
 from typing import TYPE_CHECKING, Any
 
 from phi4bench.counting import counted
@@ -61,12 +62,15 @@ def run(options: argparse.Namespace) -> int:
     assumed = Assumed(options.alpha / 100, options.power / 100, options.icc, options.cases_per_family)
     answers: list[Needed | None] = []
     lines: list[str] = []
-    if options.margin is not None:
-        answers.append(for_margin(options.margin / 100, options.flips / 100, assumed, options.loss / 100))
-        lines += _paired_lines(options, answers[-1], assumed)
-    if options.floor is not None:
-        answers.append(for_floor(options.floor / 100, options.rate / 100, assumed))
-        lines += _floor_lines(options, answers[-1], assumed)
+    try:
+        if options.margin is not None:
+            answers.append(for_margin(options.margin / 100, options.flips / 100, assumed, options.loss / 100))
+            lines += _paired_lines(options, answers[-1], assumed)
+        if options.floor is not None:
+            answers.append(for_floor(options.floor / 100, options.rate / 100, assumed))
+            lines += _floor_lines(options, answers[-1], assumed)
+    except (OverflowError, StatisticsError):  # 1e-300 is above 0, and nothing can be counted by it
+        raise UsageError("these figures need more cases than can be counted", "give less extreme ones") from None
     found = [answer for answer in answers if answer is not None]
     if found:
         lines += _generating(max(one.cases for one in found), max(one.families for one in found))
