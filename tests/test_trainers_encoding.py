@@ -191,6 +191,24 @@ def test_a_template_that_cannot_be_rendered_is_told_in_a_line(template, examples
     assert not found.error
 
 
+LOOPS = "".join(f"{{% for a{at} in range(99999) %}}" for at in range(3)) + "{% endfor %}" * 3
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        pytest.param(LOOPS, "it takes more than 2 s", id="loops"),
+        pytest.param("{{ 9**(9**9) }}", "it takes more than 2 s", id="one-operation"),
+        pytest.param("{{ 'x' * 10**11 }}", "MemoryError", id="memory"),
+    ],
+)
+def test_a_template_that_never_ends_or_takes_all_memory_does_not(template, told, examples, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("trainers.own_template.SECONDS", 2.0)
+    (tmp_path / "chat_template.jinja").write_text(template)
+    (found,) = own_template(tmp_path, examples)
+    assert found.what == f"the model's own chat template cannot render tools and calls ({told}); it is not used"
+
+
 def test_what_would_be_cut_is_an_error_that_counts():
     (said, cut) = checks.check_lengths([10, 20, 30, 40], places("abcd"), limit=25, context=100)
     assert not said.error

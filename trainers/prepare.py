@@ -23,6 +23,7 @@ from trainers.base import Base
 from trainers.checks import Finding
 from trainers.data import Data, Example, load_examples, share_told, split
 from trainers.encoding import Encoded
+from trainers.own_template import RenderingError, render
 from trainers.tracks import of_track
 
 
@@ -152,30 +153,13 @@ def own_template(folder: Path, examples: Sequence[Example]) -> list[Finding]:
     chosen = next((one for one in examples if any(message.calls for message in one.messages)), None)
     if template is None or chosen is None:
         return []
-    from jinja2.exceptions import TemplateError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
-
-    def refuse(message: str) -> None:
-        raise TemplateError(message)
-
-    def rendered(messages: Sequence[Message]) -> str:
-        return environment.from_string(template).render(
-            messages=[_openai(message) for message in messages],
-            tools=[_openai_tool(tool) for tool in chosen.case.tools],
-            add_generation_prompt=False,
-            bos_token="",
-            eos_token="",
-            raise_exception=refuse,
-        )
-
+    tools = [_openai_tool(tool) for tool in chosen.case.tools]
     asked = tuple(itertools.takewhile(lambda message: message.role != "assistant", chosen.messages))
+    said = [{"messages": [_openai(one) for one in some], "tools": tools} for some in (chosen.messages, asked)]
     try:
-        text, head = rendered(chosen.messages), rendered(asked)
-    except Exception as error:  # a template's own code raises what it likes: it adds texts to numbers, nests too deeply
-        told = printable(str(error), 120)
+        text, head = render(template, said)
+    except RenderingError as fault:
+        told = printable(str(fault), 120)
         return [Finding(f"the model's own chat template cannot render tools and calls ({told}); it is not used")]
     for message in asked:
         head = head.replace(message.content, "", 1)
