@@ -269,11 +269,13 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    marker = item.get_closest_marker("judges")
-    if marker and SESSION in item.config.stash and report.when == "call":
-        outcome = item.stash.get(OUTCOME, None)
+    marker, session = item.get_closest_marker("judges"), item.config.stash.get(SESSION, None)
+    outcome = item.stash.get(OUTCOME, None)
+    if marker and session and report.skipped and outcome is None and "gate" in _parameters(item):
+        session.skipped(_parameters(item)["gate"], marker.args[0])
+    if marker and session and report.when == "call":
         if outcome is not None:
-            item.config.stash[SESSION].ran(_parameters(item)["gate"], marker.args[0])
+            session.ran(_parameters(item)["gate"], marker.args[0])
         if report.skipped and isinstance(report.longrepr, tuple):
             path, line, _ = item.location
             report.longrepr = (path, (line or 0) + 1, report.longrepr[2])

@@ -41,6 +41,7 @@ class JudgingSession:
         self._selected: dict[int, set[str]] = {}
         self._found: dict[int, Judgement | Fault] = {}
         self._ran: dict[int, set[str]] = {}
+        self._skipped: dict[int, set[str]] = {}
         self._results: dict[int, Result] = {}
         self._written: tuple[Path, ...] = ()
         self._told: dict[int, str] = {}
@@ -97,13 +98,17 @@ class JudgingSession:
         """The gate's test has run to its end."""
         self._ran.setdefault(artifact, set()).add(gate)
 
+    def skipped(self, artifact: int, gate: str) -> None:
+        """The gate's test was skipped by somebody else than its gate."""
+        self._skipped.setdefault(artifact, set()).add(gate)
+
     def conclude(self, status: int) -> int:
         """Verdicts over what ran, and the reports. `status`: the code that pytest would exit with; returns ours."""
         for index, found in self._found.items():
             if not isinstance(found, Fault):
                 ran = self._ran.get(index, set())
                 # Where pytest stopped early, what it did not come to was not skipped.
-                skipped = self._selected[index] - ran if status == 0 else set()
+                skipped = self._selected[index] - ran if status == 0 else self._skipped.get(index, set())
                 ran = ran | skipped
                 facts = {**found.run.facts, "gates_run": sorted(ran), "compared": found.baseline is not None}
                 facts |= {"gates_skipped": dict.fromkeys(sorted(skipped), SKIPPED)} if skipped else {}

@@ -229,6 +229,21 @@ class TestOutcomes:
         assert "its test was chosen and not run to its end" in (ran.report_dir / "report.html").read_text()
         assert not (ran.report_dir / "promotion.json").exists()
 
+    def test_a_gate_that_fails_beside_one_that_is_skipped_rejects(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+    ) -> None:
+        (tmp_path / "theirs.py").write_text(
+            "import pytest\n\ndef pytest_collection_modifyitems(items):\n"
+            "    [item.add_marker(pytest.mark.skip) for item in items if 'test_tool' in item.name]\n"
+        )
+        models = ["--model", make_fake("always_right"), "--model", make_fake("silent")]
+        ran = run_suites(*models, "-p", "theirs", PYTHONPATH=f"{ROOT}:{tmp_path}")
+        assert ran.code == 1
+        assert [entry["verdict"] for entry in ran.report()["artifacts"]] == ["inconclusive", "reject"]
+        assert "INCONCLUSIVE tool: its test was chosen and not run to its end" in ran.out
+        stopped = run_suites(*models[2:], "-x", "-p", "theirs", PYTHONPATH=f"{ROOT}:{tmp_path}")
+        assert (stopped.code, stopped.artifact()["verdict"]) == (1, None)
+
     def test_a_stale_promotion_is_removed_even_by_a_partial_run(
         self, run_suites: RunSuites, whole_run: Ran, tmp_path: Path
     ) -> None:
