@@ -2,7 +2,7 @@
 
 Knows files and locks; knows no models. One file for each configuration: its first line says in words what the file is
 for, each further line is one completion. Lines are appended whole by a single write each, so a killed run leaves at
-most one torn line at the end, which the next one cuts off.
+most one torn line at the end, which the next one cuts off; a checksum ends each, so what a disk spoilt is made again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import zlib
 from array import array
 from collections.abc import Mapping
 from functools import lru_cache
@@ -30,7 +31,7 @@ except ImportError:  # Windows: one run at a time there
     fcntl = None  # type: ignore[assignment]
 
 SCHEMA = "phi4bench.store/1"
-_LINE = re.compile(rb'\{"case":.*,"key":"([0-9a-f]{64})"\}\n', re.DOTALL)
+_LINE = re.compile(rb'\{"case":.*,"key":"([0-9a-f]{64})"(?:,"sum":"[0-9a-f]{8}")?\}\n', re.DOTALL)
 """How a line is written of a prompt whose key is a sha256, which all are in a run."""
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """Raised by what is no JSON, or no completion."""
@@ -111,7 +112,10 @@ class TranscriptStore:
         start, end = self._ends[line : line + 2]
         try:
             os.lseek(self._descriptor, start, os.SEEK_SET)
-            entry = json.loads(os.read(self._descriptor, end - start))
+            raw = os.read(self._descriptor, end - start)
+            entry = json.loads(raw)
+            if "sum" in entry and not raw.endswith(_sum(raw[:-_SUM_BYTES])):
+                raise ValueError("damaged since it was written")  # lines of earlier versions have no sum
             return completion_from_json(entry["completion"]) if str(entry["key"]) == prompt_key else None
         except _BROKEN:
             del self._lines[_short(prompt_key)]
@@ -123,7 +127,8 @@ class TranscriptStore:
     def put(self, prompt_key: str, case_id: str, completion: Completion) -> None:
         """Keeps it, on disk before this returns (in the system's hands, not synced: a power cut may lose the last)."""
         entry = {"key": prompt_key, "case": case_id, "completion": completion_to_json(completion)}
-        line = (_line(entry) + "\n").encode()
+        told = _line(entry)[:-1].encode()  # up to the brace that ends it
+        line = told + _sum(told)
         try:
             with _Locked(self._descriptor):
                 end = os.fstat(self._descriptor).st_size
@@ -244,6 +249,14 @@ def _last_line_end(descriptor: int, size: int) -> int:
 def _line(data: Mapping[str, Any]) -> str:
     """One line of ASCII, always the same for the same data; lone surrogates are escaped like everything else."""
     return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
+def _sum(told: bytes) -> bytes:
+    """The end of a completion's line, by which a block that was overwritten in its middle is found."""
+    return b',"sum":"%08x"}\n' % zlib.crc32(told)
+
+
+_SUM_BYTES = len(_sum(b""))
 
 
 def _unusable(path: Path, error: OSError) -> StoreError:
