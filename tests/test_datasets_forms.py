@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections import Counter
 from pathlib import Path
@@ -16,7 +15,6 @@ from weather import WEATHER, line, write
 
 from phi4bench.calls import Call
 from phi4bench.cases import SCENARIOS, Case, Expected, Message, Rule
-from phi4bench.cli import main
 from phi4bench.datasets import case_from_json, case_to_json, load_cases, schemas_dir, write_cases
 from phi4bench.datasets.casejson import FormError
 from phi4bench.tools import Tool
@@ -78,21 +76,6 @@ def test_a_file_of_cases_comes_back_as_it_was_written(tmp_path: Path) -> None:
     write_cases(tmp_path / "new" / "c.jsonl", load_cases([write(tmp_path / "c.jsonl", line(), line(id="ø"))]).cases)
     assert [case.id for case in load_cases([str(tmp_path / "new")]).cases] == ["w-1", "ø"]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["c.jsonl"]
-
-
-def test_a_link_to_a_file_of_cases_stays_one(tmp_path: Path) -> None:
-    (tmp_path / "link.jsonl").symlink_to(tmp_path / "c.jsonl")
-    write_cases(tmp_path / "link.jsonl", load_cases([write(tmp_path / "c.jsonl", line())]).cases)
-    assert (tmp_path / "link.jsonl").is_symlink()
-    assert not (tmp_path / "c.jsonl").is_symlink()
-
-
-def test_what_is_no_plain_file_is_not_replaced_by_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--out /dev/stdout`, given by root, would take that from everybody."""
-    os.mkfifo(tmp_path / "pipe")
-    assert main(["cases", "--split", "train", "--count", "1", "--out", str(tmp_path / "pipe")]) == 4
-    assert f"--out='{tmp_path / 'pipe'}' cannot be written (no plain file)" in capsys.readouterr().err
-    assert (tmp_path / "pipe").is_fifo()
 
 
 CASE_SCHEMA = Draft202012Validator(json.loads((schemas_dir() / "case.schema.json").read_text()))
