@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
 from phi4bench.cases import SCENARIOS
 from phi4bench.datasets.shipped import fixtures_dir
-from phi4bench.phrasing import Example, echo, example, split_of
-from phi4bench.phrasing.engine import Values, compile_frames, quoted, skeleton
+from phi4bench.phrasing import (
+    Example,
+    echo,
+    example,
+    irrelevant,
+    missing_info,
+    multi_turn,
+    parallel,
+    requests,
+    split_of,
+)
+from phi4bench.phrasing.engine import Family, Pool, Values, compile_frames, quoted, skeleton
 from phi4bench.phrasing.requests import FAMILIES, TOOLS
 from phi4bench.tools import Tool
 
@@ -45,10 +57,56 @@ def test_a_tool_has_three_hundred_families_and_more(tool):
     assert len({family.name for family in families if split_of(family.name) == "test"}) >= 60
 
 
+POOLS = (
+    *requests.POOLS.values(),
+    *requests.CONFUSABLE_POOLS.values(),
+    requests.SHELL_POOL,
+    multi_turn.POOL,
+    parallel.POOL,
+    missing_info.ASK_POOL,
+    missing_info.RETRY_POOL,
+    irrelevant.POOL,
+)
+
+
+def sentences(family: Family) -> Iterator[str]:
+    """All that `family` can say, slots unfilled, in haste and without the mark at the end."""
+    for chosen in itertools.product(*(piece.casual or ("{" + piece.slot + "}",) for piece in family.pieces)):
+        yield "".join(chosen).strip().rstrip("?!.")
+
+
+def test_no_words_of_the_test_split_are_trained_on_anywhere_in_a_conversation():
+    said = {
+        split: {sentence for pool in POOLS for family in pool.of[split] for sentence in sentences(family)}
+        for split in ("train", "test")
+    }
+    assert len(said["test"]) > 5000
+    assert not said["train"] & said["test"]
+
+
+def test_a_frame_held_out_is_the_test_split_s_whole():
+    pool = Pool(
+        compile_frames("x", "x", "order", "@(open|read|show|print|see|view|get|load) {P}\n(run|do|try|call) {C}")
+    )
+    assert len([family for family in pool.of["test"] if family.held_out]) == 8
+    assert not any(family.held_out for family in pool.of["train"])
+
+
+def test_words_that_training_has_behind_another_turn_are_never_tested():
+    families = [family for n in range(40) for family in compile_frames(f"after-{n}", "x", "order", "open it")]
+    tested = [family for family in families if family.split == "test"]
+    trained = [family for family in families if family.split == "train"]
+    assert 0 < len(tested) < 40
+    assert len(Pool(tested).of["test"]) == len(tested)
+    assert not Pool(families).of["test"]
+    assert not Pool(tested, trained=trained).of["test"]
+
+
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_an_example_uses_only_its_own_split(drawn, split):
+    held_out = {family.name for pool in POOLS for family in pool.all if family.held_out}
     for made in drawn[split]:
-        assert split_of(made.case.group) == split, made.case.group
+        assert ("test" if made.case.group in held_out else split_of(made.case.group)) == split, made.case.group
         strays = [value for value in made.values if split_of(value) != split]
         assert not strays, (made.case.group, strays)
 

@@ -2,7 +2,8 @@
 """Compiles frames such as `(open|show) (my |){P}` into families and says them. Pure: no files, no clock.
 
 A frame is a line of text. `(a|b)` makes one family of each alternative, `<a|b>` varies within a family, and
-`{P}` is a slot that takes a value. A family's name is its skeleton, and its split is a hash of that name.
+`{P}` is a slot that takes a value. A family's name is its skeleton, and its split is a hash of that name, unless the
+frame is held out: all that `@(open|show) {P}` makes is the test split's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import random
 from bisect import bisect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Literal
 
 from phi4bench.calls import Call
 from phi4bench.cases import Rule
@@ -61,7 +62,14 @@ class Family:
     kind: Kind
     pieces: tuple[Piece, ...]
     weight: float
+    words: str
+    """What is said, in haste and with its slots, whatever turn came before it."""
     confusable: bool = False
+    held_out: bool = False
+
+    @property
+    def split(self) -> Split:
+        return "test" if self.held_out else split_of(self.name)
 
 
 def casual(text: str) -> str:
@@ -123,49 +131,45 @@ _NO_VERB = frozenset(
 
 
 def compile_frames(prefix: str, recipe: str, kind: Kind, frames: str, share: float = 1.0) -> list[Family]:
-    """Families of every line of `frames`; a frame's weight grows with the root of how many families it makes."""
+    """Families of every line of `frames`; a frame's weight grows with the root of how many families it makes.
+
+    A held-out one weighs a fifth, which is what the test split has of the others.
+    """
     families = []
     for frame in filter(None, map(str.strip, frames.splitlines())):
+        held_out, frame = frame.startswith("@"), frame.removeprefix("@")
         confusable, frame = frame.startswith("!"), frame.removeprefix("!")
         made = _expand(frame)
         for text in made:
             text = " ".join(text.split()).replace(" ,", ",").replace(" ?", "?").replace(" ;", ";")
-            weight = share * len(made) ** 0.6 / len(made)
+            weight = share * len(made) ** 0.6 / len(made) / (5 if held_out else 1)
             said: Kind = "remark" if kind == "order" and text.split(" ", 1)[0] in _NO_VERB else kind
-            families.append(Family(f"{prefix}/{skeleton(text)}", recipe, said, _pieces(text), weight, confusable))
+            name, words = f"{prefix}/{skeleton(text)}", casual(text).rstrip("?")
+            families.append(Family(name, recipe, said, _pieces(text), weight, words, confusable, held_out))
     return families
 
 
-class Named(Protocol):
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def recipe(self) -> str: ...
-
-    @property
-    def weight(self) -> float: ...
-
-
-T = TypeVar("T", bound=Named)
-
-
-class Pool(Generic[T]):
+class Pool:
     """Families of both splits, to be drawn by weight. Equal names count once."""
 
-    def __init__(self, families: Iterable[T], disputed: Sequence[str] = ()) -> None:
-        """Families of the recipes `disputed` are never drawn for the test split."""
-        distinct = {family.name: family for family in families}
-        self.all: tuple[T, ...] = tuple(distinct.values())
-        self.of: dict[Split, tuple[T, ...]] = {"train": (), "test": ()}
-        self._sums: dict[Split, list[float]] = {}
-        for split in self.of:
-            self.of[split] = tuple(family for family in self.all if split_of(family.name) == split)
-            if split == "test":
-                self.of[split] = tuple(family for family in self.of[split] if family.recipe not in disputed)
-            self._sums[split] = list(itertools.accumulate(family.weight for family in self.of[split]))
+    def __init__(
+        self, families: Iterable[Family], disputed: Sequence[str] = (), trained: Iterable[Family] = ()
+    ) -> None:
+        """Never drawn for the test split: families of the recipes `disputed`, and words that training has too, be it
+        behind another turn or in the families `trained` of other pools."""
+        self.all: tuple[Family, ...] = tuple({family.name: family for family in families}.values())
+        train = tuple(family for family in self.all if family.split == "train")
+        known = {family.words for family in (*train, *trained)}
+        test = (family for family in self.all if family.split == "test" and family.words not in known)
+        self.of: dict[Split, tuple[Family, ...]] = {
+            "train": train,
+            "test": tuple(family for family in test if family.recipe not in disputed),
+        }
+        self._sums = {
+            split: list(itertools.accumulate(family.weight for family in drawn)) for split, drawn in self.of.items()
+        }
 
-    def draw(self, rng: random.Random, split: Split) -> T:
+    def draw(self, rng: random.Random, split: Split) -> Family:
         sums = self._sums[split]
         return self.of[split][bisect(sums, rng.random() * sums[-1])]
 

@@ -94,9 +94,9 @@ GREP_PURPOSE_QUESTIONS = """
 """
 GREP_PURPOSE_REMARKS = """
     (our users|people|customers|we) (see|get|report|keep seeing) {Q} and i (want|need|would like) to know (where in {Z} it comes from|which file in {Z} has it|what in {Z} prints it)
-    {Q} must be (somewhere|hidden|used) in {Z}, (find it|look for it|where is it?|search for it|track it down)
+    {Q} must be (somewhere|hidden|used) in {Z}, (find it|look for it|search for it|track it down)
     i need (all the|the|all) (lines|places) (that contain|with|mentioning|containing) {Q} (in|from|of|inside) {Z}
-    i (can't|cannot) find {Q} in {Z}, (search for it|where is it?|please look|look for it)
+    i (can't|cannot) find {Q} in {Z}, (search for it|please look|look for it)
 """
 GREP_EVERYWHERE_PURPOSE_QUESTIONS = """
     where's {Q} (mentioned|used|called|set|imported|defined) (in this project|in this repo|in the code|around here|)?

@@ -14,6 +14,15 @@ IT_READ = """
     (show me|print|read out|give me|display) (its contents|the contents|the whole file|what's in it|all of it)
     i want to (see|read|check) (it|that file|the contents|the result)
     (open it up|read it back to me|cat it|let me have a look at it|let's see it|show it|print it out)
+    @(bring it up|bring that file up|put it on the screen|put that file on the screen)
+    @(what does that one say|what does that one contain|what is written in it|what is written there)?
+    @(i'd like to see|i'd like to look at|i would like to read|i need to see) (it|that one)
+    @(let me read|let me look at) (it|that file|that one)
+    @(i need its contents|i need to know what's in it|tell me what's in it|tell me what the file says)
+    @(could i read it|could i have a look at it|can i read that file|may i look inside)?
+    @(display that one|print everything in it|show everything in it|read all of it|read through it|show me what it holds)
+    @(fetch its contents|get me its contents|get me what's in it)
+    @how does (it|that file|the file) look (at the moment|by now|right now)?
 """
 IT_GREP = """
     (search|scan|check|grep|go through) (it|that file|the file|this file) for {Q}
@@ -23,6 +32,14 @@ IT_GREP = """
     where (does it|does that file) (mention|use|say|have) {Q}?
     is {Q} (in there|in it|used in it|mentioned in that file)?
     (which lines|what) in (it|that file) (contain|match|mention) {Q}?
+    @(hunt for|look out for|look up) {Q} (in it|in there|in that file)
+    @(search|check|scan) (that one|the same file|its contents) for {Q}
+    @has (it|that file|the file) got {Q} (anywhere|somewhere|in it)?
+    @does {Q} (occur|appear|show up|come up) (in it|in there|in that file)?
+    @is there any {Q} (in it|in there|in that file)?
+    @(see|check|tell me) (whether|if) {Q} (is in it|occurs in it|is in that file|comes up in there)
+    @on (which|what) lines does {Q} (occur|appear) in (it|that file)?
+    @(run|do) a search for {Q} (in it|in there|in that file)
 """
 IT_EDIT = """
     (change|rename|turn|update|switch|correct) {A} (to|into) {B} (there|in it|in there|in that file|in the file|in that one)
@@ -36,11 +53,23 @@ IT_EDIT = """
     {A} (should be|must be|should say|needs to be) {B} (there|in it|in that file)
     it should say {B} (instead of|not|rather than) {A}
     make {A} {B} (there|in it|in that file)
+    @(alter|modify|convert|amend) {A} (to|into) {B} (in it|in there|in that file)
+    @{A} (becomes|has to become|ought to be) {B} (in it|there|in that file)
+    @(let|have) it say {B} (instead of|rather than|where it says) {A}
+    @put {B} (in place of|where it says) {A} (in it|there|in that file)
+    @i (want|need) {A} (changed to|replaced by|to be) {B} (in it|there|in that file)
+    @in (that one|the file|this file), (swap|exchange) {A} for {B}
+    @(edit|fix) (it|that file) so that it says {B} (instead of|rather than) {A}
 """
 IT_DELETE = """
     (remove|delete|drop|erase|strip) {A} from (it|that file|there|the file)
     (get rid of|take out) {A} (there|in it|in that file)
     (now|ok,) (remove|delete) {A} from (it|that file)
+    @(cut|throw) {A} out of (it|that file|there)
+    @clear {A} from (it|that file|there)
+    @{A} (should go|has to go|must go|can go) from (it|that file|there)
+    @i (don't|do not) want {A} (in it|in there|in that file) (anymore|any longer)
+    @take {A} (out of it|out of that file|away from it)
 """
 IT_WRITE = """
     (overwrite|replace) (it|that file|the whole file|the file) with {X}
@@ -49,15 +78,26 @@ IT_WRITE = """
     (set|change) (its contents|the contents|the whole content) to {X}
     (write|put) {X} (into it|into that file|in there) instead of what it has now
     it should (just|only) (contain|say|hold) {X}
+    @(fill|rewrite) (it|that file) with (just|only|nothing but) {X}
+    @its (whole|entire|new) (content|text) (should be|must be|becomes) {X}
+    @(let|have) (it|that file) (contain|hold) (just|only|nothing but) {X}
+    @(throw away|discard) what's in it and (write|put|save) {X} there instead
+    @(save|write) {X} over (it|that file|what it has now)
 """
 IT_REMOVE = """
     (delete|remove) (that file|the file|it) from (disk|the disk)
     delete (that|the|this) file
     rm (it|that file)
+    @(throw away|get rid of) (that file|the file|this file) (altogether|completely|for good)
+    @i (don't|do not) need (that file|the file) (anymore|any longer), delete it
+    @remove (that file|this file) (altogether|entirely|for good)
 """
 IT_PYTHON = """
     (run|execute|start) (it|that|that file|the script) (with python|using python|in python)
     (now|ok,) run (it|that script) with python
+    @(let|have) python (run|execute) (it|that file|that script)
+    @(run|execute|start) (that one|the file|this script) (with|using) python
+    @use python to (run|execute|start) (it|that file|the script)
 """
 NTH_READ = """
     (open|show me|read|display|print|view|check|pull up|look at|let me see) {n}
@@ -66,11 +106,20 @@ NTH_READ = """
     (what's in|what does it say in) {n}?
     (i want to see|let's see|i'd like to read|can i see|let me have a look at) {n}
     {n} (please|looks good, open it|, show it to me)
+    @(bring up|let me read|let me look at|give me) {n}
+    @(what is in|what's inside|what is written in) {n}?
+    @(i'd like to look at|i need to see|i would like to read|i want to open|could i see|could i read) {n}
+    @{n} (is the one to open|is what i want to read|is the one i need to see|would be good to see)
+    @(go on|continue|start) with {n}, (open it|read it|show it to me)
 """
 NTH_GREP = """
     (search|scan|grep|check) {n} for {Q}
     (look for|find|search for) {Q} in {n}
     does {n} (mention|contain|use) {Q}?
+    @(hunt for|locate|grep for|check for) {Q} in {n}
+    @is {Q} (in|used in|mentioned in|anywhere in) {n}?
+    @(does {n} have|does {n} say|has {n} got) {Q}?
+    @(go through|look through) {n} for {Q}
 """
 NTH_EDIT = """
     (change|rename|turn|update) {A} (to|into) {B} in {n}
@@ -78,9 +127,18 @@ NTH_EDIT = """
     in {n}, (change|rename) {A} to {B}
     in {n}, replace {A} with {B}
     (swap|exchange) {A} for {B} in {n}
+    @(alter|switch|correct|convert) {A} (to|into) {B} in {n}
+    @substitute {B} for {A} in {n}
+    @in {n}, (swap|exchange) {A} for {B}
+    @{A} (should be|must become|has to be) {B} in {n}
+    @i want {A} (changed to|replaced by) {B} in {n}
+    @{n} should say {B} (instead of|rather than) {A}
 """
 NTH_DELETE = """
     (remove|delete|drop) the text {A} from {n}
+    @(erase|strip|cut|clear) the text {A} from {n}
+    @the text {A} (should go|has to go|must go) from {n}
+    @i don't want the text {A} in {n} (anymore|any longer)
 """
 SAME_PATH = """
     (same for|do the same for|and the same for|likewise for|repeat that for|and also for|now the same for|now for|and for|same thing for|same with|do that for|once more for) {P}
@@ -89,6 +147,12 @@ SAME_PATH = """
     {P} (too|as well|next|also)
     i (also need that|need the same|want the same) for {P}
     (i meant|sorry, i meant|no, i meant|oops, it's|wrong file, i meant|not that one,) {P}
+    @(the very same|exactly the same|the same once more|the same again) (for|with) {P}
+    @{P} (needs|wants|should get|gets) the same (treatment|)
+    @i (want|need) (it|that|the same thing) (done|repeated) for {P} (too|as well)
+    @that was the wrong file, (use|take) {P} instead
+    @(go on|carry on|continue) with {P} in the same way
+    @then the same (for|with) {P}
 """
 SAME_PLACE = """
     (and in|what about|how about|now in|and now in|also in|same in|and what about in|now try|try) {Z}?
@@ -114,11 +178,14 @@ SAME_LANGUAGE = """
     (now|and|also) the {L} (files|ones)
     (what about|how about|and) the {L} (files|ones)?
     (same for|do the same for) {L} files
+    @(show|list) the {L} (ones|files) (next|as well)
 """
 SAME_COMMAND = """
-    (now|and now|then|next|after that|great, now|ok,|good,) (run|execute|try|do) {C}
+    (now|and now|then|after that|great, now|ok,|good,) (run|execute|try|do) {C}
     (now|and|also|next) {C}
     (i meant|sorry, i meant|no, make that|instead, run) {C}
+    @(carry on|go on|continue) with {C}
+    @(and finally|lastly|to finish), (run|execute) {C}
 """
 AGAIN = """
     (run|do|try|repeat) (it|that|this) (again|once more|one more time|another time|again please)

@@ -152,7 +152,7 @@ EDIT_ORDERS = """
     (make|let) {A} (say |read |be |become ||){B} (in|inside|in the file) {P}
     in {P}, (make|let) {A} (say|read|be|become) {B}
     !(find|look for|locate) {A} in {P} and (replace it with|change it to|turn it into|make it|rewrite it as) {B}
-    !(search|go through|open|read) {P} (for {A} and replace it with|, find {A} and change it to|and turn {A} into|and change {A} into) {B}
+    !(search|go through|open|read) {P} (for {A} and replace it with|, find {A} and change it to|and change {A} into) {B}
     (fix|correct) the (typo|mistake|spelling|error) {A} in {P}, it should (be|say|read) {B}
     (fix|correct) the (typo|mistake|error) in {P}: {A} should (be|say|read) {B}
     (change|update|bump|set|move) the (value|text|string|part|bit|line|name|word) {A} (to|into) {B} in {P}
@@ -249,7 +249,7 @@ BASH_REMARKS = """
     !command: {C}
     (bash|terminal|shell|cmd): {C}
     the command (is|to run is|i need is|you should run is) {C}
-    (next|first|now|then) (comes|do|run|try) {C}
+    (next|first|then) (comes|do|run|try) {C}
     !{C} (in the terminal please|in the shell please|, run it|, run that|, execute that|please run that|is what i'd like you to run|is the command to run)
     i want to know what {C} (prints|says|outputs|reports|returns)
     i'm curious what {C} (prints|says|outputs|reports|returns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from phi4bench.phrasing import values, words
 from phi4bench.phrasing.decor import upper_first
@@ -24,7 +25,8 @@ KINDS = {
         (thanks|thank you|cheers|thx|many thanks|thanks a lot|thank you very much|great, thanks|perfect, thank you|awesome, thanks)
         (thanks|thank you), (that's all|that was all|that's it for today|that helped|that worked|exactly what i needed|you can stop now|no further questions)
         (thanks|thank you), (grep|the search|the edit|the command|glob|bash|reading the file) (worked well|worked|did the job|was fine|was quick)
-        (thanks for|i appreciate) (the help|your help|looking into {P}|opening {P}|fixing {P}|running the tests|searching {D})
+        thanks for (the help|your help|looking into {P}|opening {P}|fixing {P}|running the tests|searching {D})
+        i appreciate (the help|your help)
         (well done|good job|nice work|great work|excellent|brilliant|that's perfect|looks good to me|great)
         (bye|goodbye|see you|see you tomorrow|good night|talk to you later|have a nice day)
     """, ("You're welcome!", "Glad to help.", "Any time!")),
@@ -40,34 +42,38 @@ KINDS = {
     """, ("All right, I'll leave it.", "Understood, nothing to do then.", "OK, I won't touch it.")),
     "general": ("""
         what is the capital of (France|Italy|Japan|Peru|Norway|Kenya|Canada|Egypt|Spain|India)?
-        (who|when) (wrote Hamlet|was Rome founded|invented the telephone|painted the Mona Lisa|discovered penicillin|won the world cup)?
+        who (wrote Hamlet|invented the telephone|painted the Mona Lisa|discovered penicillin|won the world cup)?
+        when was (Rome|London|Carthage|Oxford university) founded?
         how (far|high|old|big|hot) is (the moon|mount Everest|the sun|the ocean|the earth)?
-        what (is|are) (photosynthesis|gravity|black holes|vitamins|an atom|inflation|democracy|quarks|a sonnet)?
+        what is (photosynthesis|gravity|an atom|inflation|democracy|a sonnet)?
+        what are (black holes|vitamins|quarks)?
         (explain|tell me about|describe) (gravity|evolution|the roman empire|black holes|the water cycle|jazz|chess|the french revolution|photosynthesis)
         what is {I} (plus|times|minus|divided by) {J}?
         how many (days are in a year|legs does a spider have|planets are there|minutes are in a day|people live in Paris)?
         translate (hello|good morning|thank you|the word {W}|cheese) (to|into) (French|German|Spanish|Italian|Polish)
         how do you spell {W}?
         what does the word {W} mean?
-        (what is|what's|who is|what was) (a|the|an old) {W}?
+        (what is|what's|what was) (a|the|an old) {W}?
         (tell me|explain|describe|i want to know) (something about|everything about|more about|a bit about) {W} (in general|please|)
-        (who|when did someone) (invented|invent) the {W}?
+        (who invented|when did someone invent) the {W}?
         (how do you|how do i|can you teach me to|how would one) (cook|bake|paint|grow|clean|sell|photograph|repair) (a|an|the) {W}?
         why is (the sky|grass|the sea|snow|blood|the night) (blue|green|salty|white|red|dark)?
         (what's|what is) the (meaning|plural|opposite|origin|history) of {W}?
         (give me|i need|suggest) (a name|a slogan|a title|an idea|a synonym) for (my {W}|a {W}|a band|a new shop)
         (recommend|suggest) (a book|a film|a recipe|a song|a holiday) (about {W}|for the weekend|)
         (which|what) (is the largest|is the smallest|is the oldest) (country|city|animal|river|{W}) (in the world|in Europe|)?
-        (is|are) {W} (dangerous|expensive|healthy|old|famous|heavy)?
-        what (year|day|month) is it?
+        is {W} (dangerous|expensive|healthy|old|famous|heavy)?
         (solve|compute|calculate) {I} (+|*|-|/) {J}
         (summarize|explain) the (plot of Hamlet|history of {W}|second world war|theory of relativity|rules of football)
-        (what rhymes|give me a rhyme) with {W}?
-        (convert|how much is) {I} (miles|pounds|inches) (to|in) (kilometres|kilos|centimetres)?
+        what rhymes with {W}?
+        give me a rhyme for {W}
+        convert {I} (feet to metres|ounces to grams|gallons to litres)
+        how much is {I} (feet in metres|ounces in grams|gallons in litres)?
     """, ("That is a general question, and no tool is needed for it.", "I can only answer that from memory: it is common knowledge.", "That needs no tool; it's a matter of general knowledge.")),
     "concept": ("""
         what does the command {C} do?
-        (what|how) does (ls|cat|grep|find|sed|awk|chmod|tar|rm|curl|git rebase|git stash|ssh) (do|work)?
+        what does (ls|cat|grep|find|sed|awk|chmod|tar|rm|curl|git rebase|git stash|ssh) do?
+        how does (ls|cat|grep|find|sed|awk|chmod|tar|rm|curl|git rebase|git stash|ssh) work?
         what is (a glob|a regex|a regular expression|a shell|a symlink|a pipe|bash|grep|a file system|recursion|a mutex|a closure|a decorator|a linter)?
         explain what (a glob|a regex|a shell|a symlink|a pipe|bash|grep|a mutex|a closure|a decorator|a linter) is
         what does (bash|grep|a glob|a regex|a linter|a decorator|a mutex) do in general?
@@ -77,25 +83,29 @@ KINDS = {
         (why|when) (should i|would i|do people) use (grep|find|glob|sed|bash|vim|git|docker|type hints|a linter|a database|tests)?
         is (Python|Go|Rust|bash|Java|grep|TypeScript|C) (faster|better|older|easier|safer) than (Python|Ruby|awk|C++|zsh|JavaScript|Perl)?
         what does the (flag|option) (-v|-r|-n|-i|-l|--force|-x|-p) (do|mean) (in|for) (grep|ls|rm|docker|git|tar|curl|ssh)?
-        (why is|who came up with the name|what does the name stand for in) {P} (called that|named like that|)?
+        why is {P} (called that|named like that)?
+        who came up with the name {P}?
         what is a (.py|.md|.toml|.lock|.json|.csv|Makefile|Dockerfile|.gitignore) file (for|used for|good for)?
         in which year was (Python|bash|git|grep|Java|Unix|Linux) (released|invented|created)?
         (what|which) (regex|glob|pattern|command) would (match|find|list) (all python files|an email address|a date|a number|empty lines|hidden files), (in general|in theory|just tell me)?
         is {C} (dangerous|safe|slow|a good idea|portable)?
         (how|why) (do|would) you (name|structure|organise|test) (a file|modules|folders|functions|tests|a project) (in general|usually|)?
         what's the (best|usual|right) way to (learn Python|name files|write tests|read a stack trace|search a big codebase|edit config files|structure a repo)?
-        can you explain (what|how) (recursion|a pointer|git|grep|a regex|a deadlock|caching|a race condition|dependency injection) (is|works|means)?
+        can you explain what (recursion|a pointer|git|grep|a regex|a deadlock|caching|a race condition|dependency injection) (is|means)?
+        can you explain how (recursion|a pointer|git|grep|a regex|caching|dependency injection) works?
     """, ("In short: it is a matter of how the tool or language works, and I need no file for that.", "That is a question about a concept, so I'll explain it without using a tool.", "Here is a short explanation; no tool is needed.")),
     "other-tool": ("""
-        (what's|what is|how is) the weather (in Paris|in Oslo|today|tomorrow|in Rome|like in Berlin|in Lima|here)?
-        (book|find|get) me a (flight|train|hotel|table|taxi|ticket) (to|in) (Paris|Oslo|Rome|Tokyo|Madrid|Boston)
+        (what's|what is|how is) the weather (in Paris|in Oslo|today|tomorrow|in Rome|in Lima|here)?
+        (what's|what is) the weather like in (Berlin|Lisbon|Cairo)?
+        (book|find|get) me a (flight|train|taxi|ticket) to (Paris|Oslo|Rome|Tokyo|Madrid|Boston)
+        (book|find|get) me a (hotel|table|taxi) in (Paris|Oslo|Rome|Tokyo|Madrid|Boston)
         (send|write) an (email|e-mail|SMS) to (my boss|Anna|the team|my landlord|bob@example.com|mum) (about the release|saying i'm late|with the invoice|right now|)
         (play|put on) (some music|a song|jazz|the radio|my playlist|something by Queen)
         (set|start) (an alarm|a timer|a reminder) for (7 am|ten minutes|tomorrow|noon|{I} minutes)
         (turn|switch) (on|off) the (lights|heating|tv|oven|fan)
         (call|phone|text|message) (my mum|the office|Anna|Bob|a taxi)
         (order|buy) (a pizza|me a coffee|milk|new shoes|a book|flowers)
-        what's (the stock price of Apple|the exchange rate of the euro|the score of the game|on tv tonight|in the news|the time in Tokyo)?
+        what's (the stock price of Apple|the exchange rate of the euro|the score of the game|on tv tonight|in the news)?
         (schedule|cancel|move) (a meeting|my appointment|the call|lunch) (with Anna|for Monday|with the team|at noon)
         (draw|paint|generate) (a picture|an image|a logo) of (a cat|the sea|a house|{W}|a dragon)
         (post|tweet|share) (this|something|{W}) on (twitter|mastodon|facebook|linkedin)
@@ -105,7 +115,7 @@ KINDS = {
         search the (web|internet) for {W}
         (open|close|clean) the (window|door|garage|fridge|curtains)
         (read|tell) me (a bedtime story|the news|my horoscope|a fairy tale|the lyrics of a song)
-        (find|look for|get|show) me a (restaurant|flat|job|doctor|hotel|babysitter|parking spot|dentist) (nearby|in Berlin|in town|for tonight|)
+        (find|get|show) me a (restaurant|flat|job|doctor|hotel|babysitter|parking spot|dentist) (nearby|in Berlin|in town|for tonight|)
         (show|send|draw) me a (picture|photo|map|video) of (a cat|{W}|the alps|a sunset|Paris)
         (edit|crop|retouch|print) (my photo|this picture|the video|my selfie|my passport photo)
         (write|send) (a postcard|a letter|a message) to (my grandmother|my teacher|Bob|the bank|the mayor)
@@ -121,7 +131,8 @@ KINDS = {
     "chat": ("""
         (tell me|do you know) (a joke|a story|a riddle|a fun fact|something funny|a poem)
         (what's|what is) your (name|favourite colour|favourite editor|opinion on tabs|age|favourite language|job|hobby)?
-        (are you|do you) (a robot|human|a person|sleep|dream|like music|get tired|like {W})?
+        are you (a robot|human|a person)?
+        do you (sleep|dream|like music|get tired|like {W})?
         (do you|don't you) (think|agree) (python is fun|tests matter|vim is better|meetings are boring|code reviews help|{P} is a good name|comments are useful)?
         i (love|hate|like|am tired of|enjoy) (mondays|coffee|debugging|this project|rainy days|meetings|python|yaml|regexes|legacy code)
         (what|which) (tools|functions|commands) (do you have|can you use|are available to you)?
@@ -130,7 +141,8 @@ KINDS = {
         i'm (tired|bored|hungry|happy|going home|on holiday tomorrow|late for lunch|new here|back)
         (write|tell|sing|compose) me a (poem|song|haiku|limerick|story) about ({W}|autumn|the sea|a cat|debugging)
         (what do you think|how do you feel) about (tabs|{W}|rust|ai|remote work|monorepos|{P} as a file name|code reviews)?
-        (guess|did you know) (what i had for lunch|who called me|that it's friday|that cats sleep all day)
+        guess (what i had for lunch|who called me)
+        did you know that (it's friday|cats sleep all day)?
         (should i|would you) (have tea or coffee|go for a walk|learn Rust|take a break|use tabs or spaces|rename {P}, what do you think)?
         my (cat|dog|boss|sister|neighbour) (is called {W}|likes {W}|is asleep|came to visit|broke the build)
         the (meeting|lunch|party|release) (was great|is at noon|was cancelled|went well|is next week)
@@ -147,7 +159,7 @@ def _families() -> list[Family]:
         made = compile_frames(f"irrelevant/{kind}", kind, "remark", frames)
         total = sum(family.weight for family in made)
         share = {"concept": 1.8, "general": 1.2, "other-tool": 1.2, "no-need": 1.4, "chat": 1.2}.get(kind, 0.7)
-        families += [Family(f.name, kind, f.kind, f.pieces, f.weight / total * share) for f in made]
+        families += [replace(f, weight=f.weight / total * share) for f in made]
     return families
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from phi4bench.calls import Call
-from phi4bench.phrasing import requests, values
+from phi4bench.phrasing import multi_turn, requests, values
 from phi4bench.phrasing.decor import dress
 from phi4bench.phrasing.engine import Family, Kind, Pool, Split, Values, compile_frames
 from phi4bench.phrasing.talk import Example, talk
@@ -39,8 +40,8 @@ ASKS = {
         (change|rename|turn|update) {A} (to|into) {B}
         (replace|substitute) {A} (with|by) {B}
         (swap|exchange) {A} for {B}
-        (change|rename) {A} to {B} in (the file|a file|that file|one of the files)
-        replace {A} with {B} in (the file|a file|that file|one of the files)
+        (change|rename) {A} to {B} in (the file|a file|that file)
+        replace {A} with {B} in (the file|a file|that file)
         {A} should be {B}
         use {B} instead of {A}
         i want {A} (changed to|replaced with) {B}
@@ -89,16 +90,25 @@ _ERRORS = {
         (no such file|file not found|cannot find|does not exist|path not found|ENOENT|error: no such file|not found): {P}. (did you mean {O}?|did you perhaps mean {O}?|closest match: {O}|maybe you meant {O}|similar file: {O}|similar: {O}|a similar file exists: {O}|try {O}|use {O} instead|the file is at {O}|it was moved to {O}|it is now {O})
         {P} (does not exist|was not found|is not a file|has been moved|was renamed|is missing); (did you mean {O}?|the new path is {O}|use {O}|try {O}|closest match: {O}|see {O}|there is {O}|perhaps {O})
         [Errno 2] No such file or directory: {P}. (did you mean {O}?|closest: {O}|there is {O}|candidates: {O})
+        @(could not open|unable to open|failed to open|could not find|nothing at) {P}. (perhaps you mean {O}|the nearest name is {O}|a file with a similar name is {O}|look at {O} instead|it lives at {O} now|the current path is {O})
+        @{P}: (no such path|missing|unknown path|no file of that name); (nearest: {O}|perhaps {O}?|the name is {O} now|moved to {O}|you may want {O})
+        @error 404: {P} (is gone|is unknown|could not be opened). (suggestion: {O}|replacement: {O}|{O} exists|did you want {O}?)
     """,
     "transient": """
         (timeout|timed out|the operation timed out|request timed out|connection reset|temporary failure|temporarily unavailable|resource busy|the tool is busy|rate limit reached|service unavailable|lock held by another process|internal error|network error|too many open files|worker restarted|interrupted|device busy|the sandbox was starting), (please try again|try again|retry|please retry|try once more|retry the call|try again now|call it again|a retry should work|safe to retry)
         (error|warning|failure|temporary error): (timed out|busy|interrupted|not ready yet|overloaded|connection lost|lock timeout). (try again|please retry|retry|call again|please try once more|just retry)
+        @(the request was dropped|the server hung up|the queue is full|the process was restarted|the pipe broke|deadlock detected|the host did not answer in time|the runner is warming up), (run it again|send it again|repeat the call|please repeat it|another attempt should do|make the call once more)
+        @(EAGAIN|HTTP 503|HTTP 429): (repeat the request|make the same call again|the same call may succeed now)
     """,
     "corrected": """
         (sorry, i meant|oh, i meant|i meant|my mistake, it's|my bad, it's|oops, i meant|ah, it is called|sorry, it's|it's|it should be|right, the path is|typo, i meant|wrong name, it is|i mistyped, it's|try|then try|use|then use|ok, then) {O}
         (sorry|oh|oops|my mistake|my bad|hm), (the file is|the path is|the right path is|it was renamed to|it moved to|the right name is|i mean) {O}
         {O} (is the right one|is what i meant|, sorry|, my mistake|is the correct path|it is|then|instead)
         (the right file is|the correct path is|it has been moved to|we renamed it to|the file is now) {O}
+        @(pardon|apologies|whoops|ah), (the name is|it is named|the file is called|the path should be|i wanted) {O}
+        @{O} (was what i had in mind|is the one i want|is the proper name|would be the right path)
+        @(the proper name is|its name is|the actual path is|the file is called|you'll find it at|it lives at|look for it at) {O}
+        @i (misspelled it|got the name wrong|had the wrong path), (it is|make it|take) {O}
     """,
 }
 _SAID = (
@@ -115,14 +125,14 @@ def _families() -> tuple[list[Family], list[Family]]:
     for name, (frames, _) in ASKS.items():
         made = compile_frames(f"missing_info/{name}", name, "order", frames)
         total = sum(family.weight for family in made)
-        asks += [Family(f.name, name, _kind(f), f.pieces, f.weight / total) for f in made]
+        asks += [replace(f, kind=_kind(f), weight=f.weight / total) for f in made]
     retries: list[Family] = []
     for script, frames in _ERRORS.items():
         for tool in requests.TOOLS if script == "transient" else ("read", "edit", "grep"):
             made = compile_frames(f"missing_info/{tool}-{script}", f"{tool}-{script}", "remark", frames)
             total = sum(family.weight for family in made)
             share = 2.0 if tool in ("write", "bash", "glob") else 0.7
-            retries += [Family(f.name, f.recipe, "remark", f.pieces, f.weight / total * share) for f in made]
+            retries += [replace(f, weight=f.weight / total * share) for f in made]
     return asks, retries
 
 
@@ -133,12 +143,14 @@ def _kind(family: Family) -> Kind:
     return "remark" if not first or first.startswith(("I ", "I'", "in ")) else "order"
 
 
-_ASK_POOL, _RETRY_POOL = map(Pool, _families())
+_ASKS, _RETRIES = _families()
+ASK_POOL = Pool(_ASKS, trained=multi_turn.POOL.of["train"])
+RETRY_POOL = Pool(_RETRIES)
 
 
 def asking(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
     """A request without an argument that only the user can give."""
-    family = _ASK_POOL.draw(rng, split)
+    family = ASK_POOL.draw(rng, split)
     made = talk(rng, split)
     texts = _texts(made.draw, family)
     made.user(dress(rng, family, texts))
@@ -161,7 +173,7 @@ def _texts(draw: Values, family: Family) -> dict[str, str]:
 
 def retrying(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
     """A call failed, and what the right one is stands in the error or in the user's correction."""
-    family = _RETRY_POOL.draw(rng, split)
+    family = RETRY_POOL.draw(rng, split)
     tool, _, script = family.recipe.partition("-")
     made = talk(rng, split)
     if rng.random() < 0.15:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from phi4bench.calls import Call
 from phi4bench.cases import Rule
@@ -59,7 +60,7 @@ _LISTS = {
     """,
     "glob": """
         (list|find|show me|get|locate|display) (all files|the files|everything|files) matching {K}
-        (list|find|show me|get|glob|match|expand) {K}
+        (list|find|show me|glob|match|expand) {K}
         (which|what) files match {K}?
         i need (the files|all files|lists of the files) matching {K}
         (look for|search for) files (like|matching|named) {K}
@@ -124,9 +125,9 @@ def _families() -> list[Family]:
         made = compile_frames(f"parallel/{recipe.replace('_', '-')}-list", recipe, "order", frames)
         total = sum(family.weight for family in made)
         families += [
-            Family(f.name, f.recipe, "question" if f.pieces[-1].text[-1:] and f.pieces[-1].text[-1].endswith("?") else
-                   "remark" if not f.pieces[0].text or f.pieces[0].text[0].startswith(("I ", "in ", "{")) else f.kind,
-                   f.pieces, f.weight / total * _SHARES[recipe])
+            replace(f, weight=f.weight / total * _SHARES[recipe], kind=
+                    "question" if f.pieces[-1].text[-1:] and f.pieces[-1].text[-1].endswith("?") else
+                    "remark" if not f.pieces[0].text or f.pieces[0].text[0].startswith(("I ", "in ", "{")) else f.kind)
             for f in made
         ]  # fmt: skip
     return families

@@ -53,8 +53,8 @@ GREP_REMARKS = """
     i'd like to (see|find|know) (where {Q} is|all uses of {Q}|every {Q}|each line that has {Q}) in {Z}
     !i (need|want) to (find|locate|look up|track down|search for) {Q} in {Z}
     {Z}: (find|search for|grep|look for|where is) {Q}
-    !{Q} (must be|should be|is|has to be|might be) (somewhere|hidden|used) in {Z}, (find it|search for it|where is it|look for it|show me the lines)
-    i (can't|cannot|couldn't) find {Q} in {Z}, (search for it|look for it|where is it)
+    !{Q} (must be|should be|is|has to be|might be) (somewhere|hidden|used) in {Z}, (find it|search for it|look for it|show me the lines)
+    i (can't|cannot|couldn't) find {Q} in {Z}, (search for it|look for it)
     i (wonder|forgot|can't remember|don't know) where {Q} (is used|is|appears|occurs) in {Z}
     i (wonder|don't know|am not sure) (if|whether) {Z} (mentions|contains|uses|has) {Q}, (check|search it|take a look|have a search)
     (let's|let us) (search|scan|grep|check) {Z} for {Q}

@@ -25,9 +25,10 @@ TOOL_LISTS = 12
 def shipped_split(seed: int, tools: Sequence[Tool]) -> list[Case]:
     """1,280 cases at the mix, 1,216 of which expect a call, and 250 irrelevant ones.
 
-    In one selection case of six the tools are an inline list: a shuffled part of `tools`, one of 12.
+    In one selection case of six the tools are an inline list: a shuffled part of `tools`, one of 12. Each case has
+    randomness of its own, so that a phrase more or less moves few others.
     """
-    rng = random.Random(f"phi4bench test split {seed}")  # noqa: S311  (no secrets here)
+    rng = _random(seed, "tools", 0)
     lists = [_part(rng, tools) for _ in range(TOOL_LISTS)]
     families: Counter[str] = Counter()
     used: Counter[str] = Counter()
@@ -36,6 +37,7 @@ def shipped_split(seed: int, tools: Sequence[Tool]) -> list[Case]:
     cases: list[Case] = []
     for kind, count in COUNTS.items():
         for index in range(count):
+            rng = _random(seed, kind, index)
             while True:
                 made = _draw(rng, kind, tools, index)
                 prompt = repr([(m.role, m.content, m.calls) for m in made.case.messages])
@@ -46,6 +48,10 @@ def shipped_split(seed: int, tools: Sequence[Tool]) -> list[Case]:
             used.update(call.name for call in made.case.expected.calls)
             cases.append(_numbered(rng, made.case, kind, numbers, lists))
     return cases
+
+
+def _random(seed: int, kind: str, index: int) -> random.Random:
+    return random.Random(f"phi4bench test split {seed} {kind} {index}")  # noqa: S311  (no secrets here)
 
 
 def _draw(rng: random.Random, kind: str, tools: Sequence[Tool], index: int) -> Example:
