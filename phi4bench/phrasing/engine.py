@@ -131,10 +131,7 @@ _NO_VERB = frozenset(
 
 
 def compile_frames(prefix: str, recipe: str, kind: Kind, frames: str, share: float = 1.0) -> list[Family]:
-    """Families of every line of `frames`; a frame's weight grows with the root of how many families it makes.
-
-    A held-out one weighs a fifth, which is what the test split has of the others.
-    """
+    """Families of every line of `frames`; a frame's weight grows with the root of how many families it makes."""
     families = []
     for frame in filter(None, map(str.strip, frames.splitlines())):
         held_out, frame = frame.startswith("@"), frame.removeprefix("@")
@@ -142,31 +139,40 @@ def compile_frames(prefix: str, recipe: str, kind: Kind, frames: str, share: flo
         made = _expand(frame)
         for text in made:
             text = " ".join(text.split()).replace(" ,", ",").replace(" ?", "?").replace(" ;", ";")
-            weight = share * len(made) ** 0.6 / len(made) / (5 if held_out else 1)
+            weight = share * len(made) ** 0.6 / len(made)
             said: Kind = "remark" if kind == "order" and text.split(" ", 1)[0] in _NO_VERB else kind
             name, words = f"{prefix}/{skeleton(text)}", casual(text).rstrip("?")
             families.append(Family(name, recipe, said, _pieces(text), weight, words, confusable, held_out))
     return families
 
 
+def _weights(families: Iterable[Family]) -> Mapping[str, float]:
+    """Of each recipe."""
+    weights: dict[str, float] = {}
+    for family in families:
+        weights[family.recipe] = weights.get(family.recipe, 0.0) + family.weight
+    return weights
+
+
 class Pool:
-    """Families of both splits, to be drawn by weight. Equal names count once."""
+    """Families of both splits, to be drawn by weight. Equal names count once; a recipe weighs the same in both."""
 
     def __init__(
         self, families: Iterable[Family], disputed: Sequence[str] = (), trained: Iterable[Family] = ()
     ) -> None:
-        """Never drawn for the test split: families of the recipes `disputed`, and words that training has too, be it
-        behind another turn or in the families `trained` of other pools."""
+        """Words decide: what training says behind one turn, or in the families `trained` of other pools, it may say
+        behind all, and the test split never. Nor are families of the recipes `disputed` drawn for the test split."""
         self.all: tuple[Family, ...] = tuple({family.name: family for family in families}.values())
-        train = tuple(family for family in self.all if family.split == "train")
-        known = {family.words for family in (*train, *trained)}
-        test = (family for family in self.all if family.split == "test" and family.words not in known)
+        known = {family.words for family in (*self.all, *trained) if family.split == "train"}
         self.of: dict[Split, tuple[Family, ...]] = {
-            "train": train,
-            "test": tuple(family for family in test if family.recipe not in disputed),
+            "train": tuple(family for family in self.all if family.words in known),
+            "test": tuple(f for f in self.all if f.words not in known and f.recipe not in disputed),
         }
+        whole = _weights(self.all)
         self._sums = {
-            split: list(itertools.accumulate(family.weight for family in drawn)) for split, drawn in self.of.items()
+            split: list(itertools.accumulate(f.weight * whole[f.recipe] / own[f.recipe] for f in drawn))
+            for split, drawn in self.of.items()
+            for own in (_weights(drawn),)
         }
 
     def draw(self, rng: random.Random, split: Split) -> Family:

@@ -90,6 +90,14 @@ _ERRORS = {
         (no such file|file not found|cannot find|does not exist|path not found|ENOENT|error: no such file|not found): {P}. (did you mean {O}?|did you perhaps mean {O}?|closest match: {O}|maybe you meant {O}|similar file: {O}|similar: {O}|a similar file exists: {O}|try {O}|use {O} instead|the file is at {O}|it was moved to {O}|it is now {O})
         {P} (does not exist|was not found|is not a file|has been moved|was renamed|is missing); (did you mean {O}?|the new path is {O}|use {O}|try {O}|closest match: {O}|see {O}|there is {O}|perhaps {O})
         [Errno 2] No such file or directory: {P}. (did you mean {O}?|closest: {O}|there is {O}|candidates: {O})
+        (ERROR|Error|failed|failure|fatal|read error|FileNotFoundError|invalid path): (could not open|unable to open|unable to access|couldn't locate|nothing found at|no entry for) {P}; (did you mean {O}?|nearest match {O}|a file with a close name is {O}|the closest existing path is {O}|please use {O})
+        (there is no|found no|we have no|could not find any) {P} (in this workspace|in the project|here|on disk), (but there is {O}|but {O} exists|only {O}|the nearest is {O}|try {O})
+        {P}: (no such file or directory|not found|missing|no match|cannot be opened|stat failed) - (suggestion: {O}|did you mean {O}?|closest path: {O}|see {O}|known as {O}|try {O})
+        {P} (is gone|no longer exists|is deprecated|has a new location|was relocated); (look at {O}|its new location is {O}|use {O} from now on|it lives in {O} now|it became {O})
+        (the path|path) {P} (is wrong|is invalid|is not valid|does not resolve|could not be resolved), (should be {O}|expected {O}|the valid path is {O}|should it be {O}?|correct path: {O})
+        (typo in|bad path|unknown path|unknown file|unresolved path|no match for) {P}, (1 suggestion: {O}|best guess: {O}|one candidate: {O}|most similar: {O}|perhaps you want {O}|how about {O}?)
+        (cannot stat|open failed for|lookup failed for|access failed for) {P}: (not found, nearest is {O}|missing, try {O} instead|it has moved to {O}|the file was renamed to {O}|renamed, now {O})
+        (note|hint|info): {P} (was renamed to|has moved to|was moved to|is now at|has been replaced by) {O}; (nothing was done|the call was not carried out|use the new path|call again with the new path)
         @(could not open|unable to open|failed to open|could not find|nothing at) {P}. (perhaps you mean {O}|the nearest name is {O}|a file with a similar name is {O}|look at {O} instead|it lives at {O} now|the current path is {O})
         @{P}: (no such path|missing|unknown path|no file of that name); (nearest: {O}|perhaps {O}?|the name is {O} now|moved to {O}|you may want {O})
         @error 404: {P} (is gone|is unknown|could not be opened). (suggestion: {O}|replacement: {O}|{O} exists|did you want {O}?)
@@ -97,6 +105,13 @@ _ERRORS = {
     "transient": """
         (timeout|timed out|the operation timed out|request timed out|connection reset|temporary failure|temporarily unavailable|resource busy|the tool is busy|rate limit reached|service unavailable|lock held by another process|internal error|network error|too many open files|worker restarted|interrupted|device busy|the sandbox was starting), (please try again|try again|retry|please retry|try once more|retry the call|try again now|call it again|a retry should work|safe to retry)
         (error|warning|failure|temporary error): (timed out|busy|interrupted|not ready yet|overloaded|connection lost|lock timeout). (try again|please retry|retry|call again|please try once more|just retry)
+        (429 too many requests|503 service unavailable|502 bad gateway|504 gateway timeout|HTTP 503|status 429|EAGAIN|ETIMEDOUT|EBUSY|ECONNRESET)(: |, | - )(try again|please retry|retry in a moment|retry the same call|try the call again|repeat the request)
+        (could not|unable to|failed to) (reach the server|get a lock|acquire the lock|start a worker|connect to the sandbox|finish in time|reach the file system); (try again|please try again|retry|it may work on a second try|repeat the call|this is temporary, retry)
+        (the sandbox|the tool|the server|the worker|the backend|the environment) (is restarting|was restarting|is warming up|is overloaded|crashed and was restarted|is briefly unavailable|did not respond in time)(. |, |; )(try again|please retry|retry the call|call again|send the same call again|make the call again)
+        (nothing was done|no result|the call was not carried out|the call was dropped|the call was cancelled|call aborted): (timeout|timed out|connection lost|the worker was busy|deadline exceeded|lost connection to the sandbox). (retry|try again|please try once more|repeat it|please repeat the call|it is safe to try again)
+        (deadline exceeded|connection refused|connection closed|broken pipe|socket hang up|out of workers|queue full|stale handle|read timeout|quota briefly exceeded). (this is transient, retry|this is temporary, please try again|retry the same request|a second attempt should succeed|this usually goes away on a retry|try that again)
+        (please retry|retry|try again|please try again|repeat the call): (temporary error|the request timed out|the system was busy|the connection dropped|a lock was held|the service was starting up|an unexpected hiccup)
+        (oops|sorry|hmm), (something went wrong on our side|the request got lost|that took too long|we were busy), (try again|please try again|try once more|give it another try)
         @(the request was dropped|the server hung up|the queue is full|the process was restarted|the pipe broke|deadlock detected|the host did not answer in time|the runner is warming up), (run it again|send it again|repeat the call|please repeat it|another attempt should do|make the call once more)
         @(EAGAIN|HTTP 503|HTTP 429): (repeat the request|make the same call again|the same call may succeed now)
     """,
@@ -105,6 +120,17 @@ _ERRORS = {
         (sorry|oh|oops|my mistake|my bad|hm), (the file is|the path is|the right path is|it was renamed to|it moved to|the right name is|i mean) {O}
         {O} (is the right one|is what i meant|, sorry|, my mistake|is the correct path|it is|then|instead)
         (the right file is|the correct path is|it has been moved to|we renamed it to|the file is now) {O}
+        (then it must be|it must be|that must be|then it's probably|i think it's|it's actually|it's really|it's called|now it's|you'll find it at) {O}
+        (can you|could you|would you) (try|use|take|do it with) {O}( instead| then|)?
+        (i gave you the wrong path|i got the path wrong|i had the wrong name|i typed the old path|i remembered the old name|i mixed up the names), (it's|it should be|use|i wanted|the real one is) {O}
+        (of course|ah yes|ah right|ah ok|i see|ok|hmm|true|whoops|argh), (it's|it's at|i wanted|that should be|make that|take|try it with|it should have been) {O}
+        (what about|how about|does it work with|and with) {O}?
+        (the one i want|the one i need|what i wanted|what i was thinking of|the path i had in mind|the name i was looking for) is {O}
+        (do|try|repeat) (it|that|the same) (with|for|on) {O} (instead|then)
+        (that one|it|the old one) (was moved to|was renamed to|got renamed to|now lives at|has become|moved, it's now|was renamed, use) {O}
+        {O} (should work|should exist|is where it is now|is the new path|is the one i want|is the real path|would be the right one|is what it's called now)
+        (not that|forget that one|scratch that|ignore that path), (use|take|it's|i want|go with) {O}
+        (a typo|typo|spelling mistake|small mistake|slip|bad path|wrong path)(, | on my side, )(it's|use|it should say|i wanted) {O}
         @(pardon|apologies|whoops|ah), (the name is|it is named|the file is called|the path should be|i wanted) {O}
         @{O} (was what i had in mind|is the one i want|is the proper name|would be the right path)
         @(the proper name is|its name is|the actual path is|the file is called|you'll find it at|it lives at|look for it at) {O}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from phi4bench.calls import Call
 from phi4bench.cases import Message, Rule
@@ -294,47 +295,41 @@ Script = Callable[[Talk, Family, str, str], Answer]
 
 
 def _families() -> tuple[list[Family], dict[str, tuple[Script, str, str]]]:
+    # Shares are per mille, about.
     families: list[Family] = []
     scripts: dict[str, tuple[Script, str, str]] = {}
 
-    def add(script: Script, name: str, context: str, action: str, frames: str, share: float) -> None:
+    def add(script: Script, name: str, context: str, action: str, frames: str, share: int) -> None:
         key = f"{name}-{context}>{action.lower()}"
         scripts[key] = (script, context, action)
-        families.extend(compile_frames(f"multi_turn/{key}", key, "remark", frames, share))
+        made = compile_frames(f"multi_turn/{key}", key, "remark", frames)
+        total = sum(family.weight for family in made)
+        families.extend(replace(family, weight=share * family.weight / total) for family in made)
 
     for context in ("read", "write", "edit", "glob", "grep"):
         for action, share in (
-            ("READ", 1.0),
-            ("GREP", 1.2),
-            ("EDIT", 0.8),
-            ("DELETE", 0.7),
-            ("WRITE", 1.2),
-            ("REMOVE", 0.6),
-            ("PYTHON", 0.6),
-        ):
+            ("READ", 53), ("GREP", 45), ("EDIT", 42), ("DELETE", 9), ("WRITE", 22), ("REMOVE", 5), ("PYTHON", 7),
+        ):  # fmt: skip
             if (context, action) in (("read", "READ"), ("write", "WRITE")):
                 continue
             add(_it, "it-after", context, action, getattr(follow_ups, f"IT_{action}"), share)
     for context in ("glob", "grep"):
-        for action, share in (("READ", 1.5), ("GREP", 2.0), ("EDIT", 1.2), ("DELETE", 2.0)):
+        for action, share in (("READ", 28), ("GREP", 12), ("EDIT", 11), ("DELETE", 4)):
             add(_nth, "nth-of", context, action, getattr(follow_ups, f"NTH_{action}"), share)
     for context, action, share in (
-        ("read", "PATH", 2.0), ("write", "PATH", 2.5), ("edit", "PATH", 1.5), ("grep", "PLACE", 3.0),
-        ("grep", "PATTERN", 3.0), ("glob", "GLOB", 9.0), ("glob", "LANGUAGE", 5.0), ("bash", "COMMAND", 6.0),
+        ("read", "PATH", 47), ("write", "PATH", 59), ("edit", "PATH", 35), ("grep", "PLACE", 83),
+        ("grep", "PATTERN", 86), ("glob", "GLOB", 109), ("glob", "LANGUAGE", 37), ("bash", "COMMAND", 76),
     ):  # fmt: skip
         add(_same, "same", context, action, getattr(follow_ups, f"SAME_{action}"), share)
-    add(_again, "again", "bash", "SAME", follow_ups.AGAIN, 3.0)
-    add(_again, "again", "bash", "FLAG", follow_ups.AGAIN_FLAG, 5.0)
-    add(_undo, "undo", "edit", "UNDO", follow_ups.UNDO, 1.2)
-    for context, frames in follow_ups.TWO_STEPS.items():
-        add(
-            _two_steps,
-            "two-steps",
-            context,
-            context.partition(">")[2].upper(),
-            frames,
-            4.0 if context.endswith(("bash", "glob", "write")) else 1.5,
-        )
+    add(_again, "again", "bash", "SAME", follow_ups.AGAIN, 101)
+    add(_again, "again", "bash", "FLAG", follow_ups.AGAIN_FLAG, 75)
+    add(_undo, "undo", "edit", "UNDO", follow_ups.UNDO, 56)
+    for context, share in (
+        ("grep>read", 78), ("glob>read", 34), ("grep>edit", 23), ("glob>edit", 22), ("read>edit", 39),
+        ("write>bash", 44), ("edit>bash", 26), ("bash>read", 19), ("glob>grep", 12), ("write>read", 17),
+        ("edit>read", 9), ("read>write", 39), ("bash>glob", 32),
+    ):  # fmt: skip
+        add(_two_steps, "two-steps", context, context.partition(">")[2].upper(), follow_ups.TWO_STEPS[context], share)
     return families, scripts
 
 
