@@ -80,8 +80,7 @@ def _head(recipe: Mapping[str, Any], last: Mapping[str, Any], machine: Mapping[s
         f"Made by `python -m trainers.nano`{began} with seed {recipe['seed']} in {spent}: {last['step']:,} steps, "
         f"{last['tokens'] / 1e6:.1f} million tokens read besides the system turns, {last['learned'] / 1e6:.1f} million "
         f"of them learned from, last mean loss {last['loss']:.3f}. "
-        "Families of phrasings and slot values of the test split never occur in training; the words of a later turn or "
-        "of a tool's error, which make a family with the turn before them, may occur there after another turn. "
+        "Phrasings and slot values of the test split never occur in training, in no turn of a conversation. "
         "All settings are in each folder's `phi4bench.json`. Licence: MIT, as the project."
     )
     yield ""
