@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -82,6 +83,59 @@ def test_no_words_of_the_test_split_are_trained_on_anywhere_in_a_conversation():
     }
     assert len(said["test"]) > 5000
     assert not said["train"] & said["test"]
+
+
+def test_no_words_mean_a_search_of_texts_and_one_of_names():
+    said = {
+        tool: {re.sub(r"\{\w\}", "", family.words) for family in FAMILIES[tool]} for tool in ("read", "grep", "glob")
+    }
+    assert not said["grep"] & said["glob"]
+    files = {words for words in said["read"] & said["glob"] if "everything" not in words}
+    assert not files
+
+
+@pytest.mark.parametrize(
+    ("pattern", "also", "never"),
+    [
+        pytest.param("init(", r"init\(", r"init\(\)", id="a-bracket-that-opens"),
+        pytest.param("user.save()", r"user.save\(\)", "user.save", id="a-call"),
+        pytest.param("x[3]", r"x\[3\]", "x3", id="an-index"),
+        pytest.param("${HOME}", r"\${HOME}", "HOME", id="a-variable"),
+        pytest.param("class *.py", r"class \*\.py", "class.*py", id="words-with-a-star"),
+        pytest.param("v1.0", r"v1\.0", "v10", id="a-version"),
+        pytest.param("https?://", "https?://", r"https\?://", id="an-expression"),
+        pytest.param("class .*Handler", "class .*Handler", r"class \.\*Handler", id="another-expression"),
+    ],
+)
+def test_text_may_be_escaped_and_an_expression_may_not(pattern, also, never):
+    call, rules = requests.search(pattern, "src")
+    taken = {call.arguments["pattern"], *(rules["pattern"].accept if "pattern" in rules else ())}
+    assert also in taken
+    assert never not in taken
+
+
+@pytest.mark.parametrize(
+    ("place", "also"),
+    [
+        pytest.param("src", {"src/", "./src", "./src/"}, id="a-folder"),
+        pytest.param("./src", {"./src/", "src", "src/"}, id="a-folder-from-here"),
+        pytest.param(".flake8", {"./.flake8"}, id="a-dotfile"),
+        pytest.param("../src", {"../src/"}, id="a-folder-beside"),
+        pytest.param(".", {"./"}, id="here"),
+    ],
+)
+def test_a_place_below_this_one_is_the_same_from_here(place, also):
+    assert set(requests.either_slash(place).accept) == also
+
+
+@pytest.mark.parametrize("recipe", ["glob_ending", "glob_ending_in"])
+def test_an_ending_that_is_named_stands_for_no_other(recipe):
+    for seed in range(300):
+        drawn = requests.RECIPES[recipe](Values(random.Random(seed), "test"))
+        ending = drawn.texts["E"].strip("`'*")
+        assert all(
+            str(form).endswith(ending) for form in (*drawn.call.arguments.values(), *drawn.rules["pattern"].accept)
+        )
 
 
 def test_a_frame_held_out_is_the_test_split_s_whole():

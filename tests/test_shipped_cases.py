@@ -112,19 +112,19 @@ def test_training_never_words_a_request_a_later_turn_or_an_error_as_the_test_spl
 
 OTHER_ANSWERS = [
     pytest.param("write-0001", 0, {"content": "remember the milk\n"}, True, id="a last line that ends"),
-    pytest.param("multi-turn-0003", 0, {"content": "booking\n"}, True, id="a last line that ends, later on"),
+    pytest.param("multi-turn-0048", 0, {"content": "system == grammar\n"}, True, id="a last line that ends, later on"),
     pytest.param("grep-0009", 0, {"path": "./media/dKYuPDO"}, True, id="a folder from here"),
     pytest.param("parallel-0111", 0, {"path": "/etc/yarn.lock/"}, False, id="a file as a folder"),
-    pytest.param("glob-0057", 0, {"pattern": "./web/**/*.{cpp,hpp}"}, True, id="two endings of a language"),
-    pytest.param("multi-turn-0266", 0, {"pattern": "fb/**/*.tf"}, True, id="a kind in the folder of before"),
+    pytest.param(
+        "glob-0030", 0, {"pattern": "./status/action/bahsvyh/**/*.{js,jsx}"}, True, id="two endings of a language"
+    ),
+    pytest.param("multi-turn-0207", 0, {"pattern": "api/**/*.rb"}, True, id="a kind in the folder of before"),
     pytest.param("grep-0081", 0, {"pattern": r"v663\.0"}, True, id="text escaped"),
     pytest.param("grep-0013", 0, {"pattern": r"class \.\*Handler"}, False, id="an expression escaped"),
-    pytest.param("bash-0012", 0, {"command": "rm 'benchmarks/party.svelte'"}, True, id="a path in quotes"),
+    pytest.param("bash-0052", 0, {"command": "rm 'sync/server.js'"}, True, id="a path in quotes"),
     pytest.param("bash-0024", 0, {"command": "python3 -m pip install role"}, True, id="another python"),
-    pytest.param(
-        "multi-turn-0185", 0, {"command": "cargo build --dry-run --release"}, True, id="a flag before another"
-    ),
-    pytest.param("multi-turn-0185", 0, {"command": "cargo build --dry-run"}, False, id="an argument lost"),
+    pytest.param("multi-turn-0301", 0, {"command": "ls -la -h common"}, True, id="a flag before another"),
+    pytest.param("multi-turn-0301", 0, {"command": "ls -la -h"}, False, id="an argument lost"),
 ]
 
 

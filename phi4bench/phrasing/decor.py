@@ -12,7 +12,7 @@ from phi4bench.phrasing.values import pick
 
 _OPENERS = tuple(
     """hey, |hi, |hi there, |hello, |hello! |ok, |okay, |ok so |alright, |right, |so, |now |next, |next up, |quick one: |hey there, |yo, |um, |well, |
-    great, |cool, |perfect, |good, |thanks, |one more thing: |also, |and now |actually, |sorry, |first, |all right, |oh and |good morning, |new task: |
+    great, |cool, |perfect, |good, |thanks, |one more thing: |also, |and now |actually, |sorry, |all right, |oh and |good morning, |new task: |
     btw, |hm, |another thing: |small favour: |next task: |listen, |fine, """.replace("\n    ", "").split("|")
 )
 _QUESTION_OPENERS = tuple(
@@ -34,10 +34,16 @@ _POLITE = tuple(
     ).split("|")
 )
 _CASUAL_POLITE = tuple(casual(wrap) for wrap in _POLITE)
+_OURS = ("let's", "can we", "we ", "i have to", "i want to", "i need to", "i'd like to")
+_OF_ME = tuple(wrap for wrap in _POLITE if not (wrap.startswith(_OURS) or "for me" in wrap))
+"""For what speaks of me already: nobody says `let's show me that` or `give me that for me`."""
+_CASUAL_OF_ME = tuple(casual(wrap) for wrap in _OF_ME)
+_REQUESTS = ("how about ", "mind ", "do you mind ", "can ", "could ", "may ", "would ")
+"""What a question begins with that wants no fact."""
 
 _TOPICS = tuple(
     """login|parser|build|release|cache|payment|migration|deploy|search|upload|billing|logging|routing|checkout|scheduler|sync|
-    pipeline|auth|frontend|backend|test suite|new feature|port|refactoring|docs|config|docker image|api|database""".replace(
+    pipeline|auth|frontend|backend|test suite|new feature|port|refactoring|config|docker image|api|database""".replace(
         "\n    ", ""
     ).split("|")
 )
@@ -66,6 +72,12 @@ _AFTER = tuple(
         "\n    ", ""
     ).split("|")
 )
+_LEADING = (
+    "actually", "ah", "also", "alright", "and", "apologies", "argh", "good", "great", "hang", "hm", "hmm", "next", "no", "now",
+    "of", "ok", "okay", "oh", "oops", "pardon", "right", "sorry", "then", "true", "wait", "whoops", "not", "again", "ditto",
+    "maybe", "perhaps", "possibly", "same", "that", "thats", "that's", "this", "wrong",
+)  # fmt: skip
+"""Begins with these, a later turn needs no greeting and no reason."""
 _THANKS = (
     ". Thanks!",
     ". Thanks",
@@ -117,10 +129,11 @@ def dress(
     made = _Request(rng, family.kind, hasty, open_end, bool(family.pieces[0].slot), core.removesuffix("?"))
     made.mark = "?" if core.endswith("?") else ""
     polite = rng.random() < 0.42
-    if not plain:
+    if not (plain or core.startswith("$ ")):
         if polite and family.kind == "order":
             made.ask_politely()
-        made.lead_in()
+        if core.partition(" ")[0].rstrip(",:").lower() not in _LEADING:
+            made.lead_in()
         if not open_end:
             made.lead_out()
     if rng.random() < 0.03:
@@ -150,7 +163,9 @@ class _Request:
         return self.hasty or (self.value_first and not self.before)
 
     def ask_politely(self) -> None:
-        head, _, tail = pick(self.rng, _CASUAL_POLITE if self.hasty else _POLITE).partition("{}")
+        of_me = " me " in f" {self.core} "
+        polite, casually = (_OF_ME, _CASUAL_OF_ME) if of_me else (_POLITE, _CASUAL_POLITE)
+        head, _, tail = pick(self.rng, casually if self.hasty else polite).partition("{}")
         if self.open_end and tail.strip("?"):
             head, tail = "please ", ""
         self.before, self.after = spoken(head, self.hasty), tail.removesuffix("?")
@@ -162,10 +177,12 @@ class _Request:
         rng, hasty = self.rng, self.hasty
         draw = rng.random()
         if draw < 0.17:
-            openers = _QUESTION_OPENERS if self.kind == "question" else _OPENERS
+            asks = self.kind == "question" and not self.core.lower().startswith(_REQUESTS)
+            openers = _QUESTION_OPENERS if asks else _OPENERS
             self.before = spoken(pick(rng, openers), hasty) + self.before
         elif draw < 0.25:
-            self.before = spoken(aside(rng, _BEFORE), hasty) + ", " + self.before
+            clause = spoken(aside(rng, _BEFORE), hasty)
+            self.before = clause + (" " if clause.endswith(" so") else ", ") + self.before
         elif draw < 0.33:
             situation = spoken(aside(rng, _SITUATIONS), hasty)
             sentence, end = self.before + self.core, len(self.before)

@@ -158,15 +158,19 @@ class Pool:
     """Families of both splits, to be drawn by weight. Equal names count once; a recipe weighs the same in both."""
 
     def __init__(
-        self, families: Iterable[Family], disputed: Sequence[str] = (), trained: Iterable[Family] = ()
+        self,
+        families: Iterable[Family],
+        disputed: Callable[[Family], bool] = lambda _: False,
+        trained: Iterable[Family] = (),
     ) -> None:
         """Words decide: what training says behind one turn, or in the families `trained` of other pools, it may say
-        behind all, and the test split never. Nor are families of the recipes `disputed` drawn for the test split."""
+        behind all, and the test split never. Nor are families that are `disputed`, more than one answer to which is
+        right, drawn for the test split."""
         self.all: tuple[Family, ...] = tuple({family.name: family for family in families}.values())
         known = {family.words for family in (*self.all, *trained) if family.split == "train"}
         self.of: dict[Split, tuple[Family, ...]] = {
             "train": tuple(family for family in self.all if family.words in known),
-            "test": tuple(f for f in self.all if f.words not in known and f.recipe not in disputed),
+            "test": tuple(f for f in self.all if f.words not in known and not disputed(f)),
         }
         whole = _weights(self.all)
         self._sums = {

@@ -12,8 +12,8 @@ from phi4bench.phrasing import values
 from phi4bench.phrasing.engine import Drawn, Values
 
 READ_PURPOSE_ORDERS = """
-    !(summarize|summarise|explain|describe|review|document|proofread|analyze|analyse|sum up|go over|comment on|double-check|familiarize yourself with|get to know|study) (the file |the code in |the source of |my |){P}
-    (explain|describe|tell me|show me|figure out|find out|understand) how {P} (works|is built|is organised|is structured|goes about it|does it)
+    !(summarize|summarise|explain|describe|review|document|proofread|analyze|analyse|sum up|go over|comment on|double-check|familiarize yourself with|study) (the file |the code in |the source of |my |){P}
+    (explain|describe|tell me|show me|figure out|find out) how {P} (works|is built|is organised|is structured)
     (explain|describe|tell me|figure out|find out) what {P} (does|is for|is about|is good for|is doing)
     !(check|tell me|see|find out|let me know|verify) (whether|if) {P} (is ok|looks right|is complete|is up to date|is correct|makes sense|is still valid|looks sane)
     (give|write) me a (summary|short summary|description|quick overview|review) of {P}
@@ -21,7 +21,7 @@ READ_PURPOSE_ORDERS = """
     help me (understand|review|with|debug|improve|make sense of) {P}
 """
 READ_PURPOSE_QUESTIONS = """
-    how does {P} (work|start|end|go on|handle that|do its job)?
+    how does {P} (work|start|end|do its job)?
     what does (the code in |the script |the file |){P} (do|do exactly|really do|actually do)?
     what is {P} (for|about|used for|good for|doing)?
     !is (there anything odd in |there a bug in |there something wrong with |there anything missing from ){P}?
@@ -39,24 +39,28 @@ READ_PURPOSE_REMARKS = """
     !i (think|guess|suspect|believe|bet) (that |){P} (is to blame|is the problem|is the culprit|causes this|has the mistake), (open it|have a look|check it|look into it|let me see it)
     (it|all of it|everything|that|the answer|the list) should (all |)be (in|inside) {P}, (check|have a look|look there|open it)
     !the (reason|mistake|problem|bug|setting|answer|list) must be (in|somewhere in) {P}, (check|have a look|look there|open it)
-    before i (change|delete|touch|edit|merge|rename) {P} i (want|need|have) to (see|read|know) (it|what's in it|what it says)
+    before i (change|delete|touch|edit|merge|rename) {P} i (want|need|have) to (see|read) (it|what's in it|what it says)
+    before i (change|delete|touch|edit|merge|rename) {P} i (want|need|have) to know (what's in it|what it says)
     we'll (need|talk about|go through|start with) {P}, (open it|so open it|so show it|please open it)
     my (build|test|deploy|release|demo) fails (and|because of something in|, it must be) {P}, (have a look|open it|show it to me|check it)
 """
 
 WRITE_PURPOSE_ORDERS = """
-    (jot down|note down|note|record|log|park|leave|keep|preserve|capture) {X} in (the new file |a new file |a file called |){P}
+    (jot down|note down|note|record|log|park|leave|keep|preserve|capture) {X} in (the new file |a new file |a file called ){P}
     (set up|prepare|provide|supply|scaffold|draft|compose|produce) {P}, (it only has to hold|all it needs is|it just needs|it should just say|with nothing but) {X}
     (start|begin|redo|rewrite|restart) {P} from scratch: {X} (is all it should contain|is all it needs|is the whole content|and nothing else)
     (give|hand) me a (file|new file) {P} with {X} in it
-    make a (small|short|tiny|simple|one-line) (file|script|config|note) {P} (with|that says|containing) {X}
+    make a (small|short|tiny|simple) (file|script|config|note) {P} (with|that says|containing) {X}
     let there be (a|a file) {P} (with|that says|containing) {X}
 """
 WRITE_PURPOSE_REMARKS = """
-    (one line goes|this goes|two lines go|these lines go|the following goes) into {P}, which (you have to create|doesn't exist yet|is new|has to be created): {X}
-    {P} (needs|wants|gets|requires|takes) (one line|just this|this text|this content): {X}
+    (this goes|the following goes) into {P}, which (you have to create|doesn't exist yet|is new|has to be created): {X}
+    {P} (needs|wants|gets|requires|takes) (just this|this text|this content): {X}
     our {P} should (read|say|just say|contain): {X}
-    {X}, (save that|write that|put that|store that|keep that) (as|in|to|into) {P}
+    {X}, (save that|store that) (as|in) {P}
+    {X}, (save that|write that) (to|into) {P}
+    {X}, put that (in|into) {P}
+    {X}, keep that (as|in) {P}
     (somebody|everyone|the intern|the team) (keeps asking for|needs|wants) {P}, (create it|write it|make it) with {X}
     throw away whatever is in {P} and (write|put|save) {X} (there|in it|instead)
 """
@@ -64,18 +68,19 @@ WRITE_PURPOSE_REMARKS = """
 EDIT_PURPOSE_REMARKS = """
     (somebody|someone|i|we|they) (wrote|put|typed|used|left) {A} in {P}, (make it|make that|it should be|change it to|please make it|it has to be) {B}
     {P} (says|has|uses|contains|reads|mentions|still says|still has) {A} (today|now|at the moment|right now|), (make it|change that to|it should be|please make it|i'd rather have|we want) {B}
-    {P} (runs on|depends on|points to|refers to|is set to|still uses|relies on|listens on) {A}, (move it to|move it over to|switch it to|change it to|update it to|bring it to) {B}
+    {P} (runs on|depends on|points to|refers to|is set to|still uses|relies on|listens on) {A}, (switch it to|change it to|update it to) {B}
     (the line|the code|the text|the value|the name|the setting|the number) in {P} is wrong, {A} should (have been|be|read|say) {B}
     {A} in {P} (is wrong|is a typo|is outdated|is old|is a mistake), (it should be|it must be|make it|it has to be|we want|change it to) {B}
-    we (moved|switched|went|changed|renamed things) from {A} to {B}, (update|adjust|fix|change) {P} (accordingly|please|for that|)
+    we (moved|switched|went|changed) from {A} to {B}, (update|adjust|fix|change) {P} (accordingly|please|for that|)
     the team (would rather have|prefers|wants|agreed on) {B} (instead of|rather than|and not|over) {A} in {P}
-    {A} (is going away|is deprecated|is no longer valid|is outdated|no longer works), (move|switch|change|update) {P} (over |)to {B}
+    {A} (is going away|is deprecated|is no longer valid|is outdated|no longer works), (switch|update) {P} (over |)to {B}
     it's {B} now, (not|no longer) {A}, (so update|so fix|please fix|please correct) {P}
 """
 EDIT_PURPOSE_ORDERS = """
-    (bump|upgrade|raise|lower|move|migrate|shift|downgrade) {P} from {A} to {B}
-    (bump|upgrade|raise|lower|set|move) (the version|the number|the value|the setting|the limit|the port|it) in {P} from {A} to {B}
-    (open|go to|edit|take|modify|touch|adapt) {P} and (turn|change|make|convert|rename) {A} (into|to) {B}
+    (bump|upgrade|downgrade) {P} from {A} to {B}
+    (bump|set|move) (the version|the number|the value|the setting|the limit|the port) in {P} from {A} to {B}
+    (open|go to|edit|take|modify|adapt) {P} and (change|convert|rename) {A} to {B}
+    (open|go to|edit|take|modify|adapt) {P} and (turn|change|make|convert) {A} into {B}
     (modify|edit|fix|patch|adapt|correct) {P}, {A} (must be|should be|has to be|needs to be|becomes|is to be) {B}
     (rename|change) the (class|function|variable|method|key|field|setting|constant) {A} to {B} in {P}
 """
@@ -87,7 +92,7 @@ EDIT_DELETION_PURPOSE_REMARKS = """
 
 GREP_PURPOSE_QUESTIONS = """
     (who|what|which code|which file|which module) (uses|calls|mentions|sets|imports|needs|includes|touches) {Q} in {Z}?
-    are there any (usages|uses|mentions|traces|occurrences|calls|leftovers) of {Q} (left |still |)in {Z}?
+    are there any (usages|uses|mentions|traces|occurrences|leftovers) of {Q} (left |still |)in {Z}?
     is {Q} (mentioned|used|called|referenced|set|hard-coded|imported) (anywhere |somewhere |)(in|inside|under) {Z}?
     do we (still |)(use|call|mention|have|need|import) {Q} (anywhere |somewhere |)(in|inside|under) {Z}?
     which (file|template|module|line|script|page) (in|under|of) {Z} (produces|prints|has|sets|contains|shows|raises) {Q}?
@@ -95,7 +100,8 @@ GREP_PURPOSE_QUESTIONS = """
 GREP_PURPOSE_REMARKS = """
     (our users|people|customers|we) (see|get|report|keep seeing) {Q} and i (want|need|would like) to know (where in {Z} it comes from|which file in {Z} has it|what in {Z} prints it)
     {Q} must be (somewhere|hidden|used) in {Z}, (find it|look for it|search for it|track it down)
-    i need (all the|the|all) (lines|places) (that contain|with|mentioning|containing) {Q} (in|from|of|inside) {Z}
+    i need (all the|the|all) lines (that contain|with|mentioning|containing) {Q} (in|from|of|inside) {Z}
+    i need (all the|the|all) places (that contain|with|mentioning|containing) {Q} (in|inside) {Z}
     i (can't|cannot) find {Q} in {Z}, (search for it|please look|look for it)
 """
 GREP_EVERYWHERE_PURPOSE_QUESTIONS = """
@@ -112,7 +118,7 @@ GREP_EVERYWHERE_PURPOSE_REMARKS = """
 
 GLOB_CALLED_PURPOSE_QUESTIONS = """
     (which|what) (folder|directory) is {N} in?
-    where (is|did i put|do we keep|can i find|does one find|did we put) (the file |){N}?
+    where (is|did i put|do we keep|can i find|did we put) (the file |){N}?
     do we have (a|a file called|a file named|any) {N} (here|somewhere|anywhere|in this project|)?
     which files are (called|named) {N}?
 """
@@ -121,8 +127,8 @@ GLOB_CALLED_PURPOSE_REMARKS = """
     {N} must be (around here|somewhere here|in some folder|in this project), (find it|locate it|where is it?)
 """
 GLOB_ENDING_PURPOSE_ORDERS = """
-    (list|show me|find|give me|count|count up|collect|name) (everything|all|anything|whatever) (that ends in|ending in|ending with|that ends with|with the extension|with the ending) {E}
-    (list|show me|find|give me|get me|name|count) (all|all the|the|every one of the|any) {E} files (of this project|in this repo|we have|around|you can find|wherever they are|)
+    (list|show me|find|give me|collect) (everything|anything) (that ends in|ending in|ending with|that ends with|with the extension|with the ending) {E}
+    (list|show me|find|give me|get me) (all|all the|the|every one of the|any) {E} files (of this project|in this repo|we have|around|you can find|wherever they are|)
     tell me the names of all (the |){E} files
 """
 GLOB_ENDING_PURPOSE_QUESTIONS = """
@@ -287,17 +293,11 @@ _NUMBERS = {
 def _log(draw: Values) -> Drawn:
     word = values.pick(draw.rng, tuple(_NUMBERS))
     number = _NUMBERS[word]
-    forms = (
-        f"-n {number}",
-        f"-n{number}",
-        f"--oneline -{number}",
-        f"-{number} --oneline",
-        f"--oneline -n {number}",
-        f"-n {number} --oneline",
-        f"--max-count={number}",
-    )
+    counts = (f"-{number}", f"-n {number}", f"-n{number}", f"--max-count={number}")
+    forms = (form for count in counts for form in (count, f"--oneline {count}", f"{count} --oneline"))
+    right, *others = (f"git log {form}" for form in forms)
     shown = word if draw.rng.random() < 0.5 else str(number)
-    return _does({"W": shown}, f"git log -{number}", *(f"git log {form}" for form in forms))
+    return _does({"W": shown}, right, *others)
 
 
 _RUNNERS = {
@@ -314,20 +314,22 @@ def _script(draw: Values) -> Drawn:
     ending = values.pick(draw.rng, tuple(_RUNNERS))
     runner = values.pick(draw.rng, _RUNNERS[ending])
     path = draw.fit(lambda rng: _PATH(rng).rsplit(".", 1)[0].rstrip("/") + f".{ending}")
-    return _does({"P": path, "W": runner}, f"{runner} {path}")
+    here = () if path.startswith((".", "/")) else (f"./{path}",)
+    right, *others = (f"{runner} {quote}{one}{quote}" for one in (path, *here) for quote in QUOTES)
+    return _does({"P": path, "W": runner}, right, *others)
 
 
 RECIPES: Mapping[str, Callable[[Values], Drawn]] = {
     "bash_mkdir": _mkdir,
     "bash_move": _two("mv", "git mv", "mv -f"),
-    "bash_copy": _two("cp", "cp -p", "cp -r"),
+    "bash_copy": _two("cp", "cp -p", "cp -r", "cp -a"),
     "bash_delete": _one("P", _PATH, "rm", "rm -f", "git rm"),
     "bash_log": _log,
     "bash_branch": _one("S", _STEM, "git checkout -b", "git switch -c", "git switch --create"),
     "bash_pip": _one("S", _STEM, "pip install", "pip3 install", "python -m pip install", "python3 -m pip install"),
     "bash_npm": _one("S", _STEM, "npm install", "npm i", "npm install --save", "npm add"),
     "bash_chmod": _one("P", _PATH, "chmod +x", "chmod a+x", "chmod u+x", "chmod 755"),
-    "bash_pytest": _one("P", _PATH, "pytest", "python -m pytest", "pytest -q", "pytest -v"),
+    "bash_pytest": _one("P", _PATH, "pytest", "python -m pytest", "python3 -m pytest", "pytest -q", "pytest -v"),
     "bash_script": _script,
 }
 """Recipes of the shell's errands; the other frames here use the recipe that their constant's name begins with."""

@@ -72,12 +72,14 @@ IT_GREP = """
     @(run|do) a search for {Q} (in it|in there|in that file)
 """
 IT_EDIT = """
-    (change|rename|turn|update|switch|correct) {A} (to|into) {B} (there|in it|in there|in that file|in the file|in that one)
+    (change|turn) {A} (to|into) {B} (there|in it|in there|in that file|in the file|in that one)
+    (rename|update|switch|correct) {A} to {B} (there|in it|in there|in that file|in the file|in that one)
     (replace|substitute) {A} (with|by) {B} (there|in it|in there|in that file|in that one)
     (now|great, now|ok,) (change|rename|update) {A} to {B} (there|in it|in that file)
     (now|ok,) replace {A} with {B} (there|in it|in that file)
     (swap|exchange) {A} for {B} (there|in it|in there|in that file)
-    in (it|that file|there|the same file), (change|turn|rename) {A} (to|into) {B}
+    in (it|that file|there|the same file), (change|turn) {A} (to|into) {B}
+    in (it|that file|there|the same file), rename {A} to {B}
     in (it|that file|there), replace {A} (with|by) {B}
     use {B} instead of {A} (there|in it|in that file)
     {A} (should be|must be|should say|needs to be) {B} (there|in it|in that file)
@@ -105,7 +107,8 @@ IT_EDIT = """
     (adjust|correct) (it|that file), it (must say|needs to say|is supposed to say) {B} and not {A}
     what i want (there|in it|in that file) is {B} (instead of|and not|in place of) {A}
     if (it|that file) (still has|still says|has) {A}, (make it|change that to|turn it into) {B}
-    @(alter|modify|convert|amend) {A} (to|into) {B} (in it|in there|in that file)
+    @(alter|convert) {A} (to|into) {B} (in it|in there|in that file)
+    @(modify|amend) {A} to {B} (in it|in there|in that file)
     @{A} (becomes|has to become|ought to be) {B} (in it|there|in that file)
     @(let|have) it say {B} (instead of|rather than|where it says) {A}
     @put {B} (in place of|where it says) {A} (in it|there|in that file)
@@ -245,7 +248,8 @@ NTH_GREP = """
     @(go through|look through) {n} for {Q}
 """
 NTH_EDIT = """
-    (change|rename|turn|update) {A} (to|into) {B} in {n}
+    (change|turn) {A} (to|into) {B} in {n}
+    (rename|update) {A} to {B} in {n}
     replace {A} (with|by) {B} in {n}
     in {n}, (change|rename) {A} to {B}
     in {n}, replace {A} with {B}
@@ -263,7 +267,8 @@ NTH_EDIT = """
     (one change|one fix|a small edit|quick edit) in {n}: {A} (becomes|should be|to) {B}
     (could|would) you (change|rename|correct) {A} to {B} in {n}?
     make {A} {B} in {n}
-    @(alter|switch|correct|convert) {A} (to|into) {B} in {n}
+    @(alter|convert) {A} (to|into) {B} in {n}
+    @(switch|correct) {A} to {B} in {n}
     @substitute {B} for {A} in {n}
     @in {n}, (swap|exchange) {A} for {B}
     @{A} (should be|must become|has to be) {B} in {n}
@@ -322,7 +327,8 @@ SAME_PLACE = """
     (any|are there any) (hits|matches|occurrences) in {Z} (too|as well)?
     (widen|extend|expand) (the search|that|it) to {Z}
     (can|could|would) you (do the same|search|look|run the same search|look for that) in {Z}?
-    (i also want|i also need|i'd like|let's get) (the matches|the same search|the hits|the results) (from|in|for) {Z}
+    (i also want|i also need|i'd like|let's get) (the matches|the hits|the results) (from|in) {Z}
+    (i also want|i also need|i'd like) the same search in {Z}
     (next|next place|next up|one more place|another place to look): {Z}
     (that's|that was) the wrong place, (search|look|try|i wanted|it should be|use) {Z}
     (maybe|perhaps|possibly) it's in {Z}, (look there|search there|try that|check there too)
@@ -360,7 +366,8 @@ SAME_PATTERN = """
 SAME_GLOB = """
     (same for|and|what about|how about|now|and for|also) {G}?
     (now|and|also) (list|find|show me|match) {G}
-    (i meant|sorry, i meant|no, make that|use) {G} (instead|this time|)
+    (i meant|sorry, i meant|no, make that|use) {G}
+    use {G} (instead|this time)
     (next|next up|next one|one more|another one|new pattern): {G}
     (can|could|would) you (list|find|show me|match|look for) {G} (too|as well|instead)?
     (repeat|redo|do) (that|the same|the search) (with|for|but with) {G}
@@ -449,7 +456,8 @@ AGAIN_FLAG = """
 """
 UNDO = """
     (undo|revert|roll back|take back) (that|it|this|the change|that change|that edit|the edit|your last change|the last change)
-    (please undo|undo|revert) (that|it) (please|again|right away|now)
+    (undo|revert) (that|it) (please|right away|now)
+    please undo (that|it) (right away|now)
     (put|change|turn|switch|set) (it|that) back
     (actually|no|hm|oops|wait), (undo that|revert that|put it back|change it back|take that back|i want the old one back)
     (that was wrong|that was a mistake|that broke something|that's not right|i changed my mind), (undo it|revert it|put it back|change it back)
@@ -478,9 +486,11 @@ UNDO = """
 
 TWO_STEPS = {
     "grep>read": """
-        (find|see|look up|search for) where {S} is (defined|declared|used|implemented) and (open|show me|read|print) (that file|the file|it)
-        (open|show me|read) the file (that defines|where|that contains|that mentions) {S} (is defined|somewhere|, find it first|, wherever it is)
-        (search|grep) (the project|the code|everything) for {S} and (open|read|show me) (the file it is in|the file you find|the first hit)
+        (find|see|look up|search for) where {S} is (defined|declared|used|implemented) and (open|show me|read|print) (that file|the file)
+        (open|show me|read) the file where {S} is defined
+        (open|show me|read) the file (that defines|that contains|that mentions) {S} (, find it first|, wherever it is)
+        (open|show me|read) the file (that contains|that mentions) {S} somewhere
+        (search|grep) (the project|the code|everything) for {S} and (open|read|show me) (the file it is in|the file you find)
         i need to (see|read) the file that (contains|defines|mentions) {S}, (search for it first|find it|look it up)
         which file has {S}? (open it|show it to me|read it)
     """,
@@ -498,7 +508,8 @@ TWO_STEPS = {
     """,
     "glob>edit": """
         (find|locate|look for) (the file called|the file named) {N} and (change {A} to|replace {A} with|rename {A} to|turn {A} into) {B} (there|in it)
-        (change|turn) {A} (to|into) {B} in {N}, (find out where it is|which is somewhere in the project|wherever that is)
+        change {A} (to|into) {B} in {N}, (find out where it is|which is somewhere in the project|wherever that is)
+        turn {A} into {B} in {N}, (find out where it is|which is somewhere in the project|wherever that is)
     """,
     "read>edit": """
         (read|open|look at|check|show me) {P} and (then |)(change {A} to|replace {A} with|rename {A} to|turn {A} into) {B} (there|in it|)
@@ -507,7 +518,8 @@ TWO_STEPS = {
     """,
     "write>bash": """
         (create|write|make) {P} with {X} and then run {C}
-        (save|write|put) {X} (to|in|into) {P}, then (run|execute) {C}
+        (save|write) {X} (to|in|into) {P}, then (run|execute) {C}
+        put {X} (in|into) {P}, then (run|execute) {C}
         first (create|write) {P} with {X}, (then|after that) (run|execute) {C}
     """,
     "edit>bash": """
@@ -526,14 +538,16 @@ TWO_STEPS = {
     """,
     "write>read": """
         (create|write|make) {P} with {X} and (then show me the file|then read it back|then open it|read it back to me)
-        (save|put|write) {X} (to|into) {P}, then (show me the file|read it back|open it|display the file)
+        (save|write) {X} (to|into) {P}, then (show me the file|read it back|open it|display the file)
+        put {X} into {P}, then (show me the file|read it back|open it|display the file)
     """,
     "edit>read": """
         (change|rename) {A} to {B} in {P} and (then show me the file|then read it back|then open it|show me the result)
         replace {A} with {B} in {P}, then (show me the file|read it back|open it|print the file)
     """,
     "read>write": """
-        (read|open|look at|check) {P} and then (write|save|put) {X} (to|into) {O}
+        (read|open|look at|check) {P} and then (write|save) {X} (to|into) {O}
+        (read|open|look at|check) {P} and then put {X} into {O}
         first (read|show me|open) {P}, (then|after that) create {O} with {X}
     """,
     "bash>glob": """

@@ -8,19 +8,21 @@ meant by at first sight: selection cases are drawn from these.
 from __future__ import annotations
 
 READ_ORDERS = """
-    (open|show|display|print|view|read|load|inspect|fetch|get|see|check|output|examine|review|retrieve) {P}
-    !(show|display|print|dump|view|read|get|fetch|give me|show me|let me see|pull up|bring up|output|see|return|retrieve|list) (the contents of|the content of|what's in|everything in|all of|the text of|the source of|the code in|the whole of|the full text of|what is inside) {P}
-    (open|show|show me|display|print|view|read|load|check|inspect|pull up|bring up|look at|get|fetch|examine|see|review|go through) (the file|my|our|the config|the script|the module|this file:|the document) {P}
-    (cat|open up|pull up|bring up|take a look at|have a look at|look at|peek at|look into|look inside|look through|go over|go through|give me|show me|let me see|let me read|print out|read through|read out|take a peek at|have a peek in|peek into|study|skim|dump|spit out|put up|call up|get me|hand me|fetch me) {P}
+    (open|show|display|print|view|read|load|inspect|fetch|get|check|output|examine|review|retrieve) {P}
+    !(show|display|print|dump|view|read|get|fetch|give me|show me|let me see|pull up|bring up|output|return|retrieve) (the contents of|the content of|what's in|everything in|all of|the text of|the source of|the code in|the whole of|the full text of|what is inside) {P}
+    (open|show|show me|display|print|view|read|load|check|inspect|pull up|bring up|look at|get|fetch|examine|review|go through) (the file|my|our|the config|the script|the module|this file:|the document) {P}
+    (cat|open up|pull up|bring up|take a look at|have a look at|look at|peek at|look into|look inside|look through|go over|go through|give me|show me|let me see|let me read|print out|read through|read out|take a peek at|have a peek in|peek into|study|skim|dump|spit out|call up|get me|hand me|fetch me) {P}
     !(show me|tell me|see|check|look at|find out|let me know|let me see) (what's in|what is in|what's inside|what is written in|what's written in) {P}
     (show me|tell me|see|check|let me know|find out) what (the file |){P} (says|contains|looks like|has in it|holds)
     (open|show me|display|read|print|view|pull up|look at) the (file|script|config|document|source file|config file|text file) (called|named|at) {P}
     !(open|show me|display|read|print|view|look at|check) the {P} file
-    (print|dump|show|read|display) (out |)(the entire|the complete|the whole|the full) (file|contents of) {P}
+    (print|read) (out |)(the entire|the complete|the whole|the full) (file|contents of) {P}
+    (dump|show|display) (the entire|the complete|the whole|the full) (file|contents of) {P}
     (read|open|go through|look through|check) {P} (from top to bottom|and tell me what it says|and show it to me|and show me what's there|in full|completely|once more|again)
     (have|take) a (quick|closer|good|careful|fresh) look (at|inside|into) {P}
     (bring|pull) {P} up (on screen|for me|here|)
-    (load|get|fetch|put|throw|print) {P} (into view|onto the screen|up on the screen|on screen)
+    (put|throw) {P} (onto the screen|up on the screen|on screen)
+    load {P} (into view|on screen)
     walk me through {P}
     (open|show|read|print|display): {P}
     read the file at (path |the path |){P}
@@ -39,7 +41,7 @@ READ_QUESTIONS = """
     how does {P} (look|look right now|look at the moment|begin and end)?
     what's (currently|right now) in {P}?
     (may|can|could) i (see|read|look at|have a look at|view) (the contents of |the file |){P}?
-    (can|could) you show me (what's in |what {P} has, all of |the whole ){P}?
+    (can|could) you show me (what's in |the whole ){P}?
     !what have we got in {P} (so far|at the moment|right now)?
     do you mind showing me {P}?
     (mind|how about) (opening|reading|showing me) {P}?
@@ -68,26 +70,33 @@ WRITE_ORDERS = """
     (create|make|write|add|start|generate|set up|produce|put together) (a file|a new file|the file|a fresh file) {P} (with|containing|that says|holding|that contains|with the content|with this content:|with the text|whose content is) {X}
     (create|make|write|generate|add) (a file|a new file|the file) (called|named) {P} (with|containing|that says|that contains|with the content|with the text|and put in it) {X}
     (create|make|write|generate|add) {P} (with|containing|with the content|with the text|with the following content:|with this inside:) {X}
-    !(write|save|put|store|dump|place|drop|stick|print|output) {X} (to|in|into|inside) (the file |a file called |a new file |a file named |){P}
-    !(save|store|write|put) (this|the following|the text below|this text|this line|the content) (to|in|into|as) {P}: {X}
+    !(write|save|dump|print|output) {X} (to|into) (the file |a file called |a new file |a file named |){P}
+    !(write|save|store) {X} (in|inside) (the file |a file called |a new file |a file named |){P}
+    !(put|place|drop|stick) {X} (in|into|inside) (a file called |a new file |a file named ){P}
+    !save (this|the following|the text below|this text|the content) (to|in|into|as) {P}: {X}
+    !(write|put) (this|the following|the text below|this text|the content) into {P}: {X}
+    !write (this|the following|the text below|this text|the content) to {P}: {X}
+    !(store|put) (this|the following|the text below|this text|the content) in {P}: {X}
     (write|save) {P} with (the content|the text|this content:|the following content:) {X}
-    !(overwrite|replace) (the contents of|everything in|all of|the whole of|the entire file) {P} (with|by) {X}
+    !overwrite (the contents of|everything in|all of|the whole of|the entire file) {P} with {X}
+    !replace (the contents of|everything in|all of|the whole of|the entire file) {P} (with|by) {X}
     overwrite {P} (with|so it says|so that it contains) {X}
     !(fill|populate|initialize|seed) {P} with {X}
     !set the (contents|content|text|whole text) of {P} to {X}
     make {P} (say|contain|hold|consist of|a file with the content|read just) {X}
     !make sure (a file |){P} (exists with the content|contains exactly|says only|exists and contains) {X}
     (create|make|write): {P}, (content|contents|with the text|containing): {X}
-    in {P}, (write|save|put|store) {X}
-    !(into|to) {P} (write|save|put) {X}
+    in {P}, (write|save|store) {X}
+    !into {P} (write|save|put) {X}
     write a (file|new file|text file|small file|script|config) (at|to|called) {P} (with|containing|that says) {X}
     save a (file|new file|text file) (at|as|called) {P} (with|containing|that says) {X}
     !write {X} and save it (as|to|under|in) {P}
-    !(save|store|write) {X} (as|under the name|under) {P}
+    !(save|store) {X} (as|under the name|under) {P}
     (write|create|make) {P}: {X}
     !put a file (at|called|named) {P} (with|containing|that says) {X} (there|in place|in the project)
-    (start|begin) {P} (off |)with (just |only |the line |){X}
-    (create|write|generate|add) a (file|new file) at {P} whose (only content|entire text|body|single line) is {X}
+    start {P} off with (just |only |){X}
+    begin {P} with (just |only |){X}
+    (create|write|generate|add) a (file|new file) at {P} whose (only content|entire text|body) is {X}
 """
 WRITE_QUESTIONS = """
     can i (get|have) a (file|new file) (called|named) {P} (with|that says|containing) {X}?
@@ -100,17 +109,19 @@ WRITE_QUESTIONS = """
 WRITE_REMARKS = """
     i (need|want|would like) (a file|a new file) (called|named|at) {P} (with|that says|containing|with the content|that contains) {X}
     i'd like (a file|a new file) (called|named|at) {P} (with|that says|containing) {X}
-    i (need|want) {X} (saved|written|stored|put|dumped) (to|in|into|in the file) {P}
-    !i want {P} to (contain|say|hold|consist of|be) {X}
+    i (need|want) {X} (saved|written) (to|in|into|in the file) {P}
+    i (need|want) {X} (stored|dumped) (in|into|in the file) {P}
+    !i want {P} to (contain|say|hold|consist of) {X}
     !{P} (should|must|needs to|has to|ought to) (contain|say|consist of|hold|read) (just |exactly |){X}
-    !{X} (goes|should go|belongs|has to go|needs to go) (in|into|to) {P}
+    !{X} (goes|should go|has to go|needs to go) (in|into) {P}
+    !{X} belongs in {P}
     new file {P}: {X}
     new file (called|named) {P}, (content|contents|text|body): {X}
     {P} (doesn't exist|is missing|is gone|isn't there yet), (create it with|write it with|make one with|so create it and put in) {X}
     we (need|want|are missing) a (file|new file) {P} (with|containing|that says) {X}
     there should be a file {P} (with|containing|that says) {X}
     !the (content|contents|text|whole text) of {P} should be {X}
-    (for|as) {P}, the content is {X}, (write it|save it|create the file)
+    for {P}, the content is {X}, (write it|save it|create the file)
     let {P} (contain|say|hold|read) {X}
     file: {P}, (content|text): {X}
     here's what goes into {P}: {X}
@@ -136,10 +147,13 @@ WRITE_EMPTY_REMARKS = """
 EDIT_ORDERS = """
     !(replace|substitute) {A} (with|by) {B} (in|inside|in the file|within) {P}
     !replace {A} (with|by) {B} (everywhere in|in my|in our|over in|in the source of|in the code of) {P}
-    (change|turn|convert|switch|alter|modify|update|adjust|correct|fix|rename|amend|rewrite|edit) {A} (to|into) {B} (in|inside|in the file|within|in my) {P}
-    in (the file |my |our |){P}, (change|turn|rename|update|switch|correct|rewrite|edit|modify|set) {A} (to|into) {B}
+    (change|convert|switch|alter|modify|update|adjust|correct|fix|rename|amend|rewrite|edit) {A} to {B} (in|inside|in the file|within|in my) {P}
+    (change|turn|convert|rewrite) {A} into {B} (in|inside|in the file|within|in my) {P}
+    in (the file |my |our |){P}, (change|rename|update|switch|correct|rewrite|edit|modify|set) {A} to {B}
+    in (the file |my |our |){P}, (change|turn|rewrite) {A} into {B}
     in {P} (change|rename|update|switch) {A} to {B}
-    in (the file |my |our |){P}, (replace|substitute|overwrite|exchange) {A} (with|by) {B}
+    in (the file |my |our |){P}, (replace|substitute) {A} (with|by) {B}
+    in (the file |my |our |){P}, overwrite {A} with {B}
     in {P} replace {A} with {B}
     (swap|exchange|switch|trade|switch out|swap out) {A} for {B} (in|inside|in the file|within) {P}
     in {P}, (swap|exchange|trade|switch|swap out) {A} for {B}
@@ -148,19 +162,25 @@ EDIT_ORDERS = """
     (edit|update|modify|change|fix|patch) {P}: {A} (->|=>|becomes|should be|to|is now) {B}
     use {B} (instead of|rather than|in place of) {A} (in|inside|in the file|within) {P}
     in {P}, use {B} (instead of|rather than|in place of) {A}
-    !(put|write|place|insert|say) {B} (instead of|in place of|where it says|where there is|rather than) {A} (in|inside|in the file) {P}
-    (make|let) {A} (say |read |be |become ||){B} (in|inside|in the file) {P}
+    !(put|write|place) {B} (instead of|in place of|where it says|rather than) {A} (in|inside|in the file) {P}
+    make {A} (say |read |be |become |){B} (in|inside|in the file) {P}
+    let {A} (say |read |be |become ){B} (in|inside|in the file) {P}
     in {P}, (make|let) {A} (say|read|be|become) {B}
     !(find|look for|locate) {A} in {P} and (replace it with|change it to|turn it into|make it|rewrite it as) {B}
     !(search|go through|open|read) {P} (for {A} and replace it with|, find {A} and change it to|and change {A} into) {B}
     (fix|correct) the (typo|mistake|spelling|error) {A} in {P}, it should (be|say|read) {B}
     (fix|correct) the (typo|mistake|error) in {P}: {A} should (be|say|read) {B}
-    (change|update|bump|set|move) the (value|text|string|part|bit|line|name|word) {A} (to|into) {B} in {P}
-    !(change|rename|update) the (line|text|string|name|word|expression) {A} in {P} to {B}
+    (change|update) the (value|text|string|part|bit|line|name|word) {A} to {B} in {P}
+    change the (value|text|string|part|bit|line|name|word) {A} into {B} in {P}
+    (bump|set|move) the value {A} to {B} in {P}
+    !(change|update) the (line|text|string|name|word|expression) {A} in {P} to {B}
     !replace the (line|text|string|name|word|expression) {A} in {P} (with|by) {B}
-    (replace|change): {A} (with|to) {B}, (file|in|path): {P}
-    for {P}: (swap|change|replace|rename) {A} (for|to|with) {B}
-    (bump|raise|lower|move|take) {A} to {B} in {P}
+    replace: {A} with {B}, (file|in|path): {P}
+    change: {A} to {B}, (file|in|path): {P}
+    for {P}: swap {A} for {B}
+    for {P}: (change|rename) {A} to {B}
+    for {P}: (replace|swap) {A} with {B}
+    (bump|move) {A} to {B} in {P}
     in {P}, where it says {A}, (put|write|make it say|have) {B}
     have {P} say {B} (instead of|where it now says|rather than) {A}
     get {P} to (say|use|have) {B} (instead of|rather than) {A}
@@ -172,7 +192,8 @@ EDIT_ORDERS = """
 EDIT_QUESTIONS = """
     can {A} (become|be changed to|be replaced with|be renamed to|be turned into) {B} in {P}?
     could {A} in {P} (become|be changed to|be replaced with|be renamed to|say) {B}?
-    (mind|how about) (changing|renaming|turning) {A} (to|into) {B} in {P}?
+    (mind|how about) (changing|renaming) {A} to {B} in {P}?
+    (mind|how about) (changing|turning) {A} into {B} in {P}?
     (mind|how about) (replacing|swapping) {A} with {B} in {P}?
     !shouldn't {A} in {P} be {B}? (fix it|change it please|please correct that|go fix that)
     why does {P} say {A}? (make it|change it to|it should be) {B}
@@ -184,17 +205,20 @@ EDIT_REMARKS = """
     in {P}, {A} (should|must|needs to|has to|ought to) (be|become|say|read) {B}
     in {P}: {A} (->|=>) {B}
     {P}: {A} (->|=>) {B}
-    {P}: (replace|change|rename|swap) {A} (with|to|by) {B}
+    {P}: replace {A} (with|by) {B}
+    {P}: (change|rename) {A} to {B}
+    {P}: swap {A} with {B}
     {A} (->|=>) {B} in {P}
     !{P} (has|says|contains|uses|still has|still says|still uses|wrongly says) {A}, (make it|change it to|it should be|replace it with|turn that into|i want) {B}
     !there's (a|an old|a wrong|a stale) {A} in {P}, (make it|change it to|it should be|replace it with) {B}
     i (want|need|would like) {A} (changed to|replaced with|replaced by|renamed to|turned into|to become|to be) {B} in {P}
     i'd like {A} (changed to|replaced with|renamed to|to be) {B} in {P}
-    i (want|need) to (change|rename|update|turn) {A} (to|into) {B} in {P}
+    i (want|need) to (change|rename|update) {A} to {B} in {P}
+    i (want|need) to (change|turn) {A} into {B} in {P}
     i (want|need) to replace {A} with {B} in {P}
     i (mistyped|misspelled) {A} in {P}, it should (be|say) {B}
     i got {A} wrong in {P}, it should (be|say) {B}
-    we (renamed|changed|moved) {A} to {B}, (update|fix|adapt|adjust) {P} (accordingly|too|to match|please)
+    we (renamed|changed) {A} to {B}, (update|fix|adapt|adjust) {P} (accordingly|too|to match|please)
     {P} should (say|use|have|read) {B} (instead of|rather than|not|where it says) {A}
     {P} needs {B} (instead of|in place of|where it has) {A}
     it's (not|no longer) {A} but {B}, (fix|correct|update|change) {P}
@@ -219,12 +243,14 @@ EDIT_DELETION_REMARKS = """
 BASH_ORDERS = """
     (run|execute|invoke|call|launch|start|try|do|issue|fire off|kick off|perform|type) {C}
     !(run|execute|invoke|launch|start|try|issue|fire off|kick off|use|enter) (the command|this command:|the following command:|the shell command|this:|the following:|the bash command|this in the shell:|this in the terminal:|the one-liner) {C}
-    !(run|execute|launch|start|try|type|do|enter|put|perform) {C} (in the terminal|in the shell|in bash|on the command line|in a shell|from the project root|in a terminal|here|again|once|one more time)
+    !(run|execute|launch|start|try|do|perform) {C} (in the terminal|in the shell|in bash|on the command line|in a shell|from the project root|in a terminal|here|again|once|one more time)
+    !(type|enter) {C} (in the terminal|in the shell|in bash|on the command line|in a shell|in a terminal|again|one more time)
     (use|open) (the shell|bash|the terminal|a terminal|the command line) (to run|and run|to execute|and execute|and type) {C}
     in (the terminal|the shell|bash|a terminal|a shell), (run|execute|type|do|try) {C}
-    !(show me|give me|print|get|tell me|get me|fetch|collect|let me see|display) (the output of|what you get from|the result of running|what comes out of|the output of running|the result of) {C}
+    !(show me|give me|print|get|tell me|get me|fetch|collect|let me see|display) (the output of|the result of running|the output of running|the result of) {C}
+    !(show me|tell me|let me see) (what you get from|what comes out of) {C}
     !(see|check|find out|tell me|let me know|show me) what {C} (prints|outputs|says|returns|gives|reports|shows)
-    !(see|check|find out|look) (whether|if) {C} (works|passes|succeeds|runs|fails)
+    !(see|check|find out) (whether|if) {C} (works|passes|succeeds|runs|fails)
     (run|execute|type): {C}
     shell: {C}
     (run|execute) {C} and (show me the output|tell me what it says|report back|paste the result|tell me if it works)
@@ -233,14 +259,12 @@ BASH_ORDERS = """
     (let|have) the shell (run|execute|do) {C}
 """
 BASH_QUESTIONS = """
-    what (does|would) {C} (print|output|give|return|say|report) (right now|here|on this machine|in this repo|if you run it)?
+    what does {C} (print|output|give|return|say|report) (right now|here|on this machine|in this repo|if you run it)?
     !what's the (output|result) of {C} (here|right now|now|in this folder)?
     what do you get (from|when you run|if you run|for) {C}?
-    what happens when you run {C}?
     (mind|how about) (running|executing|trying|launching) {C}?
     does {C} (work|pass|succeed|run|still work) (here|now|at the moment|on this machine)?
     can i (see|get|have) the (output|result) of {C}?
-    !can the shell do {C}?
 """
 BASH_REMARKS = """
     i (need|want|would like) (the output of|the result of|to see the output of|to run|to execute|to see what comes out of) {C}
@@ -248,8 +272,8 @@ BASH_REMARKS = """
     (let's|let us) (run|try|execute|do|see the output of|start with) {C}
     !command: {C}
     (bash|terminal|shell|cmd): {C}
-    the command (is|to run is|i need is|you should run is) {C}
-    (next|first|then) (comes|do|run|try) {C}
+    the command (to run is|i need is|you should run is) {C}
+    (next|first|then) (do|run|try) {C}
     !{C} (in the terminal please|in the shell please|, run it|, run that|, execute that|please run that|is what i'd like you to run|is the command to run)
     i want to know what {C} (prints|says|outputs|reports|returns)
     i'm curious what {C} (prints|says|outputs|reports|returns)
@@ -261,6 +285,4 @@ BASH_REMARKS = """
 BASH_BARE = """
     {C}
     {C} (please|now)
-    ok {C}
-    now {C}
 """

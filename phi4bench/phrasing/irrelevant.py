@@ -32,8 +32,9 @@ KINDS = {
     """, ("You're welcome!", "Glad to help.", "Any time!")),
     "no-need": ("""
         (i already|i've already|i have already) (opened|read|fixed|edited|changed|deleted|created|updated) {P}, (no need to do anything|so nothing to do|you can leave it|never mind|so don't touch it|all good)
-        (don't|do not|please don't|never) (open|touch|edit|change|run|read|delete|overwrite) {P} (yet|for now|today|, i'm still working on it|)
-        (never mind|forget it|no need|cancel that|leave it|skip it|stop|not now|wait a moment|hold on), (i found it myself|i'll do it later|{P} is fine|i changed my mind|it works now|)
+        (don't|do not|please don't) (open|touch|edit|change|run|read|delete|overwrite) {P} (yet|for now|today|, i'm still working on it|)
+        never (open|touch|edit|change|run|read|delete|overwrite) {P}
+        (never mind|forget it|no need|cancel that|leave it|skip it|stop|not now|wait a moment|hold on), (i found it myself|i'll do it later|{P} is fine|i changed my mind|it works now)
         (i'll|i will|let me) (read|edit|fix|open|check|write) {P} (myself|later|tomorrow|on my own)
         {P} (is fine as it is|looks good to me|is done, thanks|works now|is great)
         (we|i) (deleted|removed|renamed|moved) {P} (yesterday|last week|a while ago|on Monday)
@@ -44,7 +45,10 @@ KINDS = {
         what is the capital of (France|Italy|Japan|Peru|Norway|Kenya|Canada|Egypt|Spain|India)?
         who (wrote Hamlet|invented the telephone|painted the Mona Lisa|discovered penicillin|won the world cup)?
         when was (Rome|London|Carthage|Oxford university) founded?
-        how (far|high|old|big|hot) is (the moon|mount Everest|the sun|the ocean|the earth)?
+        how (far|old|big) is (the moon|the sun)?
+        how (high|old|big) is mount Everest?
+        how (old|big) is (the ocean|the earth)?
+        how hot is the sun?
         what is (photosynthesis|gravity|an atom|inflation|democracy|a sonnet)?
         what are (black holes|vitamins|quarks)?
         (explain|tell me about|describe) (gravity|evolution|the roman empire|black holes|the water cycle|jazz|chess|the french revolution|photosynthesis)
@@ -53,15 +57,16 @@ KINDS = {
         translate (hello|good morning|thank you|the word {W}|cheese) (to|into) (French|German|Spanish|Italian|Polish)
         how do you spell {W}?
         what does the word {W} mean?
-        (what is|what's|what was) (a|the|an old) {W}?
-        (tell me|explain|describe|i want to know) (something about|everything about|more about|a bit about) {W} (in general|please|)
+        (what is|what's) (a|the) {W}?
+        tell me (something about|everything about|more about|a bit about) {W} (in general|please|)
+        i want to know (something about|everything about|more about|a bit about) {W} (in general|)
         (who invented|when did someone invent) the {W}?
-        (how do you|how do i|can you teach me to|how would one) (cook|bake|paint|grow|clean|sell|photograph|repair) (a|an|the) {W}?
-        why is (the sky|grass|the sea|snow|blood|the night) (blue|green|salty|white|red|dark)?
+        (how do you|how do i|can you teach me to|how would one) (paint|sell|photograph) a {W}?
+        why is (the sky blue|grass green|the sea salty|snow white|blood red|the night dark)?
         (what's|what is) the (meaning|plural|opposite|origin|history) of {W}?
         (give me|i need|suggest) (a name|a slogan|a title|an idea|a synonym) for (my {W}|a {W}|a band|a new shop)
         (recommend|suggest) (a book|a film|a recipe|a song|a holiday) (about {W}|for the weekend|)
-        (which|what) (is the largest|is the smallest|is the oldest) (country|city|animal|river|{W}) (in the world|in Europe|)?
+        (which|what) (is the largest|is the smallest|is the oldest) (country|city|animal|river) (in the world|in Europe|)?
         is {W} (dangerous|expensive|healthy|old|famous|heavy)?
         (solve|compute|calculate) {I} (+|*|-|/) {J}
         (summarize|explain) the (plot of Hamlet|history of {W}|second world war|theory of relativity|rules of football)
@@ -87,9 +92,11 @@ KINDS = {
         who came up with the name {P}?
         what is a (.py|.md|.toml|.lock|.json|.csv|Makefile|Dockerfile|.gitignore) file (for|used for|good for)?
         in which year was (Python|bash|git|grep|Java|Unix|Linux) (released|invented|created)?
-        (what|which) (regex|glob|pattern|command) would (match|find|list) (all python files|an email address|a date|a number|empty lines|hidden files), (in general|in theory|just tell me)?
+        (what|which) (regex|pattern) would (match|find) (an email address|a date|a number|empty lines), (in general|in theory|just tell me)?
+        (what|which) (glob|pattern) would (match|find) (all python files|hidden files), (in general|in theory|just tell me)?
+        (what|which) command would (find|list) (all python files|hidden files), (in general|in theory|just tell me)?
         is {C} (dangerous|safe|slow|a good idea|portable)?
-        (how|why) (do|would) you (name|structure|organise|test) (a file|modules|folders|functions|tests|a project) (in general|usually|)?
+        how (do|would) you (name|structure|organise|test) (a file|modules|folders|functions|tests|a project) (in general|usually|)?
         what's the (best|usual|right) way to (learn Python|name files|write tests|read a stack trace|search a big codebase|edit config files|structure a repo)?
         can you explain what (recursion|a pointer|git|grep|a regex|a deadlock|caching|a race condition|dependency injection) (is|means)?
         can you explain how (recursion|a pointer|git|grep|a regex|caching|dependency injection) works?
@@ -101,27 +108,34 @@ KINDS = {
         (book|find|get) me a (hotel|table|taxi) in (Paris|Oslo|Rome|Tokyo|Madrid|Boston)
         (send|write) an (email|e-mail|SMS) to (my boss|Anna|the team|my landlord|bob@example.com|mum) (about the release|saying i'm late|with the invoice|right now|)
         (play|put on) (some music|a song|jazz|the radio|my playlist|something by Queen)
-        (set|start) (an alarm|a timer|a reminder) for (7 am|ten minutes|tomorrow|noon|{I} minutes)
+        set (an alarm|a reminder) for (7 am|tomorrow|noon)
+        (set|start) a timer for (ten minutes|{I} minutes)
         (turn|switch) (on|off) the (lights|heating|tv|oven|fan)
         (call|phone|text|message) (my mum|the office|Anna|Bob|a taxi)
         (order|buy) (a pizza|me a coffee|milk|new shoes|a book|flowers)
         what's (the stock price of Apple|the exchange rate of the euro|the score of the game|on tv tonight|in the news)?
-        (schedule|cancel|move) (a meeting|my appointment|the call|lunch) (with Anna|for Monday|with the team|at noon)
+        schedule (a meeting|the call|lunch) (with Anna|for Monday|with the team|at noon)
+        cancel (my appointment|the call|lunch) (with Anna|with the team|at noon)
         (draw|paint|generate) (a picture|an image|a logo) of (a cat|the sea|a house|{W}|a dragon)
-        (post|tweet|share) (this|something|{W}) on (twitter|mastodon|facebook|linkedin)
+        (post|share) (this|something|{W}) on (twitter|mastodon|facebook|linkedin)
         (navigate|drive|take me) (home|to the airport|to work|to Rome)
         translate this (song|book|film) for me
-        (search|look up|google) {W} (on the web|on the internet|online|on wikipedia|for me on google)
+        (search|look up) {W} (on the web|on the internet|online|on wikipedia|for me on google)
         search the (web|internet) for {W}
         (open|close|clean) the (window|door|garage|fridge|curtains)
         (read|tell) me (a bedtime story|the news|my horoscope|a fairy tale|the lyrics of a song)
-        (find|get|show) me a (restaurant|flat|job|doctor|hotel|babysitter|parking spot|dentist) (nearby|in Berlin|in town|for tonight|)
-        (show|send|draw) me a (picture|photo|map|video) of (a cat|{W}|the alps|a sunset|Paris)
+        (find|get|show) me a (restaurant|doctor|hotel|babysitter|parking spot|dentist) (nearby|in Berlin|in town|for tonight|)
+        (find|get) me a (flat|job) (nearby|in Berlin|in town|)
+        (show|send) me a (picture|photo|video) of (a cat|{W}|the alps|a sunset|Paris)
+        (show|send) me a map of (the alps|Paris)
+        draw me a picture of (a cat|{W}|the alps|a sunset|Paris)
+        draw me a map of (the alps|Paris)
         (edit|crop|retouch|print) (my photo|this picture|the video|my selfie|my passport photo)
         (write|send) (a postcard|a letter|a message) to (my grandmother|my teacher|Bob|the bank|the mayor)
-        (run|book|plan) (a marathon|a party|a trip|my wedding|a workout|my holiday) for me
+        run (a marathon|a workout) for me
+        (book|plan) (a party|a trip|my wedding|a workout|my holiday) for me
         (replace|change|fix) (my phone battery|the light bulb|my tyres|the tap|my bike)
-        (delete|close|create) my (facebook|bank|twitter|netflix) account
+        (delete|close) my (facebook|bank|twitter|netflix) account
         (list|name|tell me) (three|five|some|ten) (facts about {W}|animals|countries in Africa|good movies|famous painters|uses of {W}|reasons to travel)
         (what's|what is) on my (calendar|shopping list|schedule) (today|tomorrow|this week)?
         (check|read) my (email|mail|voicemail|messages|bank balance|calendar)
@@ -139,7 +153,9 @@ KINDS = {
         what can you do (for me|)?
         who (made|built|trained|are) you?
         i'm (tired|bored|hungry|happy|going home|on holiday tomorrow|late for lunch|new here|back)
-        (write|tell|sing|compose) me a (poem|song|haiku|limerick|story) about ({W}|autumn|the sea|a cat|debugging)
+        (write|compose) me a (poem|song|haiku|limerick|story) about ({W}|autumn|the sea|a cat|debugging)
+        tell me a (poem|haiku|limerick|story) about ({W}|autumn|the sea|a cat|debugging)
+        sing me a song about ({W}|autumn|the sea|a cat|debugging)
         (what do you think|how do you feel) about (tabs|{W}|rust|ai|remote work|monorepos|{P} as a file name|code reviews)?
         guess (what i had for lunch|who called me)
         did you know that (it's friday|cats sleep all day)?
@@ -167,7 +183,8 @@ def _word(rng: random.Random) -> str:
     return values.pick(rng, words.STEMS)
 
 
-POOL = Pool(_families())
+# A shell that calculates would be as right as a head that does.
+POOL = Pool(_families(), lambda family: family.recipe == "general" and "{i}" in family.words)
 _MAKERS: Mapping[str, Callable[[random.Random], str]] = {
     "P": values.path, "D": values.folder, "C": values.command, "W": _word, "I": values.number, "J": values.number,
 }  # fmt: skip
@@ -184,6 +201,7 @@ _ADDRESS = (
     "tell me, ",
     "one thing: ",
 )
+_BEFORE_QUESTIONS = ("quick question: ", "just curious: ", "tell me, ")
 
 
 def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
@@ -197,8 +215,8 @@ def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
     core, open_end = say(rng, family.pieces, texts, hasty)
     core = core.strip()
     opener = values.pick(rng, _ADDRESS) if rng.random() < 0.2 and family.recipe not in ("greeting", "thanks") else ""
-    text = opener + core
-    if not hasty and (opener or family.pieces[0].text) and rng.random() < 0.9:
+    text = core if opener in _BEFORE_QUESTIONS and not core.endswith("?") else opener + core
+    if not hasty and (text != core or family.pieces[0].text) and rng.random() < 0.9:
         text = upper_first(text)
     if text.endswith("?"):
         text = text[:-1] if hasty and rng.random() < 0.5 else text

@@ -18,10 +18,11 @@ from phi4bench.tools import Tool
 ASKS = {
     "read-no-path": ("""
         (read|open|show me|display|print|view|load|inspect|check|pull up|take a look at) (the file|a file|that file|one of my files|the right file)
-        (what's in|what does) (the file|that file) (say|contain|look like)?
+        what does (the file|that file) (say|contain|look like)?
         (show me|give me|print) (the contents|what's in the file|the contents of the file|the content of that file)
         i (want|need|would like) to (see|read|open|look at) (a file|the file|one file)
-        (open|read|show me) (something|it) (for me|please|)
+        (open|read) (something|it) (for me|please|)
+        show me something (please|)
     """, ("Which file should I read?", "Which file do you mean?", "What is the path of the file?", "Which file would you like to see?")),
     "write-no-path": ("""
         (create|write|make) a file (with|containing|that says) {X}
@@ -54,7 +55,7 @@ ASKS = {
     """, ("What should I replace it with?", "What should the new text be?", "What should it say instead?", "Which text should take its place?")),
     "edit-no-old": ("""
         (edit|modify|change|update|adjust|fix) (the file |){P}
-        (make|do) (a change|some changes|an edit|the edit) (in|to) {P}
+        make (a change|some changes|an edit|the edit) (in|to) {P}
         (change|replace) (something|a line|a word|the value|the name) in {P}
         {P} (needs a change|needs an edit|has to be changed|should be edited)
     """, ("What should I change in it?", "What exactly should I change?", "Which text should I change, and to what?", "What is the change?")),
@@ -77,10 +78,10 @@ ASKS = {
     "glob-no-pattern": ("""
         (find|list|show me|look for|locate) (some files|certain files|the files i need|a few files) (for me|please|)
         (find|look for|locate) (files|the files|the file) (for me|please|)
-        (find|list) (the files that match|files by pattern|files matching the pattern|everything matching)
+        (find|list) (the files that match|files by pattern|files matching the pattern)
         (do|run) a (glob|file search|glob search)
         (which|what) files match?
-        (glob|match) (something|files|it) (for me|)
+        glob (something|files|it) (for me|)
         i'm looking for (a file|some files|certain files|the right files)
     """, ("Which files are you looking for?", "What pattern should the files match?", "Which file names should I look for?", "What should the names match?")),
 }  # fmt: skip
@@ -169,8 +170,24 @@ def _kind(family: Family) -> Kind:
     return "remark" if not first or first.startswith(("I ", "I'", "in ")) else "order"
 
 
+_ANY_WILL_DO = {
+    "glob-no-pattern": (" files please", " files for me", "me a few files", "for files", "glob files", "some files"),
+    "write-no-content": ("something", "some text", "some content", "with content"),
+    "grep-no-pattern": ("look through", "for me"),
+    "edit-no-old": ("fix ",),
+}
+_NAMED_AFTER_ALL = ("certain files", "the files", "something else", "something new")
+
+
+def _disputed(family: Family) -> bool:
+    """Whether a call is as right as a question: a search finds the file that a text to change is in, and what "some
+    files" or "something" stands for, anybody may choose."""
+    loose = any(words in family.words for words in _ANY_WILL_DO.get(family.recipe, ()))
+    return family.recipe == "edit-no-path" or (loose and not any(w in family.words for w in _NAMED_AFTER_ALL))
+
+
 _ASKS, _RETRIES = _families()
-ASK_POOL = Pool(_ASKS, trained=multi_turn.POOL.of["train"])
+ASK_POOL = Pool(_ASKS, _disputed, multi_turn.POOL.of["train"])
 RETRY_POOL = Pool(_RETRIES)
 
 
@@ -215,11 +232,8 @@ def retrying(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example
         made.call(call, text, error=True)
         return made.end("missing_info", family.name, tools, (call,), (rules,))
     wrong = str(call.arguments[key])
-    right = (
-        made.draw.fit(values.path, (wrong,))
-        if rng.random() < 0.6
-        else made.draw.fit(lambda rng: _near(rng, wrong), (wrong,))
-    )
+    any_path = script == "corrected" and rng.random() < 0.6
+    right = made.draw.fit(values.path if any_path else lambda rng: _near(rng, wrong), (wrong,))
     texts = {"P": wrong, "O": right}
     if script == "suggested":
         made.call(call, _line(rng, family, texts), error=True)
@@ -247,15 +261,14 @@ def retrying(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example
 
 
 def _near(rng: random.Random, path: str) -> str:
-    """A path near `path`: another folder, another ending or another name."""
+    """A path that `path` may be a slip for: in another folder, or with another ending."""
     head, slash, name = path.rstrip("/").rpartition("/")
     stem = name.rpartition(".")[0]
-    draw = rng.random()
-    if draw < 0.4:
+    if rng.random() < 0.6 or not stem:
         return f"{values.folder(rng).rstrip('/')}/{name}"
-    if draw < 0.7 and stem:
-        return f"{head}{slash}{stem}.{values.pick(rng, ('py', 'js', 'ts', 'md', 'json', 'yml', 'yaml', 'txt', 'tsx', 'toml'))}"
-    return f"{head}{slash}{values.file_name(rng)}"
+    return (
+        f"{head}{slash}{stem}.{values.pick(rng, ('py', 'js', 'ts', 'md', 'json', 'yml', 'yaml', 'txt', 'tsx', 'toml'))}"
+    )
 
 
 def _line(rng: random.Random, family: Family, texts: dict[str, str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from phi4bench.calls import Call
 from phi4bench.cases import Message, Rule
-from phi4bench.phrasing import follow_ups, requests, values
+from phi4bench.phrasing import disputed, errands, flags, follow_ups, requests, values
 from phi4bench.phrasing.decor import dress
 from phi4bench.phrasing.engine import Family, Pool, Split, compile_frames, split_of
 from phi4bench.phrasing.talk import Example, Talk, line_with, matching_path, result_of, talk
@@ -22,7 +22,7 @@ _NO_RULES: Rules = {}
 
 
 def _after_one(made: Talk, context: str) -> str:
-    """An earlier exchange that leaves one file in mind, which is returned."""
+    """An earlier exchange that leaves one file in mind, whose path is returned."""
     if context in ("read", "write", "edit"):
         return str(made.exchange(context).call.arguments["file_path"])
     if context == "glob":
@@ -42,37 +42,69 @@ def _after_one(made: Talk, context: str) -> str:
     return path
 
 
-def _act(made: Talk, action: str, path: str, texts: dict[str, str]) -> Answer:
-    """The call that does `action` to `path`; what the request must show is put into `texts`."""
+def _shown(made: Talk) -> str:
+    """All of the file that was read or written last."""
+    *_, call, result, _ = made.messages
+    return str(call.calls[0].arguments.get("content", result.content))
+
+
+def _single_lines(made: Talk) -> list[str]:
+    """Lines, of several, that a file that was shown has once: what there is to change."""
+    shown = _shown(made)
+    lines = shown.split("\n")
+    mine = [line for line in lines if line == line.strip() != "" and split_of(line) == made.split]
+    return [line for line in mine if len(lines) > 1 and shown.count(line) == 1]
+
+
+def _act(made: Talk, action: str, path: str, texts: dict[str, str], known: Sequence[str] = ()) -> Answer:
+    """The call that does `action` to `path`; what the request must show is put into `texts`.
+
+    `known`: what there is to change or delete, where that is known.
+    """
     draw = made.draw
     if action == "READ":
         return Call("read", {"file_path": path}), _NO_RULES
     if action == "GREP":
-        texts["Q"] = draw.fit(values.pattern if made.rng.random() < 0.5 else values.identifier, (path,))
+        texts["Q"] = draw.fit(values.pattern if made.rng.random() < 0.5 else values.identifier, (path, *draw.drawn))
         return requests.search(texts["Q"], path)
     if action == "EDIT":
         old, new = values.replaced(made.rng)
-        texts["A"] = draw.fit(old, (path,))
+        texts["A"] = values.pick(made.rng, known) if known else draw.fit(old, (path, *draw.drawn))
         texts["B"] = draw.fit(new, (path, texts["A"]))
         return Call("edit", {"file_path": path, "old_string": texts["A"], "new_string": texts["B"]}), _NO_RULES
     if action == "DELETE":
-        texts["A"] = draw.fit(values.code_line if made.rng.random() < 0.6 else values.identifier)
-        return Call("edit", {"file_path": path, "old_string": texts["A"], "new_string": ""}), _NO_RULES
+        maker = values.code_line if made.rng.random() < 0.6 else values.identifier
+        texts["A"] = values.pick(made.rng, known) if known else draw.fit(maker)
+        forms = [form for form in (f"{texts['A']}\n", f"\n{texts['A']}") if known and form in _shown(made)]
+        call = Call("edit", {"file_path": path, "old_string": texts["A"], "new_string": ""})
+        return call, {"old_string": Rule(accept=tuple(forms))} if forms else _NO_RULES
     if action == "WRITE":
         texts["X"] = draw.fit(values.content)
         rules = requests.with_line_end(texts["X"])
         return Call("write", {"file_path": path, "content": texts["X"]}), rules
     if action == "REMOVE":
-        return Call("bash", {"command": f"rm {path}"}), {
-            "command": Rule(accept=(f"rm -f {path}", f'rm "{path}"', f"rm '{path}'"))
-        }
-    return Call("bash", {"command": f"python {path}"}), {"command": Rule(accept=(f"python3 {path}",))}
+        return _on_path(path, "rm", "rm -f")
+    return _on_path(path, "python", "python3")
+
+
+def _on_path(path: str, *verbs: str) -> Answer:
+    """A command on `path`, which may stand in quotes unless the shell is to expand its `~`."""
+    quotes = ("",) if path.startswith("~") else errands.QUOTES
+    right, *others = (f"{verb} {quote}{path}{quote}" for verb in verbs for quote in quotes)
+    return Call("bash", {"command": right}), {"command": Rule(accept=tuple(others))}
 
 
 def _it(made: Talk, family: Family, context: str, action: str) -> Answer:
     path = _after_one(made, context)
+    changes = action in ("EDIT", "DELETE") and context in ("read", "write")
+    while (changes and not _single_lines(made)) or (action == "PYTHON" and not path.endswith(".py")):
+        made.messages.clear()
+        path = _after_one(made, context)
+    if (context, action) == ("read", "GREP"):
+        result = made.messages[-2]
+        made.messages[-2] = replace(result, content=f"{result.content}\n[{made.rng.randint(20, 400)} more lines]")
     texts: dict[str, str] = {}
-    answer = _act(made, action, path, texts)
+    answer = _act(made, action, path, texts, _single_lines(made) if changes else ())
     made.user(dress(made.rng, family, texts))
     return answer
 
@@ -119,6 +151,9 @@ def _nth(made: Talk, family: Family, context: str, action: str) -> Answer:
 
 def _same(made: Talk, family: Family, context: str, action: str) -> Answer:
     asked = made.exchange(context)
+    while disputed.leaves_open(made, asked, action):
+        made.messages.clear()
+        asked = made.exchange(context)
     arguments = dict(asked.call.arguments)
     rules: Rules = {}
     texts: dict[str, str] = {}
@@ -128,7 +163,8 @@ def _same(made: Talk, family: Family, context: str, action: str) -> Answer:
         texts["P"] = arguments[key] = made.draw.fit(values.path, seen)
         rules = {"content": asked.drawn.rules["content"]} if "content" in asked.drawn.rules else {}
     elif action == "PLACE":
-        texts["Z"] = place = made.draw.fit(values.folder if made.rng.random() < 0.7 else values.path, seen)
+        maker = values.folder if made.rng.random() < 0.7 else values.path
+        texts["Z"] = place = made.draw.fit(lambda rng: disputed.marked(maker, rng), seen)
         arguments["path"] = place
         rules = {**asked.drawn.rules, "path": requests.either_slash(place)}
     elif action == "PATTERN":
@@ -141,69 +177,30 @@ def _same(made: Talk, family: Family, context: str, action: str) -> Answer:
     elif action == "LANGUAGE":
         drawn = requests.glob_language(made.draw)
         texts, arguments, rules = dict(drawn.texts), dict(drawn.call.arguments), drawn.rules
-        below = str(asked.call.arguments["pattern"]).partition("**/")[0].rpartition("/")[0]
-        if below and "D" in asked.drawn.texts:
-            forms = (str(arguments["pattern"]), *map(str, rules["pattern"].accept))
-            forms += tuple(dict.fromkeys(f"{below}/{form.removeprefix('./')}" for form in forms))
-            rules = {"pattern": Rule(accept=forms[1:])}
+        below = str(seen[0]).partition("*")[0].rstrip("/")
+        if below not in ("", "."):
+            there = requests.glob_language_in(made.draw, texts["L"], below)
+            forms = (*rules["pattern"].accept, there.call.arguments["pattern"], *there.rules["pattern"].accept)
+            rules = {"pattern": Rule(accept=forms)}
     elif action == "COMMAND":
         texts["C"] = arguments["command"] = made.draw.fit(requests.unmistakable, seen)
     made.user(dress(made.rng, family, texts))
     return Call(context, arguments), rules
 
 
-_FLAGS = (
-    "-v",
-    "--verbose",
-    "-q",
-    "--quiet",
-    "--debug",
-    "-x",
-    "--dry-run",
-    "--force",
-    "-f",
-    "--no-cache",
-    "--json",
-    "-n 5",
-    "--watch",
-    "--all",
-    "-r",
-    "-h",
-    "--help",
-)
-
-
-def _plain_command(rng: random.Random) -> str:
-    while True:
-        command = requests.unmistakable(rng)
-        if not set("|>&;") & set(command):
-            return command
-
-
 def _again(made: Talk, family: Family, context: str, action: str) -> Answer:
-    command = made.draw.fit(_plain_command)
+    command = made.draw.fit(flags.plain_command)
     asked = requests.SHELL_POOL.draw(made.rng, made.split)
     made.user(dress(made.rng, asked, {"C": command}))
     call = Call("bash", {"command": command})
     made.call(call, result_of(made, call))
     made.remark(call)
-    texts = {"F": values.pick(made.rng, _FLAGS)}
+    texts = {"F": values.pick(made.rng, flags.FLAGS)}
     made.user(dress(made.rng, family, texts))
     if action == "FLAG":
-        last, *earlier = _with_flag(command, texts["F"])
+        last, *earlier = flags.with_flag(command, texts["F"])
         return Call("bash", {"command": last}), {"command": Rule(accept=tuple(earlier))} if earlier else _NO_RULES
     return call, _NO_RULES
-
-
-def _with_flag(command: str, flag: str) -> list[str]:
-    """At the end, and where it may as well stand: before other flags, or behind the subcommand."""
-    first, *rest = command.split(" ")
-    forms = [[*rest, flag]]
-    if rest and rest[0].startswith("-"):
-        forms.append([flag, *rest])
-    elif rest[1:] and rest[0].isalpha() and not rest[1].isalpha():
-        forms.append([rest[0], flag, *rest[1:]])
-    return list(dict.fromkeys(" ".join([first, *form]) for form in forms))
 
 
 def _undo(made: Talk, family: Family, context: str, action: str) -> Answer:
@@ -334,7 +331,7 @@ def _families() -> tuple[list[Family], dict[str, tuple[Script, str, str]]]:
 
 
 _FAMILIES, _SCRIPTS = _families()
-POOL = Pool(_FAMILIES)
+POOL = Pool(_FAMILIES, disputed.is_disputed)
 
 
 def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:

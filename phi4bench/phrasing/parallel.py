@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -25,7 +26,7 @@ _JOINERS = (
     ("as-well-as", ", ", ", as well as this: ", ""), ("besides", ". ", ". Besides that, ", ""),
     ("two-things", "; ", " and ", "a few things: "), ("two-things-colon", ", ", ", and ", "please do the following: "),
     ("in-one-go", ", ", " and ", "in one go: "), ("at-the-same-time", ", ", " and at the same time ", ""),
-    ("in-addition", ". ", ". In addition, ", ""), ("i-need-these", "\n* ", "\n* ", "I need these:\n* "),
+    ("in-addition", ". ", ". In addition, ", ""),
     ("oh-and", ". ", ". Oh, and ", ""), ("while-at-it", ". ", ". While you're at it, ", ""), ("slash", " / ", " / ", ""),
     ("amp", " & ", " & ", ""), ("both", ", ", " and ", "do all of this: "), ("independent", "; ", "; ", "these are independent of each other: "),
     ("separately", ", ", " and separately ", ""), ("list", "\n{i}) ", "\n{i}) ", "1) "), ("likewise", ", ", " and likewise ", ""),
@@ -34,17 +35,15 @@ _JOINERS = (
 _LISTS = {
     "read": """
         (open|show me|read|display|print|check|view|look at|pull up|load|inspect|get|cat|fetch|review|go over|take a look at) {K}
-        (open|show me|read|display|print|check|view|look at) (the files|these files:|all of these:|both|the contents of) {K}
+        (open|show me|read|display|print|check|view|look at) (the files|these files:|all of these:|the contents of) {K}
         (can i see|what's in|what is in|could you show me|what do we have in|may i see) {K}?
-        i (want|need|would like) to (see|read|look at|check|compare|review) {K}
-        (compare|let me compare|help me compare) {K}
+        i (want|need|would like) to (see|read|look at|check|review) {K}
         {K} (please|, show me them|, open them all|, read them|, what do they say?)
         (show me|print|get|dump|read) what's in {K}
         (show|read|open|print) {K} (side by side|at once|together|at the same time|for me)
-        what (do|did) the files {K} (contain|say|look like)?
+        what do the files {K} (contain|say|look like)?
     """,
     "grep": """
-        (search for|look for|find|grep for|locate|where are|hunt for) {K} in {Z}
         (search|scan|grep|check|go through) {Z} for {K}, (one by one|separately|each on its own|each in a search of its own)
         in {Z}, (search for|look for|find|grep for|locate) {K}, (separately|each on its own|one search each)
         (search for|look for|grep for) {K} in {Z}, (separately|in separate searches|one after another)
@@ -54,7 +53,7 @@ _LISTS = {
         (search for|look for|find|grep for|locate|hunt for|check for) {Q} in {K}
         (search|scan|grep|check|go through|look through) {K} for {Q}
         where is {Q} (used|mentioned|found|called) in {K}?
-        (do|does) {K} (mention|contain|use) {Q}?
+        do {K} (mention|contain|use) {Q}?
         in {K}, (search for|look for|find|grep for) {Q}
         i (want|need) every {Q} in {K}
     """,
@@ -68,7 +67,7 @@ _LISTS = {
     """,
     "bash": """
         (run|execute|try|do|launch|fire off|start) {K}
-        (run|execute|try|launch) (the commands|these commands:|the following commands:|both|all of these:) {K}
+        (run|execute|try|launch) (the commands|these commands:|the following commands:|all of these:) {K}
         (show me|give me|get|collect) the (output|outputs|results) of {K}
         what do {K} (print|say|output|report|return)?
         i need (to run|the output of|you to run) {K}
@@ -77,11 +76,13 @@ _LISTS = {
     """,
     "write": """
         (create|make|write) {K} (, each with the content|, all with the content|, each containing|, both containing|, all of them saying) {X}
-        (write|save|put) {X} (to|into|in) {K}
+        (write|save) {X} (to|into|in) {K}
+        put {X} (into|in) {K}
         {K} should (all|each|both) (contain|say) {X}
         (create|make|add) the (files|new files) {K} with {X} (in each|in all of them|in every one)
         i (need|want) {X} (in|saved to|written to) {K}
-        (write|put|save) the same text {X} (into|to) {K}
+        (write|save) the same text {X} (into|to) {K}
+        put the same text {X} into {K}
     """,
     "write_empty": """
         (create|make|add|set up) (empty files|the empty files|blank files|new empty files) {K}
@@ -89,15 +90,16 @@ _LISTS = {
         i need empty files {K}
     """,
     "edit": """
-        (change|rename|update|turn) {A} (to|into) {B} in {K}
+        (change|update) {A} to {B} in {K}
+        (change|turn) {A} into {B} in {K}
         (replace|substitute) {A} (with|by) {B} in {K}
-        in {K}, (change|rename|update) {A} to {B}
+        in {K}, (change|update) {A} to {B}
         in {K}, replace {A} with {B}
         (swap|exchange) {A} for {B} in {K}
         {A} should (be|become) {B} in {K}
         use {B} instead of {A} in {K}
         {K} should say {B} instead of {A}
-        i (want|need) {A} (changed to|replaced with|renamed to) {B} in {K}
+        i (want|need) {A} (changed to|replaced with) {B} in {K}
     """,
     "edit_deletion": """
         (remove|delete|drop|strip|erase) {A} from {K}
@@ -134,6 +136,9 @@ def _families() -> list[Family]:
 
 
 POOL = Pool(_families())
+# Of two, and of more than two.
+_BOTH = re.compile("both|each-other")
+_ALL = re.compile("should-all|,-all-|all-of-them|all-of-these|them-all")
 
 
 def _listed(rng: random.Random, items: Sequence[str], quote: bool) -> str:
@@ -260,7 +265,7 @@ def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
         count = rng.choice((2, 2, 2, 3, 3, 4))
         if rng.random() < 0.55:
             family = POOL.draw(rng, split)
-            if count > 2 and ("both" in family.name or "each-other" in family.name):
+            if _BOTH.search(family.name) if count > 2 else _ALL.search(family.name):
                 continue
             calls, rules, text = _list(made, family, count)
             group = family.name

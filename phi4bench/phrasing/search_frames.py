@@ -5,20 +5,22 @@ from __future__ import annotations
 
 GREP_ORDERS = """
     !(search|scan|comb|go through|look through|check|examine|inspect|search through|comb through|sift through|query) {Z} for {Q}
-    !(look|search|hunt|check|scan|dig|grep|watch out) for {Q} (in|inside|under|within|across|throughout) {Z}
-    !(find|locate|grep|spot|track down|look up|list|show|show me|get|give me|dig up|discover) {Q} (in|inside|under|within|across|throughout) {Z}
+    !(look|search|hunt|check|scan|dig|grep) for {Q} (in|inside|under|within|across|throughout) {Z}
+    !(find|locate|grep|spot|track down|look up|dig up|discover) {Q} (in|inside|under|within|across|throughout) {Z}
     !(find|list|show|show me|get|give me|locate|collect|display|print|look up|report) (every|any|each) (occurrence of|mention of|use of|reference to|line with|line containing|line matching|place with|match for|hit for|instance of) {Q} (in|inside|under|within) {Z}
     !(find|list|show|show me|get|give me|locate|print|look up|look for|search for) (all the|the|all) (occurrences of|mentions of|uses of|references to|lines with|lines containing|lines that match|lines that contain|places that use|matches for|hits for|calls to|usages of|instances of) {Q} (in|inside|under|within) {Z}
     grep (for |){Q} (in|inside|under|through|across) {Z}
     grep {Z} for {Q}
-    !in {Z}, (look for|search for|find|grep for|locate|find all|hunt for|check for|find every|list every) {Q}
+    !in {Z}, (look for|search for|find|grep for|locate|find all|hunt for|check for|find every) {Q}
     (find|see|check|tell me|show me|figure out|find out|let me know) where {Q} (is used|occurs|appears|is mentioned|shows up|comes up|is referenced|is called|turns up|is) in {Z}
-    !(find|see|check|tell me|show me|list|figure out|find out) which (files|lines|places|modules|parts) (in|under|of|inside) {Z} (contain|mention|use|match|have|reference|include|call) {Q}
-    !(find|list|show me|get|give me|locate) (the files|all files|every file|files|any file) (in|under|inside) {Z} (containing|mentioning|with the text|using|with) {Q}
+    !(find|see|check|tell me|show me|list|figure out|find out) which (files|modules) (in|under|of|inside) {Z} (contain|mention|use|have|reference|include|call) {Q}
+    !(find|see|check|tell me|show me|list|figure out|find out) which lines (in|of|inside) {Z} (contain|mention|use|match|have|reference|include|call) {Q}
+    !(find|see|check|tell me|show me|list|figure out|find out) which (places|parts) (in|inside) {Z} (contain|mention|use|match|reference|call) {Q}
+    !(find|list|show me|get|give me|locate) (the files|all files|every file|files|any file) (in|under|inside) {Z} (containing|mentioning|with the text|with) {Q}
     !(find|list|show me|get) (the files|all files|files) (in|under|inside) {Z} that (contain|mention|use|have|include) {Q}
     !(check|see|tell me|find out|let me know|verify|figure out) (whether|if) {Z} (contains|mentions|uses|has|references|includes|still contains|still uses) {Q}
     !(check|see|tell me|find out|let me know) (whether|if) {Q} (is used|appears|occurs|is mentioned|shows up|exists|is anywhere|comes up) in {Z}
-    (do|run) a (search|text search|full-text search|grep|quick search) (for|on) {Q} (in|under|over|across) {Z}
+    (do|run) a (search|text search|full-text search|grep|quick search) for {Q} (in|under|over|across) {Z}
     (do|run) a (search|text search|grep|quick search) (in|through|over|of) {Z} for {Q}
     search {Q} (in|under|within|inside) {Z}
     search for (the text|the string|the word|the pattern|the regex|the expression|the name|the phrase|the symbol) {Q} (in|under|inside|within) {Z}
@@ -29,17 +31,19 @@ GREP_ORDERS = """
 """
 GREP_QUESTIONS = """
     where (in|inside|under) {Z} (is|do we use|do we have|do you see|does it say|do we mention|can i find|do we call) {Q}?
-    where (is|are) {Q} (used|mentioned|referenced|called|imported|found|set|handled) in {Z}?
+    where is {Q} (used|mentioned|referenced|called|imported|found|set|handled) in {Z}?
     where does {Q} (occur|appear|come up|show up|turn up|get used) in {Z}?
     !does {Z} (mention|contain|use|have|reference|include|say|call|import) {Q} (anywhere|at all|somewhere|)?
     does {Q} (occur|appear|show up|exist|come up) (anywhere |)in {Z}?
     is {Q} (used|mentioned|referenced|called|present|anywhere|found) in {Z}?
     is there (a|any|some|still a) {Q} in {Z}?
     is there (any mention|any use|any sign|an occurrence|still a mention) of {Q} in {Z}?
-    are there (any |still |)(uses|mentions|occurrences|references|traces|matches) of {Q} in {Z}?
-    !(what|which) (files|lines|places|modules|parts) (in|of|under) {Z} (contain|mention|use|match|reference|have|call) {Q}?
+    are there (any |still |)(uses|mentions|occurrences|traces) of {Q} in {Z}?
+    !(what|which) (files|modules) (in|of|under) {Z} (contain|mention|use|reference|have|call) {Q}?
+    !(what|which) lines (in|of) {Z} (contain|mention|use|match|reference|have|call) {Q}?
+    !(what|which) (places|parts) in {Z} (contain|mention|use|match|reference|call) {Q}?
     !who (uses|calls|mentions|references) {Q} in {Z}?
-    any (mention|use|sign|trace|occurrence|match|hit|reference|instance) of {Q} in {Z}?
+    any (mention|use|sign|trace|occurrence|instance) of {Q} in {Z}?
     !(do|did) we (use|mention|call|have|reference|import) {Q} (in|anywhere in|somewhere in) {Z}?
     !what in {Z} (mentions|contains|uses|matches|refers to) {Q}?
     (mind|how about) (searching|scanning|checking) {Z} for {Q}?
@@ -60,7 +64,8 @@ GREP_REMARKS = """
     (let's|let us) (search|scan|grep|check) {Z} for {Q}
     (let's|let us) (find|look for|see|locate) {Q} in {Z}
     (lines|places|files|spots) (with|containing|that mention|matching) {Q} in {Z}
-    (occurrences|mentions|uses|references) (of|to) {Q} in {Z}
+    (occurrences|mentions|uses) of {Q} in {Z}
+    references to {Q} in {Z}
     someone (left|put|wrote|used) {Q} (somewhere |)in {Z}, (find it|where is it|find out where)
 """
 GREP_TERSE = """
@@ -70,34 +75,34 @@ GREP_TERSE = """
 """
 GREP_EVERYWHERE = """
     (search|scan|go through|look through|comb through|check|search through) (the project|the code|the codebase|the repo|the repository|everything|the whole project|all files|the source|the current directory|this folder|this project|the entire codebase) for {Q}
-    !(find|locate|look for|search for|grep for|grep|hunt for|look up|show me|list|track down) {Q} (in the project|in the code|in the codebase|in the repo|everywhere|anywhere|in all files|across the project|throughout the code|here|in the current directory|in this folder|in the whole repo|across all files)
+    !(find|locate|look for|search for|grep for|grep|hunt for|look up|track down) {Q} (in the project|in the code|in the codebase|in the repo|everywhere|anywhere|in all files|across the project|throughout the code|here|in the current directory|in this folder|in the whole repo|across all files)
     !(find|list|show me|show|give me|get|look for|locate) (every|any|each) (occurrence of|mention of|use of|reference to|line with|line containing|place that uses|match for|call to|usage of) {Q}
     !(find|list|show me|get|give me) (all the|the|all) (occurrences of|mentions of|uses of|references to|lines with|lines containing|places that use|usages of|callers of) {Q}
-    !(find|list|show me|get|give me|locate) (all files|every file|the files|files|any files) (containing|mentioning|using|with the text|with the string|with the word) {Q}
+    !(find|list|show me|get|give me|locate) (all files|every file|the files|files|any files) (containing|mentioning|with the text|with the string|with the word) {Q}
     !(find|list|show me|get|give me|locate) (all files|the files|files|all the files) that (contain|mention|use|reference|import|have|include) {Q}
     (find|see|check|tell me|show me|find out|figure out) where {Q} (is used|occurs|appears|is mentioned|shows up|is referenced|is called|comes up|is imported)
-    !(find|see|check|tell me|list|show me) which (files|modules|places) (contain|mention|use|match|reference|import|call) {Q}
+    !(find|see|check|tell me|list|show me) which (files|modules|places) (contain|mention|use|reference|import|call) {Q}
     (check|see|tell me|find out) (whether|if) {Q} (is used|appears|occurs|is mentioned|is referenced) anywhere
     grep (for |){Q}
     (search|grep|look) (for the text|for the string|for the word|for the phrase|for the regex|for the pattern|for) {Q}
     do a (project-wide|global|full) search for {Q}
 """
 GREP_EVERYWHERE_QUESTIONS = """
-    where (is|are) {Q} (used|mentioned|referenced|called|imported|set|handled)?
-    where (is|are) {Q} (used|mentioned|referenced|called) (in the code|in the project|in this repo|in the codebase)?
+    where is {Q} (used|mentioned|referenced|called|imported|set|handled)?
+    where is {Q} (used|mentioned|referenced|called) (in the code|in the project|in this repo|in the codebase)?
     where (do we|do i|does the code|does the project|does anything) (use|mention|call|import|reference|set) {Q}?
-    where (does|do) {Q} (occur|appear|come up|show up) (in the code|in the project|in the repo|)?
-    !which (files|modules|lines|parts of the code|places) (contain|mention|use|match|reference|call|import|have) {Q}?
+    where does {Q} (occur|appear|come up|show up) (in the code|in the project|in the repo|)?
+    !which (files|modules|lines|parts of the code|places) (contain|mention|use|reference|call|import|have) {Q}?
     !what files (contain|mention|use|reference|import|call) {Q}?
     is {Q} (used|mentioned|referenced|called) (anywhere|somewhere|in the project|in the codebase|at all)?
     does (the code|the project|anything|any file|the repo|the codebase) (mention|contain|use|call|reference|import) {Q}?
     !who (uses|calls|mentions|references|imports) {Q}?
     any (mention|use|sign|trace|occurrence) of {Q} (anywhere|in the project|in the code|here|in the repo)?
     do we (use|mention|call|have|import|reference) {Q} (anywhere|somewhere)?
-    are there any (uses|mentions|occurrences|references|matches) of {Q} (here|anywhere|in the project)?
+    are there any (uses|mentions|occurrences) of {Q} (here|anywhere|in the project)?
 """
 GREP_EVERYWHERE_REMARKS = """
-    i (want|need) (every|each|all) (use of|mention of|occurrence of|reference to|line with) {Q}
+    i (want|need) (every|each) (use of|mention of|occurrence of|reference to|line with) {Q}
     i (want|need|would like) to (know|see|find out|check) where {Q} (is used|appears|occurs|is mentioned|is called)
     !i'm (looking|searching) for {Q} (in the project|in the code|somewhere in the repo|everywhere)
     i (wonder|forgot|don't know|can't remember) where (we use|we call|i used|i wrote) {Q}
@@ -110,23 +115,23 @@ GREP_DEFINED = """
     find the (function|class|method|variable) {S} in the (code|project|codebase|repo)
 """
 GREP_DEFINED_QUESTIONS = """
-    where (is|did we define|do we define|is the function|is the class|is the method) {S} (defined|declared|implemented)?
+    where (is|is the function|is the class|is the method) {S} (defined|declared|implemented)?
     where's {S} (defined|declared|implemented|coming from)?
 """
 
 GLOB_ORDERS = """
-    !(list|find|show|show me|get|give me|locate|display|collect|enumerate|print|look up|fetch|match) (all files|every file|the files|files|all the files|any files|all paths) (matching|like|fitting|of the form|with names like|whose path matches) {G}
+    !(list|find|show|show me|get|give me|locate|display|collect|enumerate|look up) (all files|every file|the files|files|all the files|any files|all paths) (matching|like|fitting|of the form|with names like|whose path matches) {G}
     !(list|find|show|show me|get|give me|locate) (all files|the files|files|all the files) (that match|that fit|whose names match|that look like) {G}
-    (glob|match|expand|list|resolve) {G}
-    (glob|look) for {G}
+    (glob|expand|list) {G}
+    glob for {G}
     !(list|find|show me|get|give me|locate|enumerate|collect|see) (all|all the|the) {G} files (here|in the project|)
     !(list|find|show me|get|give me|locate) (every|each) {G} file (here|there is|in the project|)
     !(list|find|show me|get|give me|locate) {G} files
     (search for|look for|hunt for|find me) (files|paths|filenames|file names) (matching|like|that match|of the form) {G}
     use (the glob|the pattern|the wildcard|the glob pattern) {G} (to find files|to list files|and list the matches|and show me the files)
-    !(list|show me|tell me|find out|see|check) (what|which) files (match|fit|there are for|go with|are covered by) {G}
+    !(list|show me|tell me|find out|see|check) (what|which) files (match|fit|there are for|are covered by) {G}
     (do|run) a (glob|file search|filename search|glob search) (for|on|with) {G}
-    !(list|find|get) everything (matching|that matches|under the pattern|fitting|like) {G}
+    !(list|find|get) everything (matching|that matches|fitting|like) {G}
     !(show|list|print|give) me the (names|paths|list) of (all |)files (matching|that match|like) {G}
     glob: {G}
     expand the (glob|pattern|wildcard) {G}
@@ -134,15 +139,13 @@ GLOB_ORDERS = """
     !check for files (matching|like|that match) {G}
 """
 GLOB_QUESTIONS = """
-    !(what|which) files (match|fit|are matched by|go with|are there for|does the project have for) {G}?
+    !(what|which) files (match|fit|are matched by|are there for|does the project have for) {G}?
     (what|which) (paths|file names|filenames) match {G}?
-    what (matches|does {G} match, i mean the files for|do you get for the glob|is matched by) {G}?
-    !are there (any|some) (files matching|files like|files that match|matches for the glob) {G}?
+    what (matches|do you get for the glob|is matched by) {G}?
+    !are there any (files matching|files like|files that match|matches for the glob) {G}?
     is there (any file|a file|anything) (matching|like|that matches) {G}?
     do we have (any |)files (matching|like|that match) {G}?
     do any files match {G}?
-    how does the glob {G} expand?
-    what does the (glob|wildcard|file pattern) {G} (match|expand to|find|give)?
     (mind|how about) (listing|finding) (the files|all files|everything) (matching|like) {G}?
 """
 GLOB_REMARKS = """
@@ -157,7 +160,8 @@ GLOB_REMARKS = """
     glob pattern: {G}
 """
 GLOB_LANGUAGE = """
-    !(list|find|show|show me|get|give me|locate|display|enumerate|collect|look for|search for) (all|all the|the|my|our|all our|all my) {L} (files|files please|files there are)
+    !(list|find|show|show me|get|give me|locate|display|enumerate|collect|look for|search for) (all|all the|the|my|our|all our|all my) {L} files
+    !(list|find|show|show me|get|give me|locate|display|enumerate|collect|look for|search for) (all|all the) {L} files there are
     !(list|find|show|show me|get|give me|locate|display|enumerate) (every|each|every single) {L} file
     !(list|find|show me|get|give me|locate) all (the |){L} files (in the project|in this repo|in the repo|here|in the codebase|that we have|we have|there are|anywhere)
     glob (all |the |){L} files
@@ -217,7 +221,8 @@ GLOB_ENDING_IN_QUESTIONS = """
     (which|what) {E} files are (in|under|inside) {D}?
 """
 GLOB_CALLED = """
-    !(find|locate|list|show me|get|search for|look for|track down) (all files|every file|files|any file|all the files|the file|a file) (called|named|with the name) {N}
+    !(find|locate|search for|look for|track down) (all files|every file|files|any file|all the files|the file|a file) (called|named|with the name) {N}
+    !(list|show me|get) (all files|every file|files|all the files) (called|named|with the name) {N}
     !(find|list|locate) (all files|files|all the files) that are (called|named) {N}
     (find|locate) (every|each|all) {N} (in the project|in the repo|here|anywhere|in the tree)
     list all the places where a file (called|named) {N} (exists|lives|is)
@@ -227,7 +232,8 @@ GLOB_CALLED_QUESTIONS = """
     !(which|what) files are (called|named) {N}?
     is there (a|any) file (called|named) {N} (anywhere|somewhere|in the project|)?
     where (in the project|in the tree|in the repo) is the file (called |named |){N}?
-    in which folder (is|does) (the file |){N} (located|stored|live)?
+    in which folder is (the file |){N} (located|stored)?
+    in which folder does (the file |){N} live?
 """
 GLOB_STARTING = """
     !(find|list|show me|get|give me|locate|look for) (all files|every file|files|the files) (starting with|beginning with|with the prefix) {S}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from phi4bench.calls import Call
 from phi4bench.cases import Case, Expected, Message, Rule, Scenario
 from phi4bench.phrasing import values
 from phi4bench.phrasing.engine import Split, Values
-from phi4bench.phrasing.requests import Request, request
+from phi4bench.phrasing.requests import Request, from_here, request
 from phi4bench.tools import Tool
 
 _STRICT = Rule()
@@ -71,10 +71,31 @@ class Talk:
         order: Literal["exact", "any"] = "exact",
         reply: str = "",
     ) -> Example:
+        rules = [places_from_here(call, each) for call, each in zip(calls, rules, strict=True)]
         kept = [{name: rule for name, rule in each.items() if rule != _STRICT} for each in rules]
         expected = Expected(tuple(calls), order, tuple(kept) if any(kept) else ())
         case = Case("", scenario, group, tuple(tools), tuple(self.messages), expected)
         return Example(case, reply, tuple(self.draw.drawn))
+
+
+def places_from_here(call: Call, rules: Mapping[str, Rule]) -> Mapping[str, Rule]:
+    """`rules`, and that a relative path or glob is the same with and without `./`."""
+    made = dict(rules)
+    for name in _PLACES.get(call.name, ()):
+        rule = made.get(name, _STRICT)
+        forms = [str(form) for form in (call.arguments[name], *rule.accept)]
+        forms += [other for form in forms for other in from_here(form)[1:]]
+        made[name] = replace(rule, accept=tuple(dict.fromkeys(forms))[1:])
+    return made
+
+
+_PLACES = {
+    "read": ("file_path",),
+    "write": ("file_path",),
+    "edit": ("file_path",),
+    "grep": ("path",),
+    "glob": ("pattern",),
+}
 
 
 def talk(rng: random.Random, split: Split, confusing: bool = False) -> Talk:

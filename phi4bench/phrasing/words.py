@@ -161,7 +161,7 @@ PATTERNS = tuple(
     [0-9]+~\\d+~\\d{{{n}}}~{w}\\d+~{w}\\s+{v}~({w}|{v})~{w}|{v}~{w}?~{w}s?~.*{c}~def .*{w}~class .*{c}~function {u}~func {c}~fn {w}~async def~
     await {u}~{w}: {v}~{w} = {n}~{w}={v}~"{w}"~'{w}'~{w} {v}~{w} the {v}~{w} not found~{c} {v} {w}~error: {w}~{c}Error~raise {c}Error~except Exception~
     @{w}~#{w}~${w}~${{{W}}}~process.env.{W}~os.environ~localhost:{n}~http://~https?://~{n}~v{n}.0~0x{h}~{h}~{w}-{v}~--{w}~-{w}~<{w}>~</{w}>~{w}/{v}~{w}_id~user_{w}~
-    is_{w}~has{c}~on{c}~use{c}~{w}.py~select \\* from~SELECT .* FROM {w}~{w}[{n}]~{w}\\.{v}~{w}\\(~^# {c}~^\\s*return~return {w}~if {w}~{w} ==~!= {n}~{w} +~{r}~{r}~{r}_{w}""".replace(
+    is_{w}~has{c}~on{c}~use{c}~{w}_{v}~select \\* from~SELECT .* FROM {w}~{w}[{n}]~{w}\\.{v}~{w}\\(~^# {c}~^\\s*return~return {w}~if {w}~{w} ==~!= {n}~{w} +~{r}~{r}~{r}_{w}""".replace(
         "\n", ""
     ).split("~")
 )
@@ -182,14 +182,14 @@ LANGUAGES = {
     "Python": "py", "JavaScript": "js", "TypeScript": "ts", "Go": "go", "Rust": "rs", "Java": "java", "Ruby": "rb",
     "PHP": "php", "Kotlin": "kt", "Swift": "swift", "Scala": "scala", "Lua": "lua", "Dart": "dart", "markdown": "md",
     "Markdown": "md", "JSON": "json", "TOML": "toml", "CSV": "csv", "XML": "xml", "HTML": "html", "CSS": "css",
-    "SQL": "sql", "text": "txt", "log": "log", "YAML": "yaml", "shell": "sh", "PDF": "pdf", "PNG": "png", "C++": "cpp",
+    "SQL": "sql", "text": "txt", "log": "log", "YAML": "yaml", "shell": "sh", "PDF": "pdf", "PNG": "png",
     "C#": "cs", "Vue": "vue", "SVG": "svg", "protobuf": "proto", "notebook": "ipynb", "Terraform": "tf",
 }  # fmt: skip
-# Endings that are as right as the one above.
-OTHER_ENDINGS = {"yaml": ("yml",), "cpp": ("cc", "cxx"), "md": ("markdown",), "html": ("htm",)}
+# Endings that are as right as the one above. (Of C++ everyone has a list of their own.)
+OTHER_ENDINGS = {"YAML": ("yml",)}
 # Endings of one kind of file in one glob, by what people call it.
 ENDINGS_TOGETHER = {
     "YAML": (("yaml", "yml"), ("yml", "yaml")), "Markdown": (("md", "markdown"),), "markdown": (("md", "markdown"),),
-    "HTML": (("html", "htm"),), "TypeScript": (("ts", "tsx"),), "JavaScript": (("js", "jsx"), ("js", "jsx", "mjs")),
-    "C++": (("cpp", "hpp"), ("cpp", "h", "hpp"), ("cpp", "cc", "cxx")),
+    "HTML": (("html", "htm"),), "TypeScript": (("ts", "tsx"),),
+    "JavaScript": (("js", "jsx"), ("js", "mjs", "cjs"), ("js", "jsx", "mjs"), ("js", "jsx", "mjs", "cjs")),
 }  # fmt: skip

@@ -1,0 +1,50 @@
+"""Later turns to which more than one answer would be right. Pure."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+
+from phi4bench.phrasing.engine import Family
+from phi4bench.phrasing.requests import Request
+from phi4bench.phrasing.talk import Talk
+
+
+def is_disputed(family: Family) -> bool:
+    """Whether another answer is as right: what was just written is known without a look, "in there" may be the
+    project that was searched, and a change to the wrong file may have to be taken back first."""
+    if family.recipe == "it-after-write>grep":
+        return True
+    if family.recipe == "it-after-write>read":
+        return "what" in family.words
+    if family.recipe == "it-after-grep>read":
+        return "how does" in family.words
+    if family.recipe in ("it-after-grep>grep", "it-after-glob>grep"):
+        return not any(words in family.words for words in ("file", "that one", "its contents"))
+    return family.recipe in ("same-write>path", "same-edit>path") and "wrong file" in family.words
+
+
+def leaves_open(made: Talk, asked: Request, action: str) -> bool:
+    """Whether the exchange leaves open what "there" or "the same" is meant to be.
+
+    Of a folder's only hit, "there" may be the hit's file. A glob, said after a folder, may be meant below it. Another
+    language's files are only "the same" as those of one ending.
+    """
+    place = str(asked.call.arguments.get("path", ""))
+    if action == "PATTERN":
+        return "\n" not in made.messages[-2].content and not made.messages[-2].content.startswith(f"{place}:")
+    if action == "GLOB":
+        return bool(asked.drawn.texts.get("D"))
+    return action == "LANGUAGE" and not _OF_ONE_ENDING.fullmatch(str(asked.call.arguments["pattern"]))
+
+
+_OF_ONE_ENDING = re.compile(r"([^*?\[{]+/)?(\*\*/)?\*\.\w+")
+
+
+def marked(maker: Callable[[random.Random], str], rng: random.Random) -> str:
+    """A place with a slash or a dot in it: a bare word may as well be what to search for."""
+    while True:
+        place = maker(rng)
+        if "/" in place or "." in place:
+            return place

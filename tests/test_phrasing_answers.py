@@ -1,0 +1,170 @@
+"""The request grammar: a key takes every answer that is as right, and no case of the test split has two right ones."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from phi4bench.calls import Call
+from phi4bench.cases import Case
+from phi4bench.datasets.shipped import fixtures_dir
+from phi4bench.phrasing import Example, example, irrelevant, missing_info, multi_turn
+from phi4bench.phrasing.flags import with_flag
+from phi4bench.phrasing.talk import places_from_here
+from phi4bench.tools import Tool
+
+SIX = tuple(
+    Tool(tool["name"], tool["description"], tool["inputSchema"])
+    for tool in json.loads((fixtures_dir() / "tools" / "claude_code.json").read_text(encoding="utf-8"))["tools"]
+)
+
+
+@pytest.fixture(scope="module")
+def conversations() -> list[Example]:
+    rng = random.Random(17)
+    return [example(rng, "test", SIX, "multi_turn") for _ in range(3000)]
+
+
+def of(conversations: list[Example], *names: str) -> Iterator[Case]:
+    found = [
+        made.case for made in conversations if made.case.group.startswith(tuple(f"multi_turn/{n}/" for n in names))
+    ]
+    assert len(found) > 5
+    yield from found
+
+
+def accepted(case: Case, argument: str) -> set[str]:
+    rules = case.expected.rules[0] if case.expected.rules else {}
+    (call,) = case.expected.calls
+    return {str(call.arguments[argument]), *(str(form) for form in rules[argument].accept if argument in rules)}
+
+
+@pytest.mark.parametrize(
+    ("command", "flag", "others"),
+    [
+        pytest.param("ls -la src", "-h", {"ls -h -la src", "ls -la -h src", "ls -lah src"}, id="among-flags"),
+        pytest.param("npm install left", "-q", {"npm install -q left"}, id="behind-a-subcommand"),
+        pytest.param("pytest tests/a.py", "-v", {"pytest -v tests/a.py"}, id="before-the-file"),
+        pytest.param("git push origin main", "-f", {"git push -f origin main", "git push origin -f main"}, id="git"),
+        pytest.param("npm test", "--watch", {"npm test -- --watch"}, id="handed-on"),
+        pytest.param("pytest -x -k cart", "-q", {"pytest -q -x -k cart", "pytest -x -q -k cart"}, id="no-value-lost"),
+        pytest.param("git commit -m 'a b'", "-q", {"git commit -q -m 'a b'"}, id="no-quote-broken"),
+        pytest.param("python run.py", "-v", set(), id="not-the-interpreter-s"),
+        pytest.param("make clean", "-f", set(), id="not-with-a-value-behind-it"),
+    ],
+)
+def test_a_flag_stands_at_the_end_or_wherever_it_means_the_same(command, flag, others):
+    first, *rest = with_flag(command, flag)
+    assert first == f"{command} {flag}"
+    assert set(rest) == others
+
+
+@pytest.mark.parametrize(
+    ("call", "argument", "others"),
+    [
+        pytest.param(Call("read", {"file_path": "a/b.py"}), "file_path", ("./a/b.py",), id="read"),
+        pytest.param(Call("grep", {"pattern": "x", "path": "./a"}), "path", ("a",), id="grep"),
+        pytest.param(Call("glob", {"pattern": "**/*.py"}), "pattern", ("./**/*.py",), id="glob"),
+        pytest.param(Call("read", {"file_path": "/a.py"}), "file_path", (), id="from-the-root"),
+        pytest.param(Call("read", {"file_path": "../a.py"}), "file_path", (), id="from-above"),
+        pytest.param(Call("read", {"file_path": "C:/a.py"}), "file_path", (), id="from-a-drive"),
+    ],
+)
+def test_only_a_relative_path_is_the_same_from_here(call, argument, others):
+    assert places_from_here(call, {})[argument].accept == others
+
+
+def test_a_path_at_home_is_never_quoted(conversations):
+    for case in of(conversations, "it-after-edit>remove", "it-after-glob>remove", "it-after-edit>python"):
+        forms = accepted(case, "command")
+        assert len(forms) == (2 if "~" in min(forms) else 6), forms
+
+
+@pytest.mark.parametrize("before", ["read", "write"])
+def test_a_change_to_a_file_that_was_shown_is_to_one_of_its_lines(conversations, before):
+    for case in of(conversations, f"it-after-{before}>edit", f"it-after-{before}>delete"):
+        shown = [message for message in case.messages if message.role == "tool"][-1].content
+        if before == "write":
+            shown = str([m for m in case.messages if m.calls][-1].calls[0].arguments["content"])
+        for old in (
+            accepted(case, "old_string")
+            if case.group.count(">delete")
+            else {case.expected.calls[0].arguments["old_string"]}
+        ):
+            assert shown.count(str(old)) == 1
+            assert old != shown
+
+
+def test_a_file_that_is_searched_was_not_shown_whole(conversations):
+    for case in of(conversations, "it-after-read>grep"):
+        assert re.search(r"\n\[\d+ more lines\]$", [m.content for m in case.messages if m.role == "tool"][-1])
+    assert not [made for made in conversations if made.case.group.startswith("multi_turn/it-after-write>grep")]
+
+
+def test_the_same_place_is_where_hits_were_in_more_than_one_file_or_the_file_itself(conversations):
+    for case in of(conversations, "same-grep>pattern"):
+        place = case.expected.calls[0].arguments["path"]
+        hits = [m.content for m in case.messages if m.role == "tool"][-1].splitlines()
+        assert len(hits) > 1 or hits[0].startswith(f"{place}:")
+
+
+def test_another_kind_of_files_may_be_looked_for_where_the_first_was(conversations):
+    places = 0
+    for case in of(conversations, "same-glob>language"):
+        asked = str([m for m in case.messages if m.calls][-1].calls[0].arguments["pattern"])
+        place, _, ending = asked.rpartition("*.")
+        assert ending.isalnum()
+        place = place.removesuffix("**/").removeprefix("./")
+        places += bool(place)
+        wanted = str(case.expected.calls[0].arguments["pattern"]).removeprefix("**/")
+        assert f"{place}{wanted}" in accepted(case, "pattern")
+    assert places
+
+
+def test_nothing_is_asked_for_that_a_search_or_anything_at_all_would_answer():
+    words = {family.words for family in missing_info.ASK_POOL.of["test"]}
+    assert "find the file please" in words
+    assert not words & {"show me a few files please", "glob files", "write something to {p}", "update {a} to {b}"}
+    assert not any(family.recipe == "edit-no-path" for family in missing_info.ASK_POOL.of["test"])
+
+
+def test_a_path_that_an_error_suggests_shares_a_name_with_the_wrong_one():
+    rng = random.Random(5)
+    suggested = [
+        made
+        for made in (missing_info.retrying(rng, "test", SIX).case for _ in range(600))
+        if "-suggested/" in made.group
+    ]
+    assert len(suggested) > 50
+    for case in suggested:
+        key = "path" if case.expected.calls[0].name == "grep" else "file_path"
+        wrong = str([m for m in case.messages if m.calls][-1].calls[0].arguments[key]).rstrip("/")
+        right = str(case.expected.calls[0].arguments[key])
+        name, stem = wrong.rpartition("/")[2], wrong.rpartition(".")[0]
+        assert right.endswith(f"/{name}") or right.startswith(f"{stem}."), (wrong, right)
+
+
+def test_no_arithmetic_is_kept_from_the_shell():
+    assert not any("{i}" in family.words for family in irrelevant.POOL.of["test"] if family.recipe == "general")
+
+
+def test_nobody_says_let_us_show_me(conversations):
+    said = [m.content for made in conversations for m in made.case.messages if m.role == "user"]
+    assert not [
+        text for text in said if re.search(r"(?i)\b(let's|we should|i (need|want|have) to) (show|tell|give) me", text)
+    ]
+
+
+def test_a_correction_is_led_by_no_reason(conversations):
+    said = [case.messages[-1].content for case in of(conversations, "same-glob>glob", "undo-edit>undo")]
+    assert not [text for text in said if re.search(r"(?i)(\. |, |! |- )(wait, no|hang on|that was)\b", text)]
+
+
+def test_a_change_to_the_wrong_file_is_trained_on_but_never_tested():
+    tested = [f.words for f in multi_turn.POOL.of["test"] if f.recipe in ("same-write>path", "same-edit>path")]
+    assert tested
+    assert not [words for words in tested if "wrong file" in words]
