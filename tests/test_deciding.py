@@ -14,7 +14,9 @@ from stored import CASES, GUIDE, SIX, run_of
 
 from phi4bench.cli import main
 from phi4bench.datasets import load_cases
-from phi4bench.generating import draw_families
+from phi4bench.generating import MOST_FAMILIES, draw_families
+from phi4bench.phrasing import irrelevant, missing_info, requests
+from phi4bench.phrasing.engine import Pool
 from phi4bench.report.deciding import COMMAND, to_decide
 from phi4bench.report.figures import report, targets_facts
 from phi4bench.report.findings import finding
@@ -113,8 +115,21 @@ def test_a_number_that_the_grammar_does_not_hold_is_not_promised() -> None:
     judgement = judged(CALLS[:5], edge)  # 97.06% against 97%: a hundred thousand families and more
     assert families_of(judgement, "tool") > 100_000
     _, command, remark, _ = to_decide(judgement)
-    assert "--families 7000 " in command
+    assert "--families 8000 " in command
     assert "bring case files of your own for the rest" in remark
+
+
+@pytest.mark.parametrize(
+    ("kind", "pools"),
+    [
+        ("prose", (irrelevant.POOL, missing_info.ASK_POOL)),
+        ("missing_info", (missing_info.RETRY_POOL,)),
+        ("selection", tuple(requests.POOLS.values())),
+    ],
+)
+def test_no_more_families_are_promised_than_the_grammar_holds(kind: str, pools: Sequence[Pool]) -> None:
+    held = {family.name for pool in pools for family in pool.of["test"]} - SHIPPED_FAMILIES
+    assert 0.9 * len(held) < MOST_FAMILIES[kind] <= len(held)
 
 
 def test_every_report_carries_the_command_whole() -> None:
