@@ -146,6 +146,14 @@ def test_a_frame_held_out_is_the_test_split_s_whole():
     assert not any(family.held_out for family in pool.of["train"])
 
 
+def test_a_list_frame_held_out_is_drawn_for_the_test_split(monkeypatch):
+    held = compile_frames("parallel/read-list", "read", "order", "@(open|read|show|print) {K}")
+    monkeypatch.setattr(parallel, "POOL", Pool(held))
+    rng = random.Random(1)
+    drawn = {parallel.example(rng, "test", SIX).case.group for _ in range(100)}
+    assert {family.name for family in held} <= drawn
+
+
 def test_words_that_are_trained_on_behind_one_turn_are_so_behind_all_and_never_tested():
     families = [family for n in range(40) for family in compile_frames(f"after-{n}", "x", "order", "open it")]
     tested = [family for family in families if family.split == "test"]

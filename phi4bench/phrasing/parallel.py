@@ -273,6 +273,8 @@ def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
             parts, name, text = _joined(made, min(count, 3))
             calls, rules = [part.call for part in parts], [part.drawn.rules for part in parts]
             group = f"parallel/{name}:" + "+".join(part.family.name for part in parts)
-        if split_of(group) == split and len(set(map(repr, calls))) == len(calls):
+            if split_of(group) != split:
+                continue
+        if len(set(map(repr, calls))) == len(calls):
             made.user(text)
             return made.end("parallel", group, tools, calls, rules, "any")
