@@ -19,7 +19,7 @@ from phi4bench.datasets import load_cases
 from phi4bench.dialects import dialect_named
 from phi4bench.errors import CaseFileError, UsageError
 from trainers.__main__ import main
-from trainers.data import generated, load_examples, share_told, split, write_examples
+from trainers.data import generated, load_examples, save_examples, share_told, split, write_examples
 from trainers.encoding import IGNORED, Encoder
 
 
@@ -283,3 +283,10 @@ def test_generated_examples_take_no_place_of_what_is_no_file(name, tmp_path: Pat
         told = f"trainers data: --out='{name}' is no file; name one that ends in .jsonl"
         assert told in refusal("data", "--count", "2", "--out", name)
     assert {path.name for path in tmp_path.iterdir()} == {"socket", "link"}
+
+
+def test_generated_examples_written_to_a_link_are_in_its_file(tmp_path: Path):
+    (tmp_path / "link.jsonl").symlink_to("file.jsonl")
+    assert save_examples(tmp_path / "link.jsonl", generated(2, 5))
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert len(load_examples([str(tmp_path / "file.jsonl")]).examples) == 2

@@ -166,20 +166,21 @@ def write_examples(path: Path, examples: Iterable[Example]) -> None:
 
 
 def save_examples(path: Path, examples: Iterable[Example]) -> bool:
-    """Write the file, whole or not at all; returns whether there was anything to do.
+    """Write the file, links followed, whole or not at all; returns whether there was anything to do.
 
     Raises `UsageError` where it holds something else: it may be the user's own.
     """
-    draft = path.with_name(f".{path.name}.part")
+    real = path.resolve()
+    draft = real.with_name(f".{real.name}.part")
     try:
         write_examples(draft, examples)
-        if path.exists():
-            if path.read_bytes() != draft.read_bytes():
+        if real.exists():
+            if real.read_bytes() != draft.read_bytes():
                 raise UsageError(
                     f"{shown(str(path))} holds something else", "name another file with --out, or remove it"
                 )
             return False
-        draft.replace(path)
+        draft.replace(real)
         return True
     finally:
         draft.unlink(missing_ok=True)
