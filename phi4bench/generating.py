@@ -15,6 +15,7 @@ from typing import Literal
 
 from phi4bench.cases import Case, Scenario
 from phi4bench.datasets import fixtures_dir, load_cases, write_cases
+from phi4bench.datasets.casefile import check_replaceable
 from phi4bench.datasets.toolsets import read_toolset
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
@@ -62,6 +63,7 @@ def write_families(
     """Write cases of `wanted` families that the case files `beside` lack; returns (cases, families). UsageError."""
     if wanted < 1:
         raise UsageError(f"--families={wanted}, but should be at least 1")
+    check_replaceable(path)
     if path.resolve() in {Path(one).expanduser().resolve() for one in beside}:
         raise UsageError(
             f"--out={printable(str(path), 200)!r} is one of the files that they lie beside", "name another file"

@@ -219,16 +219,18 @@ def test_cases_writes_the_shipped_split(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-@pytest.mark.parametrize("name", ["pipe", "link-to-a-pipe", "folder", ".", "/"])
+@pytest.mark.parametrize("number", ["--count", "--families"])
+@pytest.mark.parametrize("name", ["pipe", "link-to-a-pipe", "link-to-itself", "folder", ".", "/"])
 def test_cases_takes_the_place_of_nothing_that_is_no_file(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, number: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")  # as a device: a rename takes its place where its folder can be written
     Path("link-to-a-pipe").symlink_to("pipe")
+    Path("link-to-itself").symlink_to("link-to-itself")
     Path("folder").mkdir()
     before = sorted(tmp_path.iterdir())
-    assert main(["cases", "--count", "2", "--out", name]) == 4
+    assert main(["cases", number, "2", "--out", name]) == 4
     assert capsys.readouterr().err == f"phi4bench cases: --out='{name}' is no file; name one that ends in .jsonl\n"
     assert sorted(tmp_path.iterdir()) == before
     assert Path("pipe").is_fifo()

@@ -274,15 +274,16 @@ def test_generated_examples_take_no_place_of_the_users_own(tmp_path: Path, capsy
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs sockets in folders")
-@pytest.mark.parametrize("name", ["socket", "link", ".", "/"])
+@pytest.mark.parametrize("name", ["socket", "link", "ring", ".", "/"])
 def test_generated_examples_take_no_place_of_what_is_no_file(name, tmp_path: Path, monkeypatch, refusal):
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind("socket")
         Path("link").symlink_to("socket")  # as /dev/stdout is to a terminal
+        Path("ring").symlink_to("ring")
         told = f"trainers data: --out='{name}' is no file; name one that ends in .jsonl"
         assert told in refusal("data", "--count", "2", "--out", name)
-    assert {path.name for path in tmp_path.iterdir()} == {"socket", "link"}
+    assert {path.name for path in tmp_path.iterdir()} == {"socket", "link", "ring"}
 
 
 def test_generated_examples_written_to_a_link_are_in_its_file(tmp_path: Path):

@@ -98,8 +98,9 @@ def write_cases(path: Path, cases: Iterable[Case]) -> None:
 
 
 def check_replaceable(path: Path) -> None:
-    """`UsageError` for what no new file may take the place of, though root could: a device, a pipe, a folder."""
-    if path.exists() and not path.is_file():
+    """`UsageError` for what no new file may take the place of, though root could: a device, a pipe, links in a ring."""
+    real = os.path.realpath(path)
+    if os.path.lexists(real) and not Path(real).is_file():
         raise UsageError(f"--out={shown(str(path), 200)} is no file", "name one that ends in .jsonl")
 
 
