@@ -163,9 +163,9 @@ class Pool:
         disputed: Callable[[Family], bool] = lambda _: False,
         trained: Iterable[Family] = (),
     ) -> None:
-        """Words decide: what training says behind one turn, or in the families `trained` of other pools, it may say
-        behind all, and the test split never. Nor are families that are `disputed`, more than one answer to which is
-        right, drawn for the test split."""
+        """Words decide, as frames have them, with their marks and slots, before they are dressed: what training says
+        behind one turn, or in the families `trained` of other pools, it may say behind all, and the test split never.
+        Nor are families that are `disputed`, more than one answer to which is right, drawn for the test split."""
         self.all: tuple[Family, ...] = tuple({family.name: family for family in families}.values())
         known = {family.words for family in (*self.all, *trained) if family.split == "train"}
         self.of: dict[Split, tuple[Family, ...]] = {
