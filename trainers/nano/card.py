@@ -80,7 +80,8 @@ def _head(recipe: Mapping[str, Any], last: Mapping[str, Any], machine: Mapping[s
         f"Made by `python -m trainers.nano`{began} with seed {recipe['seed']} in {spent}: {last['step']:,} steps, "
         f"{last['tokens'] / 1e6:.1f} million tokens read besides the system turns, {last['learned'] / 1e6:.1f} million "
         f"of them learned from, last mean loss {last['loss']:.3f}. "
-        "Phrasings and slot values of the test split never occur in training, in no turn of a conversation. "
+        "Phrasings of the test split, as the grammar has them, and its slot values never occur in training, in "
+        "whatever turn of a conversation; the politeness around a request may. "
         "All settings are in each folder's `phi4bench.json`. Licence: MIT, as the project."
     )
     yield ""
