@@ -34,6 +34,15 @@ class Ran:
     def artifact(self) -> dict[str, Any]:
         return self.report()["artifacts"][0]
 
+    def refusal(self) -> str:
+        """The line of a request that was refused before anything was done."""
+        assert self.code == 4, self.out
+        assert "Traceback" not in self.out
+        assert "first prompt" not in self.out
+        errors = [line for line in self.lines if line.startswith("ERROR: ")]
+        assert len(errors) == 1, self.out
+        return errors[0]
+
     def outcomes(self) -> dict[str, str | None]:
         """Of the artifact's four levels and its abstention."""
         artifact = self.artifact()

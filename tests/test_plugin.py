@@ -85,16 +85,8 @@ def test_the_header_shows_what_will_be_run(whole_run: Ran) -> None:
 class TestUsage:
     """What is wrong with a request is one line, exit code 4, and nothing is generated or overwritten."""
 
-    def refused(self, ran: Ran) -> str:
-        assert ran.code == 4, ran.out
-        assert "Traceback" not in ran.out
-        assert "first prompt" not in ran.out
-        errors = [line for line in ran.lines if line.startswith("ERROR: ")]
-        assert len(errors) == 1, ran.out
-        return errors[0]
-
     def test_no_model_is_an_error_and_never_a_skip(self, run_suites: RunSuites) -> None:
-        assert "no --model given" in self.refused(run_suites())
+        assert "no --model given" in run_suites().refusal()
 
     @pytest.mark.parametrize(
         ("options", "said"),
@@ -129,45 +121,19 @@ class TestUsage:
     ) -> None:
         plugins = ["-p", "xdist.plugin"] if "-n" in options else []
         model = [] if "--model" in options else ["--model", make_fake()]
-        assert said in self.refused(run_suites(*plugins, *model, *options))
-
-    @pytest.mark.parametrize(
-        ("asked", "said"),
-        [
-            pytest.param(["--reruns", 2], "--reruns", id="option"),
-            pytest.param(["--force-reruns", 2], "--force-reruns", id="over-every-mark"),
-            pytest.param(["-o", "reruns=2"], "the setting reruns=2", id="setting"),
-        ],
-    )
-    def test_reruns_are_refused(
-        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, asked: list[Any], said: str
-    ) -> None:
-        (tmp_path / "retrying.py").write_text(
-            "def pytest_addoption(parser):\n"
-            "    for name in ('--reruns', '--force-reruns'): parser.addoption(name, type=int)\n"
-            "    parser.addini('reruns', 'how often')\n"
-        )
-        ran = run_suites("-p", "retrying", *asked, "--model", make_fake(), PYTHONPATH=str(tmp_path))
-        assert f"the suites refuse {said}: a retried gate is no gate" in self.refused(ran)
-
-    def test_a_setting_of_no_reruns_is_no_fault(
-        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
-    ) -> None:
-        (tmp_path / "retrying.py").write_text("def pytest_addoption(parser): parser.addini('reruns', 'how often')\n")
-        ran = run_suites("-p", "retrying", "-o", "reruns=0", "--model", make_fake(), PYTHONPATH=str(tmp_path))
-        assert ran.code == 0, ran.out
+        assert said in run_suites(*plugins, *model, *options).refusal()
 
     def test_a_broken_case_is_named_by_file_and_line(
         self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, case_lines: list[dict[str, Any]]
     ) -> None:
         wrong = case_lines[1] | {"expected": {"calls": [{"name": "open", "arguments": {}}]}}
         path = write_lines(tmp_path / "broken.jsonl", [case_lines[0], wrong])
-        assert "broken.jsonl:2:" in self.refused(run_suites("--model", make_fake(), "--cases", path))
+        assert "broken.jsonl:2:" in run_suites("--model", make_fake(), "--cases", path).refusal()
 
     def test_an_earlier_promotion_survives_a_mistyped_request(
         self, run_suites: RunSuites, whole_run: Ran, tmp_path: Path
     ) -> None:
-        self.refused(run_suites("--model", tmp_path / "always_right", "--dialect", "klingon"))
+        run_suites("--model", tmp_path / "always_right", "--dialect", "klingon").refusal()
         assert (whole_run.report_dir / "promotion.json").exists()
 
 

@@ -13,6 +13,34 @@ import pytest
 from kit import ROOT, MakeFake, Ran, RunSuites
 
 
+class TestReruns:
+    @pytest.mark.parametrize(
+        ("asked", "said"),
+        [
+            pytest.param(["--reruns", 2], "--reruns", id="option"),
+            pytest.param(["--force-reruns", 2], "--force-reruns", id="over-every-mark"),
+            pytest.param(["-o", "reruns=2"], "the setting reruns=2", id="setting"),
+        ],
+    )
+    def test_reruns_are_refused(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, asked: list[Any], said: str
+    ) -> None:
+        (tmp_path / "retrying.py").write_text(
+            "def pytest_addoption(parser):\n"
+            "    for name in ('--reruns', '--force-reruns'): parser.addoption(name, type=int)\n"
+            "    parser.addini('reruns', 'how often')\n"
+        )
+        ran = run_suites("-p", "retrying", *asked, "--model", make_fake(), PYTHONPATH=str(tmp_path))
+        assert f"the suites refuse {said}: a retried gate is no gate" in ran.refusal()
+
+    def test_a_setting_of_no_reruns_is_no_fault(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+    ) -> None:
+        (tmp_path / "retrying.py").write_text("def pytest_addoption(parser): parser.addini('reruns', 'how often')\n")
+        ran = run_suites("-p", "retrying", "-o", "reruns=0", "--model", make_fake(), PYTHONPATH=str(tmp_path))
+        assert ran.code == 0, ran.out
+
+
 class TestBesideOtherProjects:
     def test_a_project_with_options_and_fixtures_of_the_same_names_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "conftest.py").write_text(

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from phi4bench.calls import Call
 from phi4bench.cases import Message, Rule
-from phi4bench.phrasing import disputed, errands, flags, follow_ups, requests, values
+from phi4bench.phrasing import disputed, errands, flags, follow_ups, repeats, requests, two_steps, values
 from phi4bench.phrasing.decor import dress
 from phi4bench.phrasing.engine import Family, Pool, Split, compile_frames, split_of
 from phi4bench.phrasing.talk import Example, Talk, line_with, matching_path, result_of, talk
@@ -292,7 +292,7 @@ Script = Callable[[Talk, Family, str, str], Answer]
 
 
 def _families() -> tuple[list[Family], dict[str, tuple[Script, str, str]]]:
-    # Shares are per mille, about.
+    # Shares are weights of whole recipes, however many frames these have.
     families: list[Family] = []
     scripts: dict[str, tuple[Script, str, str]] = {}
 
@@ -317,16 +317,16 @@ def _families() -> tuple[list[Family], dict[str, tuple[Script, str, str]]]:
         ("read", "PATH", 47), ("write", "PATH", 59), ("edit", "PATH", 35), ("grep", "PLACE", 83),
         ("grep", "PATTERN", 86), ("glob", "GLOB", 109), ("glob", "LANGUAGE", 37), ("bash", "COMMAND", 76),
     ):  # fmt: skip
-        add(_same, "same", context, action, getattr(follow_ups, f"SAME_{action}"), share)
-    add(_again, "again", "bash", "SAME", follow_ups.AGAIN, 101)
-    add(_again, "again", "bash", "FLAG", follow_ups.AGAIN_FLAG, 75)
-    add(_undo, "undo", "edit", "UNDO", follow_ups.UNDO, 56)
+        add(_same, "same", context, action, getattr(repeats, f"SAME_{action}"), share)
+    add(_again, "again", "bash", "SAME", repeats.AGAIN, 101)
+    add(_again, "again", "bash", "FLAG", repeats.AGAIN_FLAG, 75)
+    add(_undo, "undo", "edit", "UNDO", repeats.UNDO, 56)
     for context, share in (
         ("grep>read", 78), ("glob>read", 34), ("grep>edit", 23), ("glob>edit", 22), ("read>edit", 39),
         ("write>bash", 44), ("edit>bash", 26), ("bash>read", 19), ("glob>grep", 12), ("write>read", 17),
         ("edit>read", 9), ("read>write", 39), ("bash>glob", 32),
     ):  # fmt: skip
-        add(_two_steps, "two-steps", context, context.partition(">")[2].upper(), follow_ups.TWO_STEPS[context], share)
+        add(_two_steps, "two-steps", context, context.partition(">")[2].upper(), two_steps.TWO_STEPS[context], share)
     return families, scripts
 
 
