@@ -5,6 +5,9 @@ A GPU runner shows what no other test here can: that arrays stay where the kerne
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -128,3 +131,16 @@ def test_torch_answers_on_a_gpu_as_on_the_cpu() -> None:
     on_gpu, backend = answers(MODELS / "nano-hf", CUDA)
     assert backend.at_once > 16
     assert alike(on_gpu, on_cpu) >= 0.97
+
+
+def test_nano_learns_on_a_gpu_what_it_learns_on_the_cpu(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="needs the `train` extra")
+    if not torch.cuda.is_available():
+        pytest.skip("torch sees no CUDA device")
+    command = [sys.executable, "-m", "trainers.nano", "train", "--device", "cuda", "--start", MODELS / "nano-hf"]
+    command += ["--out", tmp_path, "--minutes", "0.3", "--other-lr", "0", "--matrix-lr", "0"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    assert last["loss"] < 1, "a finished nano finds its own conversations likely"
+    assert "NVIDIA" in last["on"]

@@ -26,6 +26,7 @@ from phi4bench.prompts import Segment  # noqa: E402
 from trainers.nano import tokenizer as tokenizers  # noqa: E402
 from trainers.nano.batches import IGNORED, Batch, Encoder, Mix, batches, fits, six_tools  # noqa: E402
 from trainers.nano.muon import Muon, orthogonalized  # noqa: E402
+from trainers.nano.readers import read  # noqa: E402
 from trainers.nano.train import Hardest, Recipe, losses_of, new_model, rate, train  # noqa: E402
 from trainers.nano.workers import Crew  # noqa: E402
 
@@ -95,6 +96,16 @@ def test_the_shared_system_turn_gives_the_loss_of_whole_rows(encoder, tools):
         telling = torch.cat([system < 0, batch.telling], 1)
         whole = Batch(0, batch.system[:0], torch.cat([system, batch.ids], 1), labels, telling)
         assert loss(batch) == pytest.approx(loss(whole), rel=0.02)
+
+
+def test_readers_give_the_batches_of_their_own_streams_in_turn(encoder, tools):
+    def stream(reader: int):
+        return batches(encoder, six_tools(encoder, tools, Mix()), 3 + reader, pool=64, tokens=2048)
+
+    first, second = ([batch.ids.tolist() for batch in itertools.islice(stream(reader), 3)] for reader in (0, 1))
+    assert first[0] != second[0]
+    in_turn = [batch.ids.tolist() for batch in itertools.islice(read(stream, 2), 6)]
+    assert in_turn == [ids for pair in zip(first, second, strict=True) for ids in pair]
 
 
 def test_a_case_is_only_asked_with_the_tools_it_needs(tools):

@@ -26,6 +26,7 @@ from trainers.nano.workers import start  # noqa: E402
         (["train", "--vocabulary", "5"], "--vocabulary=5, but should be at least 26"),
         (["all", "--heads", "3"], "hidden=256, but should be 3 heads of a multiple of 16"),
         (["all", "--workers", "0"], "--workers=0, but should be at least 1"),
+        (["train", "--device", "tpu"], "--device=tpu, but should be cpu or cuda"),
         (["train", "--start", "{tmp}/nosuch"], "nosuch' is not there; name a Hugging Face folder"),
         (["base", "--into", "{tmp}"], "--into is for export, card and all, not for base; leave it out"),
         (["card"], "card is written beside the artifacts; name their folder with --into"),
@@ -41,6 +42,13 @@ def test_what_cannot_be_trained_is_a_line(words, says, tmp_path: Path, monkeypat
         run(None)
     assert says in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees a CUDA device")
+def test_a_gpu_that_torch_does_not_see_is_a_line(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["nano", "train", "--device", "cuda", "--out", str(tmp_path / "run")])
+    with pytest.raises(UsageError, match="torch sees no CUDA device; use --device cpu, or install torch for CUDA"):
+        run(None)
 
 
 def test_help_says_what_each_step_does(capsys):

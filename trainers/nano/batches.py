@@ -122,6 +122,10 @@ class Batch:
     labels: torch.Tensor
     telling: torch.Tensor
 
+    def to(self, device: str) -> Batch:
+        parts = (self.system, self.ids, self.labels, self.telling)
+        return Batch(self.pool, *(part.to(device, non_blocking=True) for part in parts))
+
     def rows(self, kept: torch.Tensor) -> Batch:
         """The rows where `kept`, (rows,), is true, without padding that none of them needs."""
         labels = self.labels[kept]

@@ -46,7 +46,7 @@ def write(models: Path, run: Path) -> str:
     shipped, handwritten = (judged(models, cases / name) for name in ("test.jsonl", "handwritten.jsonl"))
     notes = run / "notes.md"
     told = notes.read_text(encoding="utf-8").strip() if notes.exists() else ""
-    parts = [*_head(recipe, log[-1], shipped[0]["machine"], told), *_scores("On the shipped test split", shipped)]
+    parts = [*_head(recipe, log[-1], told), *_scores("On the shipped test split", shipped)]
     parts += [
         "The verdicts are those of `pytest suites/accuracy suites/quantization` under `guide`; the quantized files are "
         "compared with nano-fp32.",
@@ -60,7 +60,7 @@ def write(models: Path, run: Path) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _head(recipe: Mapping[str, Any], last: Mapping[str, Any], machine: Mapping[str, Any], notes: str) -> Iterator[str]:
+def _head(recipe: Mapping[str, Any], last: Mapping[str, Any], notes: str) -> Iterator[str]:
     yield "# nano, a reference model"
     yield ""
     shape = (
@@ -74,7 +74,7 @@ def _head(recipe: Mapping[str, Any], last: Mapping[str, Any], machine: Mapping[s
         "it knows nothing but these six tools."
     )
     yield ""
-    spent = f"{last['minutes']:.0f} minutes on {machine['cores']} cores ({machine['cpu']})"
+    spent = f"{last['minutes']:.0f} minutes on {last['on']}"
     began = " from an earlier nano (`--start`)" if recipe["start"] else ""
     yield (
         f"Made by `python -m trainers.nano`{began} with seed {recipe['seed']} in {spent}: {last['step']:,} steps, "

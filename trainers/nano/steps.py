@@ -89,7 +89,7 @@ def carry_out(step: str, out: Path, into: Path | None, recipe: Recipe, dialect: 
         new_tokenizer(recipe, dialect, None if step == "base" else tools, out / "tokenizer")
     encoder = Encoder.of(dialect, PromptTokenizer.from_folder(out / "tokenizer"))
     if step in ("train", "all", "base"):
-        if recipe.workers > 1 and not workers.is_member():
+        if recipe.workers > 1 and recipe.device == "cpu" and not workers.is_member():
             workers.start(["base" if step == "base" else "train", *sys.argv[2:]], recipe.workers, out)
         elif step == "base":
             train_here(recipe, encoder, general_calls(encoder, Mix()), out, "nano-base")
@@ -126,6 +126,17 @@ def check_recipe(recipe: Recipe, smallest: int) -> None:
     )  # fmt: skip
     if recipe.start:
         open_base(recipe.start)
+    check_device(recipe.device)
+
+
+def check_device(device: str) -> None:
+    """`UsageError` for a device other than `cpu` and `cuda`, and where torch sees no CUDA device."""
+    import torch
+
+    if device not in ("cpu", "cuda"):
+        raise UsageError(f"--device={device}, but should be cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("device='cuda', but torch sees no CUDA device", "use --device cpu, or install torch for CUDA")
 
 
 def used_by(out: Path) -> Recipe:

@@ -1,8 +1,8 @@
 """Trains nano from scratch: echo first, so that copying forms, then generated conversations.
 
-Settings that a trial on two cores found: eager attention is the fastest, in bf16 where the CPU has it; Muon on the
-matrices and AdamW on the rest breaks the copying plateau sooner than AdamW alone. A checkpoint every two minutes lets a
-killed run go on.
+Settings that a trial on two cores found: eager attention is the fastest there, in bf16 where the CPU has it; Muon on
+the matrices and AdamW on the rest breaks the copying plateau sooner than AdamW alone. A checkpoint every two minutes
+lets a killed run go on.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from pathlib import Path
 import torch
 from transformers import DynamicCache, Phi3Config, Phi3ForCausalLM
 
+from phi4bench.backends.hf import disable_cudnn_attention
+from phi4bench.machine import describe
 from trainers.faults import TrainingError
 from trainers.nano import workers
 from trainers.nano.batches import IGNORED, Batch, Encoder, Source, batches
 from trainers.nano.muon import Muon
+from trainers.nano.readers import read
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Recipe:
 
     After `hardest_after` of the budget only the `hardest_share` of the rows, by their loss, is learned from. `start`: a
     folder with a nano to go on from, instead of from random weights (copying has formed there: no echo first).
+    `workers`: processes, which each train on batches of their own; on `cuda` one trains, and they make its batches.
 
     `vocabulary` must differ from every other matrix's output size: the exporter takes any matrix of that size for the
     head.
@@ -57,10 +61,11 @@ class Recipe:
     hardest_after: float = 0.5
     workers: int = 2
     start: str = ""
+    device: str = "cpu"
 
 
 def new_model(recipe: Recipe, end: int) -> Phi3ForCausalLM:
-    """A randomly initialised Phi-3 of the recipe's shape, tied embeddings, eager attention (the fastest here)."""
+    """A randomly initialised Phi-3 of the recipe's shape, tied embeddings, on the recipe's device."""
     torch.manual_seed(recipe.seed)
     return Phi3ForCausalLM(
         Phi3Config(
@@ -76,9 +81,9 @@ def new_model(recipe: Recipe, end: int) -> Phi3ForCausalLM:
             pad_token_id=0,
             bos_token_id=end,
             eos_token_id=end,
-            attn_implementation="eager",
+            attn_implementation="eager" if recipe.device == "cpu" else "sdpa",
         )
-    )
+    ).to(recipe.device)
 
 
 def optimizers(model: Phi3ForCausalLM, recipe: Recipe, crew: workers.Crew) -> list[torch.optim.Optimizer]:
@@ -114,8 +119,12 @@ def save_checkpoint(path: Path, state: dict[str, object]) -> None:
     beside.replace(path)
 
 
-def fastest_precision() -> torch.dtype:
-    """bf16 where this CPU has instructions for it, else fp32: emulated bf16 is over twice as slow. Timed, not asked."""
+def fastest_precision(device: str) -> torch.dtype:
+    """bf16 on a GPU and where this CPU has instructions for it, else fp32: emulated bf16 is over twice as slow. Timed,
+    not asked.
+    """
+    if device != "cpu":
+        return torch.bfloat16
 
     def seconds(dtype: torch.dtype) -> float:
         a, b = torch.zeros(512, 256, dtype=dtype), torch.zeros(256, 512, dtype=dtype)
@@ -129,6 +138,13 @@ def fastest_precision() -> torch.dtype:
     return torch.bfloat16 if seconds(torch.bfloat16) < seconds(torch.float32) else torch.float32
 
 
+def place_of(device: str) -> str:
+    """What trains, in words: a number of cores, or a GPU's name."""
+    machine = describe()
+    cores = f"{machine['cores']} cores ({machine['cpu']})"
+    return cores if device == "cpu" else f"an {torch.cuda.get_device_name(device)}, fed by {cores}"
+
+
 def losses_of(
     model: Phi3ForCausalLM, batch: Batch, where: torch.Tensor, dtype: torch.dtype = torch.bfloat16
 ) -> torch.Tensor:
@@ -136,7 +152,7 @@ def losses_of(
 
     The system turn is read once, and the head runs where it is needed.
     """
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+    with torch.autocast(batch.ids.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
         past: dict[str, DynamicCache] = {}
         if batch.system.numel():
             takes = inspect.signature(model.model.forward).parameters
@@ -167,28 +183,30 @@ class Hardest:
         """`batch` with its hard rows alone; None where there is none. A row's hardness is -log p(right answer)."""
         losses = losses_of(model, batch, batch.telling, self.dtype)
         owner = batch.telling[:, 1:].nonzero()[:, 0]
-        hardness = torch.zeros(len(batch.ids)).index_add(0, owner, losses)
+        hardness = losses.new_zeros(len(batch.ids)).index_add(0, owner, losses).cpu()
         if not hardness.isfinite().all():
             return batch  # whose loss, then, stops the run
         self.recent.extend(hardness.tolist())
         kept = hardness >= torch.tensor(self.recent).quantile(1 - self.share)
-        return batch.rows(kept) if kept.any() else None
+        return batch.rows(kept.to(batch.ids.device)) if kept.any() else None
 
 
 def train(recipe: Recipe, encoder: Encoder, source: Source, folder: Path) -> Phi3ForCausalLM:
     """Train, or go on from `folder/checkpoint.pt`; progress goes to `folder/log.jsonl` and the terminal."""
     keep_memory()
+    if recipe.device != "cpu":
+        disable_cudnn_attention(torch)
     crew = workers.join()
     torch.set_num_threads(1)
     model = new_model(recipe, encoder.end)
     if recipe.start:
         model.load_state_dict(Phi3ForCausalLM.from_pretrained(recipe.start, dtype=torch.float32).state_dict())
-    dtype = fastest_precision()
+    dtype = fastest_precision(recipe.device)
     steppers, hardest = optimizers(model, recipe, crew), Hardest(recipe.hardest_share, dtype)
     checkpoint = folder / "checkpoint.pt"
-    step, spent, pool, seen, taught = 0, 0.0, 0, 0, 0
+    step, spent, pool, seen, taught, place = 0, 0.0, 0, 0, 0, place_of(recipe.device)
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+        state = torch.load(checkpoint, weights_only=True, map_location="cpu")
         model.load_state_dict(state["model"])
         for stepper, kept in zip(steppers, state["optimizers"], strict=True):
             stepper.load_state_dict(kept)
@@ -197,14 +215,13 @@ def train(recipe: Recipe, encoder: Encoder, source: Source, folder: Path) -> Phi
         print(f"going on from step {step}, {spent / 60:.1f} of {recipe.minutes:.0f} minutes")
 
     def stream(first_pool: int, echo_only: bool) -> Iterator[Batch]:
-        return batches(
-            encoder,
-            source,
-            recipe.seed + crew.rank,
-            first_pool=first_pool,
-            tokens=recipe.batch_tokens,
-            echo_only=echo_only,
-        )
+        def of(reader: int) -> Iterator[Batch]:
+            seed, tokens = recipe.seed + reader, recipe.batch_tokens
+            return batches(encoder, source, seed, first_pool=first_pool, tokens=tokens, echo_only=echo_only)
+
+        if recipe.device == "cpu":
+            return of(crew.rank)
+        return (batch.to(recipe.device) for batch in read(of, recipe.workers))
 
     def learn(batch: Batch) -> tuple[float, int]:
         """Add the gradient of one batch; returns the loss, summed, and the number of supervised tokens."""
@@ -254,6 +271,7 @@ def train(recipe: Recipe, encoder: Encoder, source: Source, folder: Path) -> Phi
                 "tokens": seen,
                 "learned": taught,
                 "pool": pool,
+                "on": place,
             }
             with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(line) + "\n")
