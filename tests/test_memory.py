@@ -39,9 +39,16 @@ MODEL = ROOT / "fixtures" / "models" / "nano-int8" / "model.onnx"
         pytest.param(
             RuntimeError("Available memory of 1024 is smaller than requested bytes of 4096"), True, id="arena-limit"
         ),
+        pytest.param(RuntimeError("Failed to find a free memory block despite calling Extend"), True, id="arena-block"),
         pytest.param(RuntimeError("std::bad_alloc"), True, id="c++"),
         pytest.param(RuntimeError("CUDA failure 2: out of memory ; GPU=0"), True, id="cuda"),
         pytest.param(RuntimeError("CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED"), True, id="cublas"),
+        pytest.param(RuntimeError("CUDNN failure 2: CUDNN_STATUS_ALLOC_FAILED ; GPU=0"), True, id="cudnn"),
+        pytest.param(
+            RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"), True, id="cudnn-9"
+        ),
+        pytest.param(RuntimeError("CUDA error: HIPBLAS_STATUS_ALLOC_FAILED when calling"), True, id="hipblas"),
+        pytest.param(RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling"), False, id="a-kernel"),
         pytest.param(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True, id="torch"),
         pytest.param(RuntimeError("INVALID_ARGUMENT : Got invalid dimensions for input"), False, id="a-shape"),
         pytest.param(ValueError("memory_pattern is not known"), False, id="an-option"),

@@ -23,11 +23,12 @@ what the layers hold in between."""
 
 SIGNS = re.compile(
     r"out of memory|failed to allocate memory|bad[_ ]alloc|can't allocate memory|not enough memory"
-    r"|cannot allocate memory|available memory of \d+ is smaller than requested|CUBLAS_STATUS_ALLOC_FAILED",
+    r"|cannot allocate memory|available memory of \d+ is smaller than requested|failed to find a free memory block"
+    r"|STATUS_\w*ALLOC(?:ATION)?_FAILED",
     re.IGNORECASE,
 )
 """How runtimes say it that have no exception of its own for it: onnxruntime's arena (`Failed to allocate memory for
-requested buffer`, `Available memory of ... is smaller than requested`), its `bad_alloc`, CUDA, cuBLAS, torch."""
+requested buffer`, `Available memory of ... is smaller than requested`), its `bad_alloc`, CUDA, cuBLAS, cuDNN, torch."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
