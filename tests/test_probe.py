@@ -62,6 +62,10 @@ def refused(count: int, together: int) -> float:
     raise ValueError("no such shape")
 
 
+def no_room(count: int, together: int) -> float:
+    raise RuntimeError("Failed to allocate memory for requested buffer of size 4096")
+
+
 CASES: dict[str, tuple[str, InPlace, dict[str, Any]]] = {
     "all alike": ("in place, rows together", lambda *_: PLAINEST, {}),
     "rounded otherwise than the plainest": ("in place, rows together", lambda *_: PLAINEST + 1e-6, {}),
@@ -93,6 +97,13 @@ CASES: dict[str, tuple[str, InPlace, dict[str, Any]]] = {
 def test_the_fastest_way_that_agrees_is_chosen(case: str, chosen: Callable[..., tuple[str, list[bytes]]]) -> None:
     mode, in_place, settings = CASES[case]
     assert chosen(in_place, **settings)[0] == mode
+
+
+def test_no_memory_to_try_rows_in_place_is_no_reason_to_run_one_case_at_a_time(
+    chosen: Callable[..., tuple[str, list[bytes]]],
+) -> None:
+    with pytest.raises(RuntimeError, match="Failed to allocate"):
+        chosen(no_room)
 
 
 def test_each_beginning_is_read_once_in_main_memory(chosen: Callable[..., tuple[str, list[bytes]]]) -> None:

@@ -87,10 +87,12 @@ def probe(decoder: Decoder) -> CacheMode:
 
 
 def _tried(run: Callable[[], Array]) -> Array | None:
-    """What `run` gives; `None` where onnxruntime refuses its shapes or buffers."""
+    """What `run` gives; `None` where onnxruntime refuses its shapes or buffers, which want of memory is not."""
     try:
         return run()
-    except Exception:  # onnxruntime's exceptions share no base class but this one
+    except Exception as error:  # onnxruntime's exceptions share no base class but this one
+        if is_out_of_memory(error):
+            raise
         return None
 
 
