@@ -134,6 +134,30 @@ def test_a_growing_cache_stays_on_the_device_and_only_logits_leave_it() -> None:
     assert dict(bound) == {"present.0.key": ("cuda", 1), "logits": ("cpu", 0)}
 
 
+def test_an_adapter_is_copied_to_the_device_once_for_all_its_rows() -> None:
+    """A binding copies what lies in main memory to the device and keeps it: 64 rows would hold it 64 times over."""
+    bound: list[Any] = []
+
+    class Noting(Binding):
+        def bind_input(self, *_: Any) -> None: ...
+
+        def bind_output(self, *_: Any) -> None: ...
+
+        def bind_ortvalue_input(self, name: str, value: Any) -> None:
+            bound.append((name, value))
+
+    fake = type("Session", (), {"io_binding": lambda _: Noting([])})()
+    cache = (session.CacheTensor("past_key_values.0.key", "present.0.key", 1, 2, np.float32),)
+    adapter = {"lora_A": np.ones((4, 2), np.float32)}
+    decoder = session.Decoder(fake, cache, False, np.float32, 8, False, True, adapter=adapter)
+    rows = device_rows.DeviceRows(decoder, 3, 16)
+    for place in range(3):
+        rows._bind_read(place)
+    assert [name for name, _ in bound] == ["lora_A"] * 3
+    assert len({id(value) for _, value in bound}) == 1
+    assert bound[0][1].device_name() == decoder.device
+
+
 @pytest.mark.parametrize(
     ("free", "limit", "bytes_"),
     [

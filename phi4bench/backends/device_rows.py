@@ -128,8 +128,8 @@ class DeviceRows(SharedRows):
             where = (self._decoder.device, self._decoder.device_id, tensor.dtype, [end - first, *row], address)
             binding.bind_input(tensor.past, *where)
             binding.bind_output(tensor.present, *where)
-        for name, weights in self._decoder.adapter.items():
-            binding.bind_ortvalue_input(name, onnxruntime().OrtValue.ortvalue_from_numpy(weights))
+        for name, weights in self._adapter.items():
+            binding.bind_ortvalue_input(name, weights)
         return binding
 
 

@@ -80,6 +80,7 @@ class SharedRows:
         self._together = together
         self._decoder = decoder
         self._value = onnxruntime().OrtValue.ortvalue_from_numpy  # on CPU it aliases the array
+        self._adapter = adapter_values(decoder)
         self._prefixes = prefixes
         self._kv: list[Any] = self._new_cache(rows, tokens, mapped)
         self._held = [b""] * rows  # the prefix that lies at the start of each row
@@ -184,8 +185,8 @@ class SharedRows:
             value = self._value(array[first:end])
             binding.bind_ortvalue_input(tensor.past, value)
             binding.bind_ortvalue_output(tensor.present, value)
-        for name, weights in self._decoder.adapter.items():
-            binding.bind_ortvalue_input(name, self._value(weights))
+        for name, weights in self._adapter.items():
+            binding.bind_ortvalue_input(name, weights)
         return binding
 
     def _bind_read(self, slot: int) -> Any:
@@ -216,6 +217,7 @@ class GrowingRow:
         self._decoder = decoder
         self._whole = whole
         self._value = onnxruntime().OrtValue.ortvalue_from_numpy
+        self._adapter = adapter_values(decoder)
         self._prefixes = prefixes
         self._past: list[Any] = []
         self._length = 0
@@ -256,8 +258,8 @@ class GrowingRow:
         inputs = reading_inputs(self._decoder, ids, start)
         for name, array in inputs.items():
             binding.bind_cpu_input(name, array)
-        for name, weights in self._decoder.adapter.items():
-            binding.bind_ortvalue_input(name, self._value(weights))
+        for name, weights in self._adapter.items():
+            binding.bind_ortvalue_input(name, weights)
         for tensor, value in zip(self._decoder.cache, past, strict=True):
             binding.bind_ortvalue_input(tensor.past, value)
             binding.bind_output(tensor.present, self._decoder.device, self._decoder.device_id)
@@ -266,6 +268,12 @@ class GrowingRow:
         *self._past, logits = binding.get_outputs()
         last: Array = logits.numpy()[0, -1]
         return last
+
+
+def adapter_values(decoder: Decoder) -> dict[str, Any]:
+    """Where the decoder's arrays lie, since a binding copies what lies elsewhere, each for itself; no copy on a CPU."""
+    make = onnxruntime().OrtValue.ortvalue_from_numpy
+    return {name: make(weights, decoder.device, decoder.device_id) for name, weights in decoder.adapter.items()}
 
 
 def reading_inputs(decoder: Decoder, ids: Array, start: int) -> dict[str, Array]:
