@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -91,6 +92,27 @@ def test_a_cache_that_never_moves_gives_the_tokens_of_one_that_does(request: pyt
     made = request.getfixturevalue("device_of_main_memory")
     assert tokens(open_backend(open_artifact(str(NANO)), threads=1, batch=4), asked) == expected
     assert made[-1]._fresh == 4
+
+
+def test_what_finds_the_likeliest_token_is_made_once_and_goes_with_its_decoder(
+    device_of_main_memory: list[device_rows.DeviceRows], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a session of the device's own: made for each call, it would be in each latency that is measured."""
+    choosers = list[Any]()
+
+    class Noted(device_rows.Chooser):
+        def __init__(self, decoder: Any) -> None:
+            super().__init__(decoder)
+            choosers.append(weakref.ref(self))
+
+    monkeypatch.setattr(device_rows, "Chooser", Noted)
+    backend: Any = open_backend(open_artifact(str(NANO)), threads=1, batch=1)
+    for _ in range(3):
+        dict(backend.generate(prompts(1), Decoding(3)))
+    assert len(choosers) == 1
+    device_of_main_memory.clear()
+    backend.close()
+    assert choosers[0]() is None
 
 
 def test_rows_that_step_a_stale_token_are_found_out(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class DeviceRows(SharedRows):
         self._places: list[int] = []  # of each slot
         self._idle: list[int] = []
         self._fresh = 0  # places from here on were never taken
-        self._chooser = Chooser(decoder)
+        self._chooser = _chooser_of(decoder)
 
     def enter(self, slot: int, ids: Array, shared: int) -> Logits:
         key = ids[:shared].tobytes()
@@ -134,10 +135,15 @@ class DeviceRows(SharedRows):
 
 
 class Chooser:
-    """Finds the highest of logits where they lie: a few numbers a row are fetched, and not the vocabulary."""
+    """Finds the highest of logits where they lie: a few numbers a row are fetched, and not the vocabulary.
+
+    Rows are made anew for each call, so it is kept as long as the decoder's session, to which it holds nothing.
+    """
 
     def __init__(self, decoder: Decoder) -> None:
-        self.decoder = decoder
+        self._device, self._dtype, self._vocabulary = decoder.device, decoder.logits_dtype, decoder.vocabulary
+        self._device_id = decoder.device_id
+        self.row_bytes = decoder.vocabulary * np.dtype(decoder.logits_dtype).itemsize
         ort = onnxruntime()
         options = ort.SessionOptions()
         options.log_severity_level = QUIET
@@ -153,16 +159,25 @@ class Chooser:
 
     def highest(self, address: int, rows: int, watched: int | None, row: int) -> Highest:
         """Of `rows` rows that lie one after the other from `address`; `watched`: of `row`."""
-        decoder, binding = self.decoder, self._session.io_binding()
-        shape = [rows, decoder.vocabulary]
-        binding.bind_input("logits", decoder.device, decoder.device_id, decoder.logits_dtype, shape, address)
-        asked = watched is not None and 0 <= watched < decoder.vocabulary
+        binding, shape = self._session.io_binding(), [rows, self._vocabulary]
+        binding.bind_input("logits", self._device, self._device_id, self._dtype, shape, address)
+        asked = watched is not None and 0 <= watched < self._vocabulary
         binding.bind_cpu_input("watched", np.asarray([watched if asked else 0], np.int64))
         for name in ("values", "tokens", "spoiled", "seen"):
             binding.bind_output(name, "cpu")
         self._session.run_with_iobinding(binding)
         values, tokens, spoiled, seen = (value.numpy() for value in binding.get_outputs())
         return Highest(values, tokens, ~np.isfinite(spoiled), float(seen[row, 0]) if asked else None)
+
+
+_CHOOSERS: WeakKeyDictionary[Any, Chooser] = WeakKeyDictionary()
+"""By the decoder's session."""
+
+
+def _chooser_of(decoder: Decoder) -> Chooser:
+    if decoder.session not in _CHOOSERS:
+        _CHOOSERS[decoder.session] = Chooser(decoder)
+    return _CHOOSERS[decoder.session]
 
 
 class LogitsOnDevice:
@@ -176,10 +191,8 @@ class LogitsOnDevice:
         self._fetched: Array | None = None
 
     def highest(self, watched: int | None) -> Highest:
-        decoder = self._chooser.decoder
-        size = decoder.vocabulary * np.dtype(decoder.logits_dtype).itemsize
-        order = self._order
-        found = self._chooser.highest(self._value.data_ptr() + self._first * size, self._rows, watched, order[0])
+        order, address = self._order, self._value.data_ptr() + self._first * self._chooser.row_bytes
+        found = self._chooser.highest(address, self._rows, watched, order[0])
         return Highest(found.values[order], found.tokens[order], found.spoiled[order], found.watched)
 
     def row(self, at: int) -> Array:
