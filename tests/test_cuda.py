@@ -21,6 +21,7 @@ pytest.importorskip("onnxruntime", reason="needs phi4bench[gpu]")
 
 from phi4bench.artifacts import open_artifact
 from phi4bench.backends import Decoding, Provider, open_backend
+from phi4bench.backends.device_cache import caches_of
 from phi4bench.datasets import load_cases
 from phi4bench.errors import Phi4benchError
 from phi4bench.nvidia import GpuWatch, free_bytes
@@ -63,6 +64,10 @@ def answers(
     found = dict(backend.generate(prompts, decoding))
     backend.close()
     return [found[index].token_ids for index in range(len(prompts))], backend
+
+
+def a_prompt(spec: Path) -> Any:
+    return open_artifact(str(spec)).dialect.render(load_cases(None).cases[0].question())
 
 
 def alike(some: list[Sequence[int]], others: list[Sequence[int]]) -> float:
@@ -113,6 +118,21 @@ def test_what_nvml_tells_is_of_this_device(halved: Path) -> None:
         answers(halved, CUDA)
     assert watch.peak_bytes
     assert watch.utilisation is not None
+
+
+def test_memory_of_caches_goes_back_to_the_device_and_no_more_is_taken(halved: Path) -> None:
+    pytest.importorskip("pynvml", reason="needs phi4bench[gpu]")
+    backend: Any = open_backend(open_artifact(str(halved)), threads=1, batch=1, provider=CUDA)
+    list(backend.generate([a_prompt(halved)], FREE))
+    caches, before = caches_of(backend._decoder), free_bytes(0)
+    made = caches.make(64, 20_000)
+    size, taken = caches.kept, (before or 0) - (free_bytes(0) or 0)
+    assert size > 1 << 30
+    assert size - (16 << 20) < taken < size * 1.05, "at most the last, small cache was given back for it"
+    del made
+    caches.give_back()
+    assert abs((before or 0) - (free_bytes(0) or 0)) < 16 << 20
+    backend.close()
 
 
 def test_a_device_that_is_not_there_is_an_error_in_one_line(run_suites: RunSuites, halved: Path) -> None:

@@ -12,11 +12,11 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from phi4bench.backends.device_cache import caches_of, session_beside
 from phi4bench.backends.graphs import highest_graph
 from phi4bench.backends.kv import PrefixStore, Rows, SharedRows
 from phi4bench.backends.likeliest import MOST, Array, Highest, Logits
-from phi4bench.backends.providers import PROVIDERS
-from phi4bench.backends.session import QUIET, Decoder, onnxruntime
+from phi4bench.backends.session import Decoder, onnxruntime
 
 
 def rows_in_place(
@@ -94,11 +94,7 @@ class DeviceRows(SharedRows):
         return self._fresh - 1
 
     def _new_cache(self, rows: int, tokens: int, mapped: bool) -> list[Any]:
-        device, number = self._decoder.device, self._decoder.device_id
-        return [
-            self._value(np.zeros((rows, c.heads, tokens, c.head_size), c.dtype), device, number)
-            for c in self._decoder.cache
-        ]
+        return caches_of(self._decoder).make(rows, tokens)
 
     def _new_logits(self, positions: int) -> Any:
         decoder, shape = self._decoder, [positions, 1, self._decoder.vocabulary]
@@ -144,18 +140,8 @@ class Chooser:
         self._device, self._dtype, self._vocabulary = decoder.device, decoder.logits_dtype, decoder.vocabulary
         self._device_id = decoder.device_id
         self.row_bytes = decoder.vocabulary * np.dtype(decoder.logits_dtype).itemsize
-        ort = onnxruntime()
-        options = ort.SessionOptions()
-        options.log_severity_level = QUIET
-        options.intra_op_num_threads = 1  # or it keeps one for each core, whatever --threads says
-        number = {"device_id": str(decoder.device_id)}
-        links = [
-            (PROVIDERS[name], number if name == decoder.device else {})
-            for name in dict.fromkeys((decoder.device, "cpu"))
-        ]
-        self._most = min(MOST, decoder.vocabulary)
-        graph = highest_graph(decoder.logits_dtype, self._most)
-        self._session = ort.InferenceSession(graph, options, providers=links, enable_fallback=0)
+        most = min(MOST, decoder.vocabulary)
+        self._session = session_beside(highest_graph(decoder.logits_dtype, most), decoder)
 
     def highest(self, address: int, rows: int, watched: int | None, row: int) -> Highest:
         """Of `rows` rows that lie one after the other from `address`; `watched`: of `row`."""

@@ -11,9 +11,9 @@ import numpy as np
 
 from phi4bench.artifacts.protobuf import entry
 
-FLOAT, INT64, FLOAT16 = 1, 7, 10
+FLOAT, UINT8, INT8, INT64, FLOAT16 = 1, 2, 3, 7, 10
 """TensorProto.DataType."""
-_KINDS = {np.float32: FLOAT, np.float16: FLOAT16, np.int64: INT64}
+_KINDS = {np.float32: FLOAT, np.float16: FLOAT16, np.int64: INT64, np.int8: INT8, np.uint8: UINT8}
 _OPSET = 11
 """The last in which onnxruntime's CUDA has all of these operators with `axes` as an attribute."""
 
@@ -35,10 +35,24 @@ def highest_graph(dtype: type[np.generic], most: int) -> bytes:
         _value("values", kind, [*row, most]), _value("tokens", INT64, [*row, most]), _value("spoiled", kind, row),
         _value("seen", kind, [*row, 1]),
     ]  # fmt: skip
+    return _model("highest", nodes, constants, ends, results)
+
+
+def zeros_graph(dtype: type[np.generic]) -> bytes:
+    """A model from `shape` (4,) to `zeros` of that shape."""
+    node = node_bytes("ConstantOfShape", ["shape"], ["zeros"])
+    node += entry(5, entry(1, "value") + entry(5, tensor_bytes("", np.zeros(1, dtype))) + entry(20, 4))
+    zeros = _value("zeros", _KINDS[dtype], ["rows", "heads", "tokens", "size"])
+    return _model("zeros", [node], [], [_value("shape", INT64, [4])], [zeros])
+
+
+def _model(
+    name: str, nodes: Sequence[bytes], constants: Sequence[bytes], ends: Sequence[bytes], results: Sequence[bytes]
+) -> bytes:
     graph = b"".join(
         [
             *(entry(1, node) for node in nodes),
-            entry(2, "highest"),
+            entry(2, name),
             *(entry(5, tensor) for tensor in constants),
             *(entry(11, value) for value in ends),
             *(entry(12, value) for value in results),

@@ -20,6 +20,7 @@ import numpy as np
 
 from phi4bench.artifacts.onnxfile import read_onnx
 from phi4bench.backends.base import Decoding, Reference
+from phi4bench.backends.device_cache import kept_bytes
 from phi4bench.backends.device_rows import rows_in_place
 from phi4bench.backends.forced import force_jobs
 from phi4bench.backends.genai_config import read_model_config
@@ -328,7 +329,7 @@ class OnnxBackend:
         if self._decoder.device == "cpu":
             return KV_BYTES
         free = free_bytes(self._decoder.device_id)
-        room = KV_BYTES if free is None else int(FREE_SHARE * free)
+        room = KV_BYTES if free is None else int(FREE_SHARE * (free + kept_bytes(self._decoder)))
         limit = dict(self._provider.options).get("gpu_mem_limit", "")
         return min(room, max(0, int(limit) - self._weight_bytes)) if limit.isdecimal() else room
 
