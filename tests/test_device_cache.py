@@ -79,6 +79,19 @@ def test_after_memory_ran_out_all_of_it_is_given_back_first(monkeypatch: pytest.
     assert asked == [(1, 1, 1, 1), (8, 3, 4, 4), (1, 1, 1, 1), (4, 3, 4, 4)]
 
 
+def test_more_than_is_free_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are planned by what is free; another process may have taken it since."""
+    caches = Caches(decoder(np.float16))
+    caches._device = "cuda"
+    asked = list[tuple[int, ...]]()
+    monkeypatch.setattr(Caches, "_zeros", lambda self, dtype, shape, how=None: asked.append(shape))
+    monkeypatch.setattr(device_cache, "free_bytes", lambda device: 16 * TOKEN // 2 - 1 if device == 0 else None)
+    with pytest.raises(MemoryError, match="caches of 384 bytes, where 383 are free"):
+        caches.make(4, 4)
+    caches.make(3, 4)
+    assert asked == [(1, 1, 1, 1), (1, 1, 1, 1), (3, 3, 4, 4)]
+
+
 def test_they_are_one_decoders_and_go_with_it() -> None:
     one = decoder(np.float16)
     assert kept_bytes(one) == 0

@@ -45,6 +45,23 @@ MODEL = ROOT / "fixtures" / "models" / "nano-int8" / "model.onnx"
         pytest.param(RuntimeError("CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED"), True, id="cublas"),
         pytest.param(RuntimeError("CUDNN failure 2: CUDNN_STATUS_ALLOC_FAILED ; GPU=0"), True, id="cudnn"),
         pytest.param(
+            RuntimeError("CUBLAS failure 3: the resource allocation failed ; GPU=0 ; expr=cublasCreate(&handle_);"),
+            True,
+            id="cublas-in-words",
+        ),
+        pytest.param(
+            RuntimeError("CUDNN failure 4000: CUDNN_STATUS_INTERNAL_ERROR ; GPU=0 ; expr=cudnnCreate(&handle_);"),
+            True,
+            id="cudnn-that-cannot-begin",
+        ),
+        pytest.param(
+            RuntimeError(
+                "CUDNN failure 4000: CUDNN_STATUS_INTERNAL_ERROR ; GPU=0 ; expr=cudnnSoftmax(handle_);"
+            ),
+            False,
+            id="cudnn-that-fails",
+        ),
+        pytest.param(
             RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"), True, id="cudnn-9"
         ),
         pytest.param(RuntimeError("CUDA error: HIPBLAS_STATUS_ALLOC_FAILED when calling"), True, id="hipblas"),

@@ -194,6 +194,19 @@ def test_what_a_provider_refuses_is_said_without_the_places_in_its_source() -> N
     assert session.unmet(RuntimeError("another\nfault")) == "another fault"
 
 
+def test_a_call_to_a_devices_library_that_failed_is_said_without_the_places_and_the_host() -> None:
+    """As onnxruntime 1.31 told it on a full H100; what went wrong comes behind two templates of C++."""
+    where = "/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_call.cc:146 std::conditional_t<THRW, void, "
+    where += "onnxruntime::common::Status> onnxruntime::CudaCall(ERRTYPE, const char*, const char*, SUCCTYPE, const "
+    where += "char*, const char*, int) [with ERRTYPE = cublasStatus_t; bool THRW = true; SUCCTYPE = cublasStatus_t; "
+    where += "std::conditional_t<THRW, void, common::Status> = void] "
+    said = "CUBLAS failure 3: the resource allocation failed ; GPU=0 ; hostname=build7 ; "
+    said += "file=/onnxruntime_src/cuda_execution_provider.cc ; line=245 ; expr=cublasCreate(&cublas_handle_);\n\n"
+    error = RuntimeError(f"[ONNXRuntimeError] : 1 : FAIL : Exception during initialization: {where}{where}{said}")
+    for told in (session.one_line(error), session.unmet(error)):
+        assert told == "CUBLAS failure 3: the resource allocation failed, in cublasCreate(&cublas_handle_)"
+
+
 @pytest.mark.parametrize("name", ["cuda", "tensorrt"])
 def test_a_provider_asked_for_by_name_never_becomes_another(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Silent(monkeypatch)

@@ -17,6 +17,7 @@ import numpy as np
 from phi4bench.backends.graphs import zeros_graph
 from phi4bench.backends.providers import PROVIDERS
 from phi4bench.backends.session import QUIET, Decoder, onnxruntime
+from phi4bench.nvidia import free_bytes
 
 _EXACT = {"arena_extend_strategy": "kSameAsRequested"}
 _SHRINK = "memory.enable_memory_arena_shrinkage"
@@ -57,6 +58,10 @@ class Caches:
         size = rows * tokens * sum(one.heads * one.head_size * np.dtype(one.dtype).itemsize for one in self._tensors)
         if not self.kept / 2 < size <= self.kept:
             self.give_back()
+            # Asked first: a run that fails for want of memory loses its stream, and the next needs memory for another.
+            free = None if self._device == "cpu" else free_bytes(self._device_id)
+            if free is not None and size > free:
+                raise MemoryError(f"caches of {size:,} bytes, where {free:,} are free")
         made = [self._zeros(one.dtype, (rows, one.heads, tokens, one.head_size)) for one in self._tensors]
         self.kept = max(self.kept, size)
         return made

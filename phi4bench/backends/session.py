@@ -60,6 +60,10 @@ _PLACE = re.compile(
     r"(?:[^()]*::[^()\s]+\((?:[^()]|\([^()]*\))*\)(?: const)?|\S+) "  # a function in full, or by its name alone
 )
 """Where in its source onnxruntime was when something went wrong."""
+_DEVICE_CALL = re.compile(
+    r"(\w+ failure \d+: [^;]+) ; GPU=[^;]* ; hostname=[^;]* ; file=[^;]* ; line=\d+ ; expr=([^;]+);"
+)
+"""How onnxruntime tells of a call to a device's libraries that failed, behind the places in its source."""
 NOT_A_DECODER = "should be a decoder with a KV cache as `onnxruntime_genai.models.builder` writes it"
 
 
@@ -250,6 +254,8 @@ def _heard(ort: Any) -> Iterator[Callable[[], str]]:
 
 def one_line(error: BaseException, limit: int = 300) -> str:
     text = " ".join(str(error).split())
+    if called := _DEVICE_CALL.search(text):
+        return f"{called[1]}, in {called[2]}"[:limit]
     return text if len(text) <= limit else text[:limit] + "…"
 
 
@@ -307,7 +313,10 @@ def left_note(name: str, left: Mapping[str, int], cache: type[np.generic]) -> st
 
 def unmet(error: BaseException) -> str:
     """What an error of onnxruntime says at last, behind the places in its source; its beginning where it names none."""
-    *places, said = _PLACE.split(" ".join(str(error).split()))
+    text = " ".join(str(error).split())
+    if _DEVICE_CALL.search(text):
+        return one_line(error)
+    *places, said = _PLACE.split(text)
     return printable(said.rpartition(" was false. ")[2], 200) if places else one_line(error)
 
 
