@@ -55,9 +55,7 @@ MODEL = ROOT / "fixtures" / "models" / "nano-int8" / "model.onnx"
             id="cudnn-that-cannot-begin",
         ),
         pytest.param(
-            RuntimeError(
-                "CUDNN failure 4000: CUDNN_STATUS_INTERNAL_ERROR ; GPU=0 ; expr=cudnnSoftmax(handle_);"
-            ),
+            RuntimeError("CUDNN failure 4000: CUDNN_STATUS_INTERNAL_ERROR ; GPU=0 ; expr=cudnnSoftmax(handle_);"),
             False,
             id="cudnn-that-fails",
         ),
