@@ -90,6 +90,8 @@ def test_more_than_is_free_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None
         caches.make(4, 4)
     caches.make(3, 4)
     assert asked == [(1, 1, 1, 1), (1, 1, 1, 1), (3, 3, 4, 4)]
+    caches.make(1, 400)
+    assert asked[-1] == (1, 3, 400, 4), "one row is all that can be done; NVML may be wrong"
 
 
 def test_they_are_one_decoders_and_go_with_it() -> None:

@@ -59,7 +59,8 @@ class Caches:
         if not self.kept / 2 < size <= self.kept:
             self.give_back()
             # Asked first: a run that fails for want of memory loses its stream, and the next needs memory for another.
-            free = None if self._device == "cpu" else free_bytes(self._device_id)
+            # One row is tried in any case, since NVML may mean another device than CUDA does.
+            free = None if self._device == "cpu" or rows == 1 else free_bytes(self._device_id)
             if free is not None and size > free:
                 raise MemoryError(f"caches of {size:,} bytes, where {free:,} are free")
         made = [self._zeros(one.dtype, (rows, one.heads, tokens, one.head_size)) for one in self._tensors]
