@@ -128,6 +128,16 @@ def test_one_case_that_does_not_fit_is_named() -> None:
     assert "out of memory with one case at once, of 3 tokens and up to 5 new ones" in str(caught.value)
 
 
+def test_why_one_case_does_not_fit_is_told_without_the_places_in_the_runtimes_source() -> None:
+    """As onnxruntime 1.32 told it, behind the node and a function of its arena."""
+    said = "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running MatMulNBits node. Name:'/model/"
+    said += "layers.0/attn/qkv_proj/MatMul_Q4' Status Message: /onnxruntime_src/onnxruntime/core/framework/bfc_arena."
+    said += "cc:360 void* onnxruntime::BFCArena::AllocateRawInternal(size_t, bool, onnxruntime::Stream*) "
+    said += "Failed to allocate memory for requested buffer of size 8796093022208\n"
+    with pytest.raises(CaseError, match=r"\(Failed to allocate memory for requested buffer of size 8796093022208\)"):
+        Machine(0, RuntimeError(said)).all(1, 1, 1)
+
+
 def test_another_fault_is_not_tried_again() -> None:
     machine = Machine(1, RuntimeError("invalid dimensions"))
     with pytest.raises(RuntimeError, match="invalid dimensions"):

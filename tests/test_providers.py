@@ -16,7 +16,7 @@ from kit import ROOT, MakeFake, RunSuites
 pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
 
 from phi4bench.artifacts import open_artifact
-from phi4bench.backends import BEST, Decoding, Provider, onnx, open_backend, session
+from phi4bench.backends import BEST, Decoding, Provider, onnx, open_backend, reasons, session
 from phi4bench.backends.providers import PROVIDERS, candidates, chain, given, parse_provider
 from phi4bench.errors import ArtifactError, UsageError
 from phi4bench.run.generation import Settings, _runtime_memory
@@ -183,15 +183,15 @@ def test_what_a_provider_refuses_is_said_without_the_places_in_its_source() -> N
         ' parse provider option "device_id": cuda_execution_provider_info.cc:71 operator() Invalid device ID: 7, must'
         " be between 0 (inclusive) and 1 (exclusive).\n"
     )
-    assert session.unmet(error) == "Invalid device ID: 7, must be between 0 (inclusive) and 1 (exclusive)."
+    assert reasons.unmet(error) == "Invalid device ID: 7, must be between 0 (inclusive) and 1 (exclusive)."
     newer = RuntimeError(
         "[ONNXRuntimeError] : 1 : FAIL : Load model from m/model.onnx failed:/onnxruntime_src/onnxruntime/core/graph/"
         "model.cc:256 onnxruntime::Model::Model(onnx::ModelProto&&, const onnxruntime::PathString&, const"
         " onnxruntime::ModelOptions&) Unsupported model IR version: 99, max supported IR version: 14"
     )
-    assert session.unmet(newer) == "Unsupported model IR version: 99, max supported IR version: 14"
-    assert session.unmet(RuntimeError("a.cc:1 f x >= 0 was false. x is -1")) == "x is -1"
-    assert session.unmet(RuntimeError("another\nfault")) == "another fault"
+    assert reasons.unmet(newer) == "Unsupported model IR version: 99, max supported IR version: 14"
+    assert reasons.unmet(RuntimeError("a.cc:1 f x >= 0 was false. x is -1")) == "x is -1"
+    assert reasons.unmet(RuntimeError("another\nfault")) == "another fault"
 
 
 def test_a_call_to_a_devices_library_that_failed_is_said_without_the_places_and_the_host() -> None:
@@ -203,7 +203,7 @@ def test_a_call_to_a_devices_library_that_failed_is_said_without_the_places_and_
     said = "CUBLAS failure 3: the resource allocation failed ; GPU=0 ; hostname=build7 ; "
     said += "file=/onnxruntime_src/cuda_execution_provider.cc ; line=245 ; expr=cublasCreate(&cublas_handle_);\n\n"
     error = RuntimeError(f"[ONNXRuntimeError] : 1 : FAIL : Exception during initialization: {where}{where}{said}")
-    for told in (session.one_line(error), session.unmet(error)):
+    for told in (reasons.one_line(error), reasons.unmet(error)):
         assert told == "CUBLAS failure 3: the resource allocation failed, in cublasCreate(&cublas_handle_)"
 
 
@@ -220,8 +220,8 @@ def test_what_onnxruntime_logs_of_a_provider_becomes_one_short_reason() -> None:
         " Failed to load library /x/libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open"
         " shared object file: No such file or directory\n\x1b[m\n"
     )
-    assert session.reason_in(logged) == "libcublasLt.so.13: cannot open shared object file: No such file or directory"
-    assert session.reason_in("nothing of the kind") == ""
+    assert reasons.reason_in(logged) == "libcublasLt.so.13: cannot open shared object file: No such file or directory"
+    assert reasons.reason_in("nothing of the kind") == ""
 
 
 def test_a_file_that_no_provider_can_load_is_the_files_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def _interrupts() -> Iterator[_Presses]:
 def _told(error: Exception) -> tuple[str, int]:
     """What to say of an error that a user can cause, and its exit code; no words of any other."""
     from phi4bench.backends.memory import is_out_of_memory
-    from phi4bench.backends.session import one_line
+    from phi4bench.backends.reasons import one_line
 
     if isinstance(error, Phi4benchError):
         lines = "\n".join(printable(line) for line in str(error).split("\n"))

@@ -22,7 +22,7 @@ from phi4bench.artifacts import open_artifact
 from phi4bench.artifacts.artifact import Artifact
 from phi4bench.artifacts.manifest import MANIFEST
 from phi4bench.backends.memory import is_out_of_memory
-from phi4bench.backends.session import one_line
+from phi4bench.backends.reasons import one_line
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
 from trainers.alone import alone_at

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.backends.memory import is_out_of_memory
-from phi4bench.backends.session import one_line
+from phi4bench.backends.reasons import one_line
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers.base import read_json_file

@@ -27,7 +27,8 @@ from phi4bench.backends.padded_rows import PaddedRows
 from phi4bench.backends.parallel import handing_out
 from phi4bench.backends.providers import AUTO, BEST, OF_TORCH, Provider
 from phi4bench.backends.reader import PromptReader, Tokenizer
-from phi4bench.backends.session import instruction_set, one_line
+from phi4bench.backends.reasons import one_line
+from phi4bench.backends.session import instruction_set
 from phi4bench.calls import Json
 from phi4bench.counting import counted
 from phi4bench.errors import ArtifactError, BackendError, UsageError

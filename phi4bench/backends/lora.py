@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from phi4bench.backends.likeliest import Array
-from phi4bench.backends.session import Decoder, one_line, onnxruntime
+from phi4bench.backends.reasons import one_line
+from phi4bench.backends.session import Decoder, onnxruntime
 from phi4bench.errors import ArtifactError
 
 

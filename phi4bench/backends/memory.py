@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from phi4bench.backends.base import CaseError
 from phi4bench.backends.job import Job
+from phi4bench.backends.reasons import unmet
 from phi4bench.counting import counted
 
 Done = TypeVar("Done")
@@ -78,7 +79,7 @@ def with_fewer_rows(
                 raise CaseError(
                     case.index,
                     f"{name}: out of memory with one case at once, of {len(case.ids):,} tokens and up to {case.cap:,}"
-                    f" new ones ({' '.join(str(error).split())[:200]})",
+                    f" new ones ({unmet(error)})",
                     "give it more memory, a lower --max-new-tokens, or leave the case out",
                 ) from error
         # Only here is what the exception held let go: the frames with the rows' caches.

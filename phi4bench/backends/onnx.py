@@ -36,6 +36,7 @@ from phi4bench.backends.prefixes import by_commonness, most_distinct
 from phi4bench.backends.probe import TOGETHER, CacheMode, open_probed
 from phi4bench.backends.providers import BEST, PROVIDERS, Provider, candidates, given
 from phi4bench.backends.reader import PromptReader, Tokenizer
+from phi4bench.backends.reasons import one_line
 from phi4bench.backends.rowmemory import LEAST_MAPPED_BYTES, Layout, can_map, most_mapped_rows
 from phi4bench.backends.session import (
     Decoder,
@@ -43,7 +44,6 @@ from phi4bench.backends.session import (
     installed_providers,
     instruction_set,
     left_note,
-    one_line,
     onnxruntime,
     open_decoder,
 )

@@ -12,7 +12,8 @@ from phi4bench.backends.device_rows import rows_in_place
 from phi4bench.backends.kv import GrowingRow, PrefixStore, Rows
 from phi4bench.backends.likeliest import Array, row_of
 from phi4bench.backends.memory import is_out_of_memory
-from phi4bench.backends.session import Decoder, one_line
+from phi4bench.backends.reasons import one_line, unmet
+from phi4bench.backends.session import Decoder
 from phi4bench.errors import ArtifactError, BackendError
 
 CacheMode = Literal[
@@ -42,7 +43,7 @@ def open_probed(model_file: Path, open_with: Callable[[bool], Decoder]) -> tuple
             return decoder, probe(decoder)
         except Exception as error:  # onnxruntime's exceptions share no base class but this one
             if is_out_of_memory(error):
-                raise BackendError(f"{model_file}: there is no memory to run it ({one_line(error)})") from error
+                raise BackendError(f"{model_file}: there is no memory to run it ({unmet(error)})") from error
             reason = one_line(error)
     raise ArtifactError(
         f"{model_file}: onnxruntime loads it, but cannot read four tokens and add two ({reason})",

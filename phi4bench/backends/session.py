@@ -23,8 +23,8 @@ import numpy.typing as npt
 from phi4bench.backends.memory import is_out_of_memory
 from phi4bench.backends.providers import DEVICES, GRAPH_LEVELS, PROVIDERS, Provider, chain
 from phi4bench.backends.pruning import with_last_position_alone
+from phi4bench.backends.reasons import reason_in, unmet
 from phi4bench.errors import ArtifactError, BackendError, UsageError
-from phi4bench.printable import printable
 
 KV_INPUT = re.compile(r"past_key_values\.(\d+)\.(key|value)")
 DTYPES: dict[str, type[np.generic]] = {
@@ -55,15 +55,6 @@ PRUNED = ("cpu", "cuda")
 """Providers that take a graph without a file; TensorRT, for one, looks for the weights beside the file."""
 LARGEST_GRAPH = 256 << 20
 """Bytes of a file that is read whole to be pruned; one that holds its own weights is run as it is."""
-_PLACE = re.compile(
-    r"\S+\.(?:h|cc|cpp|cu):\d+ "
-    r"(?:[^()]*::[^()\s]+\((?:[^()]|\([^()]*\))*\)(?: const)?|\S+) "  # a function in full, or by its name alone
-)
-"""Where in its source onnxruntime was when something went wrong."""
-_DEVICE_CALL = re.compile(
-    r"(\w+ failure \d+: [^;]+) ; GPU=[^;]* ; hostname=[^;]* ; file=[^;]* ; line=\d+ ; expr=([^;]+);"
-)
-"""How onnxruntime tells of a call to a device's libraries that failed, behind the places in its source."""
 NOT_A_DECODER = "should be a decoder with a KV cache as `onnxruntime_genai.models.builder` writes it"
 
 
@@ -179,7 +170,7 @@ def open_decoder(
             session = session or ort.InferenceSession(str(model_file), options(), providers=links, enable_fallback=0)
     except Exception as error:  # onnxruntime's exceptions share no base class but this one
         if is_out_of_memory(error):
-            raise BackendError(f"{model_file}: there is no memory to load it ({one_line(error)})") from error
+            raise BackendError(f"{model_file}: there is no memory to load it ({unmet(error)})") from error
         by = "" if own else f" with provider={provider.name!r}"
         raise ArtifactError(
             f"{model_file}: onnxruntime cannot load it{by} ({reason_in(heard()) or unmet(error)})",
@@ -224,13 +215,6 @@ def _pruned(ort: Any, model_file: Path, options: Any, links: Any) -> tuple[Any, 
         return None, ""
 
 
-def reason_in(heard: str) -> str:
-    """The last reason in what onnxruntime logged, without its places in the source; empty where there is none."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", heard)
-    found = re.findall(r"(?:with error|FAIL|EXCEPTION|EP_FAIL)\s*:\s*(?!.*with error)(.+)", plain)
-    return printable(" ".join(found[-1].split()), 200) if found else ""
-
-
 @contextmanager
 def _heard(ort: Any) -> Iterator[Callable[[], str]]:
     """What onnxruntime logs inside the block, which it writes straight to descriptor 2; kept from the terminal."""
@@ -250,13 +234,6 @@ def _heard(ort: Any) -> Iterator[Callable[[], str]]:
             os.close(kept)
             file.seek(0)
             said = file.read().decode("utf-8", "replace")
-
-
-def one_line(error: BaseException, limit: int = 300) -> str:
-    text = " ".join(str(error).split())
-    if called := _DEVICE_CALL.search(text):
-        return f"{called[1]}, in {called[2]}"[:limit]
-    return text if len(text) <= limit else text[:limit] + "…"
 
 
 def _described(session: Any, model_file: Path, head_size: int, provider: Provider, pruned: str) -> Decoder:
@@ -309,15 +286,6 @@ def left_note(name: str, left: Mapping[str, int], cache: type[np.generic]) -> st
     half = name in DEVICES and cache is np.float32
     hint = ": it takes fp16, which `python -m trainers half` writes" if half else ""
     return f"{name} leaves attention to the CPU ({kinds}){hint}"
-
-
-def unmet(error: BaseException) -> str:
-    """What an error of onnxruntime says at last, behind the places in its source; its beginning where it names none."""
-    text = " ".join(str(error).split())
-    if _DEVICE_CALL.search(text):
-        return one_line(error)
-    *places, said = _PLACE.split(text)
-    return printable(said.rpartition(" was false. ")[2], 200) if places else one_line(error)
 
 
 def _present(past: str) -> str:
