@@ -230,6 +230,43 @@ def test_workers_end_with_the_process_that_started_them():
     pytest.fail("the worker went on alone")
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc, to see which processes there are")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
+def test_readers_end_with_the_process_that_trains(end):
+    """What they have made lies in a pipe: with so many of them it is full, and each would wait for it to be read."""
+    trainer = (
+        "import os, sys, time, torch\n"
+        "from trainers.ending import ended\n"
+        "from trainers.nano.batches import Batch\n"
+        "from trainers.nano.readers import read\n"
+        "def stream(reader):\n"
+        "    while True:\n"
+        "        yield Batch(0, *(torch.tensor([os.getpid()]) for _ in range(4)))\n"
+        "def work():\n"
+        "    made = read(stream, 48)\n"
+        "    print(*(int(next(made).ids) for _ in range(48)), flush=True)\n"
+        "    time.sleep(600)\n"
+        "sys.exit(ended('nano', work, 'nothing', lambda: True))\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", trainer]
+    heard = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(command, start_new_session=True, **heard) as started:
+        readers = [int(number) for number in started.stdout.readline().split()]
+        time.sleep(1)  # in which they make all that they may ahead
+        if end == signal.SIGINT:
+            os.killpg(started.pid, end)  # as a terminal does
+        else:
+            started.kill()
+        deadline = time.monotonic() + 20
+        while any(map(alive, [started.pid, *readers])) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        left = [number for number in [started.pid, *readers] if alive(number)]
+        for number in left:
+            os.kill(number, signal.SIGKILL)
+    assert len(readers) == 48
+    assert not left, "they went on alone, with the lock of the run's folder"
+
+
 def alive(number):
     """Whether a process of this id runs; one that has ended and waits to be reaped does not."""
     try:

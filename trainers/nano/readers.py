@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from trainers import child
 from trainers.nano.batches import Batch
 
 AHEAD = 8
@@ -20,6 +22,9 @@ class _Streams(IterableDataset[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         reader = get_worker_info()
         assert reader is not None
+        # Or it waits to hand over what it made, though nobody takes it: for ever where the trainer was killed.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's, which ends us
+        child.watch(os.getppid())
         return self.stream(reader.id)
 
 
