@@ -15,6 +15,7 @@ from phi4bench.errors import UsageError  # noqa: E402
 from trainers.alone import alone_in  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
 from trainers.nano.steps import arguments, run  # noqa: E402
+from trainers.nano.train import place_of  # noqa: E402
 from trainers.nano.workers import start  # noqa: E402
 
 
@@ -49,6 +50,13 @@ def test_a_gpu_that_torch_does_not_see_is_a_line(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["nano", "train", "--device", "cuda", "--out", str(tmp_path / "run")])
     with pytest.raises(UsageError, match="torch sees no CUDA device; use --device cpu, or install torch for CUDA"):
         run(None)
+
+
+def test_what_trains_is_told_by_its_name(monkeypatch):
+    monkeypatch.setattr("trainers.nano.train.describe", lambda: {"cores": 16, "cpu": "EPYC"})
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "Tesla T4")
+    assert place_of("cpu") == "16 cores (EPYC)"
+    assert place_of("cuda") == "one Tesla T4, fed by 16 cores (EPYC)"
 
 
 def test_help_says_what_each_step_does(capsys):

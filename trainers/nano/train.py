@@ -142,7 +142,7 @@ def place_of(device: str) -> str:
     """What trains, in words: a number of cores, or a GPU's name."""
     machine = describe()
     cores = f"{machine['cores']} cores ({machine['cpu']})"
-    return cores if device == "cpu" else f"an {torch.cuda.get_device_name(device)}, fed by {cores}"
+    return cores if device == "cpu" else f"one {torch.cuda.get_device_name(device)}, fed by {cores}"
 
 
 def losses_of(
