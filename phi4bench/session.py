@@ -144,7 +144,7 @@ class JudgingSession:
                 yield f"{result.artifact_id}: not judged", "bold red"
                 yield from ((line, "red") for line in wrapped(result.line, first="  "))
             else:
-                yield from summary(*result)
+                yield from summary(*result, written=not self._fault)
             yield "", ""
         if self._fault:
             yield from ((line, "red") for line in wrapped(self._fault))

@@ -236,4 +236,6 @@ def test_a_run_whose_reports_cannot_be_written_promotes_nothing(
     ran = run_suites("--model", make_fake(), "-p", "full", PYTHONPATH=f"{ROOT}:{tmp_path}")
     assert ran.code == 3
     assert "nothing is promoted: the reports could not be written" in ran.out
+    assert "verdict  none: its reports could not be written" in ran.out
+    assert "PROMOTE" not in ran.out
     assert [path.name for path in ran.report_dir.iterdir()] == ["transcripts"]

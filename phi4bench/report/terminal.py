@@ -27,10 +27,14 @@ Line = tuple[str, str]
 _STYLES = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow", None: ""}
 _SPEED_WIDTHS = {6: [20, 9, 9, 9, 9, 20], 8: [14, 6, 10, 9, 7, 10, 10, 9]}
 _VERDICT_STYLES = {"promote": "bold green", "reject": "bold red", "inconclusive": "bold yellow"}
+_UNWRITTEN = ("  verdict  none: its reports could not be written", "bold red")
 
 
-def summary(judgement: Judgement, conclusion: Conclusion) -> list[Line]:
-    """One artifact: its levels, what it is compared with, its tools and scenarios, tier and verdict."""
+def summary(judgement: Judgement, conclusion: Conclusion, *, written: bool = True) -> list[Line]:
+    """One artifact: its levels, what it is compared with, its tools and scenarios, tier and verdict.
+
+    `written`: its reports stand; there is no verdict without them.
+    """
     lines = (
         *_title(judgement),
         *_levels(judgement),
@@ -46,7 +50,7 @@ def summary(judgement: Judgement, conclusion: Conclusion) -> list[Line]:
         *_groups("scenario", judgement.scenarios.items()),
         *_reasons(judgement, conclusion.not_run),
         *_stale(judgement),
-        *_end(judgement, conclusion),
+        *(_end(judgement, conclusion) if written else [_UNWRITTEN]),
     )
     return [(printable(line), style) for line, style in lines]  # names come from folders and files of anywhere
 
