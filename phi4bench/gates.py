@@ -100,9 +100,7 @@ class RegressionResult:
         return self.margin is not None
 
 
-def judge_levels(
-    scores: Sequence[Score], targets: Targets, precision: str = "", device: str = "cpu"
-) -> dict[str, GateResult]:
+def judge_levels(scores: Sequence[Score], targets: Targets, precision: str = "") -> dict[str, GateResult]:
     """Every rate that scores yield: the levels and abstention always, the others where there is anything to count.
 
     Beside the gates that targets may name: each level's rate given the one below it (`tool_given_parsing`). The cases
@@ -112,7 +110,7 @@ def judge_levels(
     for name, count in _COUNTERS.items():
         counts = tally((one.group, *counted) for one in scores if (counted := count(one)) is not None)
         target = targets.gate(name)
-        figure = target.figure(precision, device) if target else None
+        figure = target.figure(precision) if target else None
         if counts.total or figure is not None or name in LEVEL_GATES or name == "abstention":
             results[name] = _judge_rate(name, counts, figure, targets.alpha)
     return results
@@ -124,7 +122,7 @@ def counts_towards(gate: str, score: Score) -> Counted:
 
 
 def judge_regression(
-    candidate: Sequence[Score], baseline: Sequence[Score], targets: Targets, precision: str, device: str = "cpu"
+    candidate: Sequence[Score], baseline: Sequence[Score], targets: Targets, precision: str
 ) -> dict[str, RegressionResult]:
     """The levels and abstention of two artifacts over the same cases, under their names in targets (`regression.tool`).
 
@@ -147,7 +145,7 @@ def judge_regression(
             if now is not None and then is not None:
                 triples.append((score.group, then[0] > 0, now[0] > 0))
         target = targets.gate(name)
-        results[name] = _judge_pairs(name, triples, target.figure(precision, device) if target else None, targets.alpha)
+        results[name] = _judge_pairs(name, triples, target.figure(precision) if target else None, targets.alpha)
     return results
 
 
