@@ -250,6 +250,7 @@ def test_readers_end_with_the_process_that_trains(end):
     )
     command = [sys.executable, "-W", "ignore", "-c", trainer]
     heard = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    heard["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # which a job in the background ignores
     with subprocess.Popen(command, start_new_session=True, **heard) as started:
         readers = [int(number) for number in started.stdout.readline().split()]
         time.sleep(1)  # in which they make all that they may ahead
@@ -257,7 +258,7 @@ def test_readers_end_with_the_process_that_trains(end):
             os.killpg(started.pid, end)  # as a terminal does
         else:
             started.kill()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while any(map(alive, [started.pid, *readers])) and time.monotonic() < deadline:
             time.sleep(0.1)
         left = [number for number in [started.pid, *readers] if alive(number)]
