@@ -63,7 +63,7 @@ Work = Callable[[Rows, int, Callable[[], Job | None]], Iterator[tuple[int, Done]
 SMALL_MODEL_BYTES = 64 << 20
 """Weights that several lanes read at once without waiting for memory."""
 
-ROWS_PER_LANE = 16
+ROWS_PER_LANE = 32
 ROWS_OF_A_LARGE_MODEL = 16
 KV_BYTES = 2 << 30
 """Rows are fewer where the caches of all would be larger than this, on a device than `FREE_SHARE` of what is free."""
