@@ -276,7 +276,7 @@ class TestRealFiles:
         ]  # fmt: skip
         runs = found["runs"]
         assert [(runs[run]["lanes"] * runs[run]["rows"], runs[run]["intra_op"]) for run in runs] == [
-            (32, 1), (32, 1), (1, 2), (1, 1),
+            (64, 1), (64, 1), (1, 2), (1, 1),
         ]  # fmt: skip
         assert found["comparisons"][1]["differing"] == []  # the same file, twice, in the same layout
 
