@@ -24,6 +24,7 @@ from phi4bench.phrasing import (
     requests,
     split_of,
 )
+from phi4bench.phrasing.apart import bare, keep_apart
 from phi4bench.phrasing.engine import Family, Pool, Values, compile_frames, quoted, skeleton
 from phi4bench.phrasing.requests import FAMILIES, TOOLS
 from phi4bench.tools import Tool
@@ -83,6 +84,43 @@ def test_no_words_of_the_test_split_are_trained_on_anywhere_in_a_conversation():
     }
     assert len(said["test"]) > 5000
     assert not said["train"] & said["test"]
+
+
+def test_no_words_of_the_test_split_are_trained_on_in_another_dress_or_with_values_of_another_kind():
+    said = {
+        split: {bare(sentence) for pool in POOLS for family in pool.of[split] for sentence in sentences(family)}
+        for split in ("train", "test")
+    }
+    assert len(said["test"]) > 5000
+    assert not said["train"] & said["test"]
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        pytest.param("could you list the {L} files too?", "list the {} files too", id="politeness-before"),
+        pytest.param("list the {E} files too, please", "list the {} files too", id="politeness-behind"),
+        pytest.param("Hi, I'd like you to list the {G} files too. Thanks!", "list the {} files too", id="all-of-it"),
+        pytest.param("in {P}, change {A} to {B}", "in {} change {} to {}", id="marks"),
+        pytest.param("{C} please", "{}", id="a-value-alone"),
+        pytest.param("ok", "ok", id="nothing-else"),
+        pytest.param("hi there, thanks", "thanks", id="greeting-and-thanks"),
+    ],
+)
+def test_bare_words_are_what_is_said_without_its_dress(words, left):
+    assert bare(words) == left
+
+
+def test_a_family_that_training_words_alike_is_held_back_from_the_test_split_in_every_pool():
+    def pool(frames):
+        return Pool(compile_frames("x", "x", "order", frames))
+
+    trained = pool("(open|read|show|print|see|view|get|load) {P}")
+    assert {family.words for family in trained.of["train"]} >= {"open {p}"}
+    alike, other = pool("@please open {N}, thanks"), pool("@please destroy {N}, thanks")
+    keep_apart([trained, alike, other])
+    assert not alike.of["test"]
+    assert [family.words for family in other.of["test"]] == ["please destroy {n}, thanks"]
 
 
 def test_no_words_mean_a_search_of_texts_and_one_of_names():

@@ -127,7 +127,7 @@ def test_another_kind_of_files_may_be_looked_for_where_the_first_was(conversatio
 
 def test_nothing_is_asked_for_that_a_search_or_anything_at_all_would_answer():
     words = {family.words for family in missing_info.ASK_POOL.of["test"]}
-    assert "find the file please" in words
+    assert "find files matching the pattern" in words
     assert not words & {"show me a few files please", "glob files", "write something to {p}", "update {a} to {b}"}
     assert not any(family.recipe == "edit-no-path" for family in missing_info.ASK_POOL.of["test"])
 

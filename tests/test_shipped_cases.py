@@ -112,9 +112,9 @@ def test_training_never_words_a_request_a_later_turn_or_an_error_as_the_test_spl
 
 OTHER_ANSWERS = [
     pytest.param("write-0001", 0, {"content": "remember the milk\n"}, True, id="a last line that ends"),
-    pytest.param("multi-turn-0048", 0, {"content": "system == grammar\n"}, True, id="a last line that ends, later on"),
+    pytest.param("multi-turn-0048", 0, {"content": "our team is ready\n"}, True, id="a last line that ends, later on"),
     pytest.param("grep-0009", 0, {"path": "./media/dKYuPDO"}, True, id="a folder from here"),
-    pytest.param("parallel-0111", 0, {"path": "/etc/yarn.lock/"}, False, id="a file as a folder"),
+    pytest.param("parallel-0177", 0, {"path": "qgmjpv_ralnpqoxw.go/"}, False, id="a file as a folder"),
     pytest.param(
         "glob-0030", 0, {"pattern": "./status/action/bahsvyh/**/*.{js,jsx}"}, True, id="two endings of a language"
     ),
@@ -131,9 +131,9 @@ OTHER_ANSWERS = [
 @pytest.mark.parametrize(("case_id", "at", "instead", "right"), OTHER_ANSWERS)
 def test_a_key_takes_what_is_as_right_and_nothing_else(cases, case_id, at, instead, right):
     (case,) = (case for case in cases if case.id == case_id)
-    calls = list(case.expected.calls)
+    calls, dialect = list(case.expected.calls), DIALECTS["tool_use"]
+    assert set(instead) <= set(calls[at].arguments)
     calls[at] = replace(calls[at], arguments={**calls[at].arguments, **instead})
-    dialect = DIALECTS["tool_use"]
     assert is_right(score(case, Completion(dialect.render_calls(calls)), dialect)) is right
 
 

@@ -5,7 +5,7 @@
   where no call is right, and the slot values in it.
 - `echo(rng)` draws a short text of the train split, to learn copying from.
 - `split_of(text)` says to which split a slot's value belongs, and a family by its name where its words do not decide
-  (`engine.Pool`); an example uses its own split's only.
+  (`engine.Pool`, `apart`); an example uses its own split's only.
 - `shipped_split(seed, tools)` makes the test split that is shipped.
 """
 

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from phi4bench.phrasing.engine import Family, casual, say, spoken
 from phi4bench.phrasing.values import pick
 
-_OPENERS = tuple(
+OPENERS = tuple(
     """hey, |hi, |hi there, |hello, |hello! |ok, |okay, |ok so |alright, |right, |so, |now |next, |next up, |quick one: |hey there, |yo, |um, |well, |
     great, |cool, |perfect, |good, |thanks, |one more thing: |also, |and now |actually, |sorry, |all right, |oh and |good morning, |new task: |
     btw, |hm, |another thing: |small favour: |next task: |listen, |fine, """.replace("\n    ", "").split("|")
 )
-_QUESTION_OPENERS = tuple(
+QUESTION_OPENERS = tuple(
     """hey, |hi, |hi there, |hello, |ok so |so, |quick question: |hm, |remind me, |tell me, |just wondering, |i wonder, |btw, |um, |sorry, |
     do you know, |any idea, |out of curiosity, |i forgot, |dumb question, |can you tell me, """.replace(
         "\n    ", ""
     ).split("|")
 )
-_POLITE = tuple(
+POLITE = tuple(
     """please {}|please {}|{} please|{}, please|{} pls|pls {}|can you {}?|could you {}?|could you please {}?|can you please {}?|would you {}?|
     would you please {}?|could you {} for me?|can you {} for me?|could you {}, please?|i need you to {}|i want you to {}|i'd like you to {}|
     i would like you to {}|i'd love you to {}|let's {}|go ahead and {}|just {}|kindly {}|you should {}|help me out and {}|{} for me|{} for me please|{}, thanks|
@@ -33,9 +33,9 @@ _POLITE = tuple(
         "\n    ", ""
     ).split("|")
 )
-_CASUAL_POLITE = tuple(casual(wrap) for wrap in _POLITE)
+_CASUAL_POLITE = tuple(casual(wrap) for wrap in POLITE)
 _OURS = ("let's", "can we", "we ", "i have to", "i want to", "i need to", "i'd like to")
-_OF_ME = tuple(wrap for wrap in _POLITE if not (wrap.startswith(_OURS) or "for me" in wrap))
+_OF_ME = tuple(wrap for wrap in POLITE if not (wrap.startswith(_OURS) or "for me" in wrap))
 """For what speaks of me already: nobody says `let's show me that` or `give me that for me`."""
 _CASUAL_OF_ME = tuple(casual(wrap) for wrap in _OF_ME)
 _REQUESTS = ("how about ", "mind ", "do you mind ", "can ", "could ", "may ", "would ")
@@ -78,7 +78,7 @@ _LEADING = (
     "maybe", "perhaps", "possibly", "same", "that", "thats", "that's", "this", "wrong",
 )  # fmt: skip
 """Begins with these, a later turn needs no greeting and no reason."""
-_THANKS = (
+THANKS = (
     ". Thanks!",
     ". Thanks",
     ", thanks",
@@ -164,7 +164,7 @@ class _Request:
 
     def ask_politely(self) -> None:
         of_me = " me " in f" {self.core} "
-        polite, casually = (_OF_ME, _CASUAL_OF_ME) if of_me else (_POLITE, _CASUAL_POLITE)
+        polite, casually = (_OF_ME, _CASUAL_OF_ME) if of_me else (POLITE, _CASUAL_POLITE)
         head, _, tail = pick(self.rng, casually if self.hasty else polite).partition("{}")
         if self.open_end and tail.strip("?"):
             head, tail = "please ", ""
@@ -178,7 +178,7 @@ class _Request:
         draw = rng.random()
         if draw < 0.17:
             asks = self.kind == "question" and not self.core.lower().startswith(_REQUESTS)
-            openers = _QUESTION_OPENERS if asks else _OPENERS
+            openers = QUESTION_OPENERS if asks else OPENERS
             self.before = spoken(pick(rng, openers), hasty) + self.before
         elif draw < 0.25:
             clause = spoken(aside(rng, _BEFORE), hasty)
@@ -205,7 +205,7 @@ class _Request:
             else:
                 self.after += joined + reason
         elif draw < 0.17:
-            thanks = pick(rng, _THANKS)
+            thanks = pick(rng, THANKS)
             self.after += self.mark + thanks[1:] if self.mark and thanks[0] in ".!" else thanks
             self.mark = ""
             if hasty:

@@ -165,13 +165,22 @@ class Pool:
     ) -> None:
         """Words decide, as frames have them, with their marks and slots, before they are dressed: what training says
         behind one turn, or in the families `trained` of other pools, it may say behind all, and the test split never.
-        Nor are families that are `disputed`, more than one answer to which is right, drawn for the test split."""
+        Nor are families that are `disputed`, more than one answer to which is right, drawn for the test split. What
+        is worded alike in another dress is held back later (`apart`)."""
         self.all: tuple[Family, ...] = tuple({family.name: family for family in families}.values())
         known = {family.words for family in (*self.all, *trained) if family.split == "train"}
         self.of: dict[Split, tuple[Family, ...]] = {
             "train": tuple(family for family in self.all if family.words in known),
             "test": tuple(f for f in self.all if f.words not in known and not disputed(f)),
         }
+        self._weigh()
+
+    def hold_back(self, known: Callable[[Family], bool]) -> None:
+        """Draw no family for the test split any more that is `known`."""
+        self.of["test"] = tuple(family for family in self.of["test"] if not known(family))
+        self._weigh()
+
+    def _weigh(self) -> None:
         whole = _weights(self.all)
         self._sums = {
             split: list(itertools.accumulate(f.weight * whole[f.recipe] / own[f.recipe] for f in drawn))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from phi4bench.cases import Scenario
 from phi4bench.phrasing import irrelevant, missing_info, multi_turn, parallel, requests, values
-from phi4bench.phrasing.engine import Split, split_of
+from phi4bench.phrasing.apart import keep_apart
+from phi4bench.phrasing.engine import Pool, Split, split_of
 from phi4bench.phrasing.talk import Example, talk
 from phi4bench.tools import Tool
 
@@ -15,6 +16,12 @@ MIX: tuple[tuple[Scenario, int], ...] = (
     ("single", 30), ("selection", 20), ("multi_turn", 25), ("parallel", 15), ("missing_info", 10), ("irrelevant", 16),
 )  # fmt: skip
 """Shares of the scenarios; `irrelevant` comes on top of the hundred."""
+POOLS: tuple[Pool, ...] = (
+    *requests.POOLS.values(), requests.SHELL_POOL, *requests.CONFUSABLE_POOLS.values(), multi_turn.POOL,
+    missing_info.ASK_POOL, missing_info.RETRY_POOL, parallel.POOL, irrelevant.POOL,
+)  # fmt: skip
+"""All that anything is drawn from."""
+keep_apart(POOLS)
 _DRAWS: tuple[Scenario, ...] = tuple(scenario for scenario, share in MIX for _ in range(share))
 
 
