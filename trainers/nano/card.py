@@ -80,8 +80,9 @@ def _head(recipe: Mapping[str, Any], last: Mapping[str, Any], notes: str) -> Ite
         f"Made by `python -m trainers.nano`{began} with seed {recipe['seed']} in {spent}: {last['step']:,} steps, "
         f"{last['tokens'] / 1e6:.1f} million tokens read besides the system turns, {last['learned'] / 1e6:.1f} million "
         f"of them learned from, last mean loss {last['loss']:.3f}. "
-        "Phrasings of the test split, as the grammar has them, and its slot values never occur in training, in "
-        "whatever turn of a conversation; the politeness around a request may. "
+        "No request of the test split is worded as one that was trained on, in whatever turn of a conversation, with "
+        "whatever politeness around it and values of whatever kind in it, and no value of it was; what joins several "
+        "requests of one turn may have been. "
         "All settings are in each folder's `phi4bench.json`. Licence: MIT, as the project."
     )
     yield ""
