@@ -119,6 +119,18 @@ def test_a_duplicate_id_names_both_lines(tmp_path: Path) -> None:
         load_cases([first, second])
 
 
+def test_of_two_faults_that_take_a_whole_file_the_first_is_told(tmp_path: Path) -> None:
+    other = line(id="w-2", group="another")
+    for lines, says in (
+        ([line(), other, line(id="w-2")], ":2: group='another'"),
+        ([line(), line(), other], ":2: id='w-1'"),
+        ([line(), line(group="another")], ":2: id='w-1'"),
+    ):
+        path = write(tmp_path / "c.jsonl", *lines)
+        with pytest.raises(CaseFileError, match=f"{path}{says}"):
+            load_cases([path])
+
+
 def test_one_question_in_two_groups_is_no_evidence_twice(tmp_path: Path) -> None:
     first = write(tmp_path / "a.jsonl", line())
     path = tmp_path / "b.jsonl"

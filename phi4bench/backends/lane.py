@@ -18,6 +18,10 @@ from phi4bench.transcripts import Completion, Finish
 
 STOP_WINDOW = 24
 """New tokens within which a stop text is looked for: more than any stop text has."""
+TIME_DIGITS = 4
+"""Decimals of milliseconds that are kept of a time,"""
+LOGIT_DIGITS = 6
+"""and of a difference of logits: more are noise, and half of what a short answer takes in memory and store."""
 
 
 OpenMask = Callable[[Grammar, frozenset[int]], Mask]
@@ -160,9 +164,9 @@ def _finished(row: _Active, decode: Callable[[list[int]], str]) -> tuple[int, Co
         text=text,
         token_ids=tuple(tokens),
         finish=finish,
-        first_token_ms=row.first_ms,
-        token_ms=(spent - row.first_ms) / further if further else None,
-        margin=row.margin,
+        first_token_ms=round(row.first_ms, TIME_DIGITS),
+        token_ms=round((spent - row.first_ms) / further, TIME_DIGITS) if further else None,
+        margin=None if row.margin is None else round(row.margin, LOGIT_DIGITS),
         prompt_tokens=len(job.ids),
         token_at_ms=tuple(row.at_ms),
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from array import array
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from pathlib import Path
 
 from phi4bench.cases import Case
@@ -49,24 +51,67 @@ def distinct(cases: Iterable[tuple[str, Case]]) -> Iterator[Case]:
     At the end, since whatever else is wrong in a file is told first. Other people's data sets, whose cases have no
     places of their own, may ask twice.
     """
-    places: dict[str, str] = {}
-    asked: dict[int, tuple[str, str]] = {}
-    offers: dict[tuple[str, int], str] = {}
-    twice = ""
+    seen = _Seen()
     for place, case in cases:
-        if case.id in places and not twice:
-            before = f"id={shown(case.id)} was given at {places[case.id]} already"
-            twice = f"{place}: {before}; ids must differ over all files"
-        places.setdefault(case.id, place)
-        first, group = asked.setdefault(_question(case, offers), (place, case.group))
-        if group != case.group and first != place and not twice:
-            twice = (
-                f"{place}: group={shown(case.group)}, but should be {shown(group)}, for it asks what {first} asks;"
-                " one question is no evidence twice"
-            )
+        seen.add(place, case)
         yield case
-    if twice:
-        raise CaseFileError(twice)
+    if fault := seen.fault():
+        raise CaseFileError(fault)
+
+
+class _Seen:
+    """What tells cases apart, in arrays: small objects between the cases that stay would keep their memory taken."""
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._questions = array("q")
+        self._groups: list[str] = []
+        self._alike: dict[str, str] = {}
+        self._places = bytearray()
+        self._place_ends = array("L", [0])
+        self._offers: dict[tuple[str, int], str] = {}
+
+    def add(self, place: str, case: Case) -> None:
+        self._ids.append(case.id)
+        self._questions.append(_question(case, self._offers))
+        self._groups.append(self._alike.setdefault(case.group, case.group))
+        self._places += place.encode("utf-8", "surrogateescape")
+        self._place_ends.append(len(self._places))
+
+    def fault(self) -> str:
+        """The first there is, empty for none."""
+        faults = (*self._same_ids(), *self._other_groups())
+        return min(faults, key=itemgetter(0), default=(0, ""))[1]
+
+    def _same_ids(self) -> Iterator[tuple[int, str]]:
+        """Each that was given before, with where it stands."""
+        if len(set(self._ids)) == len(self._ids):
+            return
+        firsts: dict[str, int] = {}
+        for at, case_id in enumerate(self._ids):
+            if (first := firsts.setdefault(case_id, at)) != at:
+                before = f"id={shown(case_id)} was given at {self._place(first)} already"
+                yield at, f"{self._place(at)}: {before}; ids must differ over all files"
+
+    def _other_groups(self) -> Iterator[tuple[int, str]]:
+        """Each that asks what one of another group asks."""
+        if len(set(self._questions)) == len(self._questions):
+            return
+        firsts: dict[int, int] = {}
+        for at, question in enumerate(self._questions):
+            first = firsts.setdefault(question, at)
+            group, other = self._groups[at], self._groups[first]
+            if group != other and self._place(first) != self._place(at):
+                yield (
+                    at,
+                    (
+                        f"{self._place(at)}: group={shown(group)}, but should be {shown(other)}, for it asks what"
+                        f" {self._place(first)} asks; one question is no evidence twice"
+                    ),
+                )
+
+    def _place(self, at: int) -> str:
+        return self._places[self._place_ends[at] : self._place_ends[at + 1]].decode("utf-8", "surrogateescape")
 
 
 def _question(case: Case, offers: dict[tuple[str, int], str]) -> int:

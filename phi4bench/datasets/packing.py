@@ -40,7 +40,9 @@ class PackedCases(Packed[Case]):
         self.ids.append(case.id)
         self.groups.append(self._alike.setdefault(case.group, case.group))
         self._offered.append(self._known.setdefault((case.toolset, id(case.tools)), (case.toolset, case.tools)))
-        return case_to_json(case)
+        data = case_to_json(case)
+        del data["id"], data["group"]
+        return data
 
     def _from_json(self, at: int, data: Mapping[str, Any]) -> Case:
         """As `case_from_json`, without its checks: it is what was written here."""
@@ -50,6 +52,11 @@ class PackedCases(Packed[Case]):
         scenario: Any = intern(data["scenario"])
         messages = tuple([_message(one) for one in data["messages"]])
         return Case(self.ids[at], scenario, self.groups[at], tools, messages, _expected(data), toolset)
+
+    def lines(self) -> Iterator[str]:
+        for case_id, group, line in zip(self.ids, self.groups, super().lines(), strict=True):
+            scenario, rest = line[1:].split(", ", 1)
+            yield f'{{"id": {json.dumps(case_id)}, {scenario}, "group": {json.dumps(group)}, {rest}'
 
 
 def pack_cases(cases: Iterable[Case]) -> Sequence[Case]:
