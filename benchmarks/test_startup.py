@@ -13,7 +13,7 @@ from phi4bench.backends import open_backend
 from phi4bench.datasets import load_cases
 
 COMMANDS = {
-    "help": ["-m", "phi4bench.cli", "--help"],
+    "help": ["-m", "phi4bench", "--help"],
     "judging": ["-c", "import phi4bench.session, phi4bench.rescoring"],
     "worker": ["-c", "import phi4bench.run.worker, phi4bench.backends.onnx"],
 }

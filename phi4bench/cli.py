@@ -191,7 +191,3 @@ def _print(lines: Sequence[tuple[str, str]]) -> None:
     for text, style in lines:
         marks = ";".join(codes[name] for name in style.split())
         sys.stdout.write(f"\x1b[{marks}m{text}\x1b[0m\n" if live and marks else f"{text}\n")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

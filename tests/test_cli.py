@@ -20,7 +20,7 @@ from phi4bench.datasets import fixtures_dir, load_cases, shipped_cases
 
 def command(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "phi4bench.cli", *map(str, arguments)],
+        [sys.executable, "-m", "phi4bench", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -97,7 +97,7 @@ def test_a_reader_that_goes_early_is_no_verdict(name: str, whole_run: Ran) -> No
     read_end, write_end = os.pipe()
     os.close(read_end)
     done = subprocess.run(
-        [sys.executable, "-m", "phi4bench.cli", name, *([] if name == "judge" else [str(whole_run.report_dir)])],
+        [sys.executable, "-m", "phi4bench", name, *([] if name == "judge" else [str(whole_run.report_dir)])],
         stdout=write_end, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=120, check=False,
     )  # fmt: skip
     os.close(write_end)
@@ -118,7 +118,7 @@ def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def test_what_cannot_be_printed_is_one_line_and_no_verdict(whole_run: Ran) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "phi4bench.cli", "rescore", str(whole_run.report_dir)],
+            [sys.executable, "-m", "phi4bench", "rescore", str(whole_run.report_dir)],
             stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=120, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (3, "phi4bench rescore: No space left on device\n")

@@ -69,7 +69,7 @@ LAYERS = {
         "traffic",
     },
     "run": {"run"},
-    "surface": {"cli", "commands", "pairing", "plugin", "report", "rescoring", "session", "verifying"},
+    "surface": {"__main__", "cli", "commands", "pairing", "plugin", "report", "rescoring", "session", "verifying"},
 }
 ORDER = list(LAYERS)
 

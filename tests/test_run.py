@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -277,6 +279,8 @@ class TestGeneration:
     ) -> None:
         artifact = open_artifact(str(make_fake()))
         monkeypatch.setattr(sys, "executable", "/bin/false")
+        windows = SimpleNamespace(Signals=signal.Signals)  # where there is no SIGKILL
+        monkeypatch.setattr("phi4bench.run.child.signal", windows)
         with pytest.raises(BackendError, match="stopped with exit status 1 while it was loaded"):
             run_child(Setup(artifact, Decoding(), None, settings.cache_dir), lambda _: [], 1, Silent())
 

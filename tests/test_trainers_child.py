@@ -63,7 +63,7 @@ def is_running(process: Path) -> bool:
     ("start", "name"),
     [
         (lambda: run_builder(Path("model"), Path("out/fp32"), "fp32"), "onnxruntime_genai.models.builder"),
-        (lambda: judge(["model"], Path("reports"), []), "phi4bench.cli"),
+        (lambda: judge(["model"], Path("reports"), []), "phi4bench"),
         (lambda: tables.judge(Path("model"), Path("reports"), []), "pytest"),
         (lambda: card.judged(Path("models"), Path("cases.jsonl")), "pytest"),
     ],

@@ -139,7 +139,7 @@ def check_judging(
 def judge(models: Sequence[str], report: Path, options: Sequence[str]) -> int:
     """The suites on the files, in a process of their own; returns the exit code. `TrainingError` where they broke."""
     arguments = ["judge", "--report", str(report), *(word for model in models for word in ("--model", model)), *options]
-    command = child.command("phi4bench.cli", *arguments)
+    command = child.command("phi4bench", *arguments)
     code = subprocess.run(command, env=child.environment_of(os.environ), check=False).returncode
     if code == INTERRUPTED:  # it had the same Ctrl-C
         raise KeyboardInterrupt

@@ -162,8 +162,9 @@ class _Run:
         where = f"after {self.done:,} of {counted(len(self.items), 'case')}" if self.runtime else "while it was loaded"
         case_id = self.items[waiting].case_id if waiting >= 0 else ""
         near = f", at or near case {printable(case_id, 100)!r}" if case_id else ""
-        how = f"was ended by {signal_name(-code)}" if code < 0 else f"stopped with exit status {code}"
-        hint = "most often the machine is out of memory; " if -code == signal.SIGKILL else ""
+        ended = signal_name(-code) if code < 0 else ""
+        how = f"was ended by {ended}" if ended else f"stopped with exit status {code}"
+        hint = "most often the machine is out of memory; " if ended == "SIGKILL" else ""
         return BackendError(
             f"{self.name}: the process that ran it {how} {where}{near}{last_words(noise)}", hint + self.resume
         )
