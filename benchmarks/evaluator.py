@@ -128,8 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with told(parser):
         open_artifact(options.model)  # what the runs would only tell in their output
     helps = [
-        process([sys.executable, "-m", "phi4bench", "--help"], dict(os.environ))[0]
-        for _ in range(3 * options.rounds)
+        process([sys.executable, "-m", "phi4bench", "--help"], dict(os.environ))[0] for _ in range(3 * options.rounds)
     ]
     figures = [
         *runs(options.model, options.rounds),
