@@ -22,6 +22,7 @@ from benchmarks.evaluator import process
 from benchmarks.readme import put_section
 from phi4bench.generating import write_generated
 from phi4bench.machine import describe
+from phi4bench.run.jobs import MOST_AT_A_TIME
 
 COUNTS = (1500, 5000, 10_000, 20_000)
 WANTED_S = 2.0
@@ -95,7 +96,9 @@ def text_of(costs: Sequence[Cost], here: Mapping[str, object]) -> str:
     about = (
         "Collection is the whole `pytest suites/ --collect-only` with that case file, the median of its rounds. Memory"
         " is the peak of the two processes of `pytest suites/accuracy` on nano-int8; wanted: that it does not grow,"
-        f" which is at most {WANTED_MIB:g} MiB for each 1,000 cases that a row has more than the one before."
+        f" which is at most {WANTED_MIB:g} MiB for each 1,000 cases that a row has more than the one before. What"
+        f" generates holds {MOST_AT_A_TIME:,} cases at once and the keys and values of those in flight: more cases"
+        " bring more of its rows a long answer, until each has held the longest."
     )
     return f"{about}\n\n{table(costs)}\n\nOn {here['cores']} cores of {here['cpu']}."
 
