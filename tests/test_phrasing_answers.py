@@ -12,7 +12,8 @@ import pytest
 from phi4bench.calls import Call
 from phi4bench.cases import Case
 from phi4bench.datasets.shipped import fixtures_dir
-from phi4bench.phrasing import Example, example, irrelevant, missing_info, multi_turn
+from phi4bench.phrasing import Example, example, irrelevant, missing_info, multi_turn, requests
+from phi4bench.phrasing.engine import Values
 from phi4bench.phrasing.flags import with_flag
 from phi4bench.phrasing.talk import places_from_here
 from phi4bench.tools import Tool
@@ -78,10 +79,37 @@ def test_only_a_relative_path_is_the_same_from_here(call, argument, others):
     assert places_from_here(call, {})[argument].accept == others
 
 
+@pytest.mark.parametrize(
+    ("recipe", "path"),
+    [
+        pytest.param("bash_delete", "P", id="rm"),
+        pytest.param("bash_move", "P", id="mv-from"),
+        pytest.param("bash_move", "O", id="mv-to"),
+        pytest.param("bash_mkdir", "D", id="mkdir"),
+        pytest.param("bash_script", "P", id="a-script"),
+        pytest.param("task-rm-r", "D", id="rm-r"),
+        pytest.param("task-wc", "P", id="wc"),
+    ],
+)
+def test_a_shell_finds_a_relative_path_from_here_too(recipe, path):
+    for seed in range(100):
+        drawn = requests.RECIPES[recipe](Values(random.Random(seed), "test"))
+        place = drawn.texts[path]
+        other = place[2:] if place.startswith("./") else f"./{place}"
+        right = str(drawn.call.arguments["command"])
+        elsewhere = place.startswith(("../", "/", "~")) or place[1:2] == ":"
+        assert (right.replace(f" {place}", f" {other}", 1) in drawn.rules["command"].accept) == (not elsewhere), right
+
+
+def test_what_is_installed_is_no_path():
+    drawn = requests.RECIPES["bash_pip"](Values(random.Random(1), "test"))
+    assert not [form for form in drawn.rules["command"].accept if "./" in str(form)]
+
+
 def test_a_path_at_home_is_never_quoted(conversations):
     for case in of(conversations, "it-after-edit>remove", "it-after-glob>remove", "it-after-edit>python"):
-        forms = accepted(case, "command")
-        assert len(forms) == (2 if "~" in min(forms) else 6), forms
+        assert not [form for form in accepted(case, "command") if re.search(r"['\"]~", form)]
+        assert any("'" in form for form in accepted(case, "command")) == (" ~" not in min(accepted(case, "command")))
 
 
 @pytest.mark.parametrize("before", ["read", "write"])

@@ -241,6 +241,13 @@ QUOTES = ("", "'", '"')
 """A shell takes one word to be the same with and without them."""
 
 
+def from_here(place: str) -> tuple[str, ...]:
+    """`place`, and where it is below this folder, with and without `./`."""
+    if place.rstrip("/") in (".", "..") or place.startswith(("../", "/", "~")) or place[1:2] == ":":
+        return (place,)
+    return (place, place[2:] if place.startswith("./") else f"./{place}")
+
+
 def _does(texts: Mapping[str, str], command: str, *others: str) -> Drawn:
     return Drawn(texts, Call("bash", {"command": command}), {"command": Rule(accept=others)})
 
@@ -248,7 +255,7 @@ def _does(texts: Mapping[str, str], command: str, *others: str) -> Drawn:
 def _mkdir(draw: Values) -> Drawn:
     place = draw.fit(_FOLDER)
     bare = place.rstrip("/")
-    places = (place, bare if place != bare else f"{bare}/")
+    places = (*from_here(place), *from_here(bare if place != bare else f"{bare}/"))
     right, *others = (
         f"{verb} {quote}{one}{quote}" for one in places for verb in ("mkdir", "mkdir -p") for quote in QUOTES
     )
@@ -260,7 +267,11 @@ def _two(verb: str, *variants: str) -> Callable[[Values], Drawn]:
         one = draw.fit(_PATH)
         other = draw.fit(_PATH, (one,))
         right, *others = (
-            f"{text} {quote}{one}{quote} {quote}{other}{quote}" for text in (verb, *variants) for quote in QUOTES
+            f"{text} {quote}{first}{quote} {quote}{second}{quote}"
+            for first in from_here(one)
+            for second in from_here(other)
+            for text in (verb, *variants)
+            for quote in QUOTES
         )
         return _does({"P": one, "O": other}, right, *others)
 
@@ -270,7 +281,10 @@ def _two(verb: str, *variants: str) -> Callable[[Values], Drawn]:
 def _one(slot: str, make: Callable[..., str], verb: str, *variants: str) -> Callable[[Values], Drawn]:
     def recipe(draw: Values) -> Drawn:
         one = draw.fit(make)
-        right, *others = (f"{text} {quote}{one}{quote}" for text in (verb, *variants) for quote in QUOTES)
+        forms = from_here(one) if slot == "P" else (one,)
+        right, *others = (
+            f"{text} {quote}{form}{quote}" for form in forms for text in (verb, *variants) for quote in QUOTES
+        )
         return _does({slot: one}, right, *others)
 
     return recipe
@@ -314,8 +328,7 @@ def _script(draw: Values) -> Drawn:
     ending = values.pick(draw.rng, tuple(_RUNNERS))
     runner = values.pick(draw.rng, _RUNNERS[ending])
     path = draw.fit(lambda rng: _PATH(rng).rsplit(".", 1)[0].rstrip("/") + f".{ending}")
-    here = () if path.startswith((".", "/")) else (f"./{path}",)
-    right, *others = (f"{runner} {quote}{one}{quote}" for one in (path, *here) for quote in QUOTES)
+    right, *others = (f"{runner} {quote}{one}{quote}" for one in from_here(path) for quote in QUOTES)
     return _does({"P": path, "W": runner}, right, *others)
 
 

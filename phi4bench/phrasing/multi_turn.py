@@ -90,7 +90,9 @@ def _act(made: Talk, action: str, path: str, texts: dict[str, str], known: Seque
 def _on_path(path: str, *verbs: str) -> Answer:
     """A command on `path`, which may stand in quotes unless the shell is to expand its `~`."""
     quotes = ("",) if path.startswith("~") else errands.QUOTES
-    right, *others = (f"{verb} {quote}{path}{quote}" for verb in verbs for quote in quotes)
+    right, *others = (
+        f"{verb} {quote}{form}{quote}" for form in errands.from_here(path) for verb in verbs for quote in quotes
+    )
     return Call("bash", {"command": right}), {"command": Rule(accept=tuple(others))}
 
 

@@ -13,6 +13,7 @@ from phi4bench.cases import Rule
 from phi4bench.phrasing import errands, frames, search_frames, tasks, values, words
 from phi4bench.phrasing.decor import dress
 from phi4bench.phrasing.engine import Drawn, Family, Pool, Split, Values, compile_frames
+from phi4bench.phrasing.errands import from_here
 
 TOOLS = ("read", "write", "edit", "bash", "grep", "glob")
 
@@ -29,13 +30,6 @@ def either_slash(place: str) -> Rule:
     is_file = not place.endswith("/") and ("." in name[1:] or name in (*words.PLAIN_FILES, *words.DOTFILES))
     forms = [bare] if is_file else [bare, f"{bare}/"]
     return Rule(accept=tuple(form for each in forms for form in from_here(each) if form != place))
-
-
-def from_here(place: str) -> tuple[str, ...]:
-    """`place`, and where it is below this folder, with and without `./`."""
-    if place.rstrip("/") in (".", "..") or place.startswith(("../", "/", "~")) or place[1:2] == ":":
-        return (place,)
-    return (place, place[2:] if place.startswith("./") else f"./{place}")
 
 
 def with_line_end(content: str) -> Mapping[str, Rule]:

@@ -11,7 +11,8 @@ from phi4bench.calls import Call
 from phi4bench.cases import Case, Expected, Message, Rule, Scenario
 from phi4bench.phrasing import values
 from phi4bench.phrasing.engine import Split, Values
-from phi4bench.phrasing.requests import Request, from_here, request
+from phi4bench.phrasing.errands import from_here
+from phi4bench.phrasing.requests import Request, request
 from phi4bench.tools import Tool
 
 _STRICT = Rule()

@@ -13,7 +13,7 @@ from phi4bench.calls import Call
 from phi4bench.cases import Rule
 from phi4bench.phrasing import values
 from phi4bench.phrasing.engine import Drawn, Values
-from phi4bench.phrasing.errands import QUOTES
+from phi4bench.phrasing.errands import QUOTES, from_here
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,19 @@ def _recipe(task: Task) -> Callable[[Values], Drawn]:
             texts[slot] = draw.fit(_TASK_VALUES[slot], tuple(texts.values()))
         quotable = not any(text.startswith("~") for text in texts.values())
         right, *others = dict.fromkeys(
-            _filled(command, texts, quote)
+            _filled(command, {**texts, **placed}, quote)
+            for placed in _from_here(texts)
             for command in (task.command, *task.accept)
             for quote in (QUOTES if quotable else ("",))
         )
         return Drawn(texts, Call("bash", {"command": right}), {"command": Rule(accept=tuple(others))} if others else {})
 
     return draw_task
+
+
+def _from_here(texts: Mapping[str, str]) -> list[Mapping[str, str]]:
+    """Each way to write the place among `texts`; none is among some."""
+    return [{slot: form} for slot in texts if slot in "PD" for form in from_here(texts[slot])] or [{}]
 
 
 def _filled(command: str, texts: Mapping[str, str], quote: str) -> str:
