@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from phi4bench.calls import Call
-from phi4bench.cases import Case
+from phi4bench.cases import Case, Rule
 from phi4bench.datasets.shipped import fixtures_dir
 from phi4bench.phrasing import Example, example, irrelevant, missing_info, multi_turn, requests
-from phi4bench.phrasing.engine import Values
+from phi4bench.phrasing.engine import Drawn, Pool, Values, compile_frames
 from phi4bench.phrasing.flags import with_flag
 from phi4bench.phrasing.talk import places_from_here
 from phi4bench.tools import Tool
@@ -99,6 +99,62 @@ def test_a_shell_finds_a_relative_path_from_here_too(recipe, path):
         right = str(drawn.call.arguments["command"])
         elsewhere = place.startswith(("../", "/", "~")) or place[1:2] == ":"
         assert (right.replace(f" {place}", f" {other}", 1) in drawn.rules["command"].accept) == (not elsewhere), right
+
+
+def said_with(monkeypatch, recipe: str, words: str, texts: dict[str, str], call: Call) -> set[str]:
+    """What is right where the family that says `words` draws `texts`."""
+    families = compile_frames(call.name, recipe, "order", f"@{words}")
+    monkeypatch.setitem(requests.POOLS, call.name, Pool(families))
+    monkeypatch.setitem(requests.RECIPES, recipe, lambda draw: Drawn(texts, call))
+    drawn = requests.request(random.Random(1), "test", call.name, Values(random.Random(1), "test")).drawn
+    ((argument, right),) = call.arguments.items()
+    return {str(form) for form in (right, *drawn.rules.get(argument, Rule()).accept)}
+
+
+@pytest.mark.parametrize(
+    ("words", "new", "also"),
+    [
+        pytest.param("rename {P} to {O}", "b.py", "mv src/a.py src/b.py", id="rename"),
+        pytest.param("give {P} the new name {O}", "b.py", "mv src/a.py src/b.py", id="new-name"),
+        pytest.param("move {P} and call it {O}", "b.py", "mv src/a.py src/b.py", id="call"),
+        pytest.param("back up {P} as {O}", "b.py", "mv src/a.py src/b.py", id="as"),
+        pytest.param("move {P} to {O}", "b.py", "", id="a-move-names-the-place"),
+        pytest.param("rename {P} to {O}", "lib/b.py", "", id="a-name-with-its-place"),
+    ],
+)
+def test_what_is_called_something_anew_may_stay_in_its_folder(monkeypatch, words, new, also):
+    call = Call("bash", {"command": f"mv src/a.py {new}"})
+    taken = said_with(monkeypatch, "bash_move", words, {"P": "src/a.py", "O": new}, call)
+    assert taken >= {also} - {""}
+    assert bool(also) == (len(taken) > 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "everywhere"),
+    [
+        pytest.param("list files with names like {G}", True, id="names-like"),
+        pytest.param("look for file names matching {G}", True, id="file-names"),
+        pytest.param("list files whose path matches {G}", False, id="a-path"),
+        pytest.param("print me the names of files like {G}", False, id="names-of-files"),
+    ],
+)
+def test_names_of_files_are_those_of_all_folders(monkeypatch, words, everywhere):
+    taken = said_with(monkeypatch, "glob", words, {"G": "*.py"}, Call("glob", {"pattern": "*.py"}))
+    assert ("**/*.py" in taken) == everywhere
+
+
+@pytest.mark.parametrize(
+    ("words", "also"),
+    [
+        pytest.param("the file is called {O}", {"src/b.py"}, id="a-name"),
+        pytest.param("the path should be {O}", set(), id="a-path"),
+    ],
+)
+def test_a_file_that_is_called_otherwise_may_be_in_the_folder_that_was_named(words, also):
+    (family,) = compile_frames("x", "read-corrected", "remark", words)
+    assert missing_info.beside("src/a.py", "b.py", family) == tuple(also)
+    assert missing_info.beside("src/a.py", "lib/b.py", family) == ()
+    assert missing_info.beside("a.py", "b.py", family) == ()
 
 
 def test_what_is_installed_is_no_path():

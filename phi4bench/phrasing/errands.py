@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from phi4bench.calls import Call
 from phi4bench.cases import Rule
@@ -276,6 +277,21 @@ def _two(verb: str, *variants: str) -> Callable[[Values], Drawn]:
         return _does({"P": one, "O": other}, right, *others)
 
     return recipe
+
+
+def in_its_folder(drawn: Drawn) -> Drawn:
+    """`drawn`, whose new name may be meant in the old one's folder where it is no more than a name."""
+    folder, _, _ = drawn.texts["P"].rpartition("/")
+    name, rule = drawn.texts["O"], drawn.rules.get("command", Rule())
+    if not folder or "/" in name:
+        return drawn
+    split = (str(form).rpartition(name) for form in (drawn.call.arguments["command"], *rule.accept))
+    there = dict.fromkeys(
+        f"{verb.removesuffix('./')}{place}{quote}"
+        for verb, _, quote in split
+        for place in from_here(f"{folder}/{name}")
+    )
+    return replace(drawn, rules={"command": replace(rule, accept=(*rule.accept, *there))})
 
 
 def _one(slot: str, make: Callable[..., str], verb: str, *variants: str) -> Callable[[Values], Drawn]:

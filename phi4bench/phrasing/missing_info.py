@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from phi4bench.calls import Call
+from phi4bench.cases import Rule
 from phi4bench.phrasing import multi_turn, requests, values
 from phi4bench.phrasing.decor import dress
 from phi4bench.phrasing.engine import Family, Kind, Pool, Split, Values, compile_frames
@@ -257,7 +259,17 @@ def retrying(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example
     kept = {name: rule for name, rule in rules.items() if name != key}
     if tool == "grep":
         kept[key] = requests.either_slash(right)
+    if script == "corrected":
+        rule = kept.get(key, Rule())
+        kept[key] = replace(rule, accept=(*rule.accept, *beside(wrong, right, family)))
     return made.end("missing_info", family.name, tools, (again,), (kept,))
+
+
+def beside(wrong: str, right: str, family: Family) -> tuple[str, ...]:
+    """Where `right` may be meant besides: a mere name, spoken of as one, is in the folder of the `wrong` path."""
+    folder, _, _ = wrong.rstrip("/").rpartition("/")
+    named = re.search("name|call|spell", family.words)
+    return (f"{folder}/{right}",) if folder and named and "/" not in right else ()
 
 
 def _near(rng: random.Random, path: str) -> str:

@@ -98,21 +98,8 @@ def edit_deletion(draw: Values) -> Drawn:
 
 
 _OTHERS_WORDS = (
-    "cat",
-    "grep",
-    "find",
-    "ls",
-    "head",
-    "tail",
-    "sed",
-    "echo",
-    "touch",
-    "wc",
-    "rm",
-    "cp",
-    "mv",
-    "git grep",
-)
+    "cat", "grep", "find", "ls", "head", "tail", "sed", "echo", "touch", "wc", "rm", "cp", "mv", "git grep",
+)  # fmt: skip
 
 
 def shell_like(rng: random.Random) -> str:
@@ -205,8 +192,11 @@ def glob(draw: Values) -> Drawn:
 
 
 def glob_files(draw: Values) -> Drawn:
+    return _of_all_folders(glob(draw))
+
+
+def _of_all_folders(drawn: Drawn) -> Drawn:
     """All `*.py` files may be those of all folders."""
-    drawn = glob(draw)
     pattern = drawn.texts["G"]
     return drawn if "/" in pattern else replace(drawn, rules={"pattern": Rule(accept=(f"**/{pattern}",))})
 
@@ -386,5 +376,18 @@ def request(rng: random.Random, split: Split, tool: str, draw: Values, plain: bo
     """A request to `tool`. `plain`: without greeting, politeness or reason, as for a part of a longer one."""
     pools = CONFUSABLE_POOLS if draw.confusing and rng.random() < 0.8 else POOLS
     family = pools[tool].draw(rng, split)
-    drawn = RECIPES[family.recipe](draw)
+    drawn = _as_said(family, RECIPES[family.recipe](draw))
     return Request(family, dress(rng, family, dict(drawn.texts), plain), drawn)
+
+
+_OF_NAMES = re.compile(r"file ?names?|names (like|match)|named like")
+_CALLED = re.compile(r"name|call| as \{o\}|back ?up")
+
+
+def _as_said(family: Family, drawn: Drawn) -> Drawn:
+    """`drawn`, and what the words of `family` make as right."""
+    if family.recipe == "glob" and _OF_NAMES.search(family.words):
+        return _of_all_folders(drawn)
+    if "O" in drawn.texts and _CALLED.search(family.words):
+        return errands.in_its_folder(drawn)
+    return drawn
