@@ -209,6 +209,31 @@ def test_another_kind_of_files_may_be_looked_for_where_the_first_was(conversatio
     assert places
 
 
+@pytest.mark.parametrize(
+    ("asked", "names", "also"),
+    [
+        pytest.param("src/**/*.py", "*.md", {"src/**/*.md", "src/*.md"}, id="below-a-folder"),
+        pytest.param("src/*.py", "*.md", {"src/**/*.md", "src/*.md"}, id="in-a-folder"),
+        pytest.param("**/Dockerfile", "*.md", {"**/*.md"}, id="in-all-folders"),
+        pytest.param("*.py", "*.md", set(), id="here"),
+        pytest.param("src/**/*.py", "lib/*.md", set(), id="elsewhere"),
+    ],
+)
+def test_another_glob_may_be_meant_where_the_first_was(asked, names, also):
+    assert set(multi_turn.where_it_was(asked, names)) == also
+
+
+def test_a_glob_of_mere_names_is_taken_where_the_first_was(conversations):
+    places = 0
+    for case in of(conversations, "same-glob>glob"):
+        asked = str([m for m in case.messages if m.calls][-1].calls[0].arguments["pattern"])
+        names = str(case.expected.calls[0].arguments["pattern"])
+        also = multi_turn.where_it_was(asked, names)
+        assert not also or accepted(case, "pattern") >= set(also)
+        places += bool(also)
+    assert places > 5
+
+
 def test_nothing_is_asked_for_that_a_search_or_anything_at_all_would_answer():
     words = {family.words for family in missing_info.ASK_POOL.of["test"]}
     assert "find files matching the pattern" in words

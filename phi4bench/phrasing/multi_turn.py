@@ -176,6 +176,8 @@ def _same(made: Talk, family: Family, context: str, action: str) -> Answer:
         rules = requests.search(texts["Q"], str(arguments["path"]))[1]
     elif action == "GLOB":
         texts["G"] = arguments["pattern"] = made.draw.fit(values.glob, seen)
+        also = where_it_was(seen[0], texts["G"])
+        rules = {"pattern": Rule(accept=also)} if also else _NO_RULES
     elif action == "LANGUAGE":
         drawn = requests.glob_language(made.draw)
         texts, arguments, rules = dict(drawn.texts), dict(drawn.call.arguments), drawn.rules
@@ -188,6 +190,16 @@ def _same(made: Talk, family: Family, context: str, action: str) -> Answer:
         texts["C"] = arguments["command"] = made.draw.fit(requests.unmistakable, seen)
     made.user(dress(made.rng, family, texts))
     return Call(context, arguments), rules
+
+
+def where_it_was(asked: str, names: str) -> tuple[str, ...]:
+    """A glob of mere `names`, said after the glob that was `asked`, may be meant for the folders of that one."""
+    folders, _, _ = asked.rpartition("/")
+    if not folders or "/" in names:
+        return ()
+    below = folders.partition("*")[0].rstrip("/")
+    places = (folders, below, f"{below}/**") if below else (folders,)
+    return tuple(dict.fromkeys(f"{place}/{names}" for place in places))
 
 
 def _again(made: Talk, family: Family, context: str, action: str) -> Answer:
