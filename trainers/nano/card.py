@@ -81,8 +81,8 @@ def _head(recipe: Mapping[str, Any], last: Mapping[str, Any], notes: str) -> Ite
         f"{last['tokens'] / 1e6:.1f} million tokens read besides the system turns, {last['learned'] / 1e6:.1f} million "
         f"of them learned from, last mean loss {last['loss']:.3f}. "
         "No request of the test split is worded as one that was trained on, in whatever turn of a conversation, with "
-        "whatever politeness around it and values of whatever kind in it, and no value of it was; what joins several "
-        "requests of one turn may have been. "
+        "whatever politeness around it and values of whatever kind in it, and no value of it was but for kinds of "
+        "files, counts, ordinals and flags; what joins several requests of one turn may have been. "
         "All settings are in each folder's `phi4bench.json`. Licence: MIT, as the project."
     )
     yield ""
