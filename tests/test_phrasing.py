@@ -216,7 +216,7 @@ def test_an_example_uses_only_its_own_split(drawn, split):
 
 def test_every_part_of_a_joined_request_is_of_the_split():
     rng = random.Random(3)
-    joined = [made.case.group for _ in range(1500) if ":" in (made := example(rng, "test", SIX, "parallel")).case.group]
+    joined = [made.case.group for _ in range(2000) if ":" in (made := example(rng, "test", SIX, "parallel")).case.group]
     names = {family.name for families in FAMILIES.values() for family in families}
     parts = [part for group in joined for part in group.partition(":")[2].split("+") if part in names]
     assert len(parts) > 500

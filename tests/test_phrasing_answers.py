@@ -12,7 +12,7 @@ import pytest
 from phi4bench.calls import Call
 from phi4bench.cases import Case, Rule
 from phi4bench.datasets.shipped import fixtures_dir
-from phi4bench.phrasing import Example, example, irrelevant, missing_info, multi_turn, requests
+from phi4bench.phrasing import Example, example, irrelevant, missing_info, multi_turn, parallel, requests
 from phi4bench.phrasing.engine import Drawn, Pool, Values, compile_frames
 from phi4bench.phrasing.flags import with_flag
 from phi4bench.phrasing.talk import places_from_here
@@ -259,6 +259,38 @@ def test_a_path_that_an_error_suggests_shares_a_name_with_the_wrong_one():
 
 def test_no_arithmetic_is_kept_from_the_shell():
     assert not any("{i}" in family.words for family in irrelevant.POOL.of["test"] if family.recipe == "general")
+
+
+def test_what_a_command_of_the_project_does_is_not_known_without_a_look():
+    assert not any("{c}" in family.words for family in irrelevant.POOL.of["test"] if family.recipe == "concept")
+
+
+def test_what_is_typed_in_a_shell_wipes_a_folder_or_may_match_names_is_never_tested():
+    words = [family.words for pool in requests.POOLS.values() for family in pool.of["test"]]
+    disputed = ("grep -r", "wipe the directory", "wipe the folder", "match {q} against the files")
+    assert not [said for said in words if said.startswith(disputed)]
+    assert "wipe the contents of {p}" in words
+
+
+def test_nothing_is_searched_for_elsewhere_on_a_condition_that_does_not_hold():
+    words = [family.words for family in multi_turn.POOL.of["test"] if family.recipe == "same-grep>place"]
+    assert words
+    assert not [said for said in words if said.startswith("if its not there")]
+
+
+def test_a_place_or_a_command_that_anybody_may_choose_is_not_asked_for():
+    families = missing_info.ASK_POOL.of["test"]
+    assert not [f.words for f in families if f.recipe == "write-no-path" and "somewhere" in f.words]
+    assert not [f.words for f in families if f.recipe == "bash-no-command" and "something" in f.words]
+
+
+def test_commands_are_not_joined_as_a_shell_would_join_them():
+    made = [parallel.example(random.Random(seed), "test", SIX).case for seed in range(3000)]
+    lists = [case for case in made if case.group.startswith("parallel/bash-list")]
+    assert len(lists) > 100
+    for case in lists:
+        one, other = (call.arguments["command"] for call in case.expected.calls[-2:])
+        assert f"{one} & {other}" not in case.messages[-1].content
 
 
 def test_nobody_says_let_us_show_me(conversations):

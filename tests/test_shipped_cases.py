@@ -114,7 +114,7 @@ OTHER_ANSWERS = [
     pytest.param("write-0001", 0, {"content": "remember the milk\n"}, True, id="a last line that ends"),
     pytest.param("multi-turn-0048", 0, {"content": "our team is ready\n"}, True, id="a last line that ends, later on"),
     pytest.param("grep-0009", 0, {"path": "./media/dKYuPDO"}, True, id="a folder from here"),
-    pytest.param("parallel-0177", 0, {"path": "qgmjpv_ralnpqoxw.go/"}, False, id="a file as a folder"),
+    pytest.param("parallel-0120", 0, {"path": "pointPeople.dart/"}, False, id="a file as a folder"),
     pytest.param(
         "glob-0030", 0, {"pattern": "./status/action/bahsvyh/**/*.{js,jsx}"}, True, id="two endings of a language"
     ),

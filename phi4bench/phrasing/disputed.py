@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from phi4bench.phrasing.engine import Family
 from phi4bench.phrasing.requests import Request
@@ -13,7 +14,8 @@ from phi4bench.phrasing.talk import Talk
 
 def is_disputed(family: Family) -> bool:
     """Whether another answer is as right: what was just written is known without a look, "in there" may be the
-    project that was searched, and a change to the wrong file may have to be taken back first."""
+    project that was searched, a change to the wrong file may have to be taken back first, and "if it's not there" says
+    nothing of what was found."""
     if family.recipe == "it-after-write>grep":
         return True
     if family.recipe == "it-after-write>read":
@@ -22,6 +24,8 @@ def is_disputed(family: Family) -> bool:
         return "how does" in family.words
     if family.recipe in ("it-after-grep>grep", "it-after-glob>grep"):
         return not any(words in family.words for words in ("file", "that one", "its contents"))
+    if family.recipe == "same-grep>place":
+        return family.words.startswith("if its not there")
     return family.recipe in ("same-write>path", "same-edit>path") and "wrong file" in family.words
 
 
@@ -40,6 +44,11 @@ def leaves_open(made: Talk, asked: Request, action: str) -> bool:
 
 
 _OF_ONE_ENDING = re.compile(r"([^*?\[{]+/)?(\*\*/)?\*\.\w+")
+
+
+def runs_together(commands: Sequence[str], text: str) -> bool:
+    """Whether `text` joins commands by what a shell would join them by as well: `make & git push`."""
+    return any(f"{one} & {other}" in text for one, other in itertools.pairwise(commands))
 
 
 def marked(maker: Callable[[random.Random], str], rng: random.Random) -> str:

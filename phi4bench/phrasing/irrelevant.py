@@ -183,8 +183,9 @@ def _word(rng: random.Random) -> str:
     return values.pick(rng, words.STEMS)
 
 
-# A shell that calculates would be as right as a head that does.
-POOL = Pool(_families(), lambda family: family.recipe == "general" and "{i}" in family.words)
+# A shell that calculates would be as right as a head that does, and what `npm test` does the project says.
+_LOOKED_UP = (("general", "{i}"), ("concept", "{c}"))
+POOL = Pool(_families(), lambda family: any(family.recipe == kind and at in family.words for kind, at in _LOOKED_UP))
 _MAKERS: Mapping[str, Callable[[random.Random], str]] = {
     "P": values.path, "D": values.folder, "C": values.command, "W": _word, "I": values.number, "J": values.number,
 }  # fmt: skip

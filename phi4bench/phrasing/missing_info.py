@@ -174,6 +174,8 @@ def _kind(family: Family) -> Kind:
 
 _ANY_WILL_DO = {
     "glob-no-pattern": (" files please", " files for me", "me a few files", "for files", "glob files", "some files"),
+    "write-no-path": ("somewhere",),
+    "bash-no-command": ("something",),
     "write-no-content": ("something", "some text", "some content", "with content"),
     "grep-no-pattern": ("look through", "for me"),
     "edit-no-old": ("fix ",),

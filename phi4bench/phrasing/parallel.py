@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from phi4bench.calls import Call
 from phi4bench.cases import Rule
-from phi4bench.phrasing import requests, values
+from phi4bench.phrasing import disputed, requests, values
 from phi4bench.phrasing.decor import dress
 from phi4bench.phrasing.engine import Family, Pool, Split, compile_frames, split_of
 from phi4bench.phrasing.requests import Request
@@ -268,6 +268,8 @@ def example(rng: random.Random, split: Split, tools: Sequence[Tool]) -> Example:
             if _BOTH.search(family.name) if count > 2 else _ALL.search(family.name):
                 continue
             calls, rules, text = _list(made, family, count)
+            if split == "test" and disputed.runs_together([str(c.arguments.get("command")) for c in calls], text):
+                continue
             group = family.name
         else:
             parts, name, text = _joined(made, min(count, 3))

@@ -364,9 +364,14 @@ def _fitting(family: Family) -> str:
 
 
 FAMILIES: Mapping[str, list[Family]] = _families()
-# Trained on and never judged by: a listing by the shell would be as right, and so would many an expression.
+# Trained on and never judged by: a listing by the shell would be as right, and so would many an expression; `grep -r`
+# is what one types in a shell, what is wiped may be what the folder holds, and names are matched against files too.
 DISPUTED = ("glob_folder", "grep_defined")
-POOLS = {tool: Pool(families, lambda family: family.recipe in DISPUTED) for tool, families in FAMILIES.items()}
+_DISPUTED_WORDS = ("grep -r", "wipe the folder", "wipe the directory", "match {q} against the files")
+POOLS = {
+    tool: Pool(families, lambda family: family.recipe in DISPUTED or family.words.startswith(_DISPUTED_WORDS))
+    for tool, families in FAMILIES.items()
+}
 SHELL_POOL = Pool([family for family in FAMILIES["bash"] if family.recipe == "bash"])
 """The requests that show the command itself."""
 CONFUSABLE_POOLS = {tool: Pool([f for f in families if f.confusable]) for tool, families in FAMILIES.items()}
