@@ -112,9 +112,9 @@ def test_training_never_words_a_request_a_later_turn_or_an_error_as_the_test_spl
 
 OTHER_ANSWERS = [
     pytest.param("write-0001", 0, {"content": "remember the milk\n"}, True, id="a last line that ends"),
-    pytest.param("multi-turn-0048", 0, {"content": "our team is ready\n"}, True, id="a last line that ends, later on"),
+    pytest.param("multi-turn-0048", 0, {"content": "system == grammar\n"}, True, id="a last line that ends, later on"),
     pytest.param("grep-0009", 0, {"path": "./media/dKYuPDO"}, True, id="a folder from here"),
-    pytest.param("parallel-0120", 0, {"path": "pointPeople.dart/"}, False, id="a file as a folder"),
+    pytest.param("parallel-0094", 1, {"path": "pool-deploy.json/"}, False, id="a file as a folder"),
     pytest.param(
         "glob-0030", 0, {"pattern": "./status/action/bahsvyh/**/*.{js,jsx}"}, True, id="two endings of a language"
     ),
@@ -123,8 +123,8 @@ OTHER_ANSWERS = [
     pytest.param("grep-0013", 0, {"pattern": r"class \.\*Handler"}, False, id="an expression escaped"),
     pytest.param("bash-0052", 0, {"command": "rm 'sync/server.js'"}, True, id="a path in quotes"),
     pytest.param("bash-0024", 0, {"command": "python3 -m pip install role"}, True, id="another python"),
-    pytest.param("multi-turn-0301", 0, {"command": "ls -la -h common"}, True, id="a flag before another"),
-    pytest.param("multi-turn-0301", 0, {"command": "ls -la -h"}, False, id="an argument lost"),
+    pytest.param("multi-turn-0301", 0, {"command": "ls -la -n 5 common"}, True, id="a flag before another"),
+    pytest.param("multi-turn-0301", 0, {"command": "ls -la -n 5"}, False, id="an argument lost"),
 ]
 
 
