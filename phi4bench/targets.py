@@ -73,6 +73,8 @@ SLO_GATES = (*LATENCY_GATES, *THROUGHPUT_GATES, *MEMORY_GATES)
 SPEEDUP_GATES = ("speedup.decode", "speedup.call")
 """How many times as fast as the baseline: tokens after the first, and whole calls."""
 TIMED_GATES = (*SLO_GATES, *SPEEDUP_GATES)
+COMPARED_GATES = (*FIDELITY_GATES, *SPEEDUP_GATES, SIZE_GATE)
+"""Figures of a quantized artifact beside the one that it was made from."""
 OTHER_GATES = (*FIDELITY_GATES, *TIMED_GATES, SIZE_GATE)
 """Figures that something else measures; a required one that was not measured is INCONCLUSIVE."""
 GATES = (*SCORE_GATES, *OTHER_GATES)
@@ -108,7 +110,7 @@ class Target:
     @property
     def needs_baseline(self) -> bool:
         """Whether it compares the artifact with the one that it was made from."""
-        return self.kind == "margin" or self.name in (*FIDELITY_GATES, *SPEEDUP_GATES, SIZE_GATE)
+        return self.kind == "margin" or self.name in COMPARED_GATES
 
     def absent(self, device: str) -> str:
         """The hardware that it is for and that `device` is not, such as `gpu`; empty where it depends on none."""
@@ -262,7 +264,10 @@ def _gate(entry: Mapping[str, Any], file: str) -> Target:
         raise TargetsError(f"{where} has a {kind}, but should have a {other}: the {way} of it, the better")
     given = entry[kind]
     known = (*PRECISIONS, *DEVICES) if name in TIMED_GATES else PRECISIONS
-    figures = _by_name(given, known, where) if isinstance(given, dict) else _figures({EVERYWHERE: given}, where)
+    if isinstance(given, dict):
+        figures = _by_name(given, known, where, compared=name in COMPARED_GATES)
+    else:
+        figures = _figures({EVERYWHERE: given}, where)
     if name in SCORE_GATES and not all(0.0 < figure < 1.0 for figure in figures.values()):
         raise TargetsError(
             f"{where} has {kind} {_shown(figures)}, but a rate lies between 0 and 1", "write 95% as 0.95"
@@ -295,7 +300,7 @@ def _margins(entry: Any, file: str) -> list[Target]:
     margins = entry.get("margins")
     if not isinstance(margins, dict) or not margins:
         raise TargetsError(f"{where} has no margins", "for example margins = { int8 = 0.02, int4 = 0.03 }")
-    figures = _by_name(margins, PRECISIONS, where)
+    figures = _by_name(margins, PRECISIONS, where, compared=True)
     if not all(0.0 < figure < 1.0 for figure in figures.values()):
         raise TargetsError(f"{where} has margins {_shown(figures)}, but should be fractions", "write 2 points as 0.02")
     source = _text(entry, "source", where)
@@ -339,9 +344,18 @@ def _number(value: Any, where: str) -> float:
     return float(value)
 
 
-def _by_name(table: Mapping[str, Any], known: Sequence[str], where: str) -> dict[str, float]:
-    """Under a name that no artifact has, a required gate would concern none and be left out in silence."""
+def _by_name(table: Mapping[str, Any], known: Sequence[str], where: str, *, compared: bool) -> dict[str, float]:
+    """Under a name that no artifact has, a required gate would concern none and be left out in silence.
+
+    `compared`: with a baseline, which only quantized artifacts are.
+    """
     _only(table, known, where)
+    floats = [key for key in table if compared and key in PRECISIONS and not is_quantized(key)]
+    if floats:
+        raise TargetsError(
+            f"{where}: {floats[0]!r} would concern no artifact",
+            "only quantized ones are compared with a baseline: name int8 or int4",
+        )
     if not table:
         raise TargetsError(f"{where} has no figure", f"one by name, of {', '.join(known)}, or one for all")
     return _figures(table, where)

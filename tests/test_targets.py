@@ -149,6 +149,15 @@ def test_a_figure_for_the_precision_goes_before_one_for_the_device():
         pytest.param(SIZE.replace("0.3", "{}"), "'size_ratio' has no figure", id="no-figure-by-name"),
         pytest.param(SIZE.replace("0.3", "{ Int8 = 0.3 }"), "'Int8' is not a known key; .*int8", id="no-precision"),
         pytest.param(SIZE.replace("0.3", "{ cpu = 0.3 }"), "'cpu' is not a known key; .*int8", id="by-device-untimed"),
+        pytest.param(SIZE.replace("0.3", "{ fp16 = 0.6 }"), "'fp16' would concern no artifact", id="size-of-floats"),
+        pytest.param(
+            ONE.replace("tool", "speedup.call").replace("0.95", "{ int8 = 2, fp16 = 1.5 }"),
+            "'fp16' would concern no artifact; only quantized ones",
+            id="speed-up-of-floats",
+        ),
+        pytest.param(
+            "[regression]\nmargins = {fp32 = 0.02}\nsource = 'x'", "'fp32' would concern", id="margin-of-floats"
+        ),
         pytest.param(ONE.replace('source = "test"', ""), "'source' is missing", id="no-source"),
         pytest.param(ONE.replace("floor = 0.95", ""), "a floor or a ceiling", id="no-figure"),
         pytest.param(
