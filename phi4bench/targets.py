@@ -282,6 +282,8 @@ def _price(entry: Any, file: str) -> Price:
     where = f"{file}: [price]"
     if not isinstance(entry, dict):
         raise TargetsError(f"{where} should be a table")
+    if name in (*TIMED_GATES, SIZE_GATE) and not all(figure > 0.0 for figure in figures.values()):
+        raise TargetsError(f"{where} has {kind} {_shown(figures)}, but should be more than 0")
     _only(entry, ("per_hour", "currency", "source"), where)
     per_hour = _number(entry.get("per_hour"), f"{where}: per_hour")
     if not 0.0 <= per_hour < 1e12:

@@ -175,6 +175,12 @@ def test_a_figure_for_the_precision_goes_before_one_for_the_device():
         pytest.param(ONE.replace("tool", "perplexity_ratio"), "should have a ceiling", id="floor-for-perplexity"),
         pytest.param(ONE.replace("tool", "kl_mean"), "should have a ceiling", id="floor-for-divergence"),
         pytest.param(SIZE.replace("size_ratio", "top1_agreement"), "should have a floor", id="most-agreement"),
+        pytest.param(SIZE.replace("0.3", "0"), "has ceiling 0, but should be more than 0", id="no-size-at-all"),
+        pytest.param(
+            ONE.replace("tool", "slo.tokens_per_s").replace("0.95", "{ cpu = 9, gpu = -5 }"),
+            "has floor cpu 9, gpu -5, but should be more than 0",
+            id="speed-below-nothing",
+        ),
         pytest.param(ONE + ONE, "'tool' is named twice", id="twice"),
         pytest.param("alpha = 0.05", "names no gate", id="no-gate"),
         pytest.param("alpha = 5\n" + ONE, "alpha=5.0, but should lie between", id="alpha-in-percent"),
