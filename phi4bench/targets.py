@@ -285,7 +285,9 @@ def _price(entry: Any, file: str) -> Price:
     if name in (*TIMED_GATES, SIZE_GATE) and not all(figure > 0.0 for figure in figures.values()):
         raise TargetsError(f"{where} has {kind} {_shown(figures)}, but should be more than 0")
     _only(entry, ("per_hour", "currency", "source"), where)
-    per_hour = _number(entry.get("per_hour"), f"{where}: per_hour")
+    if "per_hour" not in entry:
+        raise TargetsError(f"{where}: 'per_hour' is missing", "what an hour costs: per_hour = 1.20")
+    per_hour = _number(entry["per_hour"], f"{where}: per_hour")
     if not 0.0 <= per_hour < 1e12:
         raise TargetsError(f"{where} has {per_hour=:g}, but should be what an hour costs, at least 0")
     return Price(per_hour, _text(entry, "currency", where), _text(entry, "source", where), file)

@@ -181,6 +181,7 @@ class TestPrice:
             pytest.param(PRICED.format("nan"), "per_hour", id="no-number"),
             pytest.param(PRICED.format('"free"'), "should be a number", id="text"),
             pytest.param(ONE + "[price]\nper_hour = 1\nsource = 'x'", "'currency' is missing", id="no-currency"),
+            pytest.param(ONE + "[price]\nsource = 'x'", "'per_hour' is missing; what an hour costs", id="no-price"),
         ],
     )
     def test_a_price_that_means_nothing_is_refused_by_name(self, text: str, said: str) -> None:
