@@ -27,7 +27,7 @@ The format::
     margins = { int8 = 0.02 }         # the loss that is too much, as a fraction, by precision
     source = "..."
 
-    [price]                           # of the machine, for the costs in the report; no gate
+    [price]                           # of the machine, for the costs in the report; no gate. May stand in a file alone
     per_hour = 1.20
     currency = "EUR"
     source = "..."
@@ -211,22 +211,28 @@ def parse_targets(text: str, name: str) -> Targets:
         if gate.name in seen:
             raise TargetsError(f"{name}: gate {gate.name!r} is named twice", "name each gate once")
         seen.add(gate.name)
-    if not gates:
-        raise TargetsError(f"{name}: it names no gate, but should name at least one", f"one of {', '.join(GATES)}")
+    if not gates and set(table) != {"price"}:
+        raise _names_no_gate(name)
     price = _price(table["price"], name) if "price" in table else None
     return Targets((name,), tuple(gates), tiers, alpha, promotes, (hashlib.sha256(text.encode()).hexdigest(),), price)
 
 
 def merge_targets(several: Sequence[Targets]) -> Targets:
-    """All gates of all files. The same figure twice is fine; two different ones are a `TargetsError` naming both."""
+    """All gates of all files. The same figure twice is fine; two different ones are a `TargetsError` naming both.
+
+    A file that holds nothing but a price adds that to the others.
+    """
     if not several:
         raise TargetsError("no targets were given", "name at least one, such as guide")
-    first, gates, tiers = several[0], dict[str, Target](), several[0].tiers
+    judging = [targets for targets in several if targets.gates]
+    if not judging:
+        raise _names_no_gate(several[0].names[0])
+    first, gates, tiers = judging[0], dict[str, Target](), judging[0].tiers
     priced = [targets.price for targets in several if targets.price]
     for price in priced:
         if (price.per_hour, price.currency) != (priced[0].per_hour, priced[0].currency):
             raise TargetsError(f"{priced[0].file} and {price.file} differ in their price", "give only one")
-    for targets in several:
+    for targets in judging:
         for gate in targets.gates:
             known = gates.setdefault(gate.name, gate)
             if (known.kind, known.figures, known.least_parameters) != (gate.kind, gate.figures, gate.least_parameters):
@@ -247,6 +253,10 @@ def merge_targets(several: Sequence[Targets]) -> Targets:
         tuple(one for targets in several for one in targets.sha256s),
         priced[0] if priced else None,
     )
+
+
+def _names_no_gate(file: str) -> TargetsError:
+    return TargetsError(f"{file}: it names no gate, but should name at least one", f"one of {', '.join(GATES)}")
 
 
 def _gate(entry: Mapping[str, Any], file: str) -> Target:
@@ -272,6 +282,8 @@ def _gate(entry: Mapping[str, Any], file: str) -> Target:
         raise TargetsError(
             f"{where} has {kind} {_shown(figures)}, but a rate lies between 0 and 1", "write 95% as 0.95"
         )
+    if name in (*TIMED_GATES, SIZE_GATE) and not all(figure > 0.0 for figure in figures.values()):
+        raise TargetsError(f"{where} has {kind} {_shown(figures)}, but should be more than 0")
     least = _number(entry.get("least_parameters", 0), f"{where}: least_parameters")
     if not 0 <= least < 1e18 or least != int(least):
         raise TargetsError(f"{where} has least_parameters={least:g}, but should be a whole number of at least 0")
@@ -282,8 +294,6 @@ def _price(entry: Any, file: str) -> Price:
     where = f"{file}: [price]"
     if not isinstance(entry, dict):
         raise TargetsError(f"{where} should be a table")
-    if name in (*TIMED_GATES, SIZE_GATE) and not all(figure > 0.0 for figure in figures.values()):
-        raise TargetsError(f"{where} has {kind} {_shown(figures)}, but should be more than 0")
     _only(entry, ("per_hour", "currency", "source"), where)
     if "per_hour" not in entry:
         raise TargetsError(f"{where}: 'per_hour' is missing", "what an hour costs: per_hour = 1.20")

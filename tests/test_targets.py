@@ -211,6 +211,18 @@ def test_a_wrong_file_is_refused_by_name(text, said):
     assert str(caught.value).startswith("my.toml: ")
 
 
+def test_a_file_may_hold_a_price_and_nothing_else_beside_one_that_names_gates():
+    price = parse_targets('[price]\nper_hour = 2\ncurrency = "EUR"\nsource = "test"\n', "price")
+    for order in (
+        [price, parse_targets("alpha = 0.1\n" + ONE, "a")],
+        [parse_targets("alpha = 0.1\n" + ONE, "a"), price],
+    ):
+        merged = merge_targets(order)
+        assert (merged.price, merged.alpha, [gate.name for gate in merged.gates]) == (price.price, 0.1, ["tool"])
+    with pytest.raises(TargetsError, match=r"^price: it names no gate, but should name at least one"):
+        merge_targets([price])
+
+
 def test_merging_adds_the_gates_of_all_files():
     other = parse_targets(ONE + '[[gate]]\nname = "parameter"\nfloor = 0.8\nsource = "test"\n', "b")
     merged = merge_targets([parse_targets(ONE, "a"), other])
