@@ -72,6 +72,7 @@ class TestOptions:
         [
             pytest.param({"limit": "1.5"}, id="half-a-case"),
             pytest.param({"threads": "-1"}, id="negative-threads"),
+            pytest.param({"threads": "4000"}, id="threads-without-end"),
             pytest.param({"max_new_tokens": "0"}, id="no-tokens"),
             pytest.param({"time_limit": "inf"}, id="endless-limit"),
             pytest.param({"seed": ""}, id="empty-seed"),

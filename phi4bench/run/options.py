@@ -15,6 +15,10 @@ MOST_CALLS = 10_000
 """That are timed at once: all their prompts are held, and sent to the child as one line."""
 
 
+MOST_THREADS = 1024
+"""A runtime makes them all at once, and they wait busily: of some thousands none came to answer in minutes."""
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """One request for judgement, as given: nothing is opened or checked yet."""
@@ -220,7 +224,7 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
         provider=parse_provider(
             get("provider") or AUTO, get("provider_option") or (), get("graph_optimization") or "all"
         ),
-        threads=_number("threads", get("threads"), int, 1),
+        threads=_number("threads", get("threads"), int, 1, MOST_THREADS),
         max_new_tokens=_number("max_new_tokens", get("max_new_tokens"), int, 1) or 256,
         seed=_number("seed", get("seed"), int, 0) or 0,
         slo_calls=_number("slo_calls", get("slo_calls"), int, 1, MOST_CALLS) or 300,
