@@ -194,6 +194,16 @@ def test_without_a_baseline_a_speed_up_stays_open(run_suites: RunSuites, make_fa
     assert "there is no baseline: its manifest names no parent" in " ".join(ran.out.split())
 
 
+def test_targets_of_which_none_concerns_an_artifact_decide_nothing_and_that_is_told(
+    run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+) -> None:
+    ran = judged(run_suites, paced(), toml("speedup.decode >= { int8 = 2 }"), tmp_path)  # it is of fp32
+    assert ran.code == 10, ran.out
+    said = "none of the gates that ours names concerns paced"
+    assert f"INCONCLUSIVE: {said}" in " ".join(ran.out.split())
+    assert said in (ran.report_dir / "report.html").read_text()
+
+
 def test_no_completion_is_made_where_speed_alone_is_asked_for(fast: Ran) -> None:
     assert fast.artifact()["generation"]["generated"] == 0
     assert fast.artifact()["slo"]["latency"]["seconds"] == 60

@@ -103,6 +103,7 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "advice": conclusion.advice,
         "not_run": conclusion.not_run,
         "incomplete": judgement.incomplete,
+        "unconcerned": "" if conclusion.not_run else judgement.unconcerned,
         "untrained": judgement.untrained,
         "rejection": judgement.rejection.line if judgement.rejection else "",
         "tier": judgement.tier.name if judgement.tier and not judgement.incomplete else "",

@@ -236,6 +236,8 @@ def _groups(kind: str, rows: Iterable[tuple[str, object]]) -> Iterator[Line]:
 
 def _reasons(judgement: Judgement, not_run: Collection[str]) -> Iterator[Line]:
     """Why required gates are undecided, each reason once; those whose tests were not run are told at the end."""
+    if judgement.unconcerned and not not_run:
+        yield from ((line, "yellow") for line in _wrapped(f"INCONCLUSIVE: {printable(judgement.unconcerned)}"))
     reasons: dict[str, list[str]] = {}
     for gate in judgement.required:
         if gate.outcome is Outcome.INCONCLUSIVE and gate.name not in not_run:

@@ -98,6 +98,13 @@ class Judgement:
         skipped = self._stored("gates_skipped")
         return tuple(undecided(gate, skipped[gate.name], None) if gate.name in skipped else gate for gate in gates)
 
+    @property
+    def unconcerned(self) -> str:
+        """Why nothing can be decided, where no required gate concerns such an artifact; else empty."""
+        if self.required:
+            return ""
+        return f"none of the gates that {', '.join(self.targets.names)} names concerns {self.id}"
+
     @cached_property
     def fidelity(self) -> Fidelity | None:
         """How closely reference answers are followed beside the baseline; `None` where it was not measured."""
