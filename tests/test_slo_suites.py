@@ -204,6 +204,19 @@ def test_targets_of_which_none_concerns_an_artifact_decide_nothing_and_that_is_t
     assert said in (ran.report_dir / "report.html").read_text()
 
 
+def test_a_long_name_of_the_baseline_leaves_the_table_of_speed_ups_in_line(
+    run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+) -> None:
+    name = "the-parent-in-single-precision-with-a-long-name"
+    one, other = pace(make_fake(name="int8", precision="int8")), pace(make_fake(name=name))
+    ran = judged(run_suites, one, toml("speedup.decode >= 1"), tmp_path, "--baseline", other, "-k", "decode")
+    assert ran.artifact()["slo"]["speedup"]["baseline"] == name
+    at = ran.lines.index(next(line for line in ran.lines if line.startswith("  against the-")))
+    heads, row = ran.lines[at : at + 2]
+    assert heads.endswith("speed-up            bounds")
+    assert len(heads) == len(row) < 80
+
+
 def test_no_completion_is_made_where_speed_alone_is_asked_for(fast: Ran) -> None:
     assert fast.artifact()["generation"]["generated"] == 0
     assert fast.artifact()["slo"]["latency"]["seconds"] == 60

@@ -190,7 +190,7 @@ def _speed(judgement: Judgement) -> Iterator[Line]:
     for table in slo_tables(slo_figures(judgement), judgement.run.machine):
         widths = _SPEED_WIDTHS.get(len(table.heads), [24, 9, 18, 12, 14])
         for cells in [table.heads, *table.rows] if table.heads else []:
-            line = "  " + cells[0].ljust(widths[0])
+            line = "  " + printable(cells[0], widths[0]).ljust(widths[0])
             line += "".join(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=False))
             style = _STYLES[Outcome(cells[-1])] if cells[-1] in Outcome.__members__ else ""
             yield line, style
