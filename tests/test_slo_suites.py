@@ -186,6 +186,15 @@ def test_throughput_is_measured_under_load_and_priced(
     jsonschema.Draft202012Validator(schema).validate(ran.report())
 
 
+def test_traffic_of_a_given_rate_is_called_by_it(
+    run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+) -> None:
+    held = toml("slo.calls_per_s >= 1")
+    for rate, name in (("1200", "open 1,200/s"), ("0.5", "open 0.5/s")):
+        ran = judged(run_suites, paced(name=rate), held, tmp_path, "-k", "calls_per_s", "--slo-rate", rate)
+        assert ran.artifact()["slo"]["loads"][-1]["name"] == name
+
+
 def test_without_a_baseline_a_speed_up_stays_open(run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path) -> None:
     folder = make_fake(name="int8", precision="int8")
     (folder / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')

@@ -48,7 +48,9 @@ class UnderLoad:
         for clients in CLIENTS:
             self._serve(served, counted(clients, "client"), None, clients)
         if self.wanted.rate:
-            self._serve(served, f"open {self.wanted.rate:.3g}/s", None, 0, self.wanted.rate)
+            rate = self.wanted.rate
+            shown = f"{rate:,.0f}" if 1000 <= rate < 1e6 else f"{rate:.3g}"
+            self._serve(served, f"open {shown}/s", None, 0, rate)
         largest = counted(CLIENTS[-1], "client")
         most = next((load for load in served.loads if load["name"] == largest), {"calls": ()})
         span = max((call[1] for call in most["calls"]), default=0.0)
