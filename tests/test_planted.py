@@ -231,7 +231,7 @@ def test_the_totals_do_not_hide_an_artifact_that_passed():
 
 
 def test_a_killed_experiment_goes_on_and_measures_nothing_twice(tmp_path: Path, monkeypatch, capsys):
-    """The whole course, with marks in place of models: damaged ones lose 1 call of 12 in the search and 1 of 5 in truth."""
+    """The whole course, with marks in place of models: damaged ones lose a call of 12 in the search, of 5 in truth."""
     truths: list[str] = []
     left = [3]
 
