@@ -31,6 +31,7 @@ class Served:
 class Traffic:
     """Hands requests 0..`count`-1 to whichever thread asks, none before it has arrived; none after `seconds`.
 
+    Its time begins when it is first asked: until then a backend makes ready, and no caller waits for that.
     `arrivals_s`: when each comes (open loop); `None`: `clients` of them are under way at any time (closed loop).
     """
 
@@ -51,7 +52,8 @@ class Traffic:
         self._again: deque[int] = deque()  # handed out once, and dropped by a backend that lacked the memory
         self._held = False
         self._arrived: dict[int, float] = {}
-        self._began, self._latest = clock(), 0.0
+        self._began: float | None = None
+        self._latest = 0.0
         self.served: list[Served] = []
         self.stopped_s: float | None = None
         """When the last request was handed out or the time was over; then the rest is only finished."""
@@ -125,6 +127,8 @@ class Traffic:
         return self.stopped_s is None
 
     def _now(self) -> float:
+        if self._began is None:
+            self._began = self._clock()
         now = self._clock() - self._began
         if now < self._latest:
             moved = now - self._latest

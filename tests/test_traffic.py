@@ -51,6 +51,17 @@ def test_requests_of_their_own_come_at_their_times_whatever_is_answered() -> Non
     assert traffic.idle_until_s() == 4.0
 
 
+def test_nobody_waits_for_a_backend_that_is_still_reading_what_it_will_be_sent() -> None:
+    clock = Clock()
+    traffic = Traffic(2, clock, seconds=5, arrivals_s=[1.0, 9.0])
+    clock.now += 30  # prompts are tokenized, caches made
+    assert (traffic.take(), traffic.idle_until_s()) == (None, 1.0)
+    clock.now += 2
+    assert traffic.take() == 0
+    traffic.done(0)
+    assert traffic.served == [Served(0, 1.0, 2.0)]
+
+
 def test_a_clock_that_goes_back_a_little_ends_the_run() -> None:
     """Not before the beginning, but behind what it said last: an answer would be older than its request."""
     clock = Clock()
@@ -83,6 +94,7 @@ def test_the_last_request_ends_the_traffic() -> None:
 def test_a_clock_that_goes_backwards_is_refused() -> None:
     clock = Clock()
     traffic = Traffic(2, clock, seconds=5)
+    assert traffic.left
     clock.now -= 1
     with pytest.raises(BackendError, match="should only go forward"):
         traffic.take()
