@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,6 +64,13 @@ class Traffic:
         """Whether any further request will be handed out."""
         with self._changed:
             return not self._held and (bool(self._again) or self._more())
+
+    @property
+    def left_waiting(self) -> int:
+        """Requests that had come by themselves when it stopped, and were never handed out."""
+        if self._arrivals is None or self.stopped_s is None:
+            return 0
+        return bisect_right(self._arrivals, self.stopped_s) - self._next
 
     def take(self) -> int | None:
         """The next request, if it is there by now."""

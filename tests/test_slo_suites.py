@@ -195,6 +195,18 @@ def test_traffic_of_a_given_rate_is_called_by_it(
         assert ran.artifact()["slo"]["loads"][-1]["name"] == name
 
 
+def test_traffic_that_comes_faster_than_it_is_served_says_how_much_was_left_waiting(
+    run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+) -> None:
+    more = ("-k", "calls_per_s", "--slo-rate", 40, "--slo-seconds", 4)  # a second of each load, and 22 calls in it
+    ran = judged(run_suites, paced(), toml("slo.calls_per_s >= 1"), tmp_path, *more)
+    load = ran.artifact()["slo"]["loads"][-1]
+    [note] = load["notes"]
+    assert note.endswith(" more calls had come when its time was over, which no figure tells of")
+    assert load["calls"] + int(note.split()[0]) == pytest.approx(40, abs=19)  # three deviations of 40: Poisson
+    assert f"open 40/s: {note}" in " ".join(ran.out.split())
+
+
 def test_without_a_baseline_a_speed_up_stays_open(run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path) -> None:
     folder = make_fake(name="int8", precision="int8")
     (folder / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')

@@ -62,6 +62,18 @@ def test_nobody_waits_for_a_backend_that_is_still_reading_what_it_will_be_sent()
     assert traffic.served == [Served(0, 1.0, 2.0)]
 
 
+def test_what_came_and_was_never_answered_is_counted() -> None:
+    clock = Clock()
+    traffic = Traffic(6, clock, seconds=5, arrivals_s=[1.0, 2.0, 3.0, 4.0, 5.5, 9.0])
+    assert traffic.take() is None
+    clock.now += 3.5
+    assert (traffic.take(), traffic.take()) == (0, 1)
+    clock.now += 2
+    assert traffic.take() is None
+    assert traffic.left_waiting == 3  # of 3, 4 and 5.5 s; that of 9 s had not come
+    assert Traffic(3, clock, seconds=5, clients=2).left_waiting == 0
+
+
 def test_a_clock_that_goes_back_a_little_ends_the_run() -> None:
     """Not before the beginning, but behind what it said last: an answer would be older than its request."""
     clock = Clock()

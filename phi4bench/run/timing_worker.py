@@ -91,8 +91,14 @@ class Bench:
             ]
         ends = [call[2] for call in calls]
         stopped = traffic.stopped_s if traffic.stopped_s is not None else max(ends, default=0.0)
-        rows = getattr(self._backend, "at_once", None)
-        return {"calls": calls, "stopped_s": stopped, "rows": rows, "peak": peak_rss_bytes(), **gpu_figures(watch)}
+        return {
+            "calls": calls,
+            "stopped_s": stopped,
+            "waiting": traffic.left_waiting,
+            "rows": getattr(self._backend, "at_once", None),
+            "peak": peak_rss_bytes(),
+            **gpu_figures(watch),
+        }
 
     def close(self) -> None:
         if self._backend is not None:

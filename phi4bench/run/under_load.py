@@ -97,6 +97,10 @@ class UnderLoad:
         )
         self.progress.update(len(found["calls"]))
         self.progress.finish()
+        notes = list(found["notes"])
+        if found["waiting"]:
+            more = counted(found["waiting"], "more call")
+            notes.append(f"{more} had come when its time was over, which no figure tells of")
         identity = opened["identity"]
         set_up = identity.get("lanes", 1) * identity["rows"] if "rows" in identity else None
         return {
@@ -107,7 +111,7 @@ class UnderLoad:
             "stopped_s": found["stopped_s"],
             **of_gpu(found),
             "wanted": count,
-            "notes": found["notes"],
+            "notes": notes,
             "prompts": different(prompts[call[0]] for call in found["calls"]),
             "calls": [
                 [arrived, finished, tokens, self._is_right(cases[index], text, how)]
