@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from kit import MakeFake
+from kit import ROOT, MakeFake
 from slo_targets import P95, targets
 
 from phi4bench.artifacts import open_artifact
@@ -18,6 +18,7 @@ from phi4bench.gates import Outcome
 from phi4bench.measured import slo_from_json
 from phi4bench.report.speed import slo_tables
 from phi4bench.run import measuring, under_load
+from phi4bench.run.facts import parameters
 from phi4bench.run.generation import Settings
 from phi4bench.run.jobs import Setup
 from phi4bench.run.measuring import Stopwatch
@@ -200,6 +201,13 @@ class Ended(Silent):
 
     def finish(self) -> None:
         self.open = 0
+
+
+def test_a_table_that_only_the_quantized_file_holds_twice_makes_no_larger_model() -> None:
+    """The size gate counts so too: one run must not tell of two sizes, one of which is judged and the other not."""
+    int8, fp32 = (open_artifact(str(ROOT / "fixtures" / "models" / name)) for name in ("nano-int8", "nano-fp32"))
+    assert parameters(Subject(int8, fp32)) == parameters(Subject(fp32, None)) == 3_410_176
+    assert parameters(Subject(int8, None)) == 3_410_176 + 1024 * 256  # where nothing says that it is one
 
 
 SOUND = 17

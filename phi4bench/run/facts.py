@@ -6,6 +6,7 @@ Reads an artifact's files for their sizes, and runs nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from phi4bench import __version__
@@ -82,7 +83,10 @@ def versions(machine: Mapping[str, Json]) -> dict[str, Any]:
 def parameters(subject: Subject) -> int | None:
     """Of the model; `None` where its files do not say."""
     try:
-        return Size(weigh(subject.artifact), None).parameters
+        own, baseline = weigh(subject.artifact), None
+        with suppress(Phi4benchError):
+            baseline = weigh(subject.baseline) if subject.baseline else None
+        return Size(own, baseline).parameters
     except Phi4benchError:
         return None
 
