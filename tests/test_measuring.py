@@ -255,6 +255,19 @@ def test_pairs_that_were_timed_before_an_error_are_kept_and_decide_nothing(
         replace(watch, required=True).measure(["speedup.call"])
 
 
+def test_loads_are_told_beside_the_smallest_of_their_kind_and_not_of_another() -> None:
+    rest = dict.fromkeys(("tokens_per_s", "p50_ms", "p95_ms", "good_per_s"), 1.0)
+    served = {"batch 4": 20.0, "batch 8": 30.0, "1 client": 10.0, "20 clients": 40.0, "open, 50%": 20.0}
+    loads = [
+        {"name": name, "clients": None if "open" in name else 1, "rows": 4, "calls_per_s": rate, **rest}
+        for name, rate in served.items()
+    ]
+    [table, *_] = slo_tables({"loads": loads, "failed_loads": {"batch 1": "no memory"}}, {})
+    times = {row[0]: row[table.heads.index("times")] for row in table.rows}
+    assert times == {"batch 4": "-", "batch 8": "-", "1 client": "1.00", "20 clients": "4.00", "open, 50%": "-"}
+    assert "times: calls/s beside those of batch 1, or of 1 client" in table.notes
+
+
 def test_a_report_says_how_many_were_made_before_an_error() -> None:
     ratio = {"ratio": 1.0, "ci": None, "reason": None}
     one = {"mean_ms": 7.0, "p50_ms": 7.0, "p95_ms": 7.0, "p99_ms": 7.0, "p95_ci": None}

@@ -9,7 +9,7 @@ from typing import Any
 
 from phi4bench.counting import counted, each_once
 from phi4bench.gates import GateResult, Outcome
-from phi4bench.loads import JUDGED, costs, latency_limit, throughput
+from phi4bench.loads import BATCH, JUDGED, costs, latency_limit, throughput
 from phi4bench.measured import Spread, spread
 from phi4bench.report.wording import percent, size
 from phi4bench.run.judgement import Judgement
@@ -148,15 +148,17 @@ def _loads(figures: Mapping[str, Any]) -> Iterator[Table]:
     if not loads:
         return
     rows = []
-    one = next((load["calls_per_s"] for load in loads if load["calls_per_s"]), None)
+    served = {load["name"]: load["calls_per_s"] for load in loads}
     for load in loads:
-        times = f"{load['calls_per_s'] / one:.2f}" if one and load["calls_per_s"] and load["clients"] else "-"
+        least = served.get(f"{BATCH}1" if load["name"].startswith(BATCH) else "1 client")
+        times = f"{load['calls_per_s'] / least:.2f}" if least and load["calls_per_s"] and load["clients"] else "-"
         rates = [_number(load[name]) for name in ("tokens_per_s", "calls_per_s")]
         late = [_number(load.get(name)) for name in ("p50_ms", "p95_ms", "good_per_s")]
         rows.append((load["name"], "-" if load["rows"] is None else str(load["rows"]), *rates, times, *late))
     limit = figures.get("good_within_ms")
     within = f", within {limit:g} ms" if limit is not None else "; the targets name no latency to be within"
     notes = [f"good: wholly right{within}", "batch: so many at once; clients: each waits for its answer; open: Poisson"]
+    notes.append(f"times: calls/s beside those of {BATCH}1, or of 1 client")
     notes.append("a beginning that prompts share, such as the tools, is read once here; one by one, each time")
     notes += [
         f"{load['name']}: {said}" for load in loads for said in (load.get("reason"), *load.get("notes", ())) if said
