@@ -212,6 +212,12 @@ def table(subjects: Sequence[Subject], rounds: Sequence[Round], threads: int) ->
     return lines
 
 
+def untrained(artifacts: Mapping[str, Artifact]) -> list[str]:
+    """What has to be said of those that are shapes, by their labels."""
+    random = [label for label, artifact in artifacts.items() if artifact.random_weights]
+    return ["", f"{', '.join(random)}: random weights: speed and memory are real, accuracy is not"] if random else []
+
+
 def section(title: str, command: str, lines: Sequence[str]) -> str:
     """As it stands in benchmarks/README.md."""
     block = "\n".join(line.rstrip() for line in lines)
@@ -233,9 +239,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with told(parser):
         artifacts = [open_onnx(path) for path in options.model or NANO]
-        named = zip(artifacts, labels(artifacts), strict=True)
-        subjects = [Subject(artifact, options.threads, label) for artifact, label in named]
+        named = dict(zip(labels(artifacts), artifacts, strict=True))
+        subjects = [Subject(artifact, options.threads, label) for label, artifact in named.items()]
         lines = table(subjects, measure(subjects, options.threads, options.rounds), options.threads)
+        lines += untrained(named)
     print("\n".join(lines))
     if options.write:
         command = f"python -m benchmarks.roofline{given(options.model)} --write"

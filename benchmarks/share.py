@@ -87,9 +87,11 @@ class Asked:
 
     cases: tuple[Case, ...]
     new: int
+    random_weights: bool = False
 
     def __str__(self) -> str:
-        return f"{counted(len(self.cases), 'case')}, at most {counted(self.new, 'new token')}"
+        shape = "random weights, " if self.random_weights else ""
+        return f"{shape}{counted(len(self.cases), 'case')}, at most {counted(self.new, 'new token')}"
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ def asked_of(folder: Path, limit: int | None, new: int | None) -> Asked:
     random = open_onnx(folder).random_weights
     limit, new = limit or (SAMPLE if random else None), new or (ANSWER if random else NEW)
     dataset = load_cases(None)
-    return Asked((dataset if limit is None else subset(dataset, limit, 0)).cases, new)
+    return Asked((dataset if limit is None else subset(dataset, limit, 0)).cases, new, random)
 
 
 def names_of(folders: Sequence[Path]) -> dict[Path, str]:

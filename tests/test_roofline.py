@@ -130,6 +130,14 @@ def test_columns_of_a_large_model_stand_apart():
     assert row.split() == ["large", "2.0", "t/s", "28,000.0", "MB", "56.0", "GB/s", "56%", "128", "t/s", "90%"]
 
 
+def test_a_shape_is_told_as_one():
+    kinds = {"mini": True, "trained": False, "phi-4": True}
+    artifacts = {name: SimpleNamespace(random_weights=random) for name, random in kinds.items()}
+    said = "mini, phi-4: random weights: speed and memory are real, accuracy is not"
+    assert roofline.untrained(artifacts) == ["", said]
+    assert roofline.untrained({"trained": artifacts["trained"]}) == []
+
+
 def test_artifacts_of_one_name_are_told_apart_by_their_folders():
     lie = (("a", "runs/mini/int4"), ("b", "runs/x"), ("a", "runs/large/int4"))
     artifacts = [SimpleNamespace(id=name, path=ROOT / folder) for name, folder in lie]

@@ -84,6 +84,12 @@ def test_a_timed_object_counts_the_named_method_alone():
     assert clock.seconds == 2.0
 
 
+def test_a_shape_is_told_as_one():
+    cases = tuple(load_cases(None).cases[:2])
+    assert str(Asked(cases, 4, random_weights=True)) == "random weights, 2 cases, at most 4 new tokens"
+    assert str(Asked(cases, 4)) == "2 cases, at most 4 new tokens"
+
+
 def test_memory_of_many_cases_is_told_by_what_a_further_thousand_takes():
     costs = [Cost(1500, (1.0, 1.5, 9.0), 70.0, 50.0), Cost(5000, (2.5,), 105.0, 50.0)]
     text = cases_table(costs)
