@@ -27,6 +27,7 @@ from phi4bench.phrasing import (
 from phi4bench.phrasing.apart import bare, keep_apart
 from phi4bench.phrasing.engine import Family, Pool, Values, compile_frames, quoted, skeleton
 from phi4bench.phrasing.requests import FAMILIES, TOOLS
+from phi4bench.phrasing.stream import POOLS
 from phi4bench.tools import Tool
 
 SIX = tuple(
@@ -59,22 +60,17 @@ def test_a_tool_has_three_hundred_families_and_more(tool):
     assert len({family.name for family in families if split_of(family.name) == "test"}) >= 60
 
 
-POOLS = (
-    *requests.POOLS.values(),
-    *requests.CONFUSABLE_POOLS.values(),
-    requests.SHELL_POOL,
-    multi_turn.POOL,
-    parallel.POOL,
-    missing_info.ASK_POOL,
-    missing_info.RETRY_POOL,
-    irrelevant.POOL,
-)
-
-
 def sentences(family: Family) -> Iterator[str]:
     """All that `family` can say, slots unfilled, in haste and without the mark at the end."""
     for chosen in itertools.product(*(piece.casual or ("{" + piece.slot + "}",) for piece in family.pieces)):
         yield "".join(chosen).strip().rstrip("?!.")
+
+
+def test_every_pool_that_is_drawn_from_is_kept_apart():
+    modules = (requests, multi_turn, parallel, missing_info, irrelevant)
+    named = [found for module in modules for found in vars(module).values()]
+    pools = [one for found in named for one in (found.values() if isinstance(found, dict) else [found])]
+    assert {id(one) for one in pools if isinstance(one, Pool)} == {id(pool) for pool in POOLS}
 
 
 def test_no_words_of_the_test_split_are_trained_on_anywhere_in_a_conversation():

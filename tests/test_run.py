@@ -5,14 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
-import signal
 import stat
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,7 +24,7 @@ from phi4bench.dialects import dialect_named
 from phi4bench.errors import ArtifactError, BackendError, UsageError
 from phi4bench.printable import printable
 from phi4bench.run import generation
-from phi4bench.run.child import Interrupted, run_child
+from phi4bench.run.child import Interrupted
 from phi4bench.run.files import write_text
 from phi4bench.run.generation import Settings, generate
 from phi4bench.run.jobs import (
@@ -274,16 +271,6 @@ class TestGeneration:
         cases = load_cases([str(write_lines(tmp_path / "one.jsonl", [case_lines[0] | {"expected": secret}]))]).cases
         (item,) = render(open_artifact(str(make_fake())), cases, None)
         assert "the-answer" not in json.dumps(item_to_json(item))
-
-    def test_a_child_that_cannot_start_says_so_in_one_line(
-        self, make_fake: MakeFake, settings: Settings, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        artifact = open_artifact(str(make_fake()))
-        monkeypatch.setattr(sys, "executable", "/bin/false")
-        windows = SimpleNamespace(Signals=signal.Signals)  # where there is no SIGKILL
-        monkeypatch.setattr("phi4bench.run.child.signal", windows)
-        with pytest.raises(BackendError, match="stopped with exit status 1 while it was loaded"):
-            run_child(Setup(artifact, Decoding(), None, settings.cache_dir), lambda _: [], 1, Silent())
 
 
 class Screen(io.StringIO):

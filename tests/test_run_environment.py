@@ -1,14 +1,22 @@
-"""What the process that runs an artifact finds in its environment."""
+"""The process that runs an artifact: what it finds in its environment, and what is told where it cannot start."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from kit import MakeFake
 
 import phi4bench
-from phi4bench.run.child import child_process
+from phi4bench.artifacts import open_artifact
+from phi4bench.backends import Decoding
+from phi4bench.errors import BackendError
+from phi4bench.run.child import child_process, run_child
 from phi4bench.run.environment import child_environment, with_huge_pages
+from phi4bench.run.jobs import Setup
+from phi4bench.run.progress import Silent
 
 
 @pytest.mark.parametrize(
@@ -42,3 +50,15 @@ def test_a_child_takes_no_module_from_the_folder_that_it_is_started_in(
         process.communicate(b"{}")
         noise.seek(0)
         assert (process.returncode, noise.read()) == (0, b"")
+
+
+@pytest.mark.parametrize("signals", [True, False], ids=["here", "where-there-is-no-SIGKILL"])
+def test_a_child_that_cannot_start_says_so_in_one_line(
+    signals: bool, make_fake: MakeFake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = Setup(open_artifact(str(make_fake())), Decoding(), None, tmp_path)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    if not signals:
+        monkeypatch.setattr("phi4bench.run.child.signal", SimpleNamespace())
+    with pytest.raises(BackendError, match="stopped with exit status 1 while it was loaded"):
+        run_child(setup, lambda _: [], 1, Silent())

@@ -102,13 +102,10 @@ class _Seen:
             first = firsts.setdefault(question, at)
             group, other = self._groups[at], self._groups[first]
             if group != other and self._place(first) != self._place(at):
-                yield (
-                    at,
-                    (
-                        f"{self._place(at)}: group={shown(group)}, but should be {shown(other)}, for it asks what"
-                        f" {self._place(first)} asks; one question is no evidence twice"
-                    ),
+                instead = (
+                    f"group={shown(group)}, but should be {shown(other)}, for it asks what {self._place(first)} asks"
                 )
+                yield at, f"{self._place(at)}: {instead}; one question is no evidence twice"
 
     def _place(self, at: int) -> str:
         return self._places[self._place_ends[at] : self._place_ends[at + 1]].decode("utf-8", "surrogateescape")
