@@ -14,7 +14,7 @@ from benchmarks.comparing import Outcome
 from benchmarks.recording import Recording, Timed, settings_from
 from phi4bench.errors import Phi4benchError
 from phi4bench.plugin import add_benchmark_options as pytest_addoption  # noqa: F401  # a hook that pytest finds by name
-from phi4bench.printable import printable
+from phi4bench.printable import printable, wrapped
 from phi4bench.run.options import DESTINATION
 
 RECORDING = pytest.StashKey[Recording]()
@@ -126,4 +126,5 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         for line, outcome in table(recording.changes):
             terminalreporter.write_line(line, **({STYLE[outcome]: True} if outcome in STYLE else {}))
     for note in recording.notes:
-        terminalreporter.write_line(note)
+        for line in wrapped(note, further="  "):
+            terminalreporter.write_line(line)

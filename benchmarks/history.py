@@ -22,7 +22,7 @@ from benchmarks.comparing import Sample
 from benchmarks.records import SCHEMA, Machine, Run, read, run_to_json, shown
 from phi4bench.counting import counted
 from phi4bench.errors import UsageError
-from phi4bench.printable import printable
+from phi4bench.printable import printable, wrapped
 from phi4bench.run.files import write_text
 
 try:
@@ -144,7 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines = [told(path) for path in sorted(options.history.glob("machine-*.json"))]
     except UsageError as error:
         parser.exit(4, f"{error}\n")
-    print("\n".join(lines) or f"no history in {shown(options.history)} yet; tox run -e bench begins one")
+    for line in lines or [f"no history in {shown(options.history)} yet; tox run -e bench begins one"]:
+        print("\n".join(wrapped(line, further="  ")))
     return 0
 
 

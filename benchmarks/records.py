@@ -68,8 +68,10 @@ def read(path: Path) -> tuple[dict[str, Any], tuple[Run, ...]]:
         if path.stat().st_size > MOST_BYTES:
             raise FormError(f"larger than {MOST_BYTES >> 20} MiB")
         data = read_json(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        if not isinstance(data, dict) or "schema" not in data:
             raise FormError(f"no {SCHEMA}")
+        if data["schema"] != SCHEMA:
+            raise FormError(f"its schema is {printable(str(data['schema']), 60)}, which this version does not read")
         return _hardware(data["machine"]), tuple(run_from_json(run) for run in data["runs"])
     except OSError as error:
         why = error.strerror or "unreadable"

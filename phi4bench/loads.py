@@ -2,7 +2,9 @@
 
 Only the steady part counts: the first answers, while rows fill, and the last, while they empty, are left out. The rest
 is cut into spans of equal time, and their rates give the interval by Student's t. Source: the method of batch means;
-Law, Simulation Modeling and Analysis, 5th ed., section 9.5.3. Neighbouring spans are taken for independent.
+Law, Simulation Modeling and Analysis, 5th ed., section 9.5.3. Neighbouring spans are taken for independent. Where no
+call is a good one, the interval ends at the largest share of them that leaves such a run a chance of alpha (Clopper and
+Pearson, Biometrika 26, 1934), of the calls that there may be.
 """
 
 from __future__ import annotations
@@ -117,6 +119,9 @@ def throughput(load: Load, alpha: float, limit_ms: float | None = None) -> Throu
         ends = mean_interval(sums, alpha)
         assert ends is not None
         intervals[name] = Interval(max(0.0, ends.low), ends.high)
+    if intervals and not any(weights["good"]):  # spans that are all alike tell nothing of how rare a good call may be
+        share = 1.0 - alpha ** (1.0 / len(steady))
+        intervals["good"] = Interval(0.0, share * intervals["calls"].high)
     late = sorted(call.latency_ms for call in steady)
     return Throughput(
         len(steady),

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tiny import tiny_models  # noqa: F401  (a fixture)
-from tiny_runs import NEW, PROMPTS, opened, tokens
+from tiny_runs import NEW, PROMPTS, completions, opened, tokens
 
 from phi4bench.backends import onnx, rowmemory, session
 from phi4bench.backends.base import Decoding, Reference
@@ -61,6 +61,15 @@ def test_every_layout_gives_the_tokens_of_one_case_at_a_time(variant, layout, ti
     backend = opened(tiny_models / variant, **LAYOUTS[layout])
     assert backend.identity()["cache"] == "in place, rows together"
     assert tokens(backend) == tokens(opened(tiny_models / variant))
+
+
+def test_what_is_kept_of_times_and_margins_has_no_digits_of_noise(tiny_models):  # noqa: F811
+    for done in completions(opened(tiny_models / "fp32")):
+        assert done.first_token_ms > 0
+        assert done.token_ms > 0
+        assert done.margin is not None
+        for kept, digits in ((done.first_token_ms, 4), (done.token_ms, 4), (done.margin, 6)):
+            assert kept == round(kept, digits)
 
 
 @pytest.mark.parametrize("variant", ["fp32", "int4", "fp16"])

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.changes import changes_to_json, table
 from benchmarks.comparing import BLOCKS, Blocks, Sample
-from benchmarks.history import KEPT_RUNS, KEPT_SAMPLES, History, bounded
+from benchmarks.history import KEPT_RUNS, KEPT_SAMPLES, History, bounded, main
 from benchmarks.recording import Recording, Settings, changed_since, ordinal, settings_from
 from benchmarks.records import Machine, Run
 from phi4bench.errors import UsageError
@@ -98,6 +98,19 @@ def test_another_machines_history_is_named_and_not_compared(tmp_path):
     assert line.endswith("1 run, the last on 2026-11-25: another machine, not compared")
 
 
+def test_what_is_there_is_listed_for_a_terminal_of_80_columns(tmp_path, capsys):
+    folder = tmp_path / "a-folder-for-the-histories-of-every-machine"
+    assert main(["--history", str(folder)]) == 0
+    assert "no history in" in capsys.readouterr().out
+    kept(folder, run(), run(at="2026-11-26T12:00:00+00:00"))
+    assert main(["--history", str(folder)]) == 0
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first.startswith("'/")
+    told = " ".join(line.strip() for line in rest)
+    assert told == "Testium 9, 2 cores, NVIDIA T4, 15360 MiB, 2 runs, the last on 2026-11-26"
+    assert max(map(len, rest)) <= 80
+
+
 def test_another_machines_history_under_this_ones_name_is_refused_and_stays(tmp_path):
     other = History.open(tmp_path, Machine.of(DESCRIBED | {"cpu": "Testium 10"}))
     other.keep(run())
@@ -126,7 +139,7 @@ def spoil(path: Path, *place: str | int, value: object) -> None:
         pytest.param(lambda p: p.write_bytes(b"\xff\xfe"), "no UTF-8", id="bytes"),
         pytest.param(lambda p: p.write_text(""), "broken JSON", id="empty"),
         pytest.param(lambda p: p.write_text("[]"), "no phi4bench.benchmarks/1", id="list"),
-        pytest.param(lambda p: spoil(p, "schema", value="x/2"), "no phi4bench.benchmarks/1", id="schema"),
+        pytest.param(lambda p: spoil(p, "schema", value="x/2"), "its schema is x/2, which this version", id="schema"),
         pytest.param(lambda p: spoil(p, "machine", value={}), "'memory_gib' is missing", id="no-machine"),
         pytest.param(lambda p: spoil(p, "machine", "cores", value="2"), "should be a count", id="text-for-count"),
         pytest.param(lambda p: spoil(p, "runs", value=7), "not iterable", id="runs"),

@@ -68,6 +68,14 @@ def test_a_good_call_is_right_and_in_time() -> None:
     assert wrong.right == 75
 
 
+def test_where_no_call_is_good_the_interval_still_has_an_upper_end() -> None:
+    found = throughput(load(steady(105), stopped_s=1e9), 0.05, limit_ms=1.0)
+    assert found is not None
+    assert (found.rates["good"], found.intervals["good"].low) == (0, 0)
+    # 0 of 100: a share of 2.95% would leave that a chance of 5% (the "rule of three" has 3%).
+    assert found.intervals["good"].high == pytest.approx(0.0295 * found.intervals["calls"].high, rel=2e-3)
+
+
 @pytest.mark.parametrize(("count", "known"), [(24, False), (25, True)])
 def test_too_few_calls_have_no_interval(count: int, known: bool) -> None:
     found = throughput(load(steady(count)), 0.05)

@@ -242,6 +242,8 @@ def test_no_completion_is_made_where_speed_alone_is_asked_for(fast: Ran) -> None
     assert fast.artifact()["generation"]["generated"] == 0
     assert fast.artifact()["slo"]["latency"]["seconds"] == 60
     assert "no completion was asked for" in fast.out
+    page = (fast.report_dir / "report.html").read_text()
+    assert "<dt>runtime</dt><dd>runtime fake, " in page  # of the timings
 
 
 def test_speed_that_no_target_names_is_measured_in_passing(run_suites: RunSuites, paced: Callable[..., Path]) -> None:

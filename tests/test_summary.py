@@ -43,6 +43,20 @@ def test_markdown_has_the_verdict_the_gates_and_the_tools(tmp_path: Path, capsys
     assert "| read | 85 |" in out
 
 
+def test_markdown_says_why_targets_that_concern_nothing_decide_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = '[[gate]]\nname = "speedup.decode"\nfloor = { int8 = 2 }\nsource = "test"\n'
+    targets = parse_targets(text, "ours")
+    judgement = assess(run_of("good", []), None, targets)  # it is of fp32
+    concluded = conclude(judgement, SUITE_GATES)
+    write_reports(tmp_path, [(judgement, concluded)], targets, "2026-11-21T00:00:00+00:00")
+    assert main(["summary", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "## good: INCONCLUSIVE" in out
+    assert "none of the gates that the targets name concerns good\n" in out
+
+
 FIDELITY = (
     GUIDE
     + """

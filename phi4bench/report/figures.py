@@ -136,20 +136,22 @@ def other_baseline(judgement: Judgement) -> str:
 
 
 def provider_figures(facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What was asked to run the artifact, what ran it, and what went otherwise; `None` for a run of an older version.
-
-    `used`: for the completions, or else for the timings.
-    """
+    """What was asked to run the artifact, what ran it, and what went otherwise; `None` for an older version's run."""
     asked = facts.get("asked")
     if asked is None:
         return None
-    generation, speed = facts.get("generation") or {}, facts.get("slo") or {}
-    runtime = generation.get("runtime") or speed.get("runtime") or speed.get("load_runtime") or {}
+    generation, speed, runtime = facts.get("generation") or {}, facts.get("slo") or {}, runtime_figures(facts)
     return {
         **asked,
         "used": runtime.get("provider") or runtime.get("device"),
         "notes": list(dict.fromkeys([*generation.get("notes", ()), *speed.get("notes", ())])),
     }
+
+
+def runtime_figures(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What ran the artifact: for its completions, or else for the timings; empty where nothing ran."""
+    generation, speed = facts.get("generation") or {}, facts.get("slo") or {}
+    return dict(generation.get("runtime") or speed.get("runtime") or speed.get("load_runtime") or {})
 
 
 def rate_figures(gate: GateResult) -> dict[str, Any]:

@@ -118,6 +118,9 @@ def _known_failures(one: Mapping[str, Any]) -> Iterator[str]:
 def _reasons(one: Mapping[str, Any]) -> Iterator[str]:
     """Why gates came out as they did, and what would decide them."""
     reasons = [gate for gate in one.get("gates", ()) if gate.get("reason")]
+    if not one.get("gates") and one.get("verdict"):
+        yield f"none of the gates that the targets name concerns {_cell(one['artifact']['id'])}"
+        yield ""
     for gate in reasons:
         yield f"- {gate['outcome']} {_cell(gate['name'])}: {_cell(gate['reason'])}"
     if reasons:

@@ -16,7 +16,7 @@ from phi4bench.levels import LEVELS, Score, is_right
 from phi4bench.printable import printable
 from phi4bench.report.deciding import to_decide
 from phi4bench.report.examples import Example, failing_example, flip_example, flips
-from phi4bench.report.figures import other_baseline, provider_figures
+from phi4bench.report.figures import other_baseline, provider_figures, runtime_figures
 from phi4bench.report.known import known_figures, known_line, known_title
 from phi4bench.report.levels import level_figures, level_lines
 from phi4bench.report.sidebyside import mode, side_by_side, side_notes
@@ -280,7 +280,7 @@ def _facts(judgement: Judgement) -> list[tuple[str, str]]:
         ),
         ("peak memory", size(peak) if peak else "nothing was generated"),
         ("provider", _provider(run.facts)),
-        ("runtime", _pairs(generation.get("runtime") or {})),
+        ("runtime", _pairs(runtime_figures(run.facts))),
         ("machine", _pairs({key: value for key, value in run.machine.items() if key != "packages"})),
         ("versions", _pairs(run.versions)),
     ]
