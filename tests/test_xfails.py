@@ -14,7 +14,7 @@ from kit import Ran, case_line, write_lines
 from stored import GUIDE, cases_of, run_of, store
 
 from phi4bench.cli import main
-from phi4bench.datasets import schemas_dir
+from phi4bench.datasets import load_cases, schemas_dir, shipped_cases
 from phi4bench.errors import UsageError
 from phi4bench.report.figures import artifact_figures
 from phi4bench.report.findings import finding
@@ -38,6 +38,7 @@ FAMILIES = [f"family-{n // 4}" if any(n in some for some in FOURS) else f"alone-
 FILES = [{"name": "model.onnx", "sha256": hashlib.sha256(b"weights").hexdigest(), "bytes": 7}]
 LINES = [case_line(number) | {"group": FAMILIES[number]} for number in range(320)]
 CASES = cases_of(LINES)
+DOCS = Path(__file__).resolve().parent.parent / "docs" / "checks.md"
 READ_TWO = [f"read-{number}" for number in range(4, 12)]
 """All cases of family-1 and family-2."""
 
@@ -135,6 +136,11 @@ class TestTheFile:
         check_xfails(parse_xfails(listing("alone-171"), "known.toml"), FAMILIES, few)
         with pytest.raises(UsageError, match="2 families leave out 2 of 10 cases that expect no call"):
             check_xfails(parse_xfails(listing("alone-171", "alone-172"), "known.toml"), FAMILIES, few)
+
+    def test_the_list_that_the_docs_show_fits_the_shipped_cases(self) -> None:
+        shown = DOCS.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+        cases = load_cases([str(shipped_cases())]).cases
+        check_xfails(parse_xfails(shown, "known.toml"), [case.group for case in cases], cases)
 
     def test_its_hash_is_that_of_its_bytes(self) -> None:
         text = listing("family-1") + "# Gr\u00fc\u00dfe\r\n"
