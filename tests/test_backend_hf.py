@@ -347,9 +347,8 @@ def test_a_repository_is_found_in_huggingfaces_own_cache(tiny_models, tmp_path, 
     assert artifact.id == "tiny"
     assert artifact.spec == "hf:someone/tiny@v1"
     assert artifact.dialect_inferred[0] == f"revision v1: commit {commit}"
-    with pytest.raises(
-        ArtifactError, match="is not in Hugging Face's cache, and HF_HUB_OFFLINE is set; run `hf download someone/tiny`"
-    ):
+    said = "is not in Hugging Face's cache, and HF_HUB_OFFLINE is set; run `hf download someone/tiny --revision v2`"
+    with pytest.raises(ArtifactError, match=said):
         open_artifact("hf:someone/tiny@v2", dialect="tool_use")
     (repository / "snapshots" / commit / "adapter_config.json").write_text("{}")
     with pytest.raises(ArtifactError, match="holds an adapter beside its weights, which transformers would load"):

@@ -124,11 +124,11 @@ def fetch(spec: str) -> tuple[Path, str, str]:
     try:
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=wanted))
     except Exception as error:  # offline, unknown, gated, no space: its classes share no base
-        raise ArtifactError(shown + " " + _why_not_had(error), _HOW_TO_GET.format(name)) from None
+        raise ArtifactError(shown + " " + _why_not_had(error), _HOW_TO_GET.format(name, revision)) from None
     return folder, name.rpartition("/")[2], f"revision {revision}: commit {folder.name}"
 
 
-_HOW_TO_GET = "run `hf download {}` where there is a network, or name a folder"
+_HOW_TO_GET = "run `hf download {} --revision {}` where there is a network, or name a folder"
 _REASONS = {
     "GatedRepoError": "is gated: its terms are to be accepted on its page, and `hf auth login` to be run",
     "RepositoryNotFoundError": "is no repository that can be seen from here; a private one needs `hf auth login`",
