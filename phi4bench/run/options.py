@@ -60,7 +60,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "action": "append",
             "metavar": "SPEC",
-            "help": "an .onnx file, its folder, a Hugging Face folder or hf:organisation/name; may repeat",
+            "help": "an .onnx file, its folder, a Hugging Face folder or hf:organisation/name[@revision]; may repeat",
         },
     ),
     "baseline": (
