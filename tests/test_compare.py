@@ -159,6 +159,14 @@ class TestTheCommand:
         assert rows["parameter"][-1] == "2e-06"
         assert set(METRICS) <= set(rows)
 
+    def test_the_widest_interval_stands_apart_from_its_points(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folders = self.folders(tmp_path, run_of("old", READ[:2], CASES[:2]), run_of("new", cases=CASES[:2]))
+        _, out, _ = said(capsys, *folders, "--minimum", 5)
+        row = next(line.split() for line in out.splitlines() if line.startswith("  parameter"))
+        assert row[3:8] == ["0/2", "+100.0", "-90.4", "to", "+100.0"]
+
     def test_all_right_and_all_wrong_are_told(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         wrong = [case.id for case in CASES if case.expects_call]
         folders = self.folders(tmp_path, run_of("old", wrong), run_of("new", wrong))

@@ -276,6 +276,11 @@ class TestTable:
     def test_it_fits_80_columns(self, result: Any) -> None:
         assert max(map(len, text_of(*result).splitlines())) < 80
 
+    def test_the_widest_interval_stands_apart_from_its_points(self) -> None:
+        few = judged(saved(WRONG, "int8", "int8", missing=317), saved(name="fp32", missing=317))
+        rows = {line.split()[0]: line.split() for line in text_of(*few).splitlines() if " -2  " in line}
+        assert rows["tool"][:5] == ["tool", "3/0", "-100.0", "-100.0", "to"]
+
     def test_advice_comes_only_with_a_promote(self) -> None:
         assert "verdict  PROMOTE: deploy" in text_of(*judged(saved()))
         rejected = text_of(*judged(saved(WRONG)))

@@ -79,12 +79,12 @@ def _table(found: Comparison) -> Iterator[str]:
     from phi4bench.comparing import nothing_to_tell, rate_of_a, rate_of_b
     from phi4bench.report.wording import percent, points, points_interval
 
-    yield f"  {'metric':<11}{'A':>7}{'B':>8}{'lost/gained':>13}{'points':>8}{'interval':>15}{'McNemar p':>12}"
+    yield f"  {'metric':<11}{'A':>7}{'B':>8}{'lost/gained':>13}{'points':>8}{'interval':>17}{'McNemar p':>12}"
     for name, result in found.results.items():
         flips = f"{result.lost}/{result.gained}"
         yield (
             f"  {name:<11}{percent(rate_of_a(result)):>7}{percent(rate_of_b(result)):>8}{flips:>13}"
-            f"{points(result.difference):>8}{points_interval(result.interval):>15}{_p(result.mcnemar_p):>12}"
+            f"{points(result.difference):>8}{points_interval(result.interval):>17}{_p(result.mcnemar_p):>12}"
         )
     silent: dict[str, list[str]] = {}
     for name, result in found.results.items():

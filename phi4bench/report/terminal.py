@@ -137,12 +137,12 @@ def _regression(judgement: Judgement) -> Iterator[Line]:
         return
     yield from ((line, "yellow") for line in _wrapped(other_baseline(judgement)))
     against = printable(str(judgement.run.facts.get("baseline")), 12)
-    yield f"  {'against ' + against:<21}{'lost/gained':>12}{'points':>8}{'interval':>15}{'margin':>7}  outcome", ""
+    yield f"  {'against ' + against:<20}{'lost/gained':>12}{'points':>7}{'interval':>17}{'margin':>7}  outcome", ""
     for name, gate in judgement.regression.items():
         margin = "-" if gate.margin is None else f"-{100 * gate.margin:g}"
         yield (
-            f"  {name.removeprefix('regression.'):<21}{f'{gate.lost}/{gate.gained}':>12}{points(gate.difference):>8}"
-            f"{points_interval(gate.interval):>15}{margin:>7}  {gate.outcome or 'measured'}",
+            f"  {name.removeprefix('regression.'):<20}{f'{gate.lost}/{gate.gained}':>12}{points(gate.difference):>7}"
+            f"{points_interval(gate.interval):>17}{margin:>7}  {gate.outcome or 'measured'}",
             _STYLES[gate.outcome],
         )
 
