@@ -287,7 +287,7 @@ def test_olive_that_is_not_installed_is_a_clear_line(run, tmp_path: Path, capsys
     monkeypatch.setattr("trainers.olive_route.version", missing)
     base = run.parent / "model"
     assert main(["export", str(base), "--route", "olive", "--out", str(tmp_path / "out")]) == 4
-    assert "--route olive needs olive-ai, not installed" in capsys.readouterr().err
+    assert "--route olive needs olive-ai, not installed; pip install '.[olive]' in an" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

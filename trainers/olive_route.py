@@ -18,7 +18,7 @@ from phi4bench.errors import UsageError
 from trainers import child
 from trainers.faults import TrainingError
 
-EXTRA = "pip install 'phi4bench[olive]' in an environment of its own, since it needs an older onnxruntime-genai"
+EXTRA = "pip install '.[olive]' in an environment of its own, since it needs an older onnxruntime-genai"
 OF_GENAI = "onnxruntime_genai.models.quantized_model"
 PRECISIONS = ("fp32", "int4")
 
