@@ -66,6 +66,19 @@ def test_help_says_what_each_step_does(capsys):
     assert named == ["tokenizer", "train", "export", "card", "all", "base", "tables"]
 
 
+def test_what_takes_its_recipe_from_the_run_takes_no_setting(capsys):
+    for step in ("export", "card"):
+        with pytest.raises(SystemExit, match="4"):
+            arguments(None).parse_args([step, "--minutes", "8"])
+        assert "unrecognized arguments: --minutes 8" in capsys.readouterr().err
+
+
+def test_help_says_how_long_training_takes_unless_told(capsys):
+    with pytest.raises(SystemExit):
+        arguments(None).parse_args(["train", "--help"])
+    assert re.search(r"--minutes MINUTES\s+of wall time \(default: 72\.0\)", capsys.readouterr().out)
+
+
 def test_a_recipe_that_is_none_is_a_line(tmp_path: Path, monkeypatch):
     (tmp_path / "nano-hf").mkdir()
     (tmp_path / "nano-hf" / "config.json").write_text("{}")

@@ -39,6 +39,15 @@ STEPS = {
     "all": "train, export, and with --into the card",
     "base": "train nano-base, on general calls alone",
 }
+READING = ("export", "card")
+"""Steps that take the recipe from the run's folder."""
+TOLD = {
+    "minutes": "of wall time",
+    "start": "a nano's folder to go on from",
+    "workers": "processes",
+    "device": "cpu or cuda",
+}
+"""What a setting's name does not say."""
 
 
 def arguments(described: str | None) -> Parser:
@@ -52,9 +61,10 @@ def arguments(described: str | None) -> Parser:
         step.add_argument(
             "--into", type=Path, help="also copy the artifacts here, as nano-hf, nano-fp32, nano-int8, nano-int4"
         )
-        for field in fields(Recipe):
-            kind = type(field.default)
-            step.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
+        for field in fields(Recipe) if name not in READING else ():
+            kind, default = type(field.default), "" if field.default == "" else f"(default: {field.default})"
+            told = f"{TOLD.get(field.name, '')} {default}".strip()
+            step.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default, help=told)
     tables.options(steps.add_parser("tables", help="fine-tune nano-base for the six tools, and judge what comes out"))
     return parser
 
@@ -70,7 +80,7 @@ def run(described: str | None) -> None:
     dialect = dialect_named("tool_use")
     if not workers.is_member():  # whose step is another than its parent's
         check_into(step, into)
-    if step in ("export", "card"):
+    if step in READING:
         recipe = used_by(out)
     else:
         recipe = Recipe(**options)
@@ -83,7 +93,7 @@ def run(described: str | None) -> None:
 def carry_out(step: str, out: Path, into: Path | None, recipe: Recipe, dialect: Dialect) -> None:
     """In this process, as one of the workers, or with workers of its own."""
     tools = Toolsets()("claude_code")
-    if step not in ("export", "card") and not workers.is_member():
+    if step not in READING and not workers.is_member():
         write_json(out / USED, asdict(recipe))
     if not (out / "tokenizer" / "tokenizer.json").exists():
         new_tokenizer(recipe, dialect, None if step == "base" else tools, out / "tokenizer")
