@@ -212,7 +212,7 @@ def parse_targets(text: str, name: str) -> Targets:
             raise TargetsError(f"{name}: gate {gate.name!r} is named twice", "name each gate once")
         seen.add(gate.name)
     if not gates and set(table) != {"price"}:
-        raise _names_no_gate(name)
+        raise TargetsError(f"{name}: it names no gate, but should name at least one", f"one of {', '.join(GATES)}")
     price = _price(table["price"], name) if "price" in table else None
     return Targets((name,), tuple(gates), tiers, alpha, promotes, (hashlib.sha256(text.encode()).hexdigest(),), price)
 
@@ -226,7 +226,9 @@ def merge_targets(several: Sequence[Targets]) -> Targets:
         raise TargetsError("no targets were given", "name at least one, such as guide")
     judging = [targets for targets in several if targets.gates]
     if not judging:
-        raise _names_no_gate(several[0].names[0])
+        raise TargetsError(
+            f"{several[0].names[0]}: it holds a price and no gate", "name targets beside it, such as guide"
+        )
     first, gates, tiers = judging[0], dict[str, Target](), judging[0].tiers
     priced = [targets.price for targets in several if targets.price]
     for price in priced:
@@ -253,10 +255,6 @@ def merge_targets(several: Sequence[Targets]) -> Targets:
         tuple(one for targets in several for one in targets.sha256s),
         priced[0] if priced else None,
     )
-
-
-def _names_no_gate(file: str) -> TargetsError:
-    return TargetsError(f"{file}: it names no gate, but should name at least one", f"one of {', '.join(GATES)}")
 
 
 def _gate(entry: Mapping[str, Any], file: str) -> Target:

@@ -219,7 +219,7 @@ def test_a_file_may_hold_a_price_and_nothing_else_beside_one_that_names_gates():
     ):
         merged = merge_targets(order)
         assert (merged.price, merged.alpha, [gate.name for gate in merged.gates]) == (price.price, 0.1, ["tool"])
-    with pytest.raises(TargetsError, match=r"^price: it names no gate, but should name at least one"):
+    with pytest.raises(TargetsError, match=r"^price: it holds a price and no gate; name targets beside it"):
         merge_targets([price])
 
 
