@@ -112,11 +112,13 @@ class Target:
         """Whether it compares the artifact with the one that it was made from."""
         return self.kind == "margin" or self.name in COMPARED_GATES
 
-    def absent(self, device: str) -> str:
-        """The hardware that it is for and that `device` is not, such as `gpu`; empty where it depends on none."""
-        if not self.figures or device in self.figures or not set(self.figures) <= set(DEVICES):
+    def absent(self, precision: str, device: str) -> str:
+        """The hardware that it is for and that `device` is not, such as `gpu`; empty where it concerns no artifact of
+        that precision on any, and where it has a figure here.
+        """
+        if self.figure(precision, device) is not None:
             return ""
-        return " or ".join(sorted(self.figures))
+        return next((other for other in DEVICES if self.figure(precision, other) is not None), "")
 
     def figure(self, precision: str = "", device: str = "cpu") -> float | None:
         """The figure for an artifact; `None` where the target does not concern it.
@@ -179,7 +181,9 @@ class Targets:
 
     def required(self, precision: str = "", device: str = "cpu") -> tuple[Target, ...]:
         """The targets that concern such an artifact; also those for hardware that is not there, which none can pass."""
-        return tuple(gate for gate in self.gates if gate.figure(precision, device) is not None or gate.absent(device))
+        return tuple(
+            gate for gate in self.gates if gate.figure(precision, device) is not None or gate.absent(precision, device)
+        )
 
 
 def is_quantized(precision: str) -> bool:

@@ -49,9 +49,9 @@ def required_gates(
             continue
         figure = target.figure(precision, device)
         if figure is None:
-            needed = target.absent(device)
+            needed = target.absent(precision, device)
             skipped = f"skipped: its figure is for a {needed}, and this run was on a {device}; judge on such a machine"
-            gates.append(unmeasured(target, min(target.figures.values()), skipped))
+            gates.append(unmeasured(target, target.figures[needed], skipped))
             continue
         reason = (unmeasured_because or {}).get(target.name)
         if reason is None and paired:

@@ -83,6 +83,17 @@ def test_a_gate_nobody_measured_is_listed_with_its_reason():
     assert {gate.name: gate.reason for gate in said}["tool"] == "skipped by -k"
 
 
+def test_hardware_that_is_not_there_is_what_would_give_this_very_artifact_a_figure():
+    entry = '[[gate]]\nname = "{}"\n{}\nsource = "test"'
+    mixed = parse_targets(entry.format("slo.latency_p95_ms", "ceiling = { gpu = 50, int8 = 9 }"), "test")
+    (elsewhere,) = required_gates([], mixed, "fp32", "cpu")  # an int8 file's own figure leaves this one's where it is
+    assert (elsewhere.target, elsewhere.reason[:34]) == (50, "skipped: its figure is for a gpu, ")
+    assert [gate.target for gate in required_gates([], mixed, "int8", "cpu")] == [9]
+    compared = parse_targets(entry.format("speedup.call", "floor = { gpu = 2 }"), "test")
+    assert required_gates([], compared, "fp32", "cpu") == ()  # on a gpu it has none either: nothing is its parent
+    assert [gate.target for gate in required_gates([], compared, "int8", "cpu")] == [2]
+
+
 @pytest.mark.parametrize(
     ("tool", "parameter", "name"),
     [
