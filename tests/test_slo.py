@@ -304,6 +304,12 @@ def test_one_call_has_no_bounds_and_is_told_as_one() -> None:
     assert table.notes[0].startswith("1 call of 1 prompt, one by one after 1 to warm up")
 
 
+def test_one_thread_of_one_core_is_told_as_one() -> None:
+    found = {"speedup": {"pairs": 1, "baseline": "base", "decode": None, "call": None}, "runtime": {"threads": 1}}
+    *_, notes = slo_tables(found, {"cpu": "Testium", "cores": 1})
+    assert notes.notes == ("these figures hold on: Testium, 1 core, 1 thread",)
+
+
 def test_never_is_infinite_and_no_number_in_json() -> None:
     assert not math.isfinite(
         max(call.first_call_ms or math.inf for call in calls(1.0, first_call_ms=None).latency.calls)

@@ -196,10 +196,11 @@ def _notes(figures: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator[s
     if memory:
         yield f"memory: {size(memory['peak_rss_bytes'])} at most{_gpu(memory)}"
     where = [str(machine[key]) for key in ("cpu",) if machine.get(key)]
-    where += [f"{machine['cores']} cores"] if machine.get("cores") else []
+    where += [counted(machine["cores"], "core")] if machine.get("cores") else []
     where += [str(gpu) for gpu in machine.get("gpus") or []]
     run_by = " ".join(str(runtime[key]) for key in ("runtime", "version", "provider", "device") if runtime.get(key))
-    where += [part for part in (run_by, f"{runtime['threads']} threads" if runtime.get("threads") else "") if part]
+    where += [run_by] if run_by else []
+    where += [counted(runtime["threads"], "thread")] if runtime.get("threads") else []
     where += [f"{key}={value}" for key, value in (runtime.get("provider_options") or {}).items()]
     level = runtime.get("graph_optimization") or "all"
     where += [f"graph optimization {level}"] if level != "all" else []

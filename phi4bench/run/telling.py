@@ -56,7 +56,7 @@ def _asked(options: RunOptions) -> list[str]:
     parts += [f"{key}={printable(value, 100)}" for key, value in provider.options]
     if provider.graph_optimization != "all":
         parts.append(f"graph optimization {provider.graph_optimization}")
-    parts += [f"{options.threads} threads"] if options.threads else []
+    parts += [counted(options.threads, "thread")] if options.threads else []
     return [f"  run by  {', '.join(parts)}"] if parts else []
 
 
@@ -96,7 +96,7 @@ def run_by_line(runtime: Mapping[str, Json]) -> str:
         " ".join(str(runtime[key]) for key in ("runtime", "version") if runtime.get(key)),
         str(runtime.get("provider") or runtime.get("device") or ""),
         *(f"{key}={value}" for key, value in (options.items() if isinstance(options, dict) else ())),
-        f"{threads} threads" if threads else "",
+        counted(threads, "thread") if isinstance(threads, int) and threads else "",
         f"graph optimization {graph}" if graph else "",
     ]
     return "run by        " + printable(", ".join(filter(None, parts)), 300)
