@@ -304,6 +304,15 @@ def test_one_call_has_no_bounds_and_is_told_as_one() -> None:
     assert table.notes[0].startswith("1 call of 1 prompt, one by one after 1 to warm up")
 
 
+def test_a_load_of_few_calls_says_that_its_rates_tell_little() -> None:
+    rates = dict.fromkeys(("tokens_per_s", "calls_per_s", "good_per_s", "p50_ms", "p95_ms"), 9.0)
+    steady = {"batch 1": 20, "batch 8": 19, "20 clients": 1, "open, 50%": 0}
+    loads = [{"name": name, "clients": 1, "rows": 1, "steady_calls": many, **rates} for name, many in steady.items()]
+    table, *_ = slo_tables({"loads": loads}, {})
+    [note] = [note for note in table.notes if "steady" in note]
+    assert note == "batch 8, 20 clients: of fewer than 20 calls in steady state, so these rates tell little"
+
+
 def test_one_thread_of_one_core_is_told_as_one() -> None:
     found = {"speedup": {"pairs": 1, "baseline": "base", "decode": None, "call": None}, "runtime": {"threads": 1}}
     *_, notes = slo_tables(found, {"cpu": "Testium", "cores": 1})

@@ -9,7 +9,7 @@ from typing import Any
 
 from phi4bench.counting import counted, each_once
 from phi4bench.gates import GateResult, Outcome
-from phi4bench.loads import BATCH, JUDGED, costs, latency_limit, throughput
+from phi4bench.loads import BATCH, FEWEST, JUDGED, costs, latency_limit, throughput
 from phi4bench.measured import Spread, spread
 from phi4bench.report.wording import percent, size
 from phi4bench.run.judgement import Judgement
@@ -163,6 +163,9 @@ def _loads(figures: Mapping[str, Any]) -> Iterator[Table]:
     notes += [
         f"{load['name']}: {said}" for load in loads for said in (load.get("reason"), *load.get("notes", ())) if said
     ]
+    few = [load["name"] for load in loads if 0 < (load.get("steady_calls") or 0) < FEWEST]
+    if few:
+        notes.append(f"{', '.join(few)}: of fewer than {FEWEST} calls in steady state, so these rates tell little")
     notes += [f"{name}: not measured: {why}" for name, why in (figures.get("failed_loads") or {}).items()]
     cost = figures.get("cost") or {}
     if "missing" in cost:
