@@ -11,12 +11,13 @@ from dataclasses import replace
 
 from phi4bench.counting import counted
 from phi4bench.gates import GateResult, Outcome
-from phi4bench.loads import BATCH, judge_loads
+from phi4bench.loads import BATCH, JUDGED, judge_loads, throughput
 from phi4bench.measured import Latency, Slo, bounds_of, speedups, values_of, whole_rounds
 from phi4bench.stats import Interval, fewest_for_quantile, quantile
-from phi4bench.targets import LATENCIES, LATENCY_GATES, PERCENTILES, SLO_GATES, SPEEDUP_GATES, Targets
+from phi4bench.targets import LATENCIES, LATENCY_GATES, PERCENTILES, SLO_GATES, SPEEDUP_GATES, THROUGHPUT_GATES, Targets
 
 GB = 1e9
+UNTOLD = "nothing here tells it"
 
 
 def judge_slo(found: Slo, targets: Targets, precision: str = "") -> dict[str, GateResult]:
@@ -39,6 +40,22 @@ def judge_slo(found: Slo, targets: Targets, precision: str = "") -> dict[str, Ga
         if speedups(found.pairs, gate):
             results[gate] = _judge_speedup(gate, found, targets, precision)
     return results | judge_loads(found.loads, targets, precision, found.device)
+
+
+def untold(found: Slo) -> dict[str, str]:
+    """By gate, why there is no figure of what was asked for."""
+    why = dict[str, str]()
+    for name in LATENCIES if found.latency else ():
+        assert found.latency is not None
+        if not values_of(found.latency, name):
+            why |= {f"slo.{name}_{percentile}_ms": UNTOLD for percentile in PERCENTILES}
+    if found.memory and found.memory.gpu_bytes is None:
+        why["slo.gpu_memory_gb"] = "the run was on a CPU" if found.device == "cpu" else UNTOLD
+    why |= {gate: UNTOLD for gate in SPEEDUP_GATES if found.pairs and not speedups(found.pairs, gate)}
+    load = next((load for load in found.loads if load.name == JUDGED), None)
+    if load and throughput(load, 0.05) is None:
+        why |= dict.fromkeys(THROUGHPUT_GATES, load.unsteady)
+    return why | dict(found.missing)
 
 
 def exempt_speedups(found: Slo | None, targets: Targets) -> frozenset[str]:

@@ -10,9 +10,10 @@ import pytest
 from slo_targets import DECODE, HELD, P95, targets
 
 from phi4bench.gates import Outcome
+from phi4bench.loads import Load, ServedCall
 from phi4bench.measured import Latency, Memory, Pair, Slo, TimedCall, slo_from_json, speedups, spread
 from phi4bench.report.speed import slo_tables
-from phi4bench.slo import exempt_speedups, judge_slo
+from phi4bench.slo import exempt_speedups, judge_slo, untold
 from phi4bench.targets import LATENCIES, parse_targets
 
 
@@ -186,6 +187,21 @@ def test_what_no_target_names_is_measured_and_nothing_else() -> None:
 def test_what_a_backend_cannot_tell_is_no_figure() -> None:
     found = judge_slo(calls(1.0, first_token_ms=None, token_ms=None, first_call_ms=None), targets("tool >= 0.9"))
     assert set(found) == {"slo.latency_p50_ms", "slo.latency_p95_ms", "slo.latency_p99_ms"}
+
+
+def test_a_figure_that_was_asked_for_and_not_found_has_a_reason_of_its_own() -> None:
+    timed = calls(1.0, first_token_ms=None, token_ms=None, first_call_ms=None)
+    few = Load("batch 8", 8, None, 8, 1.0, (ServedCall(0.0, 0.5, 9, True),), wanted=60)
+    alone = (Pair(9.0, None, 9.0, None),)
+    found = Slo(timed.latency, Memory(1), alone, loads=(few,), missing={"slo.token_p50_ms": "the time was over"})
+    why = untold(found)
+    assert why["slo.gpu_memory_gb"] == "the run was on a CPU"
+    assert untold(replace(found, device="gpu"))["slo.gpu_memory_gb"] == "nothing here tells it"
+    assert why["slo.calls_per_s"] == few.unsteady
+    assert why["slo.first_token_p95_ms"] == why["speedup.decode"] == "nothing here tells it"
+    assert why["slo.token_p50_ms"] == "the time was over"
+    assert not {"slo.memory_gb", P95, "speedup.call"} & why.keys()
+    assert untold(Slo()) == {}  # nobody asked
 
 
 @pytest.mark.parametrize(("gb", "outcome"), [(0.9, Outcome.PASS), (1.1, Outcome.FAIL)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,15 @@ def test_a_target_for_a_gpu_is_skipped_on_a_cpu_and_leaves_the_verdict_open(
     said = "skipped: its figure is for a gpu, and this run was on a cpu"
     assert said in " ".join(ran.out.split())
     assert not (ran.report_dir / "promotion.json").exists()
+
+
+def test_what_was_not_found_is_told_with_its_reason_whether_it_is_required_or_not(
+    run_suites: RunSuites, paced: Callable[..., Path], tmp_path: Path
+) -> None:
+    ran = judged(run_suites, paced(), toml("slo.gpu_memory_gb <= 1"), tmp_path, "--slo-seconds", 1)
+    said = " ".join(ran.out.split())
+    assert "INCONCLUSIVE slo.gpu_memory_gb: it was not measured: the run was on a CPU" in said
+    assert re.search(r"test_throughput.py:\d+: not measured: none of its \d+ calls was served in steady state", said)
 
 
 def test_a_speed_up_is_measured_in_turns_with_the_baseline(

@@ -18,6 +18,7 @@ from phi4bench.report.speed import slo_headline
 from phi4bench.report.wording import fidelity_lines, fragile_line, interval, percent, points, points_interval
 from phi4bench.run.judgement import REGRESSION, Judgement
 from phi4bench.run.judging import KNOWN_FAILURES
+from phi4bench.slo import UNTOLD, untold
 from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, SPEEDUP_GATES, TIMED_GATES, is_quantized
 
 EXAMPLES = 5
@@ -124,9 +125,8 @@ def _why_not_judged(judgement: Judgement, gate: str) -> str:
     if gate in TIMED_GATES:
         if judgement.waived and gate in SPEEDUP_GATES:
             return "not measured: --no-baseline was given"
-        why = judgement.slo.missing.get(gate) if judgement.slo else None
-        where = "the run was on a CPU" if judgement.device == "cpu" else "nothing here tells it"
-        return f"not measured: {why or where}"
+        why = untold(judgement.slo).get(gate) if judgement.slo else None
+        return f"not measured: {why or UNTOLD}"
     return "the cases hold none of this kind, and no target asks for any"
 
 

@@ -24,7 +24,7 @@ from phi4bench.run.rereading import flips_from_json
 from phi4bench.runfile import SavedRun
 from phi4bench.runtime_flips import RuntimeFlips
 from phi4bench.sizes import Size, exempt, judge_size, size_from_json
-from phi4bench.slo import exempt_speedups, judge_slo
+from phi4bench.slo import exempt_speedups, judge_slo, untold
 from phi4bench.stability import Stability
 from phi4bench.stats import Interval
 from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, TIMED_GATES, Targets, Tier
@@ -88,7 +88,7 @@ class Judgement:
         why |= {name: f"fidelity was not measured: {missing}" for name in FIDELITY_GATES if missing}
         unsized = self.size_missing or reason
         why |= {SIZE_GATE: f"its size was not compared: {unsized}"} if unsized else {}
-        untimed = self.slo.missing if self.slo else {}
+        untimed = untold(self.slo) if self.slo else {}
         if self.rejection is not None:
             untimed = dict.fromkeys(TIMED_GATES, f"{self.id} was rejected early")
         why |= {name: f"it was not measured: {reason}" for name, reason in untimed.items()}
