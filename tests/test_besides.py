@@ -52,6 +52,11 @@ def masked():
     return judgement, conclude(judgement, [])
 
 
+def test_nothing_stands_beside_where_no_completion_was_asked_for():
+    run = run_of("model", repair=True, needed=False)
+    assert assess(replace(run, completions=(None,) * len(run.completions)), None, TARGETS).beside == ()
+
+
 def test_mended_rates_stand_beside_and_leave_the_gates_alone(mended):
     judgement, _ = mended
     strict = assess(with_texts(run_of("model"), **UNCLOSED), None, TARGETS)

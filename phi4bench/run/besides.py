@@ -42,7 +42,7 @@ def besides(run: SavedRun, targets: Targets, known: Collection[str]) -> tuple[Be
             if completion is not None and case.group not in known
         ]
         found.append(Beside("free", _rates(scores, targets), missing(run.free)))
-    if run.facts.get("repair"):
+    if run.facts.get("repair") and run.facts.get("needed") is not False:  # of no completion, nothing can be mended
         found.append(_repaired(run, targets, known))
     return tuple(found)
 
