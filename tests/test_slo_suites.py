@@ -256,6 +256,17 @@ def test_no_completion_is_made_where_speed_alone_is_asked_for(fast: Ran) -> None
     assert "<dt>runtime</dt><dd>runtime fake, " in page  # of the timings
 
 
+def test_the_summary_of_speed_alone_has_its_bounds_and_says_that_no_completion_was_made(
+    fast: Ran, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["summary", str(fast.report_dir)]) == 0
+    out = capsys.readouterr().out
+    (gate,) = (one for one in fast.artifact()["gates"] if one["name"] == "slo.token_p95_ms")
+    assert f"| slo.token\\_p95\\_ms | - | 2 | {gate['ci'][0]:.4g} to {gate['ci'][1]:.4g} | 3 | PASS |" in out
+    assert "no completion was made: none of the gates that were run asks for any\n" in out
+    assert "| tool | cases |" not in out
+
+
 def test_speed_that_no_target_names_is_measured_in_passing(run_suites: RunSuites, paced: Callable[..., Path]) -> None:
     ran = run_suites("--model", paced(), "-k", "test_tool or latency_p95")
     assert ran.code == 0, ran.out

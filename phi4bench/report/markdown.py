@@ -75,6 +75,9 @@ def _about(one: Mapping[str, Any]) -> Iterator[str]:
     kind, sha256 = _cell(f"{card['format']} {card['precision']}"), _cell(card["sha256"][:12])
     yield f"{kind}, {size(card['bytes'])}, sha256 `{sha256}`; {cases}"
     yield ""
+    if one.get("incomplete"):
+        yield _cell(one["incomplete"])
+        yield ""
 
 
 def _gates(one: Mapping[str, Any]) -> Iterator[str]:
@@ -156,6 +159,8 @@ def _run_again(one: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _tools(one: Mapping[str, Any]) -> Iterator[str]:
+    if not one["per_tool"]:
+        return
     yield "| tool | cases | detection | parsing | tool | parameter |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for name, levels in one["per_tool"].items():
@@ -176,7 +181,8 @@ def _figures(one: Mapping[str, Any]) -> Iterator[str]:
     for name, gate in required.items():
         if name not in shown:
             rate = "-" if gate.get("rate") is None else f"{gate['rate']:.4g}"
-            yield f"| {_cell(name)} | - | {rate} | - | {_target(gate)} | {gate['outcome']} |"
+            ends = "-" if gate.get("ci") is None else "{:.4g} to {:.4g}".format(*gate["ci"])
+            yield f"| {_cell(name)} | - | {rate} | {ends} | {_target(gate)} | {gate['outcome']} |"
 
 
 def _measured(one: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
