@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SESSION = pytest.StashKey["JudgingSession"]()
 OUTCOME = pytest.StashKey[str]()
+INTERRUPTED = pytest.StashKey[bool]()
+INTERRUPTED_EXIT = 130
 INCONCLUSIVE = "INCONCLUSIVE"
 _set_aside: list[bool] = []
 """Whether a run in this process has set its memory aside."""
@@ -200,7 +202,11 @@ def _session(config: pytest.Config) -> JudgingSession:
             from phi4bench.run.options import DESTINATION
             from phi4bench.session import JudgingSession
 
-        config.stash[SESSION] = JudgingSession.open(lambda name: config.getoption(DESTINATION.format(name), None))
+        try:
+            config.stash[SESSION] = JudgingSession.open(lambda name: config.getoption(DESTINATION.format(name), None))
+        except KeyboardInterrupt:  # while files are read, and large ones hashed; pytest.exit ends no collection
+            config.stash[INTERRUPTED] = True
+            raise
     return config.stash[SESSION]
 
 
@@ -248,7 +254,7 @@ def _judge(config: pytest.Config) -> None:
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
         except KeyboardInterrupt as stop:  # without a word where no child was at work
-            pytest.exit(str(stop) or "interrupted; run the same command again", returncode=130)
+            pytest.exit(str(stop) or "interrupted; run the same command again", returncode=INTERRUPTED_EXIT)
 
 
 def _say(config: pytest.Config) -> Any:
@@ -293,6 +299,8 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the reports, and let the verdict be the exit code."""
+    if session.config.stash.get(INTERRUPTED, False):
+        session.exitstatus = INTERRUPTED_EXIT
     if SESSION not in session.config.stash:
         return
     if session.config.stash[SESSION].judged:

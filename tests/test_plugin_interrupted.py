@@ -69,13 +69,25 @@ class TestInterruptions:
         assert int(found[1]) + int(found[2]) == 60
         assert done.returncode == 10, done.stdout  # sixty cases decide nothing
 
+    @pytest.mark.parametrize(
+        ("module", "function", "said"),
+        [
+            pytest.param("plan", "read_targets", "no tests ran", id="while-files-are-read"),
+            pytest.param("judge", "render", "interrupted; run the same command again", id="while-prompts-are-made"),
+        ],
+    )
     def test_ctrl_c_while_no_child_is_at_work_is_told_and_130_too(
-        self, suites_command: list[str], suites_environment: dict[str, str], make_fake: MakeFake, tmp_path: Path
+        self,
+        suites_command: list[str],
+        suites_environment: dict[str, str],
+        make_fake: MakeFake,
+        tmp_path: Path,
+        module: str,
+        function: str,
+        said: str,
     ) -> None:
-        stops = (
-            "import phi4bench.run.judge as judge\n\ndef stop(*_):\n    raise KeyboardInterrupt\n\njudge.render = stop\n"
-        )
-        (tmp_path / "stopped.py").write_text(stops)
+        stops = "def stop(*_):\n    raise KeyboardInterrupt\n\n"
+        (tmp_path / "stopped.py").write_text(f"{stops}import phi4bench.run.{module} as it\nit.{function} = stop\n")
         environment = suites_environment | {
             "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, [suites_environment.get("PYTHONPATH")])])
         }
@@ -84,7 +96,8 @@ class TestInterruptions:
             capture_output=True, text=True, cwd=ROOT, env=environment, check=False,
         )  # fmt: skip
         assert ran.returncode == 130, ran.stdout + ran.stderr
-        assert "interrupted; run the same command again" in ran.stdout
+        assert said in ran.stdout
+        assert "Traceback" not in ran.stdout + ran.stderr
 
     def test_after_kill_9_nothing_goes_on_and_nothing_is_made_twice(
         self,
