@@ -46,7 +46,9 @@ class History:
 
     @classmethod
     def open(cls, folder: Path, machine: Machine) -> History:
-        """`UsageError` for a file that is there and cannot be gone on with."""
+        """`UsageError` for a file that is there and cannot be gone on with, or in the place of the folder."""
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{shown(folder)} is no folder", "give another one with --history")
         history = cls(folder, machine)
         history.runs = history._read()
         return history

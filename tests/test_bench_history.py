@@ -174,6 +174,12 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
         History(tmp_path / "file", MACHINE).keep(run())
 
 
+def test_a_file_in_place_of_the_folder_is_told_before_anything_is_measured(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="is no folder; give another one with --history"):
+        History.open(tmp_path / "file", MACHINE)
+
+
 def recording(folder: Path | None, planted: float = 0.0) -> Recording:
     """Of no artifact, on the test's machine, with one sample measured."""
     made = Recording(Settings((), folder, False, planted))
