@@ -178,6 +178,17 @@ def test_a_gate_that_was_not_measured_says_what_it_waits_for() -> None:
     assert reasons["slo.calls_per_s"] == "it was not measured: int8 was rejected early"
 
 
+@pytest.mark.parametrize("slo", [{"missing": dict.fromkeys(["slo.gpu_memory_gb"], "the time was over")}, {}])
+def test_a_run_on_a_gpu_that_was_not_timed_is_still_one_on_a_gpu(slo: dict[str, dict[str, str]]) -> None:
+    held = '[[gate]]\nname = "slo.gpu_memory_gb"\nceiling = { gpu = 12 }\nsource = "x"\n'
+    run = run_of("nano", generation={"runtime": {"provider": "CUDAExecutionProvider"}}, slo=slo)
+    judgement = assess(run, None, parse_targets(held, "mine"))
+    assert slo_figures(judgement).get("device") == ("gpu" if slo else None)
+    (gate,) = judgement.required
+    assert (gate.target, gate.outcome) == (12, Outcome.INCONCLUSIVE)
+    assert gate.reason == ("it was not measured: the time was over" if slo else "no suite of this run measured it")
+
+
 def test_a_baseline_of_random_weights_promotes_nothing() -> None:
     run, drawn = run_of("int8", precision="int8"), run_of("parent", role="baseline")
     judgement = assess(run, replace(drawn, artifact={**drawn.artifact, "random_weights": True}), TARGETS)

@@ -44,7 +44,7 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
     if found is None:
         return {}
     figures: dict[str, Any] = {
-        "device": found.device,
+        "device": judgement.device,
         "runtime": dict(stored.get("runtime") or stored.get("load_runtime") or {}),
         "load": stored.get("load"),
         "missing": dict(found.missing),

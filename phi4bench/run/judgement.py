@@ -28,6 +28,7 @@ from phi4bench.slo import exempt_speedups, judge_slo, untold
 from phi4bench.stability import Stability
 from phi4bench.stats import Interval
 from phi4bench.targets import FIDELITY_GATES, SIZE_GATE, TIMED_GATES, Targets, Tier
+from phi4bench.timing import device_of
 from phi4bench.transcripts import Completion
 from phi4bench.verdicts import Judged, required_gates, tier
 from phi4bench.xfails import KnownFailures
@@ -156,8 +157,11 @@ class Judgement:
 
     @property
     def device(self) -> str:
-        """`gpu` or `cpu`: where it was timed."""
-        return self.slo.device if self.slo else "cpu"
+        """`gpu` or `cpu`: where it was timed, or where no call was, where its completions were made."""
+        if self.slo and "device" in self._stored("slo"):
+            return self.slo.device
+        runtime = self._stored("generation").get("runtime")
+        return device_of(runtime) if isinstance(runtime, dict) else "cpu"
 
     @cached_property
     def beside(self) -> tuple[Beside, ...]:
