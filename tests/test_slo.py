@@ -320,6 +320,14 @@ def test_one_call_has_no_bounds_and_is_told_as_one() -> None:
     assert table.notes[0].startswith("1 call of 1 prompt, one by one after 1 to warm up")
 
 
+def test_a_percentile_that_answers_never_came_to_is_told_as_never_and_not_left_out() -> None:
+    ends = {"p50_ci": [5.0, 8.0], "p95_ci": [7.0, None], "p99_ci": [None, None]}
+    one = {"mean_ms": None, "p50_ms": 7.0, "p95_ms": 9.0, "p99_ms": None, **ends}  # of 100, two held no call
+    latency = {"calls": 100, "prompts": 100, "wanted": 100, "warm_up": 1, "seconds": 60, **dict.fromkeys(LATENCIES)}
+    table, *_ = slo_tables({"latency": {**latency, "first_call": one}}, {})
+    assert table.rows == (("first whole call", "never", "7", "9", "never", "7 at least"),)
+
+
 def test_a_load_of_few_calls_says_that_its_rates_tell_little() -> None:
     rates = dict.fromkeys(("tokens_per_s", "calls_per_s", "good_per_s", "p50_ms", "p95_ms"), 9.0)
     steady = {"batch 1": 20, "batch 8": 19, "20 clients": 1, "open, 50%": 0}

@@ -109,7 +109,8 @@ def _latency(figures: Mapping[str, Any]) -> Iterator[Table]:
     for name, label in LABELS.items():
         one = timed.get(name)
         if one:
-            cells = [_number(one["mean_ms"]), *(_number(one[f"{point}_ms"]) for point in PERCENTILES)]
+            points = [one["mean_ms"], *(one[f"{point}_ms"] for point in PERCENTILES)]
+            cells = ["never" if point is None else _number(point) for point in points]
             rows.append((label, *cells, _ends(one["p95_ci"])))
     note = f"{counted(timed['calls'], 'call')}{_of_prompts(timed)}, one by one after {timed['warm_up']} to warm up"
     note += "; prompts read whole, no cache"
