@@ -12,7 +12,7 @@ from slo_targets import DECODE, HELD, P95, targets
 from phi4bench.gates import Outcome
 from phi4bench.loads import Load, ServedCall
 from phi4bench.measured import Latency, Memory, Pair, Slo, TimedCall, slo_from_json, speedups, spread
-from phi4bench.report.speed import slo_tables
+from phi4bench.report.speed import slo_headline, slo_tables
 from phi4bench.slo import exempt_speedups, judge_slo, untold
 from phi4bench.targets import LATENCIES, parse_targets
 
@@ -309,6 +309,13 @@ class TestSpeedup:
         found = Slo(pairs=(Pair(10.0, None, 20.0, None), Pair(10.0, 1.0, 20.0, 3.0)))
         assert speedups(found.pairs, DECODE) == [3.0]
         assert speedups(found.pairs, "speedup.call") == [2.0, 2.0]
+
+
+def test_a_speed_up_is_told_over_its_pairs_and_not_over_calls() -> None:
+    missed = judge_slo(pairs(*[1.5] * 9), targets(f"{DECODE} >= 2"), "int8")[DECODE]
+    assert slo_headline(missed).startswith("1.5 (1.5 to 1.5) over 9 pairs of calls: 1.50 times as fast")
+    slow = judge_slo(calls(*[300.0] * 60), targets(f"{P95} <= 200"))[P95]
+    assert slo_headline(slow).startswith("300.0 (300.0 to 300.0) over 60 calls: P95 300 ms")
 
 
 def test_one_call_has_no_bounds_and_is_told_as_one() -> None:

@@ -90,7 +90,8 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
 def slo_headline(gate: GateResult) -> str:
     """One figure with its bounds, and for a miss what it should be."""
     line = _number(gate.rate) + (f" ({_ends(_both(gate.interval))})" if gate.interval else "")
-    line += f" over {gate.total:,} calls" if gate.total > 1 else ""
+    what = "pairs of calls" if gate.name in SPEEDUP_GATES else "calls"
+    line += f" over {gate.total:,} {what}" if gate.total > 1 else ""
     return f"{line}: {gate.reason}" if gate.outcome is Outcome.FAIL else line
 
 
