@@ -36,6 +36,14 @@ def describe() -> dict[str, Json]:
     }
 
 
+def load_average() -> float | None:
+    """How many processes wanted a core over the last minute; `None` where the system does not say."""
+    try:
+        return round(os.getloadavg()[0], 2)
+    except (AttributeError, OSError):
+        return None
+
+
 def usable_cores() -> int:
     """Cores that this process may run on whole, by its affinity and by its control group's quota; as many threads run.
 

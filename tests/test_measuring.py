@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from kit import ROOT, MakeFake
 from slo_targets import P95, targets
+from test_run import options
 
 from phi4bench.artifacts import open_artifact
 from phi4bench.backends import Decoding, Provider
@@ -21,8 +24,10 @@ from phi4bench.run import measuring, under_load
 from phi4bench.run.facts import parameters
 from phi4bench.run.generation import Settings
 from phi4bench.run.jobs import Setup
+from phi4bench.run.judge import Judge
+from phi4bench.run.judgement import Judgement
 from phi4bench.run.measuring import Stopwatch
-from phi4bench.run.plan import Subject
+from phi4bench.run.plan import Subject, make_plan
 from phi4bench.run.progress import Silent
 from phi4bench.run.timed_cases import Wanted
 from phi4bench.slo import judge_slo
@@ -165,6 +170,22 @@ def broken(make_fake: MakeFake, monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
     artifact = open_artifact(str(folder))
     cases = load_cases([str(folder / "answers.jsonl")]).cases
     return Stopwatch(Subject(artifact, None), cases, None, Settings(Decoding(), 1, None, {}), Silent(), Wanted())
+
+
+def test_a_machine_is_not_busy_with_what_the_run_itself_did_before_it_timed(
+    make_fake: MakeFake, tmp_path: Path, case_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads = iter([0.25, 9.0, 9.0])  # completions, and the artifact before, have kept all cores at work
+    monkeypatch.setattr(os, "getloadavg", lambda: (next(loads), 0.0, 0.0), raising=False)
+    fakes = [make_fake(name=name) for name in ("one", "other")]
+    for fake in fakes:
+        (fake / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
+    plan = make_plan(options(tmp_path, *fakes, cases=[str(case_file)]))
+    judge = Judge(plan, {"cpu": "x"}, lambda line: None, Silent())
+    for subject in plan.subjects:
+        found = judge.judge(subject, [P95])
+        assert isinstance(found, Judgement)
+        assert found.run.facts["slo"]["load"] == 0.25
 
 
 def test_a_part_that_fails_gives_its_own_reason_and_no_later_one_gets_a_false_one(broken: Stopwatch) -> None:

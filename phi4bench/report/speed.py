@@ -214,7 +214,7 @@ def _notes(figures: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator[s
         yield f"these figures hold on: {', '.join(where)}"
     load, cores = figures.get("load"), machine.get("cores")
     if timed and load is not None and cores and load > 0.5 * cores:
-        yield f"the machine was busy: {load:g} processes wanted a core before the first call was timed"
+        yield f"the machine was busy: {load:g} processes wanted a core before the run began"
     reasons: dict[str, list[str]] = {}
     for name, reason in (figures.get("missing") or {}).items():
         reasons.setdefault(reason, []).append(name)

@@ -14,6 +14,7 @@ from phi4bench.calls import Json
 from phi4bench.counting import counted, each_once
 from phi4bench.datasets import sample
 from phi4bench.errors import Phi4benchError, UsageError
+from phi4bench.machine import load_average
 from phi4bench.printable import printable, wrapped
 from phi4bench.run.early import Early, uncompared
 from phi4bench.run.facts import asked_facts, card, generation_facts, parameters, sizes, versions
@@ -66,6 +67,7 @@ class Judge:
     def __post_init__(self) -> None:
         limit = self.plan.options.time_limit_s
         self.deadline = None if limit is None else self.clock() + limit
+        self.load = load_average()
 
     def judge(self, subject: Subject, gates: Collection[str]) -> Judgement | Fault:
         """What the completions of `subject` are worth. A harness fault ends this artifact and no other."""
@@ -249,6 +251,7 @@ class Judge:
                 options.seed,
                 self.deadline,
                 asked,
+                self.load,
             )
             found = stopwatch.measure(gates)
         of_baseline = (f"{found['baseline']}: {note}" for note in found.get("baseline_notes", ()))

@@ -5,7 +5,6 @@ What comes out is JSON that is stored with the run, so that its gates can be jud
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -41,7 +40,8 @@ PAUSE_S = 0.1
 class Stopwatch:
     """One artifact's measurements, as far as its gates ask for them.
 
-    `required`: whether targets name any of them; then a crash ends them all, and else it is noted.
+    `required`: whether targets name any of them; then a crash ends them all, and else it is noted. `load`: how many
+    processes wanted a core before the run began, whose own work is not other work.
     """
 
     subject: Subject
@@ -53,13 +53,14 @@ class Stopwatch:
     seed: int = 0
     deadline: float | None = None
     required: bool = False
+    load: float | None = None
 
     def measure(self, gates: Collection[str]) -> dict[str, Any]:
         """The facts that `measured.slo_from_json` reads; `missing`: what could not be measured, with the reason.
 
         A part that fails takes no other with it, and leaves the calls or pairs that it had.
         """
-        facts: dict[str, Any] = {"missing": {}, "load": _load(), "calls_from": len(self._calling)}
+        facts: dict[str, Any] = {"missing": {}, "load": self.load, "calls_from": len(self._calling)}
         why = self._why_not(self.artifact)
         if why:
             return {**facts, "missing": dict.fromkeys(sorted(set(gates) & set(TIMED_GATES)), why)}
@@ -225,11 +226,3 @@ def _whose(error: BackendError, other: TimedChild, baseline: Artifact) -> Backen
 
 def _untimed(baseline: Artifact, error: Phi4benchError) -> BackendError:
     return BackendError(f"the baseline {baseline.id} cannot be timed: {error.what}", error.hint)
-
-
-def _load() -> float | None:
-    """How many processes wanted a core over the last minute, before anything was timed."""
-    try:
-        return round(os.getloadavg()[0], 2)
-    except (AttributeError, OSError):
-        return None
