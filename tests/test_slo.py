@@ -335,6 +335,16 @@ def test_a_percentile_that_answers_never_came_to_is_told_as_never_and_not_left_o
     assert table.rows == (("first whole call", "never", "7", "9", "never", "7 at least"),)
 
 
+@pytest.mark.parametrize(
+    ("per_hour", "shown"), [(1.2, "1.2"), (1_500_000.0, "1,500,000"), (12345.678, "12,345.678"), (1.5e-6, "1.5e-06")]
+)
+def test_a_price_is_told_as_it_was_given(per_hour: float, shown: str) -> None:
+    cost = {"per_hour": per_hour, "currency": "IDR", "per_million_tokens": 2.0, "per_thousand_good_calls": 3.0}
+    load = {"name": "batch 8", "rows": 8, "clients": 8, "tokens_per_s": None, "calls_per_s": None}
+    table, *_ = slo_tables({"loads": [load], "cost": cost}, {})
+    assert table.notes[-1].startswith(f"cost at batch 8, {shown} IDR an hour: 2 IDR a million tokens")
+
+
 def test_a_load_of_few_calls_says_that_its_rates_tell_little() -> None:
     rates = dict.fromkeys(("tokens_per_s", "calls_per_s", "good_per_s", "p50_ms", "p95_ms"), 9.0)
     steady = {"batch 1": 20, "batch 8": 19, "20 clients": 1, "open, 50%": 0}

@@ -182,7 +182,7 @@ def _loads(figures: Mapping[str, Any]) -> Iterator[Table]:
             if cost[name] is not None
         ]
         each += ["no call was good, so 1,000 good ones have no cost"] if cost["per_thousand_good_calls"] is None else []
-        notes.append(f"cost at {JUDGED}, {cost['per_hour']:g} {cost['currency']} an hour: {', '.join(each)}")
+        notes.append(f"cost at {JUDGED}, {cost['per_hour']:,.10g} {cost['currency']} an hour: {', '.join(each)}")
     heads = ("under load", "rows", "tokens/s", "calls/s", "times", "P50 ms", "P95 ms", "good/s")
     yield Table(heads, tuple(rows), tuple(notes))
 
