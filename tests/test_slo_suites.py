@@ -122,6 +122,11 @@ def test_fewer_calls_than_the_bound_takes_are_inconclusive(
     ran = judged(run_suites, paced(), toml(f"{P95} <= 200"), tmp_path, "-k", "latency", "--slo-calls", 58)
     assert ran.code == 10, ran.out
     assert "takes at least 59" in ran.out
+    slo = ran.artifact()["slo"]
+    low, high = slo["gates"][P95]["ci"]
+    assert [low, high] == slo["latency"]["latency"]["p95_ci"]  # as the other table has it: the lower bound alone
+    assert low is not None
+    assert high is None
 
 
 def test_a_target_for_a_gpu_is_skipped_on_a_cpu_and_leaves_the_verdict_open(

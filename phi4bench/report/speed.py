@@ -14,7 +14,7 @@ from phi4bench.measured import Spread, spread
 from phi4bench.report.wording import percent, size
 from phi4bench.run.judgement import Judgement
 from phi4bench.stats import Interval
-from phi4bench.targets import LATENCIES, PERCENTILES, SPEEDUP_GATES
+from phi4bench.targets import LATENCIES, LATENCY_GATES, PERCENTILES, SPEEDUP_GATES
 
 LABELS = {
     "latency": "whole answer",
@@ -84,6 +84,10 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
     figures["gates"] = {
         name: _gate(gate, _kind(judgement, name)) for name, gate in judgement.slo_gates.items() if gate.outcome
     }
+    for name, gate in figures["gates"].items():
+        if name in LATENCY_GATES:  # also where one end is open, which a gate's interval cannot be
+            latency, _, percentile = name.removeprefix("slo.").removesuffix("_ms").rpartition("_")
+            gate["ci"] = figures["latency"][latency][f"{percentile}_ci"]
     return figures
 
 
