@@ -342,7 +342,7 @@ def test_a_price_is_told_as_it_was_given(per_hour: float, shown: str) -> None:
     cost = {"per_hour": per_hour, "currency": "IDR", "per_million_tokens": 2.0, "per_thousand_good_calls": 3.0}
     load = {"name": "batch 8", "rows": 8, "clients": 8, "tokens_per_s": None, "calls_per_s": None}
     table, *_ = slo_tables({"loads": [load], "cost": cost}, {})
-    assert table.notes[-1].startswith(f"cost at batch 8, {shown} IDR an hour: 2 IDR a million tokens")
+    assert table.notes[-1].startswith(f"cost at batch 8, {shown} IDR an hour: 2 IDR a million new tokens")
 
 
 def test_a_load_of_few_calls_says_that_its_rates_tell_little() -> None:

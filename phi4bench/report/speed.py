@@ -178,10 +178,10 @@ def _loads(figures: Mapping[str, Any]) -> Iterator[Table]:
         notes.append(f"no cost: {cost['missing']}")
     elif cost:
         each = [
-            f"{_number(cost[name])} {cost['currency']} a {what}"
+            f"{_number(cost[name])} {cost['currency']} {what}"
             for name, what in (
-                ("per_million_tokens", "million tokens"),
-                ("per_thousand_good_calls", "1,000 good calls"),
+                ("per_million_tokens", "a million new tokens"),
+                ("per_thousand_good_calls", "for 1,000 good calls"),
             )
             if cost[name] is not None
         ]
