@@ -17,6 +17,7 @@ import onnx
 
 from phi4bench.artifacts import open_artifact
 from phi4bench.errors import UsageError
+from trainers.__main__ import main
 from trainers.closeness import compare, open_source
 from trainers.faults import TrainingError
 from trainers.quantize import Plan, matrices_of
@@ -24,6 +25,7 @@ from trainers.search import Sensitivity, search, sensitivities, smallest
 from trainers.shape import make as make_shape
 from trainers.shape import shape_named
 
+LIMITS = {"slo.latency_p95_ms": "ceiling", "speedup.decode": "floor"}
 FP32 = ROOT / "fixtures" / "models" / "nano-fp32"
 pytestmark = pytest.mark.filterwarnings("ignore")  # of onnxruntime's quantizers
 
@@ -218,3 +220,20 @@ def test_a_search_that_was_stopped_measures_no_sensitivity_twice(tmp_path: Path,
     assert len(compared) == 3  # the first, the second that was stopped, and that once more
     held = json.loads((tmp_path / "search.json").read_text())
     assert {one["name"] for one in held["sensitivities"]} == {matrix.name for matrix in few}
+
+
+@pytest.mark.parametrize(
+    ("gate", "timed"), [("", False), ("strict", False), ("slo.latency_p95_ms", True), ("speedup.decode", True)]
+)
+def test_speed_is_measured_at_each_trial_only_where_the_gate_names_it(gate, timed, tmp_path: Path, monkeypatch):
+    if "." in gate:
+        (tmp_path / "ours.toml").write_text(f'[[gate]]\nname = "{gate}"\n{LIMITS[gate]} = 2\nsource = "x"\n')
+        gate = str(tmp_path / "ours.toml")
+    asked = []
+    monkeypatch.setattr("trainers.search.search", lambda *arguments: arguments[3](tmp_path / "trial"))
+    monkeypatch.setattr("trainers.promote.judge", lambda models, report, options: asked.extend(options) or 0)
+    monkeypatch.setattr("trainers.advice.advice", lambda report: ())
+    options = ["--samples", "1", "--search", "smallest-that-passes", *(["--gate", gate] if gate else [])]
+    assert main(["quantize", str(FP32), "--out", str(tmp_path), *options]) == 0
+    left_out = [one for one in asked if one.startswith("--ignore=")]
+    assert left_out == ([] if timed else [f"--ignore={ROOT / 'suites' / 'slo'}"])

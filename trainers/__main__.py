@@ -207,7 +207,9 @@ def _search(options: argparse.Namespace, plan: Callable[[int], Any]) -> None:
     """Of `quantize`. `plan`: of so many bits."""
     if options.skip_int4 or options.bits:
         raise UsageError("--search makes files of 4 and 8 bits", "leave --bits and --skip-int4 out")
+    from phi4bench.datasets.shipped import suites_dir
     from phi4bench.run.plan import read_targets
+    from phi4bench.targets import TIMED_GATES, merge_targets, parse_targets
     from trainers.advice import advice
     from trainers.alone import BUILD, alone_in
     from trainers.closeness import open_source
@@ -218,8 +220,11 @@ def _search(options: argparse.Namespace, plan: Callable[[int], Any]) -> None:
     check_judging(options.gate or (), search=True)
     source = open_source(options.source, options.data, options.samples, options.out)
     out = options.out or source.artifact.path.parent
-    judging = _targets(options)
-    judged_by = [sha256(text.encode()).hexdigest() for _, text in read_targets(options.gate or ("guide",))]
+    judging, texts = _targets(options), read_targets(options.gate or ("guide",))
+    judged_by = [sha256(text.encode()).hexdigest() for _, text in texts]
+    targets = merge_targets([parse_targets(text, name) for name, text in texts])
+    if not any(gate.name in TIMED_GATES for gate in targets.gates):  # a trial's speed would decide nothing
+        judging.append(f"--ignore={suites_dir() / 'slo'}")
 
     def judged(folder: Path) -> int:
         report = out / f"reports-{folder.name}"
