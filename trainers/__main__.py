@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -208,8 +207,7 @@ def _search(options: argparse.Namespace, plan: Callable[[int], Any]) -> None:
     if options.skip_int4 or options.bits:
         raise UsageError("--search makes files of 4 and 8 bits", "leave --bits and --skip-int4 out")
     from phi4bench.datasets.shipped import suites_dir
-    from phi4bench.run.plan import read_targets
-    from phi4bench.targets import TIMED_GATES, merge_targets, parse_targets
+    from phi4bench.targets import TIMED_GATES
     from trainers.advice import advice
     from trainers.alone import BUILD, alone_in
     from trainers.closeness import open_source
@@ -217,14 +215,11 @@ def _search(options: argparse.Namespace, plan: Callable[[int], Any]) -> None:
     from trainers.search import check_method, search
 
     check_method(options.method)
-    check_judging(options.gate or (), search=True)
-    source = open_source(options.source, options.data, options.samples, options.out)
-    out = options.out or source.artifact.path.parent
-    judging, texts = _targets(options), read_targets(options.gate or ("guide",))
-    judged_by = [sha256(text.encode()).hexdigest() for _, text in texts]
-    targets = merge_targets([parse_targets(text, name) for name, text in texts])
+    targets, judging = check_judging(options.gate or (), search=True), _targets(options)
     if not any(gate.name in TIMED_GATES for gate in targets.gates):  # a trial's speed would decide nothing
         judging.append(f"--ignore={suites_dir() / 'slo'}")
+    source = open_source(options.source, options.data, options.samples, options.out)
+    out = options.out or source.artifact.path.parent
 
     def judged(folder: Path) -> int:
         report = out / f"reports-{folder.name}"
@@ -234,7 +229,7 @@ def _search(options: argparse.Namespace, plan: Callable[[int], Any]) -> None:
         return code
 
     with alone_in(out, BUILD):
-        search(source, plan(4), out, judged, judged_by, options.one_by_one)
+        search(source, plan(4), out, judged, targets.sha256s, options.one_by_one)
 
 
 def _half(options: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ from trainers.base import manifest_of, read_json_file, write_json
 from trainers.faults import TrainingError
 
 if TYPE_CHECKING:
+    from phi4bench.targets import Targets
     from trainers.quantize import Plan
 
 GATE_EXITS = (0, 1, 10)
@@ -112,9 +113,9 @@ def _seconds(out: Path) -> dict[str, float]:
 
 
 def check_judging(
-    targets: Sequence[str], cases: Sequence[str] | None = None, limit: int | None = None, search: bool = False
-) -> None:
-    """Raises `UsageError` for what the gate would refuse in the end, before hours of work.
+    names: Sequence[str], cases: Sequence[str] | None = None, limit: int | None = None, search: bool = False
+) -> Targets:
+    """What the gate judges by. Raises `UsageError` for what it would refuse in the end, before hours of work.
 
     `search`: it is asked for a file to promote.
     """
@@ -122,18 +123,18 @@ def check_judging(
     from phi4bench.run.plan import read_targets
     from phi4bench.targets import merge_targets, parse_targets
 
-    if targets:
-        try:
-            read = read_targets(targets)
-        except UsageError as error:  # judge has another name for the option
-            raise UsageError(str(error).replace("--targets", "--gate", 1)) from None
-        merged = merge_targets([parse_targets(text, name) for name, text in read])
-        if search and not merged.promotes:
-            what = f"--gate {printable(' '.join(targets), 120)} never promotes, so that --search would find nothing"
-            raise UsageError(what, "use guide, strict, or a file of your own")
+    try:
+        read = read_targets(names or ("guide",))
+    except UsageError as error:  # judge has another name for the option
+        raise UsageError(str(error).replace("--targets", "--gate", 1)) from None
+    targets = merge_targets([parse_targets(text, name) for name, text in read])
+    if search and not targets.promotes:
+        what = f"--gate {printable(' '.join(names), 120)} never promotes, so that --search would find nothing"
+        raise UsageError(what, "use guide, strict, or a file of your own")
     dataset = load_cases(cases or None)
     if limit is not None:
         subset(dataset, limit)
+    return targets
 
 
 def judge(models: Sequence[str], report: Path, options: Sequence[str]) -> int:
