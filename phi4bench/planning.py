@@ -41,6 +41,11 @@ class Assumed:
             raise UsageError(f"--cases-per-family={self.cases_per_family:g}, but should be at least 1")
 
     @property
+    def per_family(self) -> float:
+        """How many independent cases a family tells as much as."""
+        return self.cases_per_family / self.effect
+
+    @property
     def effect(self) -> float:
         """How many cases of such families tell as much as one independent case."""
         return 1.0 + (self.cases_per_family - 1.0) * self.icc
@@ -66,14 +71,14 @@ def for_margin(margin: float, flips: float, assumed: Assumed, loss: float = 0.0)
     _check("--loss", 100 * loss, -1.0 <= loss <= 1.0, "-100 and 100")
     if abs(loss) > flips:
         raise UsageError(f"--loss={100 * loss:g} points needs as many flips, but --flips={100 * flips:g}")
-    return _needed(cases_for_margin(margin, flips, -loss, assumed.alpha, assumed.power), assumed)
+    return _needed(cases_for_margin(margin, flips, -loss, assumed.alpha, assumed.power, assumed.per_family), assumed)
 
 
 def for_floor(floor: float, rate: float, assumed: Assumed) -> Needed | None:
     """To show that a true `rate` is at least `floor`; `None`: no number of cases would. `UsageError` likewise."""
     _check("--floor", 100 * floor, 0.0 < floor < 1.0, "above 0 and below 100")
     _check("--rate", 100 * rate, 0.0 <= rate <= 1.0, "0 and 100")
-    return _needed(cases_for_floor(floor, rate, assumed.alpha, assumed.power), assumed)
+    return _needed(cases_for_floor(floor, rate, assumed.alpha, assumed.power, assumed.per_family), assumed)
 
 
 def _needed(independent: float | None, assumed: Assumed) -> Needed | None:

@@ -141,6 +141,14 @@ def test_that_many_more_groups_do_let_it_pass():
     assert judge_levels(calls(more, families=600 + first.more_groups), GUIDE)["tool"].outcome is Outcome.PASS
 
 
+def test_nor_does_an_artifact_without_fault_stay_undecided_with_that_many_more():
+    # 40 of 40: 40 / (40 + t^2) = 93.4% with t of 39, 1.685; it takes 90, of which t^2 is 1.662^2 = 2.763.
+    first = judge_levels(calls([RIGHT] * 40), GUIDE)["detection"]
+    assert (first.outcome, first.more_groups) == (Outcome.INCONCLUSIVE, 50)
+    assert judge_levels(calls([RIGHT] * 89), GUIDE)["detection"].outcome is Outcome.INCONCLUSIVE
+    assert judge_levels(calls([RIGHT] * 90), GUIDE)["detection"].outcome is Outcome.PASS
+
+
 def test_the_same_rates_in_fewer_families_decide_less():
     levels = [RIGHT] * 1185 + [PARSED] * 31
     assert judge_levels(calls(levels, families=608), GUIDE)["tool"].outcome is Outcome.PASS

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from phi4bench.cli import main
 from phi4bench.datasets import load_cases
@@ -36,8 +36,8 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
         pytest.param(0.02, 0.05, 773, id="2-points-5-flips"),
         pytest.param(0.01, 0.05, 3_092, id="1-point"),
         pytest.param(0.02, 0.10, 1_546, id="10-flips"),
-        # No flips at all: z_alpha^2 * margin * (1 - margin) / margin^2 = 2.7055 * 49 = 132.6
-        pytest.param(0.02, 0.0, 133, id="no-flips"),
+        # No flips at all, Tango's interval ends at t^2 / (n + t^2): t^2 * 49 = 134.4 with scipy's t of 132, 1.65648
+        pytest.param(0.02, 0.0, 135, id="no-flips"),
     ],
 )
 def test_a_paired_question_by_hand(margin: float, flips: float, cases: int) -> None:
@@ -80,6 +80,23 @@ def test_families_cost_what_their_design_effect_says() -> None:
     alike = for_margin(0.02, 0.05, Assumed(icc=1.0, cases_per_family=4))
     assert alike is not None
     assert alike.families == 773
+
+
+@pytest.mark.parametrize("assumed", [INDEPENDENT, Assumed(icc=0.2, cases_per_family=4)], ids=["alone", "four-alike"])
+@pytest.mark.parametrize("short", [0.01, 0.02, 0.03])
+def test_without_a_fault_the_planned_families_pass_and_one_fewer_do_not(short: float, assumed: Assumed) -> None:
+    # Of n that are all right Wilson's lower end is n / (n + t^2), and Tango's without a flip -t^2 / (n + t^2).
+    needed, paired = for_floor(1 - short, 1.0, assumed), for_margin(short, 0.0, assumed)
+    assert needed is not None
+    assert paired is not None
+    for families in (needed.families, paired.families):
+        ends = [
+            squared / (count * assumed.cases_per_family / assumed.effect + squared)
+            for count in (families, families - 1)
+            for squared in [t.ppf(0.95, count - 1) ** 2]
+        ]
+        assert ends[0] <= short
+        assert ends[1] > short or families == LEAST_GROUPS
 
 
 def test_no_plan_stays_below_the_families_that_a_gate_needs() -> None:

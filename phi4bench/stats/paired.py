@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from phi4bench.stats.clusters import difference_effect
 from phi4bench.stats.distributions import binomial_two_sided_p, normal_quantile, t_quantile
-from phi4bench.stats.proportions import POWER, Interval
+from phi4bench.stats.proportions import POWER, Interval, gate_quantile
 
 
 @dataclass(frozen=True)
@@ -105,19 +105,23 @@ def paired_interval(flips: Flips, alpha: float) -> Interval:
     return tango(sum(flips.gained) / effect, sum(flips.lost) / effect, flips.total / effect, quantile)
 
 
-def cases_for_margin(margin: float, flips: float, difference: float, alpha: float, power: float) -> float | None:
+def cases_for_margin(
+    margin: float, flips: float, difference: float, alpha: float, power: float, per_group: float = 1.0
+) -> float | None:
     """How many independent cases rule a loss of `margin` out with `power`, where a share of `flips` of them changes.
 
     `difference`: the true one, gained less lost. `None`: no number would, for the loss is the margin or more.
+    `per_group`, and how few they are at the least: as in `cases_for_floor`.
     Source: the normal approximation to Tango's score test: with no difference (z_alpha + z_power)^2 * flips / margin^2.
     The variance under the margin's edge is taken as `flips` too, but as no less than that edge allows.
     """
     if difference <= -margin:
         return None
     variance = max(flips - difference**2, 0.0)
-    reach = normal_quantile(1.0 - alpha) * math.sqrt(max(variance, margin * (1.0 - margin)))
-    reach += normal_quantile(power) * math.sqrt(variance)
-    return (reach / (difference + margin)) ** 2
+    at_edge = max(variance, margin * (1.0 - margin))
+    reach = normal_quantile(1.0 - alpha) * math.sqrt(at_edge) + normal_quantile(power) * math.sqrt(variance)
+    cases = (reach / (difference + margin)) ** 2
+    return max(cases, (gate_quantile(cases, per_group, alpha) / (difference + margin)) ** 2 * at_edge)
 
 
 def more_groups_for_margin(flips: Flips, margin: float, alpha: float, power: float = POWER) -> int | None:
@@ -130,8 +134,6 @@ def more_groups_for_margin(flips: Flips, margin: float, alpha: float, power: flo
     if not total:
         return None
     changed = max(1.0, sum(flips.lost) + sum(flips.gained)) / total
-    cases = cases_for_margin(margin, changed, flips.difference, alpha, power)
-    if cases is None:
-        return None
-    effect = difference_effect(flips.lost, flips.gained, flips.sizes)
-    return max(0, math.ceil(effect * cases * groups / total) - groups)
+    per_group = total / difference_effect(flips.lost, flips.gained, flips.sizes) / groups
+    cases = cases_for_margin(margin, changed, flips.difference, alpha, power, per_group)
+    return None if cases is None else max(0, math.ceil(cases / per_group) - groups)

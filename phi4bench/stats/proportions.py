@@ -48,9 +48,10 @@ def proportion_interval(counts: Tally, alpha: float) -> Interval:
     return wilson(counts.passed / effect, counts.total / effect, t_quantile(1.0 - alpha, counts.groups - 1))
 
 
-def cases_for_floor(floor: float, rate: float, alpha: float, power: float) -> float | None:
+def cases_for_floor(floor: float, rate: float, alpha: float, power: float, per_group: float = 1.0) -> float | None:
     """How many independent cases pass `floor` with `power`, where `rate` is the true one; `None` where none would.
 
+    `per_group`: how many of them a group tells as much as. No fewer than let a run pass that shows just this rate.
     Source: the normal approximation to the score test of one proportion, as in Fleiss, Levin and Paik, Statistical
     Methods for Rates and Proportions, 2003, one-sided and without its continuity correction.
     """
@@ -58,7 +59,15 @@ def cases_for_floor(floor: float, rate: float, alpha: float, power: float) -> fl
         return None
     reach = normal_quantile(1.0 - alpha) * math.sqrt(floor * (1.0 - floor))
     reach += normal_quantile(power) * math.sqrt(rate * (1.0 - rate))
-    return (reach / (rate - floor)) ** 2
+    cases = (reach / (rate - floor)) ** 2
+    return max(cases, (gate_quantile(cases, per_group, alpha) / (rate - floor)) ** 2 * floor * (1.0 - floor))
+
+
+def gate_quantile(cases: float, per_group: float, alpha: float) -> float:
+    """Student's t that a gate takes on so many cases: larger than the normal quantile, which no chance makes up for
+    where nothing varies, such as at a rate of 100%.
+    """
+    return t_quantile(1.0 - alpha, max(1, math.ceil(cases / per_group) - 1))
 
 
 def more_groups_for_floor(counts: Tally, floor: float, alpha: float, power: float = POWER) -> int | None:
@@ -66,7 +75,8 @@ def more_groups_for_floor(counts: Tally, floor: float, alpha: float, power: floa
 
     `None`: no number of groups would, for the rate is at the floor or below it. Design effect and group size as seen.
     """
-    cases = cases_for_floor(floor, counts.rate, alpha, power) if counts.total else None
-    if cases is None:
+    if not counts.total:
         return None
-    return max(0, math.ceil(design_effect(counts) * cases * counts.groups / counts.total) - counts.groups)
+    per_group = counts.total / design_effect(counts) / counts.groups
+    cases = cases_for_floor(floor, counts.rate, alpha, power, per_group)
+    return None if cases is None else max(0, math.ceil(cases / per_group) - counts.groups)
