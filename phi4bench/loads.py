@@ -2,20 +2,20 @@
 
 Only the steady part counts: the first answers, while rows fill, and the last, while they empty, are left out. The rest
 is cut into spans of equal time, and their rates give the interval by Student's t. Source: the method of batch means;
-Law, Simulation Modeling and Analysis, 5th ed., section 9.5.3. Neighbouring spans are taken for independent. Where no
-call is a good one, the interval ends at the largest share of them that leaves such a run a chance of alpha (Clopper and
-Pearson, Biometrika 26, 1934), of the calls that there may be.
+Law, Simulation Modeling and Analysis, 5th ed., section 9.5.3. Neighbouring spans are taken for independent. Where few
+calls are good ones, most spans hold none and tell little of how many more there may be: the interval does not end below
+the largest share that leaves so few of these calls a chance of alpha.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from phi4bench.counting import counted
 from phi4bench.gates import GateResult, Outcome
-from phi4bench.stats import Interval, mean_interval, quantile
+from phi4bench.stats import Interval, largest_share, mean_interval, quantile
 from phi4bench.targets import Price, Targets
 
 SPANS = 10
@@ -119,9 +119,9 @@ def throughput(load: Load, alpha: float, limit_ms: float | None = None) -> Throu
         ends = mean_interval(sums, alpha)
         assert ends is not None
         intervals[name] = Interval(max(0.0, ends.low), ends.high)
-    if intervals and not any(weights["good"]):  # spans that are all alike tell nothing of how rare a good call may be
-        share = 1.0 - alpha ** (1.0 / len(steady))
-        intervals["good"] = Interval(0.0, share * intervals["calls"].high)
+    if intervals:
+        most = largest_share(int(sum(weights["good"])), len(steady), alpha) * len(steady) / seconds
+        intervals["good"] = replace(intervals["good"], high=max(intervals["good"].high, most))
     late = sorted(call.latency_ms for call in steady)
     return Throughput(
         len(steady),

@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from scipy.stats import binomtest
 
 from phi4bench.errors import TargetsError
 from phi4bench.gates import Outcome
@@ -72,8 +73,21 @@ def test_where_no_call_is_good_the_interval_still_has_an_upper_end() -> None:
     found = throughput(load(steady(105), stopped_s=1e9), 0.05, limit_ms=1.0)
     assert found is not None
     assert (found.rates["good"], found.intervals["good"].low) == (0, 0)
-    # 0 of 100: a share of 2.95% would leave that a chance of 5% (the "rule of three" has 3%).
-    assert found.intervals["good"].high == pytest.approx(0.0295 * found.intervals["calls"].high, rel=2e-3)
+    # 0 of 100: a share of 2.95% would leave that a chance of 5% (the "rule of three" has 3%), of 2 calls a second.
+    assert found.intervals["good"].high == pytest.approx(0.0295 * 2, rel=2e-3)
+
+
+@pytest.mark.parametrize("good", [0, 1, 2, 5, 50, 100])
+def test_few_good_calls_leave_as_much_room_as_the_binomial_does(good: int) -> None:
+    # Ten spans with a single good call among them end at 2.83 of 100, where none at all ends at 2.95 and one, by the
+    # binomial, at 4.66: calls of which 3% are good failed a target of just that in 14% of runs.
+    calls = [replace(call, right=(at - 5) * good % 100 < good) for at, call in enumerate(steady(105))]
+    found = throughput(load(calls), 0.05)
+    assert found is not None
+    assert found.rates["good"] == pytest.approx(2 * good / 100)
+    exact = binomtest(good, 100, alternative="less").proportion_ci(0.95).high
+    assert found.intervals["good"].high >= 2 * exact - 1e-9
+    assert found.intervals["good"].high == pytest.approx(2 * exact, rel=0.07)
 
 
 @pytest.mark.parametrize(("count", "known"), [(24, False), (25, True)])

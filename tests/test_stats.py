@@ -18,6 +18,7 @@ from phi4bench.stats import (
     binomial_two_sided_p,
     count_flips,
     design_effect,
+    largest_share,
     mcnemar_p,
     more_groups_for_floor,
     more_groups_for_margin,
@@ -79,6 +80,12 @@ def test_wilson_is_scipys(passed, total):
     expected = reference.binomtest(passed, total).proportion_ci(0.9, method="wilson")
     interval = wilson(passed, total, normal_quantile(0.95))
     assert (interval.low, interval.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+
+
+@pytest.mark.parametrize(("passed", "total"), [(0, 1), (0, 100), (1, 100), (50, 100), (299, 300), (300, 300)])
+def test_the_largest_share_is_scipys_exact_bound(passed, total):
+    expected = reference.binomtest(passed, total, alternative="less").proportion_ci(0.95, method="exact").high
+    assert largest_share(passed, total, 0.05) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,14 @@ from phi4bench.stats.paired import (
     paired_interval,
     tango,
 )
-from phi4bench.stats.proportions import Interval, cases_for_floor, more_groups_for_floor, proportion_interval, wilson
+from phi4bench.stats.proportions import (
+    Interval,
+    cases_for_floor,
+    largest_share,
+    more_groups_for_floor,
+    proportion_interval,
+    wilson,
+)
 from phi4bench.stats.quantiles import fewest_for_quantile, mean_interval, quantile, quantile_interval
 
 __all__ = [
@@ -30,6 +37,7 @@ __all__ = [
     "design_effect",
     "divided",
     "fewest_for_quantile",
+    "largest_share",
     "mcnemar_p",
     "mean_interval",
     "more_groups_for_floor",

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from phi4bench.stats.clusters import Tally, design_effect
-from phi4bench.stats.distributions import normal_quantile, t_quantile
+from phi4bench.stats.distributions import incomplete_beta, normal_quantile, t_quantile
 
 POWER = 0.8
 
@@ -33,6 +33,19 @@ def wilson(passed: float, total: float, quantile: float) -> Interval:
     low = 0.0 if passed <= 0.0 else max(0.0, middle - reach)
     high = 1.0 if passed >= total else min(1.0, middle + reach)
     return Interval(low, high)
+
+
+def largest_share(passed: int, total: int, alpha: float) -> float:
+    """The largest true share that leaves `passed` or fewer of `total` independent ones a chance of alpha.
+
+    Source: Clopper and Pearson, Biometrika 26, 1934; a binomial tail is an incomplete beta function (DLMF 8.17.5).
+    """
+    low, high = 0.0, 1.0
+    while passed < total and high - low > 1e-12:
+        middle = (low + high) / 2.0
+        so_few = incomplete_beta(total - passed, passed + 1, 1.0 - middle)
+        low, high = (middle, high) if so_few > alpha else (low, middle)
+    return high
 
 
 def proportion_interval(counts: Tally, alpha: float) -> Interval:
