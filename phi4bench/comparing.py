@@ -15,9 +15,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from phi4bench.counting import counted
 from phi4bench.errors import UsageError
-from phi4bench.gates import LEAST_GROUPS, RegressionResult, judge_regression
+from phi4bench.gates import RegressionResult, judge_regression, too_few
 from phi4bench.levels import Score
 from phi4bench.targets import PAIRED_GATES, Targets
 
@@ -97,8 +96,12 @@ def nothing_to_tell(result: RegressionResult) -> str:
     return "both runs are right in the very same cases"
 
 
+def _too_few(result: RegressionResult) -> str:
+    return too_few(result.groups, result.even_groups, "family", "families")
+
+
 def _is_loss(result: RegressionResult) -> bool:
-    return result.interval is not None and result.groups >= LEAST_GROUPS and result.interval.high < 0.0
+    return result.interval is not None and not _too_few(result) and result.interval.high < 0.0
 
 
 def _lacking(name: str, result: RegressionResult, minimum: float) -> str:
@@ -111,9 +114,8 @@ def _lacking(name: str, result: RegressionResult, minimum: float) -> str:
         )
     if result.total == 1:
         return f"{name}: a single case cannot tell two runs apart"
-    if result.groups < LEAST_GROUPS:
-        seen_in = counted(result.groups, "family", "families")
-        return f"{name}: {seen_in} of cases, but should be at least {LEAST_GROUPS} to tell"
+    if few := _too_few(result):
+        return f"{name}: {few} to tell"
     if seen < minimum - _ROUNDING:
         return f"{name}: {nothing_to_tell(result) or f'{100 * seen:+.1f} points'}; the minimum is {100 * minimum:g}"
     if result.interval is None or result.interval.low <= 0.0:

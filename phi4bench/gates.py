@@ -9,6 +9,7 @@ tests.)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +21,7 @@ from phi4bench.stats import (
     Interval,
     Tally,
     count_flips,
+    even_groups,
     mcnemar_p,
     more_groups_for_floor,
     more_groups_for_margin,
@@ -30,7 +32,9 @@ from phi4bench.stats import (
 from phi4bench.targets import LEVEL_GATES, SCORE_GATES, Target, Targets
 
 LEAST_GROUPS = 40
-"""Below it the spread between groups is too poorly known for any outcome but INCONCLUSIVE."""
+"""Below it the spread between groups is too poorly known for any outcome but INCONCLUSIVE,"""
+LEAST_EVEN_GROUPS = 25
+"""and below this as `even_groups` counts; 40 of one to four cases each count as 33, and hold (docs/calibration.md)."""
 
 Counted = tuple[int, int] | None
 """What a score adds to a gate: (right, of how many), or `None` where the gate does not concern it."""
@@ -72,7 +76,8 @@ class RegressionResult:
     """The same cases by two artifacts. `difference`: the candidate's rate less the baseline's, and its `interval`.
 
     `lost` cases were right in the baseline alone, `gained` ones in the candidate alone. The gate passes where a loss of
-    `margin` or more is ruled out. `mcnemar_p` takes the cases for independent, and decides nothing.
+    `margin` or more is ruled out. `mcnemar_p` takes the cases for independent, and decides nothing. `even_groups`: as
+    how many of one size the groups count.
     The other fields are those of `GateResult`.
     """
 
@@ -90,6 +95,7 @@ class RegressionResult:
     groups: int = 0
     more_groups: int | None = None
     reason: str = ""
+    even_groups: float = 0.0
 
     @property
     def target(self) -> float | None:
@@ -167,6 +173,17 @@ def per_scenario(scores: Sequence[Score], alpha: float = 0.05) -> dict[str, dict
     return results
 
 
+def too_few(groups: int, even: float, one: str = "group", many: str = "groups") -> str:
+    """Why so many groups, which count as `even` of one size, decide nothing; empty where they may."""
+    shown = f"{counted(groups, one, many)} of cases"
+    if groups < LEAST_GROUPS:
+        return f"{shown}, but should be at least {LEAST_GROUPS}"
+    if even < LEAST_EVEN_GROUPS:
+        uneven = f"count as {int(even)} of one size, so uneven are they"
+        return f"{shown} {uneven}, but should as at least {LEAST_EVEN_GROUPS}"
+    return ""
+
+
 def unmeasured(target: Target, figure: float, reason: str) -> GateResult:
     """A required gate that nothing measured."""
     return GateResult(target.name, 0, 0, None, None, figure, Outcome.INCONCLUSIVE, reason=reason)
@@ -188,10 +205,10 @@ def _judge_rate(name: str, counts: Tally, floor: float | None, alpha: float) -> 
     outcome, more, reason = None, None, ""
     if floor is not None:
         outcome, reason = _outcome(
-            interval, floor, counts.groups, f"at most {{high}}%, but should be at least {100 * floor:g}%"
+            interval, floor, counts.sizes, f"at most {{high}}%, but should be at least {100 * floor:g}%"
         )
         if outcome is Outcome.INCONCLUSIVE and counts.total:
-            more = _at_least(more_groups_for_floor(counts, floor, alpha), counts.groups)
+            more = _at_least(more_groups_for_floor(counts, floor, alpha), counts.sizes)
             reason += _advice(more, "the rate seen is not above the target")
     return GateResult(name, counts.passed, counts.total, rate, interval, floor, outcome, counts.groups, more, reason)
 
@@ -208,29 +225,31 @@ def _judge_pairs(
         outcome, reason = _outcome(
             interval,
             -margin,
-            groups,
+            flips.sizes,
             f"loses at least {{low}} points, but should lose under {100 * margin:g}",
             unit=" points",
         )
         if outcome is Outcome.INCONCLUSIVE and cases:
-            more = _at_least(more_groups_for_margin(flips, margin, alpha), groups)
+            more = _at_least(more_groups_for_margin(flips, margin, alpha), flips.sizes)
             reason += _advice(more, "the loss seen is not below the margin")
     return RegressionResult(
         name, len(cases), both, lost, gained, len(cases) - both - lost - gained,
         flips.difference if cases else None, interval, mcnemar_p(flips), margin, outcome, groups, more,
-        reason,
+        reason, even_groups(flips.sizes),
     )  # fmt: skip
 
 
-def _outcome(interval: Interval | None, edge: float, groups: int, missed: str, unit: str = "%") -> tuple[Outcome, str]:
+def _outcome(
+    interval: Interval | None, edge: float, sizes: Sequence[int], missed: str, unit: str = "%"
+) -> tuple[Outcome, str]:
     """PASS above the edge, FAIL below it, INCONCLUSIVE astride it, and (whatever it shows) on too few groups.
 
     `missed`: what a FAIL means, with `{high}` for the upper end in percent and `{low}` for the loss that it is.
     """
     if interval is None:
         return Outcome.INCONCLUSIVE, "there are no cases of this kind"
-    if groups < LEAST_GROUPS:
-        return Outcome.INCONCLUSIVE, f"{counted(groups, 'group')} of cases, but should be at least {LEAST_GROUPS}"
+    if few := too_few(len(sizes), even_groups(sizes)):
+        return Outcome.INCONCLUSIVE, few
     if interval.low >= edge:
         return Outcome.PASS, ""
     if interval.high < edge:
@@ -239,9 +258,12 @@ def _outcome(interval: Interval | None, edge: float, groups: int, missed: str, u
     return Outcome.INCONCLUSIVE, f"the interval {low:.1f} to {high:.1f}{unit} lies astride {100 * edge:g}{unit}"
 
 
-def _at_least(more: int | None, groups: int) -> int | None:
+def _at_least(more: int | None, sizes: Sequence[int]) -> int | None:
     """Enough to decide, and enough to be judged at all."""
-    return None if more is None else max(more, LEAST_GROUPS - groups, 1)
+    if more is None:
+        return None
+    enough = max(LEAST_GROUPS, math.ceil(len(sizes) * LEAST_EVEN_GROUPS / even_groups(sizes)))
+    return max(more, enough - len(sizes), 1)
 
 
 def _advice(more: int | None, why_none: str) -> str:

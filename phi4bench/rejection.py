@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from phi4bench.cases import Case
-from phi4bench.gates import LEAST_GROUPS, counts_towards
+from phi4bench.gates import LEAST_GROUPS, counts_towards, too_few
 from phi4bench.levels import Level, Score
-from phi4bench.stats import Bet, divided, upper_bound
+from phi4bench.stats import Bet, divided, even_groups, upper_bound
 from phi4bench.targets import PAIRED_GATES, Targets
 
 REGRESSION = "regression."
@@ -130,7 +130,8 @@ def watched_gates(
     found = []
     for target in targets.required(precision):
         possible = target.name in WATCHED and target.name in judged and (paired or target.kind != "margin")
-        if possible and len(_sizes(target.name, cases)) >= LEAST_GROUPS:
+        sizes = [*_sizes(target.name, cases).values()] if possible else []
+        if not too_few(len(sizes), even_groups(sizes)):
             found.append(target.name)
     return tuple(found)
 

@@ -94,6 +94,14 @@ class TestTheRule:
         assert better.decision is worse.decision is Decision.iterate
         assert better.reasons == ("parameter: 39 families of cases, but should be at least 40 to tell",)
 
+    def test_nor_do_families_of_which_a_few_hold_most_cases(self) -> None:
+        # 40 families of one case and 130 cases in one more: 170^2 / (40 + 130^2) = 1.7 of one size.
+        cases = [replace(case, group=f"family-{min(index, 40)}") for index, case in enumerate(CASES[:170])]
+        better, worse = compared(READ, [], cases=cases), compared([], READ, cases=cases)
+        assert better.decision is worse.decision is Decision.iterate
+        why = "parameter: 41 families of cases count as 1 of one size, so uneven are they"
+        assert better.reasons == (f"{why}, but should as at least 25 to tell",)
+
     def test_one_phrasing_family_that_got_better_is_no_evidence(self) -> None:
         # The same 20 gains of 170: in 20 families they ship, in a single one they do not.
         group = {f"read-{number}": "one" for number in range(20)}

@@ -115,6 +115,38 @@ def test_under_forty_groups_nothing_is_decided(level):
     assert judge_levels(calls([level] * 400, families=40), GUIDE)["detection"].outcome is not Outcome.INCONCLUSIVE
 
 
+def uneven(levels: list[Level]) -> list[Score]:
+    """60 families of one case and five of 40: 260^2 / (60 + 5 * 1600) = 8.4 of one size would tell as much."""
+    return [
+        Score(f"c{i}", "single", f"g{i if i < 60 else 60 + i % 5}", ("grep",), True, level)
+        for i, level in enumerate(levels)
+    ]
+
+
+@pytest.mark.parametrize("level", [RIGHT, NOTHING])
+def test_where_a_few_groups_hold_most_cases_nothing_is_decided(level):
+    result = judge_levels(uneven([level] * 260), GUIDE)["detection"]
+    assert (result.outcome, result.groups) == (Outcome.INCONCLUSIVE, 65)
+    assert result.reason.startswith(
+        "65 groups of cases count as 8 of one size, so uneven are they, but should as at least 25"
+    )
+    # Of groups like these it takes 65 * 25 * 8060 / 260^2 = 193.8.
+    assert result.more_groups == (194 - 65 if level is RIGHT else None)
+    lost = judge_regression(uneven([level] * 260), uneven([RIGHT] * 260), GUIDE, "int8")["regression.detection"]
+    assert (lost.outcome, lost.even_groups) == (Outcome.INCONCLUSIVE, pytest.approx(260**2 / 8060))
+
+
+def test_forty_groups_of_one_to_four_cases_are_even_enough():
+    # 100^2 / (10 * (1 + 4 + 9 + 16)) = 33.3
+    sizes = [1, 2, 3, 4] * 10
+    scores = [
+        Score(f"c{family}-{case}", "single", f"g{family}", ("grep",), True, RIGHT)
+        for family, size in enumerate(sizes)
+        for case in range(size)
+    ]
+    assert judge_levels(scores, GUIDE)["parameter"].outcome is Outcome.PASS
+
+
 def test_a_required_gate_without_cases_is_inconclusive_and_has_no_rate():
     result = judge_levels(calls([RIGHT] * 100), GUIDE)["abstention"]
     assert (result.outcome, result.rate, result.interval) == (Outcome.INCONCLUSIVE, None, None)

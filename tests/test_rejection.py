@@ -65,6 +65,11 @@ class TestWatchedGates:
         few = [*CASES[:39], *CASES[170:]]
         assert watched_gates(few, GUIDE, "", SUITE_GATES, paired=False) == ("abstention",)
 
+    def test_nor_is_one_whose_cases_a_few_families_hold(self) -> None:
+        """41 families expect a call, one of them in 130 of 170 cases: they count as 1.7 of one size."""
+        calls = [replace(case, group=f"family-{min(number, 40)}") for number, case in enumerate(CASES[:170])]
+        assert watched_gates([*calls, *CASES[170:]], GUIDE, "", SUITE_GATES, paired=False) == ("abstention",)
+
     def test_what_is_no_rate_over_known_cases_is_not(self) -> None:
         report = merge_targets([parse_targets((fixtures_dir() / "targets" / "report.toml").read_text(), "report")])
         required = {target.name for target in report.required("fp32")}

@@ -18,6 +18,7 @@ from phi4bench.stats import (
     binomial_two_sided_p,
     count_flips,
     design_effect,
+    even_groups,
     largest_share,
     mcnemar_p,
     more_groups_for_floor,
@@ -161,6 +162,19 @@ def test_design_effect_is_that_of_an_anova_where_faults_are_many():
 )
 def test_design_effect_by_hand(right, sizes, effect):
     assert design_effect(Tally(right, sizes)) == pytest.approx(effect, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "even"),
+    [
+        pytest.param((3,) * 70, 70, id="all-alike"),
+        pytest.param((1,) * 60 + (200,), 260**2 / (60 + 200**2), id="one-holds-most"),  # 1.7
+        pytest.param((1, 2) * 30, 90**2 / 150, id="ones-and-twos"),  # 54
+        pytest.param((), 0, id="none"),
+    ],
+)
+def test_groups_count_as_so_many_of_one_size(sizes, even):
+    assert even_groups(sizes) == even
 
 
 def test_families_wholly_right_or_wrong_count_as_little_more_than_a_case_each():

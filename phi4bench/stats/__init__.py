@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from phi4bench.stats.betting import Bet, Stakes, divided, upper_bound
-from phi4bench.stats.clusters import Tally, design_effect, tally
+from phi4bench.stats.clusters import Tally, design_effect, even_groups, tally
 from phi4bench.stats.distributions import binomial_two_sided_p, normal_quantile, t_quantile
 from phi4bench.stats.paired import (
     Flips,
@@ -36,6 +36,7 @@ __all__ = [
     "count_flips",
     "design_effect",
     "divided",
+    "even_groups",
     "fewest_for_quantile",
     "largest_share",
     "mcnemar_p",

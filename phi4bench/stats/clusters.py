@@ -17,7 +17,7 @@ binary data, Biometrics 48, 1992 (counts divided by it). The shrinkage is ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 PRIOR_CORRELATION = 0.2
@@ -61,6 +61,17 @@ def tally(counts: Iterable[tuple[str, int, int]]) -> Tally:
                 entry[0] += right
                 entry[1] += of
     return Tally(tuple(entry[0] for entry in sums.values()), tuple(entry[1] for entry in sums.values()))
+
+
+def even_groups(sizes: Sequence[int]) -> float:
+    """As how many groups of one size these count: hardly more than one, where one of them holds most of the cases.
+
+    Then no estimate here, and no Student's t of groups - 1, tells how far the rate may be off. 0 of nothing.
+    Source: (sum n)^2 / sum n^2, Kish, Survey Sampling, 1965; of clusters Carter, Schnepel and Steigerwald, Asymptotic
+    behavior of a t-test robust to cluster heterogeneity, Review of Economics and Statistics 99, 2017, with all
+    variances within groups alike.
+    """
+    return sum(sizes) ** 2 / max(1, sum(n * n for n in sizes))
 
 
 def design_effect(counts: Tally) -> float:
