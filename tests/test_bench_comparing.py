@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.comparing import BLOCKS, FACTOR, Blocks, Outcome, Sample, compare
+from benchmarks.comparing import BLOCKS, FACTOR, Blocks, Outcome, Sample, _spread, compare
 from benchmarks.rounds import blocks
 
 ROUNDS = 12 * BLOCKS
@@ -88,12 +88,20 @@ def test_a_large_difference_must_also_be_sure():
 
 
 def test_what_the_last_runs_do_by_themselves_is_no_news():
-    """Medians of 1.0, 1.1, 1.2: a MAD of log(1.1), so that three deviations are a factor of 1.1 ** (3 * 1.4826)."""
+    """Medians of 1.0, 1.1, 1.2: a MAD of log(1.1), and of three values 2.205 times that is a standard deviation."""
     past = [sample(flat(1.1**i)) for i in range(3)]
     change = compare(sample(flat(1.1 * 1.3)), past)
     assert change.outcome is Outcome.SAME
-    assert change.needed == pytest.approx(math.exp(3 * 1.4826 * math.log(1.1)))
+    assert change.needed == pytest.approx(math.exp(3 * 2.205 * math.log(1.1)))
     assert f"{change.needed:.2f} would be news" in change.reason
+
+
+@pytest.mark.parametrize("runs", [3, 4, 5])
+def test_the_spread_of_few_runs_is_on_average_what_it_is(runs):
+    """1.4826 times the MAD, which is right for many, is 0.67, 0.73 and 0.82 of it for so few."""
+    rng = np.random.default_rng(1)
+    found = [_spread(medians) for medians in rng.standard_normal((20_000, runs)).tolist()]
+    assert np.mean(found) == pytest.approx(1.0, abs=0.02)  # a standard error is 0.005
 
 
 def test_one_odd_run_in_five_hides_nothing():
