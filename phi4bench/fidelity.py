@@ -137,7 +137,9 @@ def ratio_interval(cases: Sequence[CaseFidelity], alpha: float) -> Interval | No
 
     The mean difference per token is a ratio of two sums over groups, so its variance is that of the groups' residuals
     (linearised), with Student's t on one degree of freedom fewer than groups; then both ends are taken to the
-    exponential. Source: Cochran, Sampling Techniques, 3rd ed., section 6.4 (ratio estimators) over clusters.
+    exponential. The t presumes many small residuals: where a few answers make most of the difference, the end beyond
+    them is too near (docs/calibration.md). Source: Cochran, Sampling Techniques, 3rd ed., section 6.4 (ratio
+    estimators) over clusters.
     """
     sums: dict[str, list[float]] = {}
     for one in cases:
