@@ -165,6 +165,8 @@ EDGES = {  # a schema, a value that fits it, and one that does not
     "no letter of a class": ({"type": "string", "pattern": "^[^\\w.]$"}, "-", "é"),
     "a class of no letters": ({"type": "string", "pattern": "^[\\W_]$"}, "_", "é"),
     "no letter and no closing bracket": ({"type": "string", "pattern": "^[^]\\w]$"}, "-", "]"),
+    "no quote of a class": ({"type": "string", "pattern": '^[^<"]*$'}, "-", '-"'),
+    "no backslash of a class": ({"type": "string", "pattern": "^[^\\\\/]*$"}, "-", "-\\"),
     "a bracket in a class": ({"type": "string", "pattern": "^[x[]+$"}, "[x", "a"),
     "an excluded bound": ({"type": "number", "exclusiveMaximum": 0.3}, 0.29, 0.3),
     "an excluded 0": ({"type": "number", "exclusiveMinimum": 0}, 0.001, 0.0),

@@ -46,7 +46,9 @@ def _piece(found: re.Match[str]) -> str:
     opened = found[1]
     if opened is None:
         return _told(found[0], negated=False)
-    return f"{opened}{_INSIDE.sub(lambda one: _told(one[0], negated=opened == '[^'), found[2])}]"
+    inside = _INSIDE.sub(lambda one: _told(one[0], negated=opened == "[^"), found[2])
+    # llguidance offers `\"` and `\\` in a class that holds all control characters, whether those two are in it or not.
+    return rf"[{opened}{inside}]&&[^\x00]]"
 
 
 def _told(text: str, *, negated: bool) -> str:
