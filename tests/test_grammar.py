@@ -172,6 +172,8 @@ EDGES = {  # a schema, a value that fits it, and one that does not
     "an excluded 0": ({"type": "number", "exclusiveMinimum": 0}, 0.001, 0.0),
     "an id of 19 digits": ({"type": "integer", "minimum": 0}, 1180000000000000000, -1),
     "a time in nanoseconds": ({"type": "number", "minimum": 2 * 10**18}, 2500000000000000000, 1),
+    "64 bits": ({"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}, -5, 1.5),
+    "all doubles": ({"type": "number", "exclusiveMinimum": -1e308, "maximum": 1e308}, -5.5, None),
     "a number far below 0": ({"type": "integer", "maximum": 5}, -9 * 10**18, 6),
     "a step": ({"type": "number", "multipleOf": 0.5}, 1.5, 1.25),
     "a step that no double is": ({"type": "number", "multipleOf": 0.01}, 19.99, 19.995),

@@ -12,8 +12,8 @@ from itertools import takewhile
 from typing import Any
 
 LARGEST = 2**63 - 1024
-"""A number with a bound on one side only stays within this on the other: the largest double that llguidance, which
-counts in 64 bits, takes for both signs. Ids and times in nanoseconds have 19 digits.
+"""A number with a bound stays within this on both sides: the largest double that llguidance, which counts in 64 bits,
+takes for both signs. Ids and times in nanoseconds have 19 digits, and generated schemas bound them by -2^63.
 """
 
 _WIDE = {"w": r"_\p{L}\p{N}", "d": r"\p{Nd}", "s": r"\s\x1c-\x1f"}
@@ -25,14 +25,15 @@ _INSIDE = re.compile(r"\\.|[\[&~]", re.DOTALL)
 def numbers(own: Mapping[str, Any]) -> dict[str, Any]:
     """The keywords of an `integer` or a `number`. `ValueError` with the reason for what cannot be held."""
     told = dict(own)
-    for bound, excluded, farthest in (
-        ("minimum", "exclusiveMinimum", -LARGEST),
-        ("maximum", "exclusiveMaximum", LARGEST),
+    for bound, excluded, nearer, farthest in (
+        ("minimum", "exclusiveMinimum", max, -LARGEST),
+        ("maximum", "exclusiveMaximum", min, LARGEST),
     ):
         if isinstance(told.get(excluded), bool):
             raise ValueError(f"{excluded!r} of {told[excluded]!r}")  # as draft 4 has it
-        if bound not in told and excluded not in told:
-            told[bound] = farthest
+        told[bound] = nearer(told.get(bound, farthest), farthest)
+        if excluded in told:
+            told[excluded] = nearer(told[excluded], farthest)
     return told
 
 
