@@ -194,6 +194,15 @@ def test_a_mask_is_as_narrow_as_the_schema_and_no_narrower_where_it_need_not_be(
         assert accepted(DIALECTS[name], text, (tool,))[0] is fits, text
 
 
+@pytest.mark.parametrize("dialect", ALL)
+def test_an_integer_is_written_without_a_point(dialect):
+    """Which draft 4 takes for none."""
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    tool = Tool("t", "", {"$schema": "http://json-schema.org/draft-04/schema#", **schema})
+    assert accepted(dialect, dialect.render_calls([Call("t", {"a": 1})]), (tool,))[0]
+    assert not accepted(dialect, dialect.render_calls([Call("t", {"a": 1.0})]), (tool,))[0]
+
+
 DIGITS = {  # what is read as no number
     "more than a double": ({"type": "number", "minimum": 0}, "1" * 400 + ".5"),
     "more than Python reads": ({"type": "integer", "minimum": 0}, "1" * 5000),

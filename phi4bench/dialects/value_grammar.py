@@ -188,7 +188,7 @@ class ValueGrammar:
         if own and (kind != "string" or "pattern" in own):
             return self._by_library(kind, own)
         if kind == "integer":
-            return 'INTEGER ".0"?'
+            return "INTEGER"
         if kind == "number":
             return "INTEGER | DECIMAL"
         if kind == "string" and own:
