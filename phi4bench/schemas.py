@@ -76,6 +76,8 @@ def schema_fault(schema: Any) -> str:
         return f"it is {type(schema).__name__}, but should be an object"
     if isinstance(schema, dict) and not isinstance(schema.get("$schema", ""), str):
         return f"$schema={schema['$schema']!r}, but should be the URL of a draft"
+    if isinstance(schema, dict) and "draft-03" in schema.get("$schema", ""):
+        return f"$schema={schema['$schema']!r}, but should be draft 4 or later: before it 'required' is no list"
     try:
         validator_for(schema, default=_default_draft()).check_schema(cast(Any, schema))
     except SchemaError as error:

@@ -150,6 +150,11 @@ def test_nothing_is_ever_fetched(monkeypatch):
         pytest.param({"properties": {"a": {"pattern": 3}}}, "properties/a/pattern", id="names-the-place"),
         pytest.param({"$ref": "http://example.com/a.json"}, "nothing is ever fetched", id="remote-reference"),
         pytest.param({"default": {"$ref": "http://example.com"}}, "", id="a-value-that-looks-like-a-reference"),
+        pytest.param(
+            {"$schema": "http://json-schema.org/draft-03/schema#", "type": "object", "required": True},
+            "should be draft 4 or later",
+            id="a-draft-whose-required-is-a-flag",
+        ),
         pytest.param([], "should be an object", id="no-object"),
     ],
 )
