@@ -116,6 +116,7 @@ def test_a_value_that_cannot_be_checked_is_not_valid():
     [
         pytest.param(19.99, 0.01, True, id="cents"),
         pytest.param(19.995, 0.01, False, id="half-a-cent"),
+        pytest.param(586838024586851.75, 0.25, True, id="quarters-of-which-Python-writes-one-digit"),
         pytest.param(3, 1.5, True, id="integer"),
         pytest.param(10**400, 0.5, True, id="beyond-a-double"),
         pytest.param(7, 2, False, id="odd"),
