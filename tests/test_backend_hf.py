@@ -265,6 +265,11 @@ LOADING_FAULTS = {
         "code of its own",
     ),
     "unknown model": ({"model_type": "mystery"}, "cannot load it"),
+    "recurrent": ({"model_type": "mamba"}, "a model of type 'mamba' keeps more .* than keys and values"),
+    "convolutions beside attention": (
+        {"model_type": "lfm2", "layer_types": ["conv", "full_attention"]},
+        "a model of type 'lfm2' keeps more .* than keys and values",
+    ),
     "tensors that are missing": ({"num_hidden_layers": 3}, "weights lack .* tensors"),
 }
 

@@ -250,6 +250,12 @@ def load(folder: Path, config: HfFolder, name: str, precision: str, device: str)
             f" {one_line(error)})",
             hint,
         ) from None
+    if keeps_state(model):
+        raise ArtifactError(
+            f"{name}: a model of type {model.config.model_type!r} keeps more of what it has read than keys and values,"
+            " but should be of attention alone",
+            "no backend here holds such a state for each of the cases that run together",
+        )
     lacking = sorted(str(one) for key in ("missing_keys", "mismatched_keys") for one in report.get(key) or ())
     if lacking:  # transformers would fill them with random numbers and go on
         raise ArtifactError(
@@ -265,6 +271,13 @@ def load(folder: Path, config: HfFolder, name: str, precision: str, device: str)
             f"{name}: torch cannot put it on {device} ({type(error).__name__}: {one_line(error)})",
             "see whether torch works there at all, or give --provider cpu",
         ) from None
+
+
+def keeps_state(model: Any) -> bool:
+    """Whether a layer of it is recurrent or a convolution, as in Mamba, and the hybrids of those and attention."""
+    kinds = getattr(model.config.get_text_config(), "layer_types", None) or ()
+    apart = any(not kind.endswith("attention") or kind.startswith("linear") for kind in kinds)
+    return apart or bool(getattr(model, "_is_stateful", False))
 
 
 def _no_memory(name: str, error: Exception) -> BackendError:
