@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from kit import write_lines
@@ -263,6 +264,14 @@ class TestGeneration:
             generate(artifact, items, settings, LateCtrlC())
         told = int(str(raised.value).split()[2])
         assert 7 <= told == 40 - generate(artifact, items, settings, Silent()).generated < 40
+
+    def test_ctrl_c_while_an_artifact_is_loaded_denies_nothing_that_is_stored(
+        self, make_fake: MakeFake, case_file: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("phi4bench.run.child.events", Mock(side_effect=KeyboardInterrupt))
+        artifact = open_artifact(str(make_fake()))
+        with pytest.raises(Interrupted, match=r"^interrupted while .* was loaded; run the same"):
+            generate(artifact, render(artifact, load_cases([str(case_file)]).cases[:4], None), settings, Silent())
 
     def test_the_answer_key_is_in_no_prompt(
         self, make_fake: MakeFake, tmp_path: Path, case_lines: list[dict[str, Any]]

@@ -142,8 +142,10 @@ class _Run:
         return Ran(self.done, self.complete, seconds, self.peak, self.runtime, tuple(self.notes))
 
     def interrupted(self, stored: Callable[[Mapping[str, Json]], int] | None) -> Interrupted:
-        told = self.total - len(self.items) + self.done if self.runtime else 0
-        there = stored(self.runtime) if stored and self.runtime else told
+        if not self.runtime:  # by which what is stored is found
+            return Interrupted(f"interrupted while {self.name} was loaded; run the same command again")
+        told = self.total - len(self.items) + self.done
+        there = stored(self.runtime) if stored else told
         of = f"of {counted(self.total, 'completion')} of {self.name}"
         if not there:
             return Interrupted(f"interrupted before the first {of}; run the same command to begin again")
