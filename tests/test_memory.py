@@ -41,6 +41,7 @@ MODEL = ROOT / "fixtures" / "models" / "nano-int8" / "model.onnx"
         ),
         pytest.param(RuntimeError("Failed to find a free memory block despite calling Extend"), True, id="arena-block"),
         pytest.param(RuntimeError("std::bad_alloc"), True, id="c++"),
+        pytest.param(RuntimeError("can't start new thread"), True, id="a-thread"),
         pytest.param(RuntimeError("CUDA failure 2: out of memory ; GPU=0"), True, id="cuda"),
         pytest.param(RuntimeError("CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED"), True, id="cublas"),
         pytest.param(RuntimeError("CUDNN failure 2: CUDNN_STATUS_ALLOC_FAILED ; GPU=0"), True, id="cudnn"),
@@ -204,6 +205,29 @@ def test_what_other_lanes_make_while_one_fails_is_yielded_before_the_failure() -
     with pytest.raises(MemoryError):
         found.extend(side_by_side([failing(), finishing()]))  # `extend` keeps what came before the error
     assert found == ["first", "late"]
+
+
+def test_a_lane_whose_thread_cannot_start_ends_the_others_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = threading.Thread.start, list[threading.Thread]()
+
+    def start_one(thread: threading.Thread) -> None:
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    def working() -> Iterator[str]:
+        yield "made"
+        while True:
+            time.sleep(0.01)
+            yield "made"
+
+    monkeypatch.setattr(threading.Thread, "start", start_one)
+    found: list[str] = []
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        found.extend(side_by_side([working(), working()]))
+    assert found[0] == "made"
+    assert not started[0].is_alive()
 
 
 @pytest.mark.parametrize("clients", [1, 4])

@@ -26,12 +26,12 @@ SIGNS = re.compile(
     r"out of memory|failed to allocate memory|bad[_ ]alloc|can't allocate memory|not enough memory"
     r"|cannot allocate memory|available memory of \d+ is smaller than requested|failed to find a free memory block"
     r"|STATUS_\w*ALLOC(?:ATION)?_FAILED|resource allocation failed"
-    r"|CUDNN_STATUS_INTERNAL_ERROR .*expr=cudnnCreate",
+    r"|CUDNN_STATUS_INTERNAL_ERROR .*expr=cudnnCreate|can't start new thread",
     re.IGNORECASE,
 )
 """How runtimes say it that have no exception of its own for it: onnxruntime's arena (`Failed to allocate memory for
-requested buffer`, `Available memory of ... is smaller than requested`), its `bad_alloc`, CUDA, cuBLAS, torch, and
-cuDNN, which on a full H100 had but an internal error to tell when it began."""
+requested buffer`, `Available memory of ... is smaller than requested`), its `bad_alloc`, CUDA, cuBLAS, torch, cuDNN,
+which on a full H100 had but an internal error to tell when it began, and Python for a lane's thread."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -43,11 +43,18 @@ def side_by_side(lanes: Sequence[Iterator[Item]]) -> Iterator[Item]:
         except BaseException as error:  # raised again in the caller's thread
             results.put(error)
 
-    threads = [threading.Thread(target=run, args=(lane,), daemon=True) for lane in lanes]
-    for thread in threads:
-        thread.start()
-    running = len(threads)
+    threads: list[threading.Thread] = []
     failure: BaseException | None = None
+    for lane in lanes:
+        thread = threading.Thread(target=run, args=(lane,), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # there is no memory for its stack
+            failure = error
+            stopping.set()
+            break
+        threads.append(thread)
+    running = len(threads)
     try:
         while running:
             item = results.get()
