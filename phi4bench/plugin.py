@@ -173,6 +173,13 @@ def pytest_configure(config: pytest.Config) -> None:
         _refuse_what_spoils_a_gate(config)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """xdist's loop begins here, and the process that it starts for each round knows nothing of it."""
+    if config.getoption("phi4bench_report", None) is not None and config.getoption("looponfail", False):
+        raise pytest.UsageError("the suites refuse --looponfail: a retried gate is no gate")
+
+
 def _refuse_what_spoils_a_gate(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None) or config.getoption("dist", "no") != "no":
         raise pytest.UsageError(

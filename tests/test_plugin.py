@@ -114,6 +114,7 @@ class TestUsage:
             pytest.param(["--report="], "--report='', but should name a folder", id="report-of-an-unset-variable"),
             pytest.param(["--cache-dir", "/dev/null/cache"], "--cache-dir='/dev/null/cache'", id="unwritable-cache"),
             pytest.param(["-n", "2"], "one process, without -n", id="xdist"),
+            pytest.param(["-p", "xdist.looponfail", "-f"], "the suites refuse --looponfail", id="xdist-in-a-loop"),
         ],
     )
     def test_a_request_that_cannot_be_met(
