@@ -25,7 +25,7 @@ from phi4bench.fidelity import (
     summarise,
 )
 from phi4bench.gates import Outcome
-from phi4bench.report.wording import fidelity_lines
+from phi4bench.report.wording import fidelity_lines, fragile_line
 from phi4bench.targets import parse_targets
 
 TARGETS = parse_targets(
@@ -286,3 +286,15 @@ def test_fragile_cases_agree_by_a_hair_and_the_closest_come_first():
         Decision("unseen", None, None, True),
     ]
     assert [one.case_id for one in fragile(decisions)] == ["nearer", "near"]
+
+
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [
+        (["a"], "1 case calls, or holds back, by a logit margin under 1: a +0.40"),
+        (["a", "b"], "2 cases call, or hold back, by a logit margin under 1: a +0.40, b +0.40"),
+    ],
+    ids=["one", "two"],
+)
+def test_fragile_cases_are_counted_as_cases(names, line):
+    assert fragile_line([Decision(name, 0.4, 6.0, True) for name in names]) == line

@@ -51,7 +51,7 @@ def fragile_line(some: Sequence[Decision], most: int = 5) -> str:
     shown = ", ".join(f"{printable(one.case_id, 40)} {one.margin:+.2f}" for one in some[:most])
     more = f" and {len(some) - most:,} more" if len(some) > most else ""
     verbs = "calls, or holds back," if len(some) == 1 else "call, or hold back,"
-    return f"{len(some):,} {verbs} by a logit margin under {FRAGILE_MARGIN:g}: {shown}{more}"
+    return f"{counted(len(some), 'case')} {verbs} by a logit margin under {FRAGILE_MARGIN:g}: {shown}{more}"
 
 
 def size(amount: float) -> str:
