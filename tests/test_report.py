@@ -260,6 +260,11 @@ class TestPage:
                 assert 0 <= float(attributes["x"] or 0) <= 100
                 assert float(attributes["x"] or 0) + float(attributes["width"] or 0) <= 100.5
 
+    def test_a_page_that_cannot_show_every_failing_case_says_which_it_shows(self) -> None:
+        text = self.read(judged(saved({case.id: "" for case in CASES}))).text
+        assert "Cases that are not wholly right: 320" in text
+        assert "300 of them are shown, of each scenario in turn; transcripts/nano.jsonl holds all." in text
+
     def test_no_completion_at_all_still_makes_a_page(self) -> None:
         assert "nano lacks 320 of 320 completions" in self.read(judged(saved(missing=320))).text
 

@@ -1,4 +1,4 @@
-"""`phi4bench summary`: a run's report.json as Markdown, or its worst verdict."""
+"""`phi4bench summary`: a run's report.json as Markdown, or its worst verdict; and report.html beside it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from slo_targets import P95, toml
 from stored import CASES, GUIDE, run_of
 
 from phi4bench.cli import main
@@ -161,3 +162,35 @@ def test_no_report_is_one_line_and_exit_4(
     error = capsys.readouterr().err
     assert why in error
     assert error.count("\n") == 1
+
+
+def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """(report.html, the summary) of one run."""
+    assert main(["summary", str(folder)]) == 0
+    return (folder / "report.html").read_text(), capsys.readouterr().out
+
+
+def test_each_page_says_of_targets_that_promote_nothing_that_they_do_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    targets = parse_targets(f"promotes = false\n{GUIDE}", "first_look")
+    judgement = assess(run_of("good", []), None, targets)  # each gate passes
+    write_reports(tmp_path, [(judgement, conclude(judgement, SUITE_GATES))], targets, "2026-11-21T00:00:00+00:00")
+    html, markdown = told_by(tmp_path, capsys)
+    assert "targets first_look promote nothing, whatever they show." in html
+    assert "\ntargets first\\_look promote nothing, whatever they show\n" in markdown
+
+
+def test_a_run_of_speed_alone_shows_why_a_gate_is_open_and_no_rate_of_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slo = {"latency": {"calls": [[90.0, 5.0, 1.0, 9.0, 4]] * 58, "warm_up": 1, "wanted": 58, "seconds": 60}}
+    targets = parse_targets(toml(f"{P95} <= 200"), "ours")
+    judgement = assess(run_of("good", missing=len(CASES), needed=False, slo=slo), None, targets)
+    write_reports(tmp_path, [(judgement, conclude(judgement, SUITE_GATES))], targets, "2026-11-21T00:00:00+00:00")
+    html, markdown = told_by(tmp_path, capsys)
+    why = "58 calls were timed, but a bound on P95 at 95% takes at least 59; give more calls (--slo-calls)"
+    assert f"{P95} INCONCLUSIVE</strong>: {why}" in html
+    assert why in markdown
+    assert "0/0" not in html + markdown
+    assert "Cases that are not wholly right" not in html

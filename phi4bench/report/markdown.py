@@ -78,12 +78,17 @@ def _about(one: Mapping[str, Any]) -> Iterator[str]:
     if one.get("incomplete"):
         yield _cell(one["incomplete"])
         yield ""
+    if one.get("unpromoting") and one.get("verdict") == "inconclusive":
+        yield _cell(one["unpromoting"])
+        yield ""
 
 
 def _gates(one: Mapping[str, Any]) -> Iterator[str]:
     yield "| gate | passed | rate | interval | target | outcome |"
     yield "| --- | ---: | ---: | --- | ---: | --- |"
     for name, gate in {**one["levels"], "abstention": one["abstention"]}.items():
+        if not gate["total"] and not gate["outcome"]:
+            continue
         ends = "-" if gate["ci"] is None else "{:.1f} to {:.1f}%".format(*(100 * end for end in gate["ci"]))
         target = "-" if gate["target"] is None else f"{100 * gate['target']:g}%"
         counts = f"{gate['passed']:,}/{gate['total']:,}"

@@ -29,6 +29,7 @@ from phi4bench.run.judgement import REGRESSION, Judgement
 from phi4bench.run.judging import Conclusion
 from phi4bench.stability import how
 from phi4bench.targets import Targets
+from phi4bench.verdicts import Verdict
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -90,10 +91,15 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
     run = judgement.run
     named = {gate.name for gate in judgement.targets.gates}
     failing = [score for score in judgement.scores if not is_right(score)]
-    shown = [gate for name, gate in judgement.gates.items() if name in LEVELS or name == "abstention" or name in named]
+    shown = [
+        gate
+        for name, gate in judgement.gates.items()
+        if (name in LEVELS or name == "abstention" or name in named) and (gate.total or gate.outcome)
+    ]
     start = _scale_start(shown)
     measured = {**judgement.gates, **judgement.regression, **judgement.fidelity_gates, **judgement.size_gates}
-    told = {*measured, *judgement.slo_gates, *conclusion.not_run}
+    timed = {name for name, gate in judgement.slo_gates.items() if not gate.reason}  # the tables hold no reason
+    told = {*measured, *timed, *conclusion.not_run}
     told -= set(run.facts.get("gates_skipped") or ())  # whose rows say how they were measured
     missing = [gate for gate in judgement.required if gate.name not in told]
     return {
@@ -105,6 +111,7 @@ def _artifact(judgement: Judgement, conclusion: Conclusion) -> dict[str, Any]:
         "incomplete": judgement.incomplete,
         "unconcerned": "" if conclusion.not_run else judgement.unconcerned,
         "untrained": judgement.untrained,
+        "unpromoting": judgement.unpromoting if conclusion.verdict is Verdict.inconclusive else "",
         "rejection": judgement.rejection.line if judgement.rejection else "",
         "tier": judgement.tier.name if judgement.tier and not judgement.incomplete else "",
         "card": run.artifact,
@@ -295,4 +302,4 @@ def _provider(facts: Mapping[str, Any]) -> str:
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in values.items() if value not in (None, [], ""))
+    return ", ".join(f"{key} {value}" for key, value in values.items() if value not in (None, [], {}, ""))

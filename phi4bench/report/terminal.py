@@ -274,8 +274,8 @@ def _end(judgement: Judgement, conclusion: Conclusion) -> Iterator[Line]:
         return
     advice = f": {conclusion.advice}" if conclusion.advice else ""
     yield f"  verdict  {conclusion.verdict.upper()}{advice}", _VERDICT_STYLES[conclusion.verdict]
-    if conclusion.verdict == "inconclusive" and not judgement.targets.promotes:
-        yield f"  targets {', '.join(judgement.targets.names)} promote nothing, whatever they show", ""
+    if conclusion.verdict == "inconclusive" and judgement.unpromoting:
+        yield f"  {judgement.unpromoting}", ""
 
 
 def _wrapped(text: str) -> list[str]:

@@ -80,6 +80,13 @@ class Judgement:
             return ""
         return f"{' and '.join(named)}: random weights (a shape); speed and memory are real, accuracy is not"
 
+    @property
+    def unpromoting(self) -> str:
+        """Why nothing is promoted by these targets, where one of their files says so; else empty."""
+        if self.targets.promotes:
+            return ""
+        return f"targets {', '.join(self.targets.names)} promote nothing, whatever they show"
+
     @cached_property
     def required(self) -> tuple[Judged, ...]:
         """Each required gate, those that nothing measured too."""
