@@ -129,6 +129,8 @@ def read_run(path: Path) -> SavedRun:
     says so.
     """
     shown = printable(str(path))
+    if path.suffix == ".json":  # the report, or the promotion
+        raise StoreError(f"'{shown}' is no file of transcripts", "name the folder that --report named")
     number = 0
     try:
         lines = path.read_bytes().split(b"\n")

@@ -279,6 +279,11 @@ class TestTheCommand:
             pytest.param(lambda folder: folder, "holds no transcripts", id="empty-folder"),
             pytest.param(lambda folder: written(folder / "x.jsonl", "{}\n"), "x.jsonl:1: not a saved run", id="other"),
             pytest.param(lambda folder: written(folder / "x.jsonl", ""), "x.jsonl:1: not a saved run", id="empty"),
+            pytest.param(
+                lambda folder: written(folder / "report.json", "{}"),
+                "report.json' is no file of transcripts; name the folder that --report named",
+                id="report",
+            ),
         ],
     )
     def test_what_is_no_run_is_one_line_and_exit_4(

@@ -24,7 +24,7 @@ def read_report(folder: Path) -> Mapping[str, Any]:
     path = folder / "report.json"
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{path} is not there", "give the --report folder of a finished run") from None
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read: {error}", "run the suites again") from None
