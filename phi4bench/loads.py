@@ -213,5 +213,5 @@ def _outcome(found: Throughput, name: str, figure: float, more: str) -> tuple[Ou
     if ends.low >= figure:
         return Outcome.PASS, ""
     if ends.high < figure:
-        return Outcome.FAIL, f"{shown}, but should be at least {figure:g}"
-    return Outcome.INCONCLUSIVE, f"{shown} lies on both sides of {figure:g}; {more} would decide it"
+        return Outcome.FAIL, f"{shown}, but should be at least {figure:,g}"
+    return Outcome.INCONCLUSIVE, f"{shown} lies on both sides of {figure:,g}; {more} would decide it"

@@ -347,11 +347,17 @@ def test_a_price_is_told_as_it_was_given(per_hour: float, shown: str) -> None:
 
 def test_a_load_of_few_calls_says_that_its_rates_tell_little() -> None:
     rates = dict.fromkeys(("tokens_per_s", "calls_per_s", "good_per_s", "p50_ms", "p95_ms"), 9.0)
-    steady = {"batch 1": 20, "batch 8": 19, "20 clients": 1, "open, 50%": 0}
+    steady = {"batch 1": 20, "batch 8": 19, "20 clients": 1, "open, 50%": 0, "open, 80%": 3}
     loads = [{"name": name, "clients": 1, "rows": 1, "steady_calls": many, **rates} for name, many in steady.items()]
     table, *_ = slo_tables({"loads": loads}, {})
     [note] = [note for note in table.notes if "steady" in note]
-    assert note == "batch 8, 20 clients: of fewer than 20 calls in steady state, so these rates tell little"
+    assert note == "batch 8; 20 clients; open, 80%: of fewer than 20 calls in steady state, so these rates tell little"
+
+
+def test_a_target_is_written_as_its_figure_is() -> None:
+    gate = {"kind": "floor", "rate": 3307.4, "ci": [3122.0, 3492.0], "target": 1000, "outcome": "PASS"}
+    table, *_ = slo_tables({"gates": {"slo.tokens_per_s": gate}}, {})
+    assert table.rows == (("slo.tokens_per_s", "3,307", "3,122 to 3,492", ">= 1,000", "PASS"),)
 
 
 def test_one_thread_of_one_core_is_told_as_one() -> None:

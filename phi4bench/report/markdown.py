@@ -207,7 +207,7 @@ def _measured(one: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
 
 def _target(gate: Mapping[str, Any]) -> str:
     target = gate.get("target", gate.get("margin"))
-    return "-" if target is None else f"{target:g}"
+    return "-" if target is None else f"{target:,g}"
 
 
 def _sizes(weighed: Mapping[str, Any]) -> Iterator[str]:

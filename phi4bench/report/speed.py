@@ -171,7 +171,7 @@ def _loads(figures: Mapping[str, Any]) -> Iterator[Table]:
     ]
     few = [load["name"] for load in loads if 0 < (load.get("steady_calls") or 0) < FEWEST]
     if few:
-        notes.append(f"{', '.join(few)}: of fewer than {FEWEST} calls in steady state, so these rates tell little")
+        notes.append(f"{'; '.join(few)}: of fewer than {FEWEST} calls in steady state, so these rates tell little")
     notes += [f"{name}: not measured: {why}" for name, why in (figures.get("failed_loads") or {}).items()]
     cost = figures.get("cost") or {}
     if "missing" in cost:
@@ -194,7 +194,7 @@ def _loads(figures: Mapping[str, Any]) -> Iterator[Table]:
 def _gates(figures: Mapping[str, Any]) -> Iterator[Table]:
     rows = []
     for name, gate in (figures.get("gates") or {}).items():
-        target = f"{'>=' if gate['kind'] == 'floor' else '<='} {gate['target']:g}"
+        target = f"{'>=' if gate['kind'] == 'floor' else '<='} {gate['target']:,g}"
         rows.append((name, _number(gate["rate"]), _ends(gate["ci"]), target, gate["outcome"]))
     if rows:
         yield Table(("required", "figure", "bounds", "target", "outcome"), tuple(rows))
