@@ -264,10 +264,12 @@ def merge_targets(several: Sequence[Targets]) -> Targets:
 def _gate(entry: Mapping[str, Any], file: str) -> Target:
     name = _text(entry, "name", f"{file}: a gate")
     where = f"{file}: gate {name!r}"
+    if name not in GATES:
+        paired = name.startswith("regression.")  # as reports call them
+        hint = "write [regression] with margins, as guide.toml does" if paired else f"known gates: {', '.join(GATES)}"
+        raise TargetsError(f"{where} is not known", hint)
     sized = name in (SIZE_GATE, *SPEEDUP_GATES)
     _only(entry, ("name", "floor", "ceiling", "source", *(["least_parameters"] if sized else [])), where)
-    if name not in GATES:
-        raise TargetsError(f"{where} is not known", f"known gates: {', '.join(GATES)}")
     if ("floor" in entry) == ("ceiling" in entry):
         raise TargetsError(f"{where} has to have a floor or a ceiling, and not both")
     kind: Literal["floor", "ceiling"] = "floor" if "floor" in entry else "ceiling"

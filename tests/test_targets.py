@@ -140,6 +140,11 @@ def test_a_figure_for_the_precision_goes_before_one_for_the_device():
         pytest.param(f"alpha = {'[' * 9000}", "my.toml: .*TOML", id="nested-without-end"),
         pytest.param(ONE + "flor = 0.9\n", "gate 'tool': 'flor' is not a known key; .*floor", id="unknown-gate-key"),
         pytest.param(ONE.replace("tool", "tol"), "gate 'tol' is not known; known gates: detection", id="unknown-gate"),
+        pytest.param(
+            ONE.replace("tool", "regression.tool").replace("floor = 0.95", "margin = 0.02"),
+            "gate 'regression.tool' is not known; write .regression. with margins, as guide.toml does",
+            id="regression-as-a-gate",
+        ),
         pytest.param(ONE.replace("0.95", "95"), "between 0 and 1; write 95% as 0.95", id="percent-for-fraction"),
         pytest.param(ONE.replace("0.95", '"a"'), "'a', but should be a number", id="no-number"),
         pytest.param(ONE.replace("0.95", "true"), "True, but should be a number", id="boolean"),
