@@ -15,7 +15,7 @@ from phi4bench.stats import cases_for_floor, cases_for_margin
 
 PAIRED_SOURCE = (
     "normal approximation to Tango's score test (Statistics in Medicine 17, 1998):"
-    " (z_alpha + z_power)^2 * flips / margin^2"
+    " ((z_alpha*sqrt(max(v, m*(1-m))) + z_power*sqrt(v)) / (m - loss))^2, v = flips - loss^2"
 )
 FLOOR_SOURCE = (
     "normal approximation to the score test of one proportion (Fleiss, Levin and Paik, 2003):"

@@ -13,7 +13,7 @@ from phi4bench.cli import main
 from phi4bench.datasets import load_cases
 from phi4bench.errors import UsageError
 from phi4bench.gates import LEAST_GROUPS
-from phi4bench.planning import Assumed, for_floor, for_margin
+from phi4bench.planning import PAIRED_SOURCE, Assumed, for_floor, for_margin
 from phi4bench.stats import Flips, Tally, more_groups_for_floor, more_groups_for_margin
 
 INDEPENDENT = Assumed()
@@ -44,6 +44,24 @@ def test_a_paired_question_by_hand(margin: float, flips: float, cases: int) -> N
     needed = for_margin(margin, flips, INDEPENDENT)
     assert needed is not None
     assert (needed.independent, needed.cases, needed.families) == (cases, cases, cases)
+
+
+@pytest.mark.parametrize(
+    ("flips", "loss"),
+    [
+        pytest.param(0.05, 0.0, id="no-loss"),
+        pytest.param(0.05, 0.0125, id="loss"),
+        pytest.param(0.01, 0.0, id="fewer-flips-than-points"),
+        pytest.param(0.0, 0.0, id="no-flips"),
+    ],
+)
+def test_the_formula_that_is_printed_gives_the_number(flips: float, loss: float) -> None:
+    needed = for_margin(0.02, flips, INDEPENDENT, loss)
+    assert needed is not None
+    formula, spread = (text.replace("^", "**") for text in PAIRED_SOURCE.split(": ")[1].split(", v = "))
+    names = {"sqrt": math.sqrt, "max": max, "flips": flips, "loss": loss, "m": 0.02}
+    names |= {"z_alpha": norm.ppf(0.95), "z_power": norm.ppf(0.8), "v": eval(spread, dict(names))}
+    assert needed.independent == math.ceil(eval(formula, names))
 
 
 def test_a_true_loss_uses_the_margin_up() -> None:
@@ -207,7 +225,8 @@ def test_a_question_beyond_the_grammar_is_told_what_the_grammar_holds(
     monkeypatch.setattr("phi4bench.commands.plan.MOST_DRAWN", 500)
     code, out, _ = said(capsys, "--margin", "1", "--flips", "5")
     assert code == 0
-    assert "the grammar does not hold as many families" in out
+    assert "the grammar does not hold as many families" in " ".join(out.split())
+    assert max(map(len, out.splitlines())) < 80
     assert "--count 500" in out
 
 

@@ -82,7 +82,8 @@ def _paired_lines(options: argparse.Namespace, needed: Needed | None, assumed: A
     from phi4bench.planning import PAIRED_SOURCE
 
     loss = f" and a true loss of {options.loss:g} points" if options.loss else ""
-    yield f"paired: rule out a loss of {options.margin:g} points, with {options.flips:g}% of the cases flipped{loss}"
+    asked = f"paired: rule out a loss of {options.margin:g} points, with {options.flips:g}% of the cases flipped{loss}"
+    yield from textwrap.wrap(asked, _WIDTH, subsequent_indent="  ")
     if needed is None:
         yield f"  none would: a true loss of {options.loss:g} points is not below the margin of {options.margin:g}"
         return
@@ -122,7 +123,8 @@ def _generating(cases: int, families: int) -> list[str]:
     found = f"{counted(calls, 'case')} that expect a call, in {counted(seen, 'family', 'families')}"
     if calls < cases or seen < families:
         return [
-            "generate: the grammar does not hold as many families; bring case files of your own beside it",
+            "generate: the grammar does not hold as many families;",
+            "  bring case files of your own beside it",
             f"  {command}",
             f"  # {found}",
         ]
