@@ -136,7 +136,7 @@ def compare(now: Sample, history: Sequence[Sample], comparisons: int = 1) -> Cha
     before = [one for one in history if one.subject == now.subject]
     now_s = statistics.median(now.wall.work_s)
     if not before:
-        return Change(now, Outcome.NEW, now_s, reason="measured for the first time")
+        return Change(now, Outcome.NEW, now_s)
     if before[-1].work != now.work:
         reason = f"other work than the last time: {_told(now)}, not {_told(before[-1])}"
         return Change(now, Outcome.NEW, now_s, reason=reason)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.changes import table
 from benchmarks.comparing import BLOCKS, FACTOR, Blocks, Outcome, Sample, _spread, compare
 from benchmarks.rounds import blocks
 
@@ -174,3 +175,15 @@ def test_many_comparisons_ask_for_more_certainty(others):
     before = [sample(flat(1.0))]
     assert compare(sample(now, cpu=now, others=others), before, 1).outcome is Outcome.SLOWER
     assert compare(sample(now, cpu=now, others=others), before, 20).outcome is Outcome.UNCLEAR
+
+
+def test_its_table_fits_80_columns_and_keeps_names_and_reasons_whole():
+    name = "concurrency/cases_at_once[nano-int8-all-threads-on-one-case]"
+    moved = compare(replace(sample(flat(0.9)), name=name), [replace(sample(flat(0.004)), name=name)])
+    assert moved.outcome is Outcome.SLOWER
+    why = "its rounds scatter too much to tell (p = 0.012); the last runs differ as much: 1.31 would be news"
+    lines = [line for line, _ in table([replace(moved, reason=why), compare(sample(flat(0.004)), [])])]
+    assert max(map(len, lines)) < 80
+    assert name in lines
+    assert why in " ".join(" ".join(lines).split())
+    assert sum(line.endswith(" new") for line in lines) == 1, "and no word on what new says already"
