@@ -286,6 +286,15 @@ class TestTable:
         rows = {line.split()[0]: line.split() for line in text_of(*few).splitlines() if " -2  " in line}
         assert rows["tool"][:5] == ["tool", "3/0", "-100.0", "-100.0", "to"]
 
+    def test_of_many_tools_it_holds_those_of_most_cases_and_says_where_the_others_are(self) -> None:
+        judgement, conclusion = judged(saved())
+        rows = {f"tool{n:02}": judgement.tools["read"] for n in range(40)} | {"grep": judgement.tools["grep"]}
+        few = {level: replace(gate, total=7) for level, gate in judgement.tools["read"].items()}
+        vars(judgement)["tools"] = {**rows, **{f"tool{n:02}": few for n in range(0, 40, 2)}}
+        text = text_of(judgement, conclusion)
+        assert all((f"tool{n:02} " in text) == bool(n % 2) for n in range(20, 40))
+        assert "  11 more tools, of at most 7 cases each: report.html shows all" in text
+
     def test_advice_comes_only_with_a_promote(self) -> None:
         assert "verdict  PROMOTE: deploy" in text_of(*judged(saved()))
         rejected = text_of(*judged(saved(WRONG)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from phi4bench.counting import counted
@@ -26,6 +26,7 @@ Line = tuple[str, str]
 
 _STYLES = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow", None: ""}
 _SPEED_WIDTHS = {6: [20, 9, 9, 9, 9, 20], 8: [14, 6, 10, 9, 7, 10, 10, 9]}
+MOST_TOOLS = 30
 _VERDICT_STYLES = {"promote": "bold green", "reject": "bold red", "inconclusive": "bold yellow"}
 _UNWRITTEN = ("  verdict  none: its reports could not be written", "bold red")
 
@@ -46,7 +47,7 @@ def summary(judgement: Judgement, conclusion: Conclusion, *, written: bool = Tru
         *_speed(judgement),
         *_determinism(judgement),
         *_accuracy_level(judgement),
-        *_groups("tool", judgement.tools.items()),
+        *_tools(judgement.tools),
         *_groups("scenario", judgement.scenarios.items()),
         *_reasons(judgement, conclusion.not_run),
         *_stale(judgement),
@@ -217,6 +218,16 @@ def _accuracy_level(judgement: Judgement) -> Iterator[Line]:
     figures = level_figures(judgement)
     for at, line in enumerate(level_lines(figures) if figures else ()):
         yield from ((part, "") for part in _wrapped(line if at else f"accuracy level  {line}"))
+
+
+def _tools(rows: Mapping[str, Mapping[str, GateResult]]) -> Iterator[Line]:
+    """At most `MOST_TOOLS`, those of most cases: a set of hundreds would push all else off the screen."""
+    by_cases = sorted(rows, key=lambda name: -rows[name]["detection"].total)
+    shown, left = set(by_cases[:MOST_TOOLS]), by_cases[MOST_TOOLS:]
+    yield from _groups("tool", [row for row in rows.items() if row[0] in shown])
+    if left:
+        most = counted(rows[left[0]]["detection"].total, "case")
+        yield f"  {counted(len(left), 'more tool')}, of at most {most} each: report.html shows all", ""
 
 
 def _groups(kind: str, rows: Iterable[tuple[str, object]]) -> Iterator[Line]:
