@@ -117,9 +117,13 @@ def cells(trials: int, seed: int, designs: Sequence[Design] = DESIGNS, gate: str
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; 1 where a cell misses."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration", description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=at_least_one, default=2000, help="artifacts simulated in each cell")
-    parser.add_argument("--seed", type=from_zero, default=1)
-    parser.add_argument("--gate", choices=("all", "rate", "paired", "power", "early"), default="all")
+    parser.add_argument(
+        "--trials", type=at_least_one, default=2000, help="artifacts simulated in each cell (default: 2000)"
+    )
+    parser.add_argument("--seed", type=from_zero, default=1, help="(default: 1)")
+    parser.add_argument(
+        "--gate", choices=("all", "rate", "paired", "power", "early"), default="all", help="(default: all)"
+    )
     options = parser.parse_args(arguments)
     print(f"alpha {ALPHA:g}, accepted up to {ACCEPTED:g}, {options.trials} trials a cell, seed {options.seed}")
     head = f"{'gate':7}{'families':12}{'icc':>4}  {'the truth':24}{'false pass':>11}  {'95% interval':14}"

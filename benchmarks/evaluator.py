@@ -122,8 +122,8 @@ def timed(action: Callable[[], None]) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluator", description=__doc__)
-    parser.add_argument("--model", default="fixtures/models/nano-int8/model.onnx")
-    parser.add_argument("--rounds", type=at_least_one, default=3)
+    parser.add_argument("--model", default="fixtures/models/nano-int8/model.onnx", help="(default: nano-int8)")
+    parser.add_argument("--rounds", type=at_least_one, default=3, help="(default: 3)")
     options = parser.parse_args(arguments)
     with told(parser):
         open_artifact(options.model)  # what the runs would only tell in their output

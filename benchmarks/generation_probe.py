@@ -77,12 +77,12 @@ def genai(folder: Path, prompts: Sequence[Prompt], new: int, threads: int) -> tu
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--cases", help="a case file; default: the shipped test split")
-    parser.add_argument("--dialect", default="tool_use")
-    parser.add_argument("--limit", type=int, default=200)
-    parser.add_argument("--new", type=int, default=25, help="cap on new tokens")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cases", help="a case file (default: the shipped test split)")
+    parser.add_argument("--dialect", default="tool_use", help="(default: tool_use)")
+    parser.add_argument("--limit", type=int, default=200, help="cases (default: 200)")
+    parser.add_argument("--new", type=int, default=25, help="cap on new tokens (default: 25)")
+    parser.add_argument("--threads", type=int, default=2, help="(default: 2)")
+    parser.add_argument("--rounds", type=int, default=3, help="(default: 3)")
     options = parser.parse_args()
     cases = load_cases([options.cases] if options.cases else None).cases[: options.limit]
     prompts = [dialect_named(options.dialect).render(case.question()) for case in cases]

@@ -130,7 +130,9 @@ def told(path: Path) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.history", description=__doc__.splitlines()[0])
-    parser.add_argument("--history", metavar="DIR", type=Path, default=Path(DEFAULT_FOLDER))
+    parser.add_argument(
+        "--history", metavar="DIR", type=Path, default=Path(DEFAULT_FOLDER), help=f"(default: {DEFAULT_FOLDER})"
+    )
     parser.add_argument("--prove", action="store_true", help="run the benchmarks twice and once slowed, some 20 times")
     parser.add_argument("--repeats", type=at_least_one, default=20, help="of --prove (default: 20, which are wanted)")
     parser.add_argument("--slowdown", type=float, default=15.0, help="of --prove, in percent (default: 15)")

@@ -105,8 +105,10 @@ def text_of(costs: Sequence[Cost], here: Mapping[str, object]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.many_cases", description=__doc__)
-    parser.add_argument("--counts", type=at_least_one, nargs="+", default=list(COUNTS))
-    parser.add_argument("--rounds", type=at_least_one, default=3, help="of collection")
+    parser.add_argument("--counts", type=at_least_one, nargs="+", default=list(COUNTS),
+        help=f"cases (default: {' '.join(map(str, COUNTS))})",
+    )  # fmt: skip
+    parser.add_argument("--rounds", type=at_least_one, default=3, help="of collection (default: 3)")
     parser.add_argument("--no-readme", action="store_true", help="leave benchmarks/README.md alone")
     options = parser.parse_args(arguments)
     costs = []

@@ -208,9 +208,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dialect", metavar="NAME", help="(default: the artifact's)")
     parser.add_argument("--limit", type=at_least_one, default=200, metavar="N", help="prompts (default: 200)")
     parser.add_argument(
-        "--new", type=at_least_one, default=256, metavar="N", help="tokens, which a shape always reaches"
+        "--new", type=at_least_one, default=256, metavar="N", help="tokens, which a shape always reaches (default: 256)"
     )
-    parser.add_argument("--rounds", type=at_least_one, default=10, metavar="N")
+    parser.add_argument("--rounds", type=at_least_one, default=10, metavar="N", help="(default: 10)")
     parser.add_argument("--write", action="store_true", help="into benchmarks/README.md too")
     options = parser.parse_args(arguments)
     here, lines = describe(), list[str]()

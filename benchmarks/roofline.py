@@ -233,8 +233,10 @@ def labels(artifacts: Sequence[Artifact]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.roofline", description=__doc__)
     parser.add_argument("--model", action="append", type=Path, metavar="PATH", help="repeatable (default: the nanos)")
-    parser.add_argument("--threads", type=at_least_one, default=usable_cores(), metavar="N")
-    parser.add_argument("--rounds", type=at_least_one, default=7, metavar="N")
+    parser.add_argument(
+        "--threads", type=at_least_one, default=usable_cores(), metavar="N", help="(default: all cores)"
+    )
+    parser.add_argument("--rounds", type=at_least_one, default=7, metavar="N", help="(default: 7)")
     parser.add_argument("--write", action="store_true", help="into benchmarks/README.md too")
     options = parser.parse_args(arguments)
     with told(parser):

@@ -188,13 +188,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--layers", type=at_least_one, metavar="N", help="(default: the preset's)")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where the shapes lie (default: runs/shapes-PRESET)")
     parser.add_argument(
-        "--blocks", type=at_least_one, nargs="+", default=[128, 32], help="block sizes; the first is judged whole"
+        "--blocks",
+        type=at_least_one,
+        nargs="+",
+        default=[128, 32],
+        help="block sizes; the first is judged whole (default: 128 32)",
     )
-    parser.add_argument("--threads", type=at_least_one, default=usable_cores(), metavar="N")
+    parser.add_argument(
+        "--threads", type=at_least_one, default=usable_cores(), metavar="N", help="(default: all cores)"
+    )
     parser.add_argument(
         "--busy", action="store_true", help="threads do not spin: for a try on a machine with other work"
     )
-    parser.add_argument("--rounds", type=at_least_one, default=7, metavar="N", help="of decode; of sharing, two")
+    parser.add_argument(
+        "--rounds", type=at_least_one, default=7, metavar="N", help="of decode; of sharing, two (default: 7)"
+    )
     parser.add_argument("--write", action="store_true", help="into benchmarks/README.md too")
     options = parser.parse_args(arguments)
     from trainers.shape import Packing, make, shape_named

@@ -224,12 +224,12 @@ def table(runs: Mapping[str, Sequence[Shares]], wholes: Mapping[str, Sequence[Wh
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.share", description=__doc__)
     parser.add_argument("--model", type=Path, action="append", help="a folder; default: the nano in INT8 and fp32")
-    parser.add_argument("--dialect", default="tool_use")
+    parser.add_argument("--dialect", default="tool_use", help="(default: tool_use)")
     parser.add_argument(
         "--limit", type=at_least_one, help=f"a seeded sample of so many cases; default: all, {SAMPLE} of random weights"
     )
     parser.add_argument("--new", type=at_least_one, help=f"cap on new tokens; default: 256, {ANSWER} of random weights")
-    parser.add_argument("--rounds", type=at_least_one, default=3)
+    parser.add_argument("--rounds", type=at_least_one, default=3, help="(default: 3)")
     parser.add_argument("--no-whole", action="store_true", help="leave out the whole command")
     parser.add_argument("--no-readme", action="store_true", help="leave benchmarks/README.md alone")
     options = parser.parse_args(arguments)

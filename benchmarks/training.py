@@ -230,9 +230,9 @@ def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default="fixtures/models/nano-hf")
-    parser.add_argument("--steps", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--model", default="fixtures/models/nano-hf", help="(default: nano-hf)")
+    parser.add_argument("--steps", type=int, default=16, help="of the first table (default: 16)")
+    parser.add_argument("--rounds", type=int, default=8, help="of the second table (default: 8)")
     parser.add_argument("--examples", type=int, default=32, help="conversations a round (default: 32)")
     parser.add_argument(
         "--no-readme", action="store_true", help="print the tables, and leave benchmarks/README.md alone"

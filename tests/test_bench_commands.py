@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from helps import untold_defaults
 from kit import ROOT
 
 pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
@@ -168,3 +170,24 @@ def test_the_commands_of_the_readme_name_the_shipped_models_where_they_are():
 
 def test_our_share_of_a_whole_command_is_all_but_what_the_runtime_computed_in_it():
     assert share.Whole(wall_s=10, generating_s=8).ours(of_generating=0.1, loading_s=0.3) == pytest.approx(1 - 7.5 / 10)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("calibration", "evaluator", "generation_probe", "history", "many_cases", "masks", "share", "peers.__main__"),
+        *(pytest.param(name, marks=NEEDS_ONNX) for name in ("roofline", "shapes", "planted.__main__")),
+        pytest.param("training", marks=NEEDS_TORCH),
+    ],
+)
+def test_help_says_every_default(name, monkeypatch):
+    parsers = []
+
+    def stop(parser, arguments=None):
+        parsers.append(parser)
+        raise SystemExit
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+    with pytest.raises(SystemExit):
+        import_module(f"benchmarks.{name}").main()
+    assert untold_defaults(*parsers) == []

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from helps import untold_defaults
 from kit import ROOT, Ran
 
 from phi4bench import __version__
-from phi4bench.cli import main
+from phi4bench.cli import _build, main
 from phi4bench.datasets import fixtures_dir, load_cases, shipped_cases
 
 
@@ -61,6 +62,10 @@ def test_help_says_what_can_be_named(capsys: pytest.CaptureFixture[str]) -> None
     out = " ".join(capsys.readouterr().out.split())
     named = ("Hugging Face", "bfcl:DIR", "tooltalk:DIR", *(path.stem for path in fixtures_dir().glob("targets/*.toml")))
     assert not [name for name in named if name not in out]
+
+
+def test_help_says_every_default() -> None:
+    assert untold_defaults(_build()) == []
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from helps import untold_defaults
 
 torch = pytest.importorskip("torch", reason="needs the `train` extra")
 pytest.importorskip("transformers", reason="needs the `train` extra")
@@ -14,7 +15,7 @@ pytest.importorskip("transformers", reason="needs the `train` extra")
 from phi4bench.errors import UsageError  # noqa: E402
 from trainers.alone import alone_in  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
-from trainers.nano.steps import arguments, run  # noqa: E402
+from trainers.nano.steps import STEPS, arguments, run  # noqa: E402
 from trainers.nano.train import place_of  # noqa: E402
 from trainers.nano.workers import start  # noqa: E402
 
@@ -71,6 +72,16 @@ def test_what_takes_its_recipe_from_the_run_takes_no_setting(capsys):
         with pytest.raises(SystemExit, match="4"):
             arguments(None).parse_args([step, "--minutes", "8"])
         assert "unrecognized arguments: --minutes 8" in capsys.readouterr().err
+
+
+def test_help_says_every_default_and_no_option_that_a_step_refuses(capsys):
+    assert untold_defaults(arguments(None)) == []
+    shown = set()
+    for step in STEPS:
+        with pytest.raises(SystemExit):
+            arguments(None).parse_args([step, "--help"])
+        shown |= {step} if "--into" in capsys.readouterr().out else set()
+    assert shown == {"export", "card", "all"}
 
 
 def test_help_says_how_long_training_takes_unless_told(capsys):

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from helps import untold_defaults
 
 from phi4bench.errors import UsageError
-from trainers.__main__ import main
+from trainers.__main__ import build, main
 from trainers.settings import PRESETS, Training, choose
 
 
@@ -18,6 +19,10 @@ def test_the_defaults_are_the_field_guides():
     assert (made.rank, made.lora_alpha, made.dropout, made.lr, made.epochs) == (32, 64, 0.05, 5e-5, 5)
     assert (made.batch, made.accumulation, made.length, made.weight_decay, made.warmup) == (4, 4, 1024, 0.01, 0.03)
     assert (made.schedule, made.patience, made.validation) == ("cosine", 3, 0.2)
+
+
+def test_help_says_every_default():
+    assert untold_defaults(build()) == []
 
 
 def test_presets_are_those_of_the_field_guide():

@@ -25,7 +25,9 @@ def command_line(
 
     data = commands.add_parser("data", help="write generated training examples", epilog=_EPILOG)
     data.add_argument("--count", type=int, default=2000, metavar="N", help="how many (default: 2000)")
-    data.add_argument("--seed", type=int, default=20261121, metavar="N", help="same seed, same examples")
+    data.add_argument(
+        "--seed", type=int, default=20261121, metavar="N", help="same seed, same examples (default: 20261121)"
+    )
     data.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write (.jsonl)")
 
     check = commands.add_parser("check", help="check training data, and train nothing", epilog=_EPILOG)
@@ -99,9 +101,11 @@ def _export_options(parser: argparse.ArgumentParser) -> None:
         "--route",
         default="builder",
         choices=["builder", "olive"],
-        help="the builder alone, or in Olive",
+        help="the builder alone (default), or in Olive",
     )
-    parser.add_argument("--precision", nargs="+", choices=["fp32", "int8", "int4"], default=["fp32"])
+    parser.add_argument(
+        "--precision", nargs="+", choices=["fp32", "int8", "int4"], default=["fp32"], help="(default: fp32)"
+    )
     _file_options(parser)
 
 
@@ -109,14 +113,20 @@ def _quantize_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, metavar="FP32", help="the fp32 folder that export made")
     parser.add_argument("--bits", nargs="+", type=int, help="(default: 8 4, or what the method makes)")
     parser.add_argument("--skip-int4", action="store_true", help="int8 alone")
-    parser.add_argument("--method", default="rtn", metavar="NAME", help="rtn, k-quant, hqq, gptq, dynamic (int8 alone)")
+    parser.add_argument(
+        "--method", default="rtn", metavar="NAME", help="rtn (default), k-quant, hqq, gptq, dynamic (int8 alone)"
+    )
     parser.add_argument(
         "--symmetric", action=argparse.BooleanOptionalAction, help="no zero points (default, but for k-quant and hqq)"
     )
-    parser.add_argument("--embeddings", action=argparse.BooleanOptionalAction, default=True, help="the table too")
-    parser.add_argument("--head", action=argparse.BooleanOptionalAction, default=True, help="the head too")
+    parser.add_argument(
+        "--embeddings", action=argparse.BooleanOptionalAction, default=True, help="the table too (default)"
+    )
+    parser.add_argument("--head", action=argparse.BooleanOptionalAction, default=True, help="the head too (default)")
     parser.add_argument("--keep", nargs="+", default=[], metavar="NAME", help="matrices that stay in fp32")
-    parser.add_argument("--samples", type=int, default=16, help="conversations to compare and calibrate on")
+    parser.add_argument(
+        "--samples", type=int, default=16, help="conversations to compare and calibrate on (default: 16)"
+    )
     parser.add_argument(
         "--search", choices=["smallest-that-passes"], help="the smallest mix of 4 and 8 bits that the gate promotes"
     )
@@ -132,13 +142,19 @@ def _shape_options(parser: argparse.ArgumentParser) -> None:
     for name in SHAPE_NUMBERS:
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help="(default: the preset's)")
     parser.add_argument("--tied", action=argparse.BooleanOptionalAction, help="one table for embeddings and head")
-    parser.add_argument("--precision", nargs="+", choices=["fp32", "int8", "int4"], default=["fp32", "int8", "int4"])
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        choices=["fp32", "int8", "int4"],
+        default=["fp32", "int8", "int4"],
+        help="(default: all)",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the folders go")
     parser.add_argument("--block-size", type=int, help="values that share a scale (default: 128)")
     parser.add_argument("--accuracy-level", type=int, help="of MatMulNBits, 0 to 4 (default: 4)")
     for name, told in (("symmetric", "no zero points"), ("embeddings", "the table too"), ("head", "the head too")):
         parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, help=f"{told} (default)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same weights")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same weights (default: 0)")
 
 
 def _sweep_options(parser: argparse.ArgumentParser) -> None:
@@ -147,11 +163,18 @@ def _sweep_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--track", default="", choices=TRACKS, help="examples to learn from (default: all)")
     parser.add_argument("--parallel", type=int, default=1, metavar="N", help="trials at a time (default: 1)")
     parser.add_argument(
-        "--runner", default="auto", choices=["auto", "ray", "local"], help="Ray Tune, or processes of this machine"
+        "--runner",
+        default="auto",
+        choices=["auto", "ray", "local"],
+        help="Ray Tune, or processes of this machine (default: auto, Ray where it is installed)",
     )
     parser.add_argument("--address", metavar="ADDRESS", help="a Ray cluster that sees the same folders, such as auto")
-    parser.add_argument("--quality", default="accuracy", choices=["accuracy", "loss"], help="in validation")
-    parser.add_argument("--format", default="text", choices=["text", "markdown", "csv", "json"], help="of the table")
+    parser.add_argument(
+        "--quality", default="accuracy", choices=["accuracy", "loss"], help="in validation (default: accuracy)"
+    )
+    parser.add_argument(
+        "--format", default="text", choices=["text", "markdown", "csv", "json"], help="of the table (default: text)"
+    )
     _settings_options(parser, several=True)
 
 

@@ -88,8 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--cases", type=at_least_one, metavar="N", help="a seeded sample of N cases (default: all, 1,216)"
     )
     parser.add_argument("--peers", metavar="NAME,...", help="those whose names begin so; default: all")
-    parser.add_argument("--rounds", type=at_least_one, default=3)
-    parser.add_argument("--out", type=Path, default=Path("runs/peers"), help="environments, inputs and results")
+    parser.add_argument("--rounds", type=at_least_one, default=3, help="(default: 3)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/peers"), help="environments, inputs and results (default: runs/peers)"
+    )
     parser.add_argument("--list", action="store_true", help="only list the peers")
     parser.add_argument(
         "--no-readme", action="store_true", help="print the table, and leave benchmarks/README.md alone"

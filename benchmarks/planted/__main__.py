@@ -341,14 +341,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m benchmarks.planted", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="where everything is kept; a stopped run goes on there")
-    parser.add_argument("--source", type=Path, default=models / "nano-int8", help="a quantized artifact (nano-int8)")
-    parser.add_argument("--cases", type=at_least_one, default=10_000, help="truth cases (10,000)")
-    parser.add_argument("--screen", type=at_least_one, default=800, help="cases of the search for strengths (800)")
-    parser.add_argument("--wanted", type=at_least_one, default=40, help="damaged artifacts (40)")
-    parser.add_argument("--equivalents", type=at_least_one, default=10, help="equivalent artifacts (10)")
-    parser.add_argument("--seed", type=from_zero, default=7, help="of the cases (7)")
-    parser.add_argument("--threads", type=at_least_one, help="of the runtime (all)")
-    parser.add_argument("--batch", type=at_least_one, help="cases at once, for the truth (the backend's own choice)")
+    parser.add_argument(
+        "--source", type=Path, default=models / "nano-int8", help="a quantized artifact (default: nano-int8)"
+    )
+    parser.add_argument("--cases", type=at_least_one, default=10_000, help="truth cases (default: 10,000)")
+    parser.add_argument(
+        "--screen", type=at_least_one, default=800, help="cases of the search for strengths (default: 800)"
+    )
+    parser.add_argument("--wanted", type=at_least_one, default=40, help="damaged artifacts (default: 40)")
+    parser.add_argument("--equivalents", type=at_least_one, default=10, help="equivalent artifacts (default: 10)")
+    parser.add_argument("--seed", type=from_zero, default=7, help="of the cases (default: 7)")
+    parser.add_argument("--threads", type=at_least_one, help="of the runtime (default: all)")
+    parser.add_argument(
+        "--batch", type=at_least_one, help="cases at once, for the truth (default: the backend's own choice)"
+    )
     parser.add_argument("--like", type=Path, metavar="FOLDER", help="begin with the strengths that another run found")
     parser.add_argument("--table", action="store_true", help="print what there is, and run nothing")
     options = vars(parser.parse_args(arguments))

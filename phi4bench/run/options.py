@@ -96,9 +96,12 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "--system-prompt",
         {"metavar": "FILE", "help": "the system prompt that the model was trained with, if not the dialect's"},
     ),
-    "limit": ("--limit", {"metavar": "N", "help": "judge a seeded, stratified sample of N cases"}),
+    "limit": ("--limit", {"metavar": "N", "help": "judge a seeded, stratified sample of N cases (default: all)"}),
     "report": ("--report", {"metavar": "DIR", "default": "reports", "help": "where the reports go (default: reports)"}),
-    "cache_dir": ("--cache-dir", {"metavar": "DIR", "help": "where generations are kept between runs"}),
+    "cache_dir": (
+        "--cache-dir",
+        {"metavar": "DIR", "help": "where generations are kept between runs (default: ~/.cache/phi4bench)"},
+    ),
     "no_cache": ("--no-cache", {"action": "store_true", "help": "neither read nor keep generations"}),
     "decode": (
         "--decode",
@@ -119,7 +122,11 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "threads": ("--threads", {"metavar": "N", "help": "threads of the runtime (default: the whole cores it may use)"}),
     "provider": (
         "--provider",
-        {"metavar": "NAME", "default": AUTO, "help": f"what runs the model: {', '.join((AUTO, *PROVIDERS))}"},
+        {
+            "metavar": "NAME",
+            "default": AUTO,
+            "help": f"what runs the model: {', '.join((AUTO, *PROVIDERS))} (default: {AUTO})",
+        },
     ),
     "provider_option": (
         "--provider-option",

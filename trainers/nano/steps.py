@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import json
 import shutil
@@ -39,6 +40,12 @@ STEPS = {
     "all": "train, export, and with --into the card",
     "base": "train nano-base, on general calls alone",
 }
+INTO = {
+    "export": "also copy the artifacts here, as nano-hf, nano-fp32, nano-int8, nano-int4",
+    "card": "the folder of the artifacts, where the card goes",
+    "all": "also copy the artifacts here, as nano-hf, nano-fp32, nano-int8, nano-int4, with their card",
+}
+"""What `--into` does, of the steps that take it."""
 READING = ("export", "card")
 """Steps that take the recipe from the run's folder."""
 TOLD = {
@@ -56,11 +63,10 @@ def arguments(described: str | None) -> Parser:
     for name, what in STEPS.items():
         step = steps.add_parser(name, help=what)
         step.add_argument(
-            "--out", type=Path, default=Path("runs/nano"), help="the run's folder (checkpoints, logs, artifacts)"
-        )
-        step.add_argument(
-            "--into", type=Path, help="also copy the artifacts here, as nano-hf, nano-fp32, nano-int8, nano-int4"
-        )
+            "--out", type=Path, default=Path("runs/nano"),
+            help="the run's folder: checkpoints, logs, artifacts (default: runs/nano)",
+        )  # fmt: skip
+        step.add_argument("--into", type=Path, help=INTO.get(name, argparse.SUPPRESS))
         for field in fields(Recipe) if name not in READING else ():
             kind, default = type(field.default), "" if field.default == "" else f"(default: {field.default})"
             told = f"{TOLD.get(field.name, '')} {default}".strip()
@@ -118,7 +124,7 @@ def check_into(step: str, into: Path | None) -> None:
     """`UsageError` where the option would do nothing, or the step without it."""
     if step == "card" and into is None:
         raise UsageError("card is written beside the artifacts", "name their folder with --into")
-    if into is not None and step not in ("export", "card", "all"):
+    if into is not None and step not in INTO:
         raise UsageError(f"--into is for export, card and all, not for {step}", "leave it out")
 
 

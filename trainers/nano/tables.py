@@ -64,16 +64,28 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--base", type=Path, required=True, metavar="DIR", help="a run of `base`, or its model's folder"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/nano-tables"), metavar="DIR", help="where all of it goes"
+        "--out",
+        type=Path,
+        default=Path("runs/nano-tables"),
+        metavar="DIR",
+        help="where all of it goes (default: runs/nano-tables)",
     )
-    parser.add_argument("--ranks", nargs="+", type=int, default=[8, 16, 32, 64], metavar="N")
-    parser.add_argument("--examples", type=int, default=4000, metavar="N", help="generated training examples")
+    parser.add_argument(
+        "--ranks", nargs="+", type=int, default=[8, 16, 32, 64], metavar="N", help="(default: 8 16 32 64)"
+    )
+    parser.add_argument(
+        "--examples", type=int, default=4000, metavar="N", help="generated training examples (default: 4000)"
+    )
     parser.add_argument("--lr", default="2e-3", help="nano is small: the guide's 5e-5 moves it little (default: 2e-3)")
     parser.add_argument("--epochs", default="5", help="(default: 5)")
     parser.add_argument("--evaluate-every", default="200", help="steps between looks at validation (default: 200)")
-    parser.add_argument("--threads", default="0", help="CPU threads; 0: torch's default")
+    parser.add_argument("--threads", default="0", help="CPU threads; 0: torch's default (default: 0)")
     parser.add_argument(
-        "--parallel", type=int, default=1, metavar="N", help="fine-tune so many ranks at once; with --threads 1 faster"
+        "--parallel",
+        type=int,
+        default=1,
+        metavar="N",
+        help="fine-tune so many ranks at once; with --threads 1 faster (default: 1)",
     )
     parser.add_argument("--limit", type=int, metavar="N", help="judge on a sample of N cases, to see that it works")
     parser.add_argument("--notes", default="", help="a sentence for the page, on the machine and its load")
