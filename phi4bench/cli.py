@@ -176,7 +176,9 @@ def _cases(options: argparse.Namespace) -> int:
         seed, beside = 1 if options.seed is None else options.seed, options.beside or ["shipped"]
         expecting = options.expecting or ("prose" if options.scenario == "irrelevant" else "call")
         count, families = write_families(options.out, options.families, seed, expecting, options.scenario, beside)
-        sys.stdout.write(f"{count:,} cases of {families:,} new families written to {options.out}\n")
+        sys.stdout.write(
+            f"{counted(count, 'case')} of {counted(families, 'new family', 'new families')} written to {options.out}\n"
+        )
         return 0
     seed = SHIPPED_SEED if options.seed is None else options.seed
     count = write_generated(options.out, options.split, options.count, seed)

@@ -232,6 +232,8 @@ def test_duplicates_and_contradictions_are_told_apart(examples):
         one, case=replace(one.case, messages=tuple(replace(m, content=m.content.upper()) for m in one.case.messages))
     )
     (twice, other) = checks.check_duplicates([one, one, torn, shouted], places("abcd"))
+    assert twice.what == "1 example stands there twice"
+    assert other.what == "1 question stands there again with another answer"
     assert twice.instances == ("t.jsonl:2: as t.jsonl:1",)
     assert other.instances == ("t.jsonl:3: as t.jsonl:1",)
 
@@ -243,6 +245,9 @@ def test_the_test_split_leaks_by_group_and_by_text():
     assert group.error
     assert near.error
     assert "3 requests are nearly those of test cases" in near.what
+    single, alike = checks.check_leakage(learned[:1], places(learned[:1]), test)
+    assert single.what == "1 example is of a group of the test split"
+    assert alike.what == "1 request is nearly that of a test case"
     renamed = [replace(one, case=replace(one.case, group="mine")) for one in learned]
     assert [one.what for one in checks.check_leakage(renamed, places(renamed), test)] == [near.what]
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from phi4bench.cases import SCENARIOS, Case
+from phi4bench.counting import counted
 from phi4bench.dialects import Dialect
 from phi4bench.phrasing.stream import MIX
 from phi4bench.printable import printable
@@ -166,7 +167,8 @@ def check_answers(examples: Sequence[Example], places: Sequence[str]) -> list[Fi
     if not silent:
         return []
     hint = "give what the assistant should say as 'reply', or leave them out with --drop"
-    return [finding(f"{len(silent):,} examples expect prose and give none", silent, True, hint)]
+    what = counted(len(silent), "example expects prose and gives none", "examples expect prose and give none")
+    return [finding(what, silent, True, hint)]
 
 
 def check_lengths(lengths: Sequence[int], places: Sequence[str], limit: int, context: int) -> list[Finding]:
@@ -200,9 +202,10 @@ def check_duplicates(examples: Sequence[Example], places: Sequence[str]) -> list
         (twice if one.answer == other.answer else torn).append(line)
     said = []
     if twice:
-        said.append(finding(f"{len(twice):,} examples stand there twice", twice))
+        said.append(finding(f"{counted(len(twice), 'example stands', 'examples stand')} there twice", twice))
     if torn:
-        said.append(finding(f"{len(torn):,} questions stand there again with another answer", torn))
+        what = f"{counted(len(torn), 'question stands', 'questions stand')} there again with another answer"
+        said.append(finding(what, torn))
     return said
 
 
@@ -224,9 +227,11 @@ def check_leakage(examples: Sequence[Example], places: Sequence[str], test: Iter
     hint = "take them out, or judge with other cases (--test FILE)"
     said = []
     if shared:
-        said.append(finding(f"{len(shared):,} examples are of a group of the test split", shared, True, hint))
+        what = f"{counted(len(shared), 'example is', 'examples are')} of a group of the test split"
+        said.append(finding(what, shared, True, hint))
     if near:
-        said.append(finding(f"{len(near):,} requests are nearly those of test cases", near, True, hint))
+        what = counted(len(near), "request is nearly that of a test case", "requests are nearly those of test cases")
+        said.append(finding(what, near, True, hint))
     return said
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from phi4bench.counting import counted
 from phi4bench.errors import UsageError
 from trainers.encoding import IGNORED
 from trainers.prepare import Row
@@ -58,7 +59,8 @@ def told(packs: Sequence[Pack], length: int) -> str:
     tokens = sum(map(len, packs))
     count = sum(len(one.rows) for one in packs)
     full = 100 * tokens / (length * len(packs))
-    return f"packing: {count:,} conversations in {len(packs):,} rows of up to {length:,} tokens, {full:.0f}% full"
+    into = f"{counted(count, 'conversation')} in {counted(len(packs), 'row')}"
+    return f"packing: {into} of up to {length:,} tokens, {full:.0f}% full"
 
 
 def packed(packs: Sequence[Pack], filler: int) -> dict[str, torch.Tensor]:

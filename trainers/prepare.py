@@ -15,6 +15,7 @@ from typing import Any
 
 from phi4bench.artifacts.speech import chat_template
 from phi4bench.cases import Message
+from phi4bench.counting import counted
 from phi4bench.datasets import case_to_json, load_cases
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
@@ -85,7 +86,7 @@ def prepare(
     rows = [_row(examples[index], encoded[index]) for index in keep]
     if uneven := share_told(len(held), len(kept), validation):
         told.append(uneven)
-    told.append(f"{len(into):,} examples to learn from, {len(held):,} to validate with, by whole groups")
+    told.append(f"{counted(len(into), 'example')} to learn from, {len(held):,} to validate with, by whole groups")
     return Prepared(
         tuple(rows[index] for index in into),
         tuple(rows[index] for index in held),
@@ -128,13 +129,11 @@ def examine(
         losses += [f"{place}: {what}" for what in lost]
     if losses:
         hint = f"dialect {encoder.dialect.name} does not carry them; name another (--dialect)"
-        found.append(checks.finding(f"{len(losses):,} things would be lost in the rendered text", losses, True, hint))
+        what = f"{counted(len(losses), 'thing')} would be lost in the rendered text"
+        found.append(checks.finding(what, losses, True, hint))
     if torn:
-        found.append(
-            checks.finding(
-                f"{len(torn):,} examples cannot be learned turn by turn", torn, True, "leave them out with --drop"
-            )
-        )
+        what = f"{counted(len(torn), 'example')} cannot be learned turn by turn"
+        found.append(checks.finding(what, torn, True, "leave them out with --drop"))
     known = [(place, one) for place, one in zip(places, encoded, strict=True) if one is not None]
     if known:
         lengths, where = [len(one.ids) for _, one in known], [place for place, _ in known]
