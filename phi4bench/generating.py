@@ -38,6 +38,7 @@ LARGEST_FAMILY = 2
 
 _PROSE: tuple[Scenario, ...] = ("irrelevant", "missing_info")
 """Scenarios in which the right answer may be prose."""
+_ANSWERS = {"call": "a call", "prose": "prose"}
 
 
 def write_generated(path: Path, split: Literal["test", "train"], count: int | None, seed: int = SHIPPED_SEED) -> int:
@@ -63,6 +64,14 @@ def write_families(
     """Write cases of `wanted` families that the case files `beside` lack; returns (cases, families). UsageError."""
     if wanted < 1:
         raise UsageError(f"--families={wanted}, but should be at least 1")
+    if scenario and (scenario == "irrelevant" if expecting == "call" else scenario not in _PROSE):
+        raise UsageError(f"no case of --scenario {scenario} expects {_ANSWERS[expecting]}", "leave --expecting out")
+    held = MOST_FAMILIES.get(scenario or expecting, MOST_FAMILIES[expecting])
+    if wanted > 2 * held:  # so rare are the last ones that the search would take many minutes
+        raise UsageError(
+            f"--families={wanted}, but the grammar holds some {held:,} of the kind",
+            "ask for fewer, and bring case files of your own for the rest",
+        )
     check_replaceable(path)
     if path.resolve() in {Path(one).expanduser().resolve() for one in beside}:
         raise UsageError(

@@ -221,9 +221,9 @@ def test_a_grammar_that_ends_gives_what_it_has_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("phi4bench.generating.PATIENCE", 5)
-    assert main(["cases", "--families", "5000", "--scenario", "missing_info", "--out", str(tmp_path / "x.jsonl")]) == 4
+    assert main(["cases", "--families", "1000", "--scenario", "missing_info", "--out", str(tmp_path / "x.jsonl")]) == 4
     error = capsys.readouterr().err
-    assert "--families=5000, but the grammar gives only " in error
+    assert "--families=1000, but the grammar gives only " in error
     assert "bring case files of your own for the rest" in error
     assert error.count("\n") == 1
     assert not (tmp_path / "x.jsonl").exists()
@@ -237,6 +237,13 @@ def test_a_grammar_that_ends_gives_what_it_has_and_says_so(
         pytest.param("--families 5 --split train", "draws from the test split", id="of-training"),
         pytest.param("--expecting prose", "give --families N too", id="kind-alone"),
         pytest.param("--families 5 --beside /no/cases.jsonl", "/no/cases.jsonl", id="beside-nothing"),
+        pytest.param("--families 99999", "the grammar holds some 8,000 of the kind; ask for fewer", id="beyond-any"),
+        pytest.param(
+            "--families 5 --scenario irrelevant --expecting call",
+            "no case of --scenario irrelevant expects a call; leave --expecting out",
+            id="no-such-call",
+        ),
+        pytest.param("--families 5 --scenario single --expecting prose", "expects prose", id="no-such-prose"),
         pytest.param("--families many", "invalid int value: 'many'", id="in-words"),
     ],
 )
