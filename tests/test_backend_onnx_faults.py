@@ -47,7 +47,9 @@ def test_a_prompt_takes_room_from_its_answer_and_one_too_long_is_named(tiny_mode
     with pytest.raises(PromptTooLongError) as error:
         list(backend.generate([PROMPTS[0], prompt(400, 1)], Decoding(NEW)))
     assert error.value.index == 1
-    assert f"context is {CONTEXT}" in message(error)
+    assert f"context is {CONTEXT};" in message(error)
+    with pytest.raises(PromptTooLongError, match=f"context is {CONTEXT}, and 2 further of 4 are too long"):
+        list(backend.generate([PROMPTS[0], *[prompt(400, 1)] * 3], Decoding(NEW)))
 
 
 def truncated(folder):

@@ -51,9 +51,11 @@ class PromptReader:
 
     def jobs(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Job]:
         """Those that share a prefix stand together. Raises `CaseError`, `ArtifactError` for another's tokenizer."""
+        encoded = self._encoded(prompts)
+        self._refuse_too_long(encoded)
         jobs = [
-            self._job(index, prompt, encoded, decoding.max_new_tokens)
-            for index, (prompt, encoded) in enumerate(zip(prompts, self._encoded(prompts), strict=True))
+            self._job(index, prompt, one, decoding.max_new_tokens)
+            for index, (prompt, one) in enumerate(zip(prompts, encoded, strict=True))
         ]
         if decoding.mode == "constrained":
             jobs = [self._constrained(job, prompts[job.index]) for job in jobs]
@@ -63,6 +65,7 @@ class PromptReader:
         """The same for answers to be forced, each with its end of turn."""
         jobs = []
         encoded = self._encoded([reference.prompt for reference in references])
+        self._refuse_too_long(encoded)
         for index, reference in enumerate(references):
             answer = list(self._tokenizer.encode_segments(reference.answer))
             job = self._job(index, reference.prompt, encoded[index], len(answer) + 1, tuple(answer))
@@ -90,6 +93,19 @@ class PromptReader:
         """The ids of each, and how many of them are shared: at least one token is left to read."""
         return [(ids, min(shared, max(0, len(ids) - 1))) for ids, shared in self._tokenizer.encode_all(prompts)]
 
+    def _refuse_too_long(self, encoded: Sequence[tuple[Sequence[int], int]]) -> None:
+        """All of them at once: of another's cases there are often many, and a run ends at the first."""
+        lengths = [len(ids) for ids, _ in encoded]
+        longer = [index for index, length in enumerate(lengths) if length >= self._context]
+        if longer:
+            further = f", and {len(longer) - 1:,} further of {len(lengths):,} are too long" if len(longer) > 1 else ""
+            raise PromptTooLongError(
+                longer[0],
+                f"{self._name}: a prompt of {lengths[longer[0]]} tokens, but the model's context is"
+                f" {self._context}{further}",
+                "offer fewer tools, shorten the conversations, or leave the cases out",
+            )
+
     def _job(
         self,
         index: int,
@@ -102,12 +118,6 @@ class PromptReader:
         room = self._context - len(ids)
         if not ids:
             raise CaseError(index, f"{self._name}: a prompt of no tokens", "give the dialect a chat template")
-        if room < 1:
-            raise PromptTooLongError(
-                index,
-                f"{self._name}: a prompt of {len(ids)} tokens, but the model's context is {self._context}",
-                "offer fewer tools, shorten the conversation, or leave the case out",
-            )
         if (highest := max((*ids, *(answer or ())))) >= self.vocabulary:
             raise ArtifactError(
                 f"{self._name}: the tokenizer gives id {highest}, but there are {self.vocabulary} logits",
