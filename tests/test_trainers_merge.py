@@ -35,14 +35,15 @@ def base(tmp_path_factory):
     return small_model(tmp_path_factory.mktemp("merge") / "base", **SHAPE)
 
 
-def make_adapter(base: Path, folder: Path) -> Path:
-    """A run with an adapter of random weights, as sft leaves one."""
+def make_adapter(base: Path, folder: Path, *layers: str) -> Path:
+    """A run with an adapter of random weights, as sft leaves one. `layers`: other ones than attention's."""
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(7)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    adapted = get_peft_model(model, LoraConfig(r=4, target_modules=["qkv_proj", "o_proj"], task_type="CAUSAL_LM"))
+    targets = list(layers or ("qkv_proj", "o_proj"))
+    adapted = get_peft_model(model, LoraConfig(r=4, target_modules=targets, task_type="CAUSAL_LM"))
     with torch.no_grad():
         for name, weight in adapted.named_parameters():
             if "lora_B" in name:
@@ -145,6 +146,25 @@ def test_an_adapter_names_no_module_that_is_run(run, base, tmp_path: Path):
     config.write_text(json.dumps(json.loads(config.read_text()) | names))
     with pytest.raises(UsageError, match="has megatron_config, by which older PEFT runs whatever module"):
         merge(tmp_path / "hostile", str(base), tmp_path / "m")
+
+
+@pytest.mark.parametrize("layer", ["lm_head", "embed_tokens"])
+def test_an_adapter_of_a_table_that_two_layers_share_is_not_merged(layer, base, tmp_path: Path):
+    """The other one would be changed with it: another model than base and adapter."""
+    run = make_adapter(base, tmp_path / "run", layer)
+    with pytest.raises(UsageError, match=rf"changes [\w.]*{layer}, whose weights another layer has too: merged"):
+        merge(run)
+    assert not (run / "merged").exists()
+
+
+def test_an_adapter_of_a_head_with_a_table_of_its_own_is_merged(tmp_path: Path):
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    apart = small_model(tmp_path / "apart", tie_word_embeddings=False, **SHAPE)
+    run = make_adapter(apart, tmp_path / "run", "lm_head")
+    together = logits(PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(apart), run / "adapter"))
+    assert torch.allclose(logits(AutoModelForCausalLM.from_pretrained(merge(run))), together, atol=1e-5)
 
 
 def test_a_folder_without_an_adapter_is_a_clear_line(tmp_path: Path):

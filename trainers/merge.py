@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -186,6 +187,7 @@ def _merge(base: Base, adapter: Path, target: Path, precision: str) -> Rounding:
 
     dtype = getattr(torch, DTYPES[precision])
     adapted = with_adapter(load_whole(base.folder, dtype=torch.float32), adapter, base.folder)
+    _check_apart(adapted, adapter)
     changed = lost = 0.0
     with torch.no_grad():
         for module in adapted.modules():
@@ -198,3 +200,17 @@ def _merge(base: Base, adapter: Path, target: Path, precision: str) -> Rounding:
     merged.config.use_cache = True
     merged.save_pretrained(target)
     return Rounding(precision, (lost / changed) ** 0.5 if changed else 0.0)
+
+
+def _check_apart(adapted: Any, adapter: Path) -> None:
+    """`UsageError` where a layer's weights, which merging changes, are those of another layer too: PEFT only warns."""
+    from peft.tuners.lora import LoraLayer
+
+    uses = Counter(id(weight) for _, weight in adapted.named_parameters(remove_duplicate=False))
+    for name, module in adapted.named_modules():
+        if isinstance(module, LoraLayer) and uses[id(module.get_base_layer().weight)] > 1:
+            raise UsageError(
+                f"'{printable(str(adapter), 200)}' changes {printable(name, 120)}, whose weights another layer has too:"
+                " merged, it would change both",
+                "train it without that layer, or on a base whose embeddings and head are two tables",
+            )
