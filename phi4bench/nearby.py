@@ -10,6 +10,14 @@ ALIKE = 0.6
 """
 
 
+def is_there(path: Path) -> bool:
+    """Whether something lies there; nothing does where there can be no such path, as with a name that is too long."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def no_such_path(text: str, wanted: str) -> str:
     """A line that says that `text` is not there, with the nearest paths that are."""
     try:

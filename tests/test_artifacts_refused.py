@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from phi4bench.errors import ArtifactError
 onnx = pytest.importorskip("onnx", reason="builds small ONNX files: needs phi4bench[train]")
 
 Damage = Callable[[Path], object]
+LONG = f"{'n' * 300}.toml"
+"""No file system has a name of that length: to ask for it is an error of its own."""
 
 
 def cut(name: str, keep: float = 0.5) -> Damage:
@@ -23,6 +26,10 @@ def cut(name: str, keep: float = 0.5) -> Damage:
 
 def text(name: str, content: str) -> Damage:
     return lambda folder: (folder / name).write_text(content)
+
+
+def manifest(**says: str) -> Damage:
+    return text("phi4bench.json", json.dumps({"schema": "phi4bench.artifact/1", **says}))
 
 
 def gone(name: str) -> Damage:
@@ -85,6 +92,8 @@ REFUSED = [
         "turns='left', but should be one of",
         id="manifest-turns",
     ),
+    pytest.param(manifest(dialect=LONG), "cannot be read: File name too long", id="manifest-dialect-too-long"),
+    pytest.param(manifest(adapter=LONG), "cannot be read: File name too long", id="manifest-adapter-too-long"),
 ]
 
 

@@ -223,12 +223,17 @@ def listing_elsewhere(folder):
     (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "../model.safetensors"}}')
 
 
+def listing_no_names(folder):
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": ["model.safetensors"], "b": null}}')
+
+
 FAULTS = {
     "pickled weights": (pickled, r"pickled weights \(pytorch_model.bin\).*safe_serialization"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "without model.safetensors"),
     "cut weights": (cut, r"truncated or no safetensors file \(\d+ bytes, but its tensors end at byte \d+\)"),
     "a text times a size": (with_shape("a", 10**15), "no safetensors file \\(a shape is no list of sizes"),
     "dimensions without end": (with_shape(*[2**63] * 1000), "a shape has 1000 dimensions"),
+    "no names of shards": (listing_no_names, "does not list files beside it"),
     "shards elsewhere": (listing_elsewhere, "does not list files beside it"),
     "shards beside whole weights": (with_shards_beside, "transformers loads the first and passes the shards over"),
     "weights of another name": (

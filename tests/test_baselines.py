@@ -52,6 +52,15 @@ def test_nor_is_it_where_the_manifest_calls_it_the_parent(tmp_path: Path, copied
     assert "is the artifact itself (same weights); give --baseline" in subject.no_baseline
 
 
+def test_a_parent_whose_name_is_too_long_is_not_there(tmp_path: Path) -> None:
+    model = tmp_path / "int8"
+    shutil.copytree(INT8, model)
+    manifest = json.loads((model / "phi4bench.json").read_text()) | {"parent": {"path": "n" * 300}}
+    (model / "phi4bench.json").write_text(json.dumps(manifest))
+    (subject,) = make_plan(asked(tmp_path, model, None)).subjects
+    assert "is not there; give --baseline" in subject.no_baseline
+
+
 def parent_named(model: Path, sha256: str) -> Path:
     path = model / "phi4bench.json"
     manifest = json.loads(path.read_text())

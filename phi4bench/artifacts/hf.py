@@ -154,9 +154,10 @@ def _weights(folder: Path) -> tuple[Path, ...]:
     index = folder / INDEX
     if index.is_file():
         shards = _json(index).get("weight_map")
-        names = sorted(set(shards.values())) if isinstance(shards, dict) and shards else []
-        if not names or any(not isinstance(name, str) or Path(name).name != name for name in names):
+        listed = list(shards.values()) if isinstance(shards, dict) else []
+        if not listed or any(not isinstance(name, str) or Path(name).name != name for name in listed):
             raise ArtifactError(f"'{printable(str(index), 300)}' does not list files beside it", "copy it again")
+        names = sorted(set(listed))
         missing = [name for name in names if not (folder / name).is_file()]
         if missing:
             raise ArtifactError(f"{shown} lacks {printable(missing[0], 100)}, which its index lists", "copy it too")

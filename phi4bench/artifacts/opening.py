@@ -20,7 +20,7 @@ from phi4bench.artifacts.unapplied import unapplied
 from phi4bench.counting import counted
 from phi4bench.dialects import Dialect
 from phi4bench.errors import ArtifactError
-from phi4bench.nearby import no_such_path
+from phi4bench.nearby import is_there, no_such_path
 from phi4bench.printable import printable, without_secrets
 from phi4bench.targets import is_quantized
 
@@ -43,17 +43,22 @@ def open_artifact(spec: str, dialect: str | Dialect | None = None, cache_dir: Pa
     `dialect`: a name, the path of a dialect file, or a dialect; `None`: the manifest's, else inferred.
     `cache_dir`: where digests of large files are remembered; `None`: the default cache.
     """
+    try:
+        return _open(spec, dialect, cache_dir)
+    except OSError as error:  # such as a name in the manifest that is longer than a name can be
+        raise ArtifactError(
+            f"{_quoted(str(error.filename))} cannot be read: {error.strerror}", "name readable files"
+        ) from None
+
+
+def _open(spec: str, dialect: str | Dialect | None, cache_dir: Path | None) -> Artifact:
     if spec.startswith("hf:"):
         folder, name, said = fetch(spec)
         return _open_hf(spec, folder, read_manifest(folder) or Manifest(), dialect, cache_dir, name, (said,))
     if spec.startswith(("http://", "https://")):
         raise ArtifactError(f"{_quoted(without_secrets(spec))} names a server, which cannot be judged yet", SUPPORTED)
     path = Path(spec).expanduser()
-    try:
-        exists = bool(spec) and path.exists()
-    except (OSError, ValueError):
-        exists = False
-    if not exists:
+    if not spec or not is_there(path):
         raise ArtifactError(printable(_missing(spec)))
     manifest = read_manifest(path if path.is_dir() else path.parent)
     if path.name == MANIFEST:

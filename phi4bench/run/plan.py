@@ -21,6 +21,7 @@ from phi4bench.cases import Case
 from phi4bench.datasets import Dataset, fixtures_dir, load_cases, subset
 from phi4bench.datasets.packing import pack_cases
 from phi4bench.errors import ArtifactError, TargetsError, UsageError
+from phi4bench.nearby import is_there
 from phi4bench.printable import printable
 from phi4bench.run.options import RunOptions
 from phi4bench.store import default_cache_dir
@@ -174,7 +175,7 @@ def _with_baseline(artifact: Artifact, options: RunOptions) -> Subject:
 def _with_parent(artifact: Artifact, parent: str, options: RunOptions) -> Subject:
     """The parent that the manifest names, where it lies there and is the one meant."""
     shown = printable(parent, 200)
-    if not Path(parent).exists():
+    if not is_there(Path(parent)):
         return Subject(artifact, None, f"its parent {shown!r} is not there; give --baseline")
     try:
         baseline = _open(parent, options)
