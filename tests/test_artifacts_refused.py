@@ -32,6 +32,12 @@ def manifest(**says: str) -> Damage:
     return text("phi4bench.json", json.dumps({"schema": "phi4bench.artifact/1", **says}))
 
 
+def panicking() -> str:
+    """A tokenizer over which the library panics: what its Rust raises then is no `Exception`."""
+    model = {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": [["a", "b"]]}
+    return json.dumps({"version": "1.0", "model": model | {"continuing_subword_prefix": "###"}})
+
+
 def gone(name: str) -> Damage:
     return lambda folder: (folder / name).unlink()
 
@@ -59,6 +65,7 @@ REFUSED = [
     pytest.param(text("genai_config.json", "{"), "genai_config.json' is broken", id="genai-config-broken"),
     pytest.param(text("genai_config.json", "[]"), "genai_config.json' is broken", id="genai-config-a-list"),
     pytest.param(text("tokenizer.json", "{}"), "tokenizer.json' cannot be loaded", id="tokenizer-broken"),
+    pytest.param(text("tokenizer.json", panicking()), "tokenizer.json' cannot be loaded (range", id="tokenizer-panics"),
     pytest.param(text("tokenizer.json", tokenizer_json(100)), "is another model's: it has token 99", id="too-many"),
     pytest.param(text("tokenizer.json", tokenizer_json(9)), "another model's: it knows 9 tokens", id="too-few"),
     pytest.param(

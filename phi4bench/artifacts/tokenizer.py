@@ -48,7 +48,9 @@ def _ids(path: Path) -> tuple[int, int]:
 
     try:
         vocabulary = Tokenizer.from_file(str(path)).get_vocab(with_added_tokens=True)
-    except Exception as error:  # the library raises bare exceptions
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the library raises bare exceptions, and where its Rust panics one that is none
         raise ArtifactError(
             f"'{printable(str(path))}' cannot be loaded ({printable(str(error), 120)})",
             "copy the tokenizer.json that the model was trained with",
