@@ -76,6 +76,16 @@ def test_the_same_command_again_finds_it_finished(pair, capsys):
     assert (made / "model.onnx.data").stat().st_mtime_ns == before
 
 
+def test_the_same_weights_with_another_configuration_are_not_finished(pair, tmp_path):
+    source, made = pair
+    changed = tmp_path / "changed"
+    shutil.copytree(source, changed)
+    config = changed / "genai_config.json"
+    config.write_text(config.read_text().replace('"eos_token_id": 5', '"eos_token_id": [5, 7]'))
+    with pytest.raises(UsageError, match="was made of another file"):
+        half(changed, made)
+
+
 def test_a_shape_is_halved_unread_and_stays_a_shape(tmp_path, capsys):
     (folder,) = make(TINY, ["int4"], tmp_path)
     assert main(["half", str(folder)]) == 0

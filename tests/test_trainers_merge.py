@@ -202,6 +202,28 @@ def test_a_finished_export_is_kept(merged, exported, capsys):
     assert "is finished; nothing to do" in capsys.readouterr().out
 
 
+def test_an_export_of_the_same_weights_with_another_configuration_is_not_finished(merged, exported, tmp_path: Path):
+    """Where an answer ends, and how positions turn, is in no weight."""
+    changed = tmp_path / "merged"
+    shutil.copytree(merged, changed)
+    generation = changed / "generation_config.json"
+    generation.write_text(json.dumps(json.loads(generation.read_text()) | {"eos_token_id": [5, 7]}))
+    with pytest.raises(UsageError, match="was made from another model, or with another configuration or tokenizer"):
+        export(str(changed), ["fp32"], exported, lambda folder: IDS)
+
+
+def test_an_export_that_says_nothing_of_its_configuration_is_kept(merged, exported, tmp_path: Path, capsys):
+    """As files do that are older than what is written down of it."""
+    older = tmp_path / "exported"
+    shutil.copytree(exported, older)
+    path = older / "fp32" / "phi4bench.json"
+    manifest = json.loads(path.read_text())
+    del manifest["recipe"]["configuration_sha256"]
+    path.write_text(json.dumps(manifest))
+    export(str(merged), ["fp32"], older, lambda folder: IDS)
+    assert "is finished; nothing to do" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("precision", ["fp32", "int4"])
 def test_a_file_that_is_another_model_is_not_kept(precision, merged, exported, tmp_path: Path, monkeypatch):
     other = small_model(tmp_path / "other", seed=9, **SHAPE)

@@ -33,6 +33,14 @@ FP32 = ROOT / "fixtures" / "models" / "nano-fp32"
 pytestmark = pytest.mark.filterwarnings("ignore")  # of onnxruntime's quantizers
 
 
+def with_another_end(source: Path, folder: Path) -> Path:
+    """The same weights, with another token that ends an answer."""
+    shutil.copytree(source, folder)
+    config = folder / "genai_config.json"
+    config.write_text(config.read_text().replace('"eos_token_id": 5', '"eos_token_id": [5, 7]'))
+    return folder
+
+
 # Files
 
 
@@ -70,6 +78,12 @@ def test_quantized_files_are_artifacts_with_their_parent(made):
         assert artifact.dialect.name == "tool_use"
         assert artifact.parent_sha256 == parent.weights_sha256
         assert Path(artifact.parent).resolve() == FP32
+
+
+def test_a_file_of_the_same_weights_with_another_configuration_is_not_finished(made, tmp_path):
+    changed = with_another_end(FP32, tmp_path / "fp32")
+    with pytest.raises(UsageError, match="int8' was made of another file, by another plan or on other examples"):
+        quantize(changed, [Plan(8)], made, samples=2)
 
 
 def test_a_finished_file_is_not_made_again(made, capsys):

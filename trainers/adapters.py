@@ -65,7 +65,7 @@ def export_adapter(
 
     `base`: `None` for the one that the adapter names. Raises `UsageError` where the adapter is another base's.
     """
-    from trainers.export import SETTINGS, Source, check_and_finish, export, is_finished
+    from trainers.export import SETTINGS, Source, check_and_finish, export, is_finished, recipe_of
 
     adapter = adapter_of(run)
     digest = adapter_sha256(adapter)
@@ -77,7 +77,7 @@ def export_adapter(
     recipe = {
         "command": "python -m trainers export --adapter",
         "source": found.spec,
-        "source_sha256": found.artifact.weights_sha256,
+        **recipe_of(found),
         "adapter_sha256": digest,
         "adapter": dict(manifest_of(adapter).recipe),
     }

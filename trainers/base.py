@@ -23,6 +23,7 @@ from phi4bench.printable import printable
 from trainers.encoding import Encoder
 
 DIALECT_FILE = "dialect.toml"
+CONFIGURED = "configuration_sha256"
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 
 
@@ -135,6 +136,17 @@ def put(draft: Path, target: Path) -> None:
 
 def manifest_of(folder: Path) -> Manifest:
     return read_manifest(folder) or Manifest()
+
+
+def configuration_of(artifact: Artifact) -> dict[str, str]:
+    """What a recipe says of the files beside the weights, such as where an answer ends: its files have it from them."""
+    return {CONFIGURED: artifact.tokenizer_sha256}
+
+
+def is_made_by(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether a recipe says all that `wanted` says. One that is older than `CONFIGURED` says nothing of that."""
+    said = {CONFIGURED: wanted.get(CONFIGURED), **made}
+    return all(said.get(key) == value for key, value in wanted.items())
 
 
 def write_manifest(folder: Path, **fields: object) -> None:

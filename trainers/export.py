@@ -22,8 +22,11 @@ from trainers import child
 from trainers.agreement import Agreement, compare, feeds_of, on_both_sides, reader, rotary_switch
 from trainers.alone import BUILD, alone_in
 from trainers.base import (
+    CONFIGURED,
     Base,
     check_place,
+    configuration_of,
+    is_made_by,
     manifest_of,
     open_base,
     put,
@@ -142,8 +145,10 @@ def export(
 
 
 def recipe_of(opened: Base | Checkpoint) -> Mapping[str, Any]:
-    """Which weights they are."""
-    return {"source_sha256": opened.artifact.weights_sha256} if isinstance(opened, Base) else opened.recipe
+    """Which weights they are, and with which configuration."""
+    if not isinstance(opened, Base):
+        return opened.recipe
+    return {"source_sha256": opened.artifact.weights_sha256, **configuration_of(opened.artifact)}
 
 
 def source_of(opened: Base | Checkpoint, recipe: Mapping[str, Any], scratch: Path) -> Source:
@@ -211,7 +216,10 @@ def is_finished(target: Path, recipe: Mapping[str, Any], settings: Mapping[str, 
         return False
     made = manifest_of(target).recipe
     if not is_same_source(made, recipe):
-        raise UsageError(f"'{printable(str(target), 200)}' was made from another model", "remove it first")
+        what = "was made from another model, or with another configuration or tokenizer"
+        raise UsageError(
+            f"'{printable(str(target), 200)}' {what}", "name another folder with --out, or remove it first"
+        )
     differs = [f"{name}={made[name]}" for name, value in (settings or {}).items() if made.get(name, value) != value]
     if differs:
         raise UsageError(
@@ -228,8 +236,8 @@ def is_of(folder: Path, recipe: Mapping[str, Any]) -> bool:
 
 
 def is_same_source(made: Mapping[str, Any], recipe: Mapping[str, Any]) -> bool:
-    """Whether two recipes begin with the same weights."""
-    return all(made.get(key) == recipe.get(key) for key in ("source_sha256", "adapter_sha256"))
+    """Whether two recipes begin with the same weights and configuration."""
+    return is_made_by(made, {key: recipe.get(key) for key in ("source_sha256", "adapter_sha256", CONFIGURED)})
 
 
 def check_and_finish(

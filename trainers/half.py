@@ -26,7 +26,17 @@ from phi4bench.backends.reasons import one_line
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
 from trainers.alone import alone_at
-from trainers.base import check_place, copy_tokenizer, manifest_of, put, read_json_file, write_json, write_manifest
+from trainers.base import (
+    check_place,
+    configuration_of,
+    copy_tokenizer,
+    is_made_by,
+    manifest_of,
+    put,
+    read_json_file,
+    write_json,
+    write_manifest,
+)
 from trainers.closeness import Closeness, Source, compare, prompts_of
 from trainers.faults import TrainingError
 from trainers.rewriting import DATA, Graph, Writer
@@ -52,10 +62,9 @@ def half(folder: Path, out: Path | None = None, data: Sequence[str] | None = Non
 
 
 def _made(artifact: Artifact, target: Path, data: Sequence[str] | None, samples: int) -> Path:
-    recipe = {"command": COMMAND, "of": artifact.weights_sha256}
+    recipe = {"command": COMMAND, "of": artifact.weights_sha256, **configuration_of(artifact)}
     if (target / MANIFEST).is_file():
-        made = manifest_of(target).recipe
-        if {key: made.get(key) for key in recipe} != recipe:
+        if not is_made_by(manifest_of(target).recipe, recipe):
             raise UsageError(f"'{printable(str(target), 200)}' was made of another file", "name another --out")
         print(f"{target} is finished; nothing to do")
         return target

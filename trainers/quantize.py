@@ -20,7 +20,15 @@ from phi4bench.artifacts.artifact import Artifact
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers.alone import BUILD, alone_in
-from trainers.base import check_place, copy_tokenizer, manifest_of, put, write_manifest
+from trainers.base import (
+    check_place,
+    configuration_of,
+    copy_tokenizer,
+    is_made_by,
+    manifest_of,
+    put,
+    write_manifest,
+)
 from trainers.calibration import calibrate
 from trainers.closeness import Closeness, Source, compare, open_source
 from trainers.export import record, results_in
@@ -134,18 +142,17 @@ def is_made(target: Path, source: Source, plan: Plan) -> bool:
     if not (target / "phi4bench.json").is_file():
         check_place(target)
         return False
-    manifest, wanted = manifest_of(target), recipe_of(source, plan)
-    made = {key: manifest.recipe.get(key) for key in ("plan", "calibration_sha256")}
-    if manifest.parent_sha256 != source.artifact.weights_sha256 or made != {"calibration_sha256": None} | wanted:
+    manifest, wanted = manifest_of(target), {"calibration_sha256": None} | recipe_of(source, plan)
+    if manifest.parent_sha256 != source.artifact.weights_sha256 or not is_made_by(manifest.recipe, wanted):
         what = "was made of another file, by another plan or on other examples"
         raise UsageError(f"'{printable(str(target), 200)}' {what}", "name another folder with --out, or remove it")
     return True
 
 
 def recipe_of(source: Source, plan: Plan) -> dict[str, Any]:
-    """What, besides the fp32 file, the quantized one depends on: of GPTQ, the conversations too."""
+    """What, besides the weights, the quantized file depends on: of GPTQ, the conversations too."""
     calibrated = {"calibration_sha256": source.prompts_sha256} if plan.method == "gptq" else {}
-    return {"plan": plan.told(), **calibrated}
+    return {"plan": plan.told(), **configuration_of(source.artifact), **calibrated}
 
 
 def matrices_of(graph: Graph, plan: Plan) -> list[Matrix]:
