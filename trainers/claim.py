@@ -23,6 +23,11 @@ from trainers.ranks import say
 from trainers.settings import FIELDS, Chosen
 
 SETTINGS = "settings.json"
+SCHEMA = "phi4bench.training/1"
+WRITTEN = (
+    SETTINGS, "README.md", "adapter", "checkpoints", "learning_curves.json", "learning_curves.png", "overfitting.json",
+)  # fmt: skip
+"""What a run writes anew or removes."""
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "unsloth")
 
 
@@ -67,8 +72,10 @@ def claim(
     A run that has saved nothing yet, such as one that was refused when its model was loaded, makes room.
     """
     asked = {"settings": asdict(chosen.training), "data": {"sha256": ready.sha256}, **identity(base)}
-    if (out / SETTINGS).is_file():
-        held = read_json_file(out / SETTINGS)
+    held = read_json_file(out / SETTINGS) if (out / SETTINGS).is_file() else {}
+    if held.get("schema") != SCHEMA:
+        _check_free(out)
+    else:
         theirs = {key: held.get(key) for key in asked}  # a setting that is younger than the run had its default
         theirs["model"] = {key: held.get("model", {}).get(key) for key in asked["model"]}
         theirs["data"] = {"sha256": held.get("data", {}).get("sha256")}
@@ -92,7 +99,7 @@ def claim(
     write_json(
         out / SETTINGS,
         {
-            "schema": "phi4bench.training/1",
+            "schema": SCHEMA,
             "preset": chosen.preset,
             "sources": dict(chosen.sources),
             "engine": engine,
@@ -111,6 +118,13 @@ def claim(
         },
     )
     write_readme(out)
+
+
+def _check_free(out: Path) -> None:
+    """`UsageError` where a name that a run takes is another's: what is not known to be ours is not deleted."""
+    there = next((out / name for name in WRITTEN if (out / name).exists()), None)
+    if there is not None:
+        raise UsageError(f"'{printable(str(there), 200)}' is of no run of sft", "name another folder with --out")
 
 
 def _versions() -> dict[str, str]:
