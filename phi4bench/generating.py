@@ -18,6 +18,7 @@ from phi4bench.datasets import fixtures_dir, load_cases, write_cases
 from phi4bench.datasets.casefile import check_replaceable
 from phi4bench.datasets.toolsets import read_toolset
 from phi4bench.errors import UsageError
+from phi4bench.nearby import expanded
 from phi4bench.printable import printable
 from phi4bench.tools import Tool
 
@@ -73,7 +74,7 @@ def write_families(
             "ask for fewer, and bring case files of your own for the rest",
         )
     check_replaceable(path)
-    if path.resolve() in {Path(one).expanduser().resolve() for one in beside}:
+    if path.resolve() in {expanded(one).resolve() for one in beside}:
         raise UsageError(
             f"--out={printable(str(path), 200)!r} is one of the files that they lie beside", "name another file"
         )

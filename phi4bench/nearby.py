@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 
 ALIKE = 0.6
 """How much two names must share, as difflib's ratio, for one to be taken for the other: `nano` and `nano-int8` just do.
 """
+
+
+def expanded(path: str | Path) -> Path:
+    """With the home that `~` stands for. One of nobody here stays as it is, and is not there: pathlib raises."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def is_there(path: Path) -> bool:
@@ -21,7 +27,7 @@ def is_there(path: Path) -> bool:
 def no_such_path(text: str, wanted: str) -> str:
     """A line that says that `text` is not there, with the nearest paths that are."""
     try:
-        near = [repr(str(path)) for path in _near(Path(text).expanduser())]
+        near = [repr(str(path)) for path in _near(expanded(text))]
     except OSError:
         near = []
     hint = f"did you mean {', '.join(near)}?" if near else f"name {wanted}"

@@ -54,6 +54,8 @@ class JudgingSession:
             return cls(make_plan(options_from(get)))
         except Phi4benchError as error:
             return cls(None, printable(str(error)))
+        except OSError as error:  # of a path that can be none, such as one with a name that is too long
+            return cls(None, printable(f"'{error.filename}' cannot be used ({error.strerror})"))
 
     @property
     def judged(self) -> bool:

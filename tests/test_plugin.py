@@ -97,6 +97,8 @@ class TestUsage:
             ),
             pytest.param(["--targets", "wishes"], "guide, report, results, smoke, strict", id="unknown-targets"),
             pytest.param(["--cases", "/no/cases.jsonl"], "/no/cases.jsonl", id="missing-cases"),
+            pytest.param(["--cases", "~no-such-user/cases.jsonl"], "~no-such-user/", id="home-of-nobody"),
+            pytest.param(["--cases", "n" * 300], "cannot be used (File name too long)", id="name-too-long"),
             pytest.param(
                 ["--system-prompt", "/no/prompt.txt"], "--system-prompt='/no/prompt.txt'", id="missing-prompt"
             ),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.errors import UsageError
+from phi4bench.nearby import expanded
 from phi4bench.printable import printable
 from trainers.command_line import SHAPE_NUMBERS, TRACKS, command_line
 from trainers.ending import BROKE_EXIT, ended
@@ -150,7 +151,7 @@ def _export(options: argparse.Namespace) -> None:
 
         export_adapter(options.adapter, options.precision, options.out, prompts, options.base, **packing)
         return
-    folder = Path(options.model).expanduser()
+    folder = expanded(options.model)
     if options.out is None and not folder.is_dir():
         what = f"MODEL={printable(options.model, 200)!r} is no folder here, so nothing lies beside it"
         raise UsageError(what, "name a folder for the files with --out")

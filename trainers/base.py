@@ -19,6 +19,7 @@ from phi4bench.artifacts.opening import CONFIGURATION
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.dialects import DIALECTS
 from phi4bench.errors import UsageError
+from phi4bench.nearby import expanded
 from phi4bench.printable import printable
 from trainers.encoding import Encoder
 
@@ -57,7 +58,7 @@ def open_base(spec: str, dialect: str | None = None, system_prompt: Path | None 
     A tokenizer that lacks a token that the dialect's turns are made of belongs to another template. Markers of calls
     may be ordinary text to it: a model can learn to spell them.
     """
-    path, shown = Path(spec).expanduser(), printable(spec, 200)
+    path, shown = expanded(spec), printable(spec, 200)
     remote = not path.exists() and _REPOSITORY.fullmatch(spec)
     if not remote and not spec.startswith(("hf:", "http://", "https://")):
         if not path.exists():

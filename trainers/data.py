@@ -20,7 +20,7 @@ from phi4bench.datasets.casejson import FormError, case_from_json, case_to_json,
 from phi4bench.datasets.strictjson import read_json
 from phi4bench.datasets.toolsets import Toolsets, check_expected, check_tools
 from phi4bench.errors import CaseFileError, UsageError
-from phi4bench.nearby import no_such_path
+from phi4bench.nearby import expanded, no_such_path
 from trainers.converting import Told, from_openai, is_openai
 
 
@@ -58,7 +58,7 @@ def load_examples(sources: Sequence[str]) -> Data:
     stems: Counter[str] = Counter()
     seen: set[Path] = set()
     for source in sources:
-        path = Path(source).expanduser()
+        path = expanded(source)
         if path.is_dir():
             raise UsageError(f"--data={shown(source)} is a folder", "name its files (.jsonl)")
         if path.exists() and not path.is_file():

@@ -16,6 +16,7 @@ from typing import Any
 
 from phi4bench.artifacts import open_artifact
 from phi4bench.errors import UsageError
+from phi4bench.nearby import expanded
 from phi4bench.printable import printable
 from phi4bench.run.child import signal_name
 from trainers import child
@@ -110,7 +111,7 @@ def export(
     checked, so a killed export leaves nothing that looks finished. Raises `UsageError`, `TrainingError`.
     """
     check_packing(block_size, accuracy_level)
-    folder = Path(model).expanduser()
+    folder = expanded(model)
     opened = open_gptq(folder, precisions) if is_gptq(folder) else open_base(model)
     check_config(opened.folder)
     if route == "olive":

@@ -19,6 +19,7 @@ from queue import SimpleQueue
 
 from phi4bench.counting import counted
 from phi4bench.errors import UsageError
+from phi4bench.nearby import expanded
 from phi4bench.printable import printable
 from trainers import tables
 from trainers.alone import alone_in
@@ -114,7 +115,7 @@ def runner_of(asked: Sweep, name: str, parallel: int, address: str | None) -> Ru
 
 def _claim(asked: Sweep) -> None:
     """Write `sweep.json`, or check that what is there asked the same of its trials; a grid may grow."""
-    files = {name: _digest(Path(name).expanduser()) for name in asked.data}
+    files = {name: _digest(expanded(name)) for name in asked.data}
     ours = {"command": list(asked.command), "data_sha256": files, **asked.identity}
     file = asked.out / "sweep.json"
     if file.is_file():

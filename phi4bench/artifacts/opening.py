@@ -20,7 +20,7 @@ from phi4bench.artifacts.unapplied import unapplied
 from phi4bench.counting import counted
 from phi4bench.dialects import Dialect
 from phi4bench.errors import ArtifactError
-from phi4bench.nearby import is_there, no_such_path
+from phi4bench.nearby import expanded, is_there, no_such_path
 from phi4bench.printable import printable, without_secrets
 from phi4bench.targets import is_quantized
 
@@ -57,7 +57,7 @@ def _open(spec: str, dialect: str | Dialect | None, cache_dir: Path | None) -> A
         return _open_hf(spec, folder, read_manifest(folder) or Manifest(), dialect, cache_dir, name, (said,))
     if spec.startswith(("http://", "https://")):
         raise ArtifactError(f"{_quoted(without_secrets(spec))} names a server, which cannot be judged yet", SUPPORTED)
-    path = Path(spec).expanduser()
+    path = expanded(spec)
     if not spec or not is_there(path):
         raise ArtifactError(printable(_missing(spec)))
     manifest = read_manifest(path if path.is_dir() else path.parent)

@@ -9,6 +9,7 @@ from typing import Any
 from phi4bench.artifacts.manifest import MANIFEST, Manifest
 from phi4bench.dialects import DIALECTS, TURNS, Dialect, dialect_named, infer_dialect, load_dialect_text
 from phi4bench.errors import ArtifactError, DialectError
+from phi4bench.nearby import expanded
 from phi4bench.printable import printable
 
 
@@ -21,7 +22,7 @@ def choose_dialect(folder: Path, manifest: Manifest, asked: str | Dialect | None
     if isinstance(asked, Dialect):
         return asked, ()
     if asked and _is_file(asked):
-        return _from_file(Path(asked).expanduser()), ()
+        return _from_file(expanded(asked)), ()
     if asked:
         dialect = dialect_named(asked)
     elif manifest.dialect:

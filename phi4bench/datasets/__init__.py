@@ -15,7 +15,7 @@ from phi4bench.datasets.packing import pack_cases
 from phi4bench.datasets.sampling import sample
 from phi4bench.datasets.shipped import fixtures_dir, schemas_dir, shipped_cases, suites_dir
 from phi4bench.errors import UsageError
-from phi4bench.nearby import no_such_path
+from phi4bench.nearby import expanded, no_such_path
 
 SHIPPED = "shipped"
 """The source that names the shipped test split, so that it can be judged beside others."""
@@ -55,7 +55,7 @@ def _found(sources: Sequence[str], notes: list[str]) -> Iterator[tuple[str, Case
     for source in sources:
         kind, _, rest = source.partition(":")
         if kind in ("bfcl", "tooltalk") and rest:
-            found, said = _foreign(kind, Path(rest).expanduser())
+            found, said = _foreign(kind, expanded(rest))
             yield from ((f"{kind}:{rest}", case) for case in found)
             notes += said
         else:
@@ -73,7 +73,7 @@ def subset(dataset: Dataset, limit: int, seed: int = 0) -> Dataset:
 
 
 def _files(source: str) -> list[Path]:
-    path = shipped_cases() if source == SHIPPED else Path(source).expanduser()
+    path = shipped_cases() if source == SHIPPED else expanded(source)
     if path.is_dir():
         files = sorted(path.glob("*.jsonl"))
         if not files:

@@ -21,7 +21,7 @@ from phi4bench.cases import Case
 from phi4bench.datasets import Dataset, fixtures_dir, load_cases, subset
 from phi4bench.datasets.packing import pack_cases
 from phi4bench.errors import ArtifactError, TargetsError, UsageError
-from phi4bench.nearby import is_there
+from phi4bench.nearby import expanded, is_there
 from phi4bench.printable import printable
 from phi4bench.run.options import RunOptions
 from phi4bench.store import default_cache_dir
@@ -96,7 +96,7 @@ def read_targets(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
     for name in dict.fromkeys(names):
         path = folder / f"{name}.toml"
         if not name.replace("-", "").replace("_", "").isalnum() or not path.is_file():
-            path = Path(name).expanduser()
+            path = expanded(name)
         if not path.is_file():
             known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
             raise TargetsError(
@@ -112,7 +112,7 @@ def read_xfails(path: Path) -> Xfails:
     """A file of known failures; `UsageError` for whatever is wrong with it."""
     shown = printable(str(path), 200)
     try:
-        text = path.expanduser().read_bytes().decode("utf-8")  # as it is, so that its hash is the file's
+        text = expanded(path).read_bytes().decode("utf-8")  # as it is, so that its hash is the file's
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise UsageError(f"--xfails={shown!r} cannot be read ({reason})", "name a TOML file") from None
@@ -238,7 +238,7 @@ def _check_provider(subjects: Sequence[Subject], provider: Provider) -> None:
 
 def _read_text(path: Path, option: str) -> str:
     try:
-        return path.expanduser().read_text(encoding="utf-8")
+        return expanded(path).read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         shown = printable(str(path), 200)
