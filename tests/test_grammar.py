@@ -290,6 +290,14 @@ def test_a_tool_whose_arguments_are_no_object_is_refused():
         DIALECTS["hermes"].grammar((Tool("odd", "", {"type": "array"}),))
 
 
+@pytest.mark.parametrize("shape", ["flat", "openai", "jsonrpc"])
+def test_a_list_of_calls_without_markers_is_refused(shape):
+    """The mask would let through none of the calls that such a model was trained to write."""
+    dialect = load_dialect_text(f'{OWN}control = false\nshape = "{shape}"\nbatch = "list"\n')
+    with pytest.raises(UsageError, match="calls in a list without markers; use --decode free"):
+        dialect.grammar((SET,))
+
+
 def test_markers_of_which_one_holds_the_other_are_refused():
     calls_in = CallSyntax("json", "<<call>>", "<<call>>>")
     dialect = Dialect("own", PHI, DIALECTS["hermes"].listing, calls_in)

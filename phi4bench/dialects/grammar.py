@@ -44,6 +44,8 @@ def completion_grammar(syntax: CallSyntax, tools: Sequence[Tool], avoid: Sequenc
                 f"no grammar can be made of markers of which one holds the other, {one!r} and {other!r}",
                 "use --decode free",
             )
+    if syntax.batch == "list" and not syntax.open:
+        raise UsageError("no grammar can be made of calls in a list without markers", "use --decode free")
     offered = sorted(tools, key=lambda tool: tool.name)
     rules = _in_markers(syntax, offered, avoid) if syntax.open else _bare(syntax, offered, avoid)
     return "\n".join([_OPTIONS, "ANY: /(?s:.*)/", *rules]) + "\n"
