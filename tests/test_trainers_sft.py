@@ -130,17 +130,6 @@ def test_a_folder_with_another_run_is_refused(model, data, undisturbed):
         run(model, data, undisturbed, replace(QUICK, rank=8))
 
 
-@pytest.mark.parametrize("name", ["README.md", "adapter/a.txt", "checkpoints/checkpoint-9/model.bin", "settings.json"])
-def test_what_no_run_wrote_is_neither_replaced_nor_removed(name, model, data, tmp_path: Path):
-    """As where `--out` names a project, or another tool's run."""
-    theirs = tmp_path / name
-    theirs.parent.mkdir(parents=True, exist_ok=True)
-    theirs.write_text('{"theirs": 1}')
-    with pytest.raises(UsageError, match=rf"{name.partition('/')[0]}' is of no run of sft; name another folder"):
-        run(model, data, tmp_path)
-    assert theirs.read_text() == '{"theirs": 1}'
-
-
 def test_a_run_that_goes_on_with_other_versions_is_told(model, data, undisturbed, tmp_path: Path, capsys):
     shutil.copytree(undisturbed, tmp_path / "run")
     told = tmp_path / "run" / "settings.json"
