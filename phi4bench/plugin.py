@@ -277,7 +277,7 @@ def _terminal(config: pytest.Config) -> Iterator[None]:
         yield
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # over what other plugins make of a test
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -286,6 +286,9 @@ def pytest_runtest_makereport(
     outcome = item.stash.get(OUTCOME, None)
     if marker and session and report.skipped and outcome is None and "gate" in _parameters(item):
         session.skipped(_parameters(item)["gate"], marker.args[0])
+    by_its_gate = report.when == "call" and outcome == "FAIL"
+    if marker and session and report.failed and not by_its_gate and "gate" in _parameters(item):
+        session.broke(_parameters(item)["gate"], item.name)
     if marker and session and report.when == "call":
         if outcome is not None:
             session.ran(_parameters(item)["gate"], marker.args[0])

@@ -26,6 +26,7 @@ from phi4bench.run.scratch import remove_abandoned
 from phi4bench.verdicts import USAGE_EXIT, worst_exit
 
 SKIPPED = "its test was chosen and not run to its end: a mark, a fixture or a plugin of yours skips it"
+BROKE = "{} failed otherwise than by its gate: see its error above, in the harness or in a mark or plugin of yours"
 
 
 class JudgingSession:
@@ -42,6 +43,7 @@ class JudgingSession:
         self._found: dict[int, Judgement | Fault] = {}
         self._ran: dict[int, set[str]] = {}
         self._skipped: dict[int, set[str]] = {}
+        self._broke: dict[int, str] = {}
         self._results: dict[int, Result] = {}
         self._written: tuple[Path, ...] = ()
         self._told: dict[int, str] = {}
@@ -104,10 +106,16 @@ class JudgingSession:
         """The gate's test was skipped by somebody else than its gate."""
         self._skipped.setdefault(artifact, set()).add(gate)
 
+    def broke(self, artifact: int, test: str) -> None:
+        """The test failed otherwise than by its gate: pytest's own exit code for that would read as a reject."""
+        self._broke.setdefault(artifact, test)
+
     def conclude(self, status: int) -> int:
         """Verdicts over what ran, and the reports. `status`: the code that pytest would exit with; returns ours."""
         for index, found in self._found.items():
-            if not isinstance(found, Fault):
+            if index in self._broke and not isinstance(found, Fault):
+                self._results[index] = Fault(found.id, BROKE.format(self._broke[index]), usage=False)
+            elif not isinstance(found, Fault):
                 ran = self._ran.get(index, set())
                 # Where pytest stopped early, what it did not come to was not skipped.
                 skipped = self._selected[index] - ran if status == 0 else self._skipped.get(index, set())

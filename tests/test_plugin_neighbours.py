@@ -199,3 +199,26 @@ def test_suites_without_their_plugin_end_in_one_line(suites_environment: dict[st
     assert done.returncode == 4, done.stdout
     assert done.stderr.startswith("ERROR: the suites need phi4bench's plugin")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+BROKEN = {
+    "before-its-gate": "def pytest_runtest_setup(item): fail(item)",
+    "after-its-gate": "@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_call(item):\n    yield\n    fail(item)",
+    "in-its-teardown": "def pytest_runtest_teardown(item): fail(item)",
+    "by-a-strict-mark": "def pytest_itemcollected(item):\n"
+    "    if TEST in item.name: item.add_marker(pytest.mark.xfail(strict=True))",
+}
+
+
+@pytest.mark.parametrize("test", ["test_tool", "test_argument_accuracy"], ids=["required", "measured"])
+@pytest.mark.parametrize("plugin", [pytest.param(text, id=name) for name, text in BROKEN.items()])
+def test_a_test_that_fails_otherwise_than_by_its_gate_is_a_crash_and_no_reject(
+    run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, plugin: str, test: str
+) -> None:
+    fail = f"TEST = {test!r}\ndef fail(item):\n    if TEST in item.name: raise RuntimeError('broken')\n"
+    (tmp_path / "breaking.py").write_text(f"import pytest\n{fail}{plugin}\n")
+    ran = run_suites("--model", make_fake(), "-p", "breaking", PYTHONPATH=f"{ROOT}:{tmp_path}")
+    assert ran.code == 3, ran.out
+    assert "failed otherwise than by its gate" in " ".join(ran.out.split())
+    assert "PROMOTE" not in ran.out
+    assert not (ran.report_dir / "promotion.json").exists()
