@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
+import traceback
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -167,6 +168,23 @@ def gate(request: pytest.FixtureRequest) -> Gate:
     return Gate(session, request.param, marker.args[0], request.node)
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """What breaks where pytest catches nothing, as in a summary, would end with Python's 1, which reads as a reject."""
+    try:
+        return (yield)
+    except Exception as error:
+        if config.getoption("phi4bench_report", None) is None or isinstance(error, pytest.UsageError):
+            raise
+        from phi4bench.run.judging import CRASHED_EXIT
+
+        if SESSION in config.stash:
+            config.stash[SESSION].withdraw()
+        with _terminal(config), contextlib.suppress(OSError):
+            traceback.print_exc()
+        return CRASHED_EXIT
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "judges(gate): the test judges this gate of each --model (phi4bench)")
     if config.getoption("phi4bench_report", None) is not None:
@@ -248,6 +266,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         stops = session.testsfailed and not config.option.continue_on_collection_errors  # pytest, before any test
         if not (stops or config.option.collectonly):
             _judge(config)
+            if session.testsfailed:
+                config.stash[SESSION].broke_whole("a file could not be collected")
         _set_memory_aside()
     return (yield)
 
@@ -313,6 +333,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = INTERRUPTED_EXIT
     if SESSION not in session.config.stash:
         return
+    if exitstatus == pytest.ExitCode.INTERNAL_ERROR:
+        session.config.stash[SESSION].broke_whole("pytest or a plugin of it broke")
     if session.config.stash[SESSION].judged:
         session.exitstatus = session.config.stash[SESSION].conclude(int(exitstatus))
     _spare_hypothesis(session.config)

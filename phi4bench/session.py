@@ -27,6 +27,7 @@ from phi4bench.verdicts import USAGE_EXIT, worst_exit
 
 SKIPPED = "its test was chosen and not run to its end: a mark, a fixture or a plugin of yours skips it"
 BROKE = "{} failed otherwise than by its gate: see its error above, in the harness or in a mark or plugin of yours"
+BROKE_WHOLE = "{}, which may have changed what was judged: see the error above"
 
 
 class JudgingSession:
@@ -108,13 +109,18 @@ class JudgingSession:
 
     def broke(self, artifact: int, test: str) -> None:
         """The test failed otherwise than by its gate: pytest's own exit code for that would read as a reject."""
-        self._broke.setdefault(artifact, test)
+        self._broke.setdefault(artifact, BROKE.format(test))
+
+    def broke_whole(self, what: str) -> None:
+        """Something around the tests broke, and no artifact of the run is judged."""
+        for artifact in self._found:
+            self._broke.setdefault(artifact, BROKE_WHOLE.format(what))
 
     def conclude(self, status: int) -> int:
         """Verdicts over what ran, and the reports. `status`: the code that pytest would exit with; returns ours."""
         for index, found in self._found.items():
             if index in self._broke and not isinstance(found, Fault):
-                self._results[index] = Fault(found.id, BROKE.format(self._broke[index]), usage=False)
+                self._results[index] = Fault(found.id, self._broke[index], usage=False)
             elif not isinstance(found, Fault):
                 ran = self._ran.get(index, set())
                 # Where pytest stopped early, what it did not come to was not skipped.
@@ -138,13 +144,18 @@ class JudgingSession:
             command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
             self._written = write_reports(plan.options.report_dir, results, plan.targets, now(), command)
         except (OSError, Phi4benchError) as error:
-            with suppress(OSError):
-                remove_stale_promotions(plan.options.report_dir)
-                remove_stale_reports(plan.options.report_dir)
+            self.withdraw()
             self._fault = f"nothing is promoted: the reports could not be written: {printable(str(error))}"
             codes.append(USAGE_EXIT if isinstance(error, UsageError) else CRASHED_EXIT)
         self.concluded = True
         return worst_exit(codes)
+
+    def withdraw(self) -> None:
+        """Take away what was written: the run broke, and it would read as what came of it."""
+        if self.plan is not None and self.judged:
+            with suppress(OSError):
+                remove_stale_promotions(self.plan.options.report_dir)
+                remove_stale_reports(self.plan.options.report_dir)
 
     def summary(self) -> Iterable[Line]:
         """What the run ends with on a terminal."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import ROOT, MakeFake, Ran, RunSuites
+from kit import ROOT, MakeFake, Ran, RunSuites, command_in
 
 
 class TestReruns:
@@ -222,3 +222,44 @@ def test_a_test_that_fails_otherwise_than_by_its_gate_is_a_crash_and_no_reject(
     assert "failed otherwise than by its gate" in " ".join(ran.out.split())
     assert "PROMOTE" not in ran.out
     assert not (ran.report_dir / "promotion.json").exists()
+
+
+@pytest.mark.parametrize(
+    "plugin",
+    [
+        pytest.param(
+            "def pytest_runtest_logreport(report):\n"
+            "    if 'calls_per_s' in report.nodeid: raise RuntimeError('broken')",
+            id="between-tests",
+        ),
+        pytest.param("def pytest_sessionfinish(): raise RuntimeError('broken')", id="at-the-end"),
+        pytest.param("def pytest_terminal_summary(): raise RuntimeError('broken')", id="in-the-summary"),
+        pytest.param("def pytest_unconfigure(): raise RuntimeError('broken')", id="after-all"),
+        pytest.param(
+            "def pytest_generate_tests(metafunc):\n"
+            "    if 'size' in metafunc.function.__name__: raise RuntimeError('broken')\n"
+            "def pytest_configure(config): config.option.continue_on_collection_errors = True",
+            id="in-collection-that-goes-on",
+        ),
+    ],
+)
+def test_what_breaks_around_the_tests_is_a_crash_and_promotes_nothing(
+    run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, plugin: str
+) -> None:
+    (tmp_path / "breaking.py").write_text(f"{plugin}\n")
+    ran = run_suites("--model", make_fake(), "-p", "breaking", PYTHONPATH=f"{ROOT}:{tmp_path}")
+    assert ran.code == 3, ran.out
+    assert "RuntimeError: broken" in ran.out
+    assert not (ran.report_dir / "promotion.json").exists()
+
+
+def test_output_that_nobody_can_take_is_a_crash_and_no_reject(
+    make_fake: MakeFake, tmp_path: Path, case_file: Path, suites_environment: dict[str, str]
+) -> None:
+    command = [*map(str, command_in(tmp_path, case_file)), "--model", str(make_fake())]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as nobody:
+        done = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, env=suites_environment, check=False)
+    assert done.returncode == 3, done.stderr.decode()
+    assert b"BrokenPipeError" in done.stderr
