@@ -263,3 +263,18 @@ def test_output_that_nobody_can_take_is_a_crash_and_no_reject(
         done = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, env=suites_environment, check=False)
     assert done.returncode == 3, done.stderr.decode()
     assert b"BrokenPipeError" in done.stderr
+
+
+def test_an_artifact_that_changes_once_it_is_hashed_is_not_judged_under_its_hash(
+    run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+) -> None:
+    wrong, right = (make_fake(name) for name in ("always_wrong", "always_right"))
+    (tmp_path / "exporting.py").write_text(
+        "import shutil\n"
+        f"def pytest_collection_finish(): shutil.copyfile({str(right / 'phi4bench.json')!r},"
+        f" {str(wrong / 'phi4bench.json')!r})\n"
+    )
+    ran = run_suites("--model", wrong, "-p", "exporting", PYTHONPATH=f"{ROOT}:{tmp_path}")
+    assert ran.code == 4, ran.out
+    assert "phi4bench.json has changed since it was hashed; run again" in " ".join(ran.out.split())
+    assert not (ran.report_dir / "promotion.json").exists()

@@ -8,6 +8,7 @@ import os
 import time
 from pathlib import Path
 
+from phi4bench.artifacts.artifact import Artifact
 from phi4bench.store import default_cache_dir
 
 ALWAYS_READ_BYTES = 64 * 2**20
@@ -37,6 +38,17 @@ def file_sha256(path: Path, cache_dir: Path | None = None) -> str:
     if unchanged and time.time() - max(state.st_mtime, state.st_ctime) > _SETTLED_SECONDS:
         _remember(memory, key, digest)
     return digest
+
+
+def changed_file(artifact: Artifact, cache_dir: Path | None = None) -> str:
+    """The first of its files that is gone or no longer has the sha256 that it was opened with; empty: none."""
+    for name, sha256, _ in artifact.files:
+        try:
+            if file_sha256(artifact.path / name, cache_dir) != sha256:
+                return name
+        except OSError:
+            return name
+    return ""
 
 
 def _read(path: Path) -> str:

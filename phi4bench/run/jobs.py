@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from phi4bench.artifacts import Artifact
+from phi4bench.artifacts.hashing import changed_file
 from phi4bench.backends import BEST, Backend, Decoding, Provider, open_backend
 from phi4bench.backends.guidance import mask_version
 from phi4bench.calls import Json
 from phi4bench.dialects import Dialect
+from phi4bench.errors import ArtifactError
 from phi4bench.prompts import Grammar, Prompt, Segment
 
 
@@ -68,10 +70,19 @@ class Setup:
     prune: bool = True
 
     def open(self) -> Backend:
-        """The artifact, loaded. Raises what `open_backend` raises."""
-        return open_backend(
+        """The artifact, loaded. Raises what `open_backend` raises, and ArtifactError where it is not what was hashed.
+
+        Answers of other files would be stored, and promoted, under its sha256.
+        """
+        backend = open_backend(
             self.artifact, threads=self.threads, batch=self.batch, provider=self.provider, prune=self.prune
         )
+        if name := changed_file(self.artifact, self.cache_dir):
+            backend.close()
+            raise ArtifactError(
+                f"{self.artifact.id}: {name} has changed since it was hashed", "run again once nothing writes to it"
+            )
+        return backend
 
     def to_json(self) -> dict[str, Any]:
         return {
