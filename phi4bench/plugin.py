@@ -171,10 +171,13 @@ def gate(request: pytest.FixtureRequest) -> Gate:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
     """What breaks where pytest catches nothing, as in a summary, would end with Python's 1, which reads as a reject."""
+    judges = config.getoption("phi4bench_report", None) is not None
+    if judges and config.getoption("looponfail", False):  # the process that xdist starts for each round knows nothing
+        raise pytest.UsageError("the suites refuse --looponfail: a retried gate is no gate")
     try:
         return (yield)
     except Exception as error:
-        if config.getoption("phi4bench_report", None) is None or isinstance(error, pytest.UsageError):
+        if not judges or isinstance(error, pytest.UsageError):
             raise
         from phi4bench.run.judging import CRASHED_EXIT
 
@@ -189,13 +192,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "judges(gate): the test judges this gate of each --model (phi4bench)")
     if config.getoption("phi4bench_report", None) is not None:
         _refuse_what_spoils_a_gate(config)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> None:
-    """xdist's loop begins here, and the process that it starts for each round knows nothing of it."""
-    if config.getoption("phi4bench_report", None) is not None and config.getoption("looponfail", False):
-        raise pytest.UsageError("the suites refuse --looponfail: a retried gate is no gate")
 
 
 def _refuse_what_spoils_a_gate(config: pytest.Config) -> None:

@@ -31,6 +31,18 @@ def test_a_large_file_is_read_once_and_again_when_it_changes(tmp_path: Path, mon
     assert len(reads) == 2
 
 
+def test_what_the_default_cache_remembers_a_folder_of_one_run_need_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashing_module, "ALWAYS_READ_BYTES", 4)
+    monkeypatch.setattr(hashing_module.time, "time", lambda: time.time_ns() / 1e9 + 60)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    (tmp_path / "weights").write_bytes(b"aaaaaaaa")
+    digest = file_sha256(tmp_path / "weights")
+    monkeypatch.setattr(hashing_module, "_read", None)
+    assert file_sha256(tmp_path / "weights", tmp_path / "scratch") == digest
+
+
 def test_a_file_that_was_just_written_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hashing_module, "ALWAYS_READ_BYTES", 4)
     (tmp_path / "weights").write_bytes(b"aaaaaaaa")

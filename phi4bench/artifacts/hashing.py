@@ -13,6 +13,7 @@ from phi4bench.store import default_cache_dir
 
 ALWAYS_READ_BYTES = 64 * 2**20
 """Files smaller than this are read each time: it takes a blink, and no clock has to be believed."""
+_MEMORY = "sha256.jsonl"
 Key = list[str | int]
 _SETTLED_SECONDS = 2.0
 """A file changed this lately is read again: one more change could leave the same time on it."""
@@ -21,15 +22,17 @@ _SETTLED_SECONDS = 2.0
 def file_sha256(path: Path, cache_dir: Path | None = None) -> str:
     """sha256 hex of the file's bytes, read in pieces.
 
-    For large files the answer is kept under the path, size, inode, and both the times of change of content and of
-    metadata: the second cannot be set by hand.
+    For large files the answer is kept in `cache_dir` under the path, size, inode, and both the times of change of
+    content and of metadata: the second cannot be set by hand. It is looked for in the default cache too, since a run
+    that keeps no completions has a folder of its own for them.
     """
     state = path.stat()
     if state.st_size < ALWAYS_READ_BYTES:
         return _read(path)
     key: Key = [str(path.resolve()), state.st_size, state.st_ino, state.st_dev, state.st_mtime_ns, state.st_ctime_ns]
-    memory = (cache_dir or default_cache_dir()) / "sha256.jsonl"
-    known = _recall(memory, key)
+    usual = default_cache_dir() / _MEMORY
+    memory = cache_dir / _MEMORY if cache_dir else usual
+    known = _recall(memory, key) or (_recall(usual, key) if memory != usual else "")
     if known:
         return known
     digest = _read(path)
