@@ -55,16 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED_EXIT
     except Exception as error:
         if isinstance(error, OSError) and error.filename is None:  # of standard output: a file has a name
-            return _without_output(options.command, error)
+            return without_output(f"phi4bench {options.command}", error)
         traceback.print_exc()
         return CRASHED_EXIT  # Python's own 1 would read as a reject
 
 
-def _without_output(command: str, error: OSError) -> int:
+def without_output(who: str, error: OSError) -> int:
+    """The exit code where standard output takes nothing more: a reader that is gone needs no word of it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it at its end
     if isinstance(error, BrokenPipeError):
         return READER_GONE_EXIT
-    sys.stderr.write(f"phi4bench {command}: {printable(error.strerror or str(error))}\n")
+    sys.stderr.write(f"{who}: {printable(error.strerror or str(error))}\n")
     return CRASHED_EXIT
 
 

@@ -15,11 +15,13 @@ from phi4bench.stats import cases_for_floor, cases_for_margin
 
 PAIRED_SOURCE = (
     "normal approximation to Tango's score test (Statistics in Medicine 17, 1998):"
-    " ((z_alpha*sqrt(max(v, m*(1-m))) + z_power*sqrt(v)) / (m - loss))^2, v = flips - loss^2"
+    " ((z_alpha*sqrt(w) + z_power*sqrt(v)) / (m - loss))^2, or w*(t_alpha / (m - loss))^2 if that is more;"
+    " v = flips - loss^2, w = max(v, m*(1-m)), t of the families less one"
 )
 FLOOR_SOURCE = (
     "normal approximation to the score test of one proportion (Fleiss, Levin and Paik, 2003):"
-    " ((z_alpha sqrt(f(1-f)) + z_power sqrt(r(1-r))) / (r - f))^2"
+    " ((z_alpha*sqrt(f*(1-f)) + z_power*sqrt(r*(1-r))) / (r - f))^2, or f*(1-f)*(t_alpha / (r - f))^2 if that is"
+    " more; t of the families less one"
 )
 EFFECT_SOURCE = "design effect 1 + (cases per family - 1) * icc (Kish, Survey Sampling, 1965)"
 

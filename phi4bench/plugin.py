@@ -179,11 +179,13 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
     except Exception as error:
         if not judges or isinstance(error, pytest.UsageError):
             raise
-        from phi4bench.run.judging import CRASHED_EXIT
+        from phi4bench.cli import CRASHED_EXIT, without_output
 
         if SESSION in config.stash:
             config.stash[SESSION].withdraw()
         with _terminal(config), contextlib.suppress(OSError):
+            if isinstance(error, OSError) and error.filename is None:  # of standard output: a file has a name
+                return without_output("phi4bench", error)
             traceback.print_exc()
         return CRASHED_EXIT
 

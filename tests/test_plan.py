@@ -58,10 +58,13 @@ def test_a_paired_question_by_hand(margin: float, flips: float, cases: int) -> N
 def test_the_formula_that_is_printed_gives_the_number(flips: float, loss: float) -> None:
     needed = for_margin(0.02, flips, INDEPENDENT, loss)
     assert needed is not None
-    formula, spread = (text.replace("^", "**") for text in PAIRED_SOURCE.split(": ")[1].split(", v = "))
-    names = {"sqrt": math.sqrt, "max": max, "flips": flips, "loss": loss, "m": 0.02}
-    names |= {"z_alpha": norm.ppf(0.95), "z_power": norm.ppf(0.8), "v": eval(spread, dict(names))}
-    assert needed.independent == math.ceil(eval(formula, names))
+    v, reach = flips - loss**2, 0.02 - loss
+    w = max(v, 0.02 * 0.98)
+    by_chance = ((norm.ppf(0.95) * math.sqrt(w) + norm.ppf(0.8) * math.sqrt(v)) / reach) ** 2
+    at_least = w * (t.ppf(0.95, math.ceil(by_chance) - 1) / reach) ** 2
+    assert needed.independent == math.ceil(max(by_chance, at_least))
+    assert "((z_alpha*sqrt(w) + z_power*sqrt(v)) / (m - loss))^2, or w*(t_alpha / (m - loss))^2" in PAIRED_SOURCE
+    assert "v = flips - loss^2, w = max(v, m*(1-m))" in PAIRED_SOURCE
 
 
 def test_a_true_loss_uses_the_margin_up() -> None:
