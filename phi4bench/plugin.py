@@ -175,7 +175,10 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
     if judges and config.getoption("looponfail", False):  # the process that xdist starts for each round knows nothing
         raise pytest.UsageError("the suites refuse --looponfail: a retried gate is no gate")
     try:
-        return (yield)
+        code = yield
+        if judges:
+            sys.stdout.flush()  # pytest does so later, where nothing catches what comes of it but its own 1
+        return code
     except Exception as error:
         if not judges or isinstance(error, pytest.UsageError):
             raise
