@@ -264,11 +264,12 @@ def test_output_that_nobody_can_take_is_no_reject(
     make_fake: MakeFake, tmp_path: Path, case_file: Path, suites_environment: dict[str, str], full, code, said
 ) -> None:
     command = [*map(str, command_in(tmp_path, case_file)), "--model", str(make_fake())]
+    buffered = suites_environment | {"PYTHONUNBUFFERED": ""}  # so that the last flush is the first to meet it
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as nobody, Path("/dev/full").open("wb") as disk:
         out = disk if full else nobody
-        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, env=suites_environment, check=False)
+        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, env=buffered, check=False)
     assert (done.returncode, "Traceback" in done.stderr.decode()) == (code, False)
     assert done.stderr.decode().endswith(said)  # how far it was may stand before
 
