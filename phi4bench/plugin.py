@@ -179,7 +179,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
         if judges:
             sys.stdout.flush()  # pytest does so later, where nothing catches what comes of it but its own 1
         return code
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         if not judges or isinstance(error, pytest.UsageError):
             raise
         from phi4bench.cli import CRASHED_EXIT, without_output
@@ -187,6 +187,9 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
         if SESSION in config.stash:
             config.stash[SESSION].withdraw()
         with _terminal(config), contextlib.suppress(OSError):
+            if isinstance(error, KeyboardInterrupt):  # a second one, while pytest tells of the first
+                sys.stderr.write("\ninterrupted; run the same command again\n")
+                return INTERRUPTED_EXIT
             if isinstance(error, OSError) and error.filename is None:  # of standard output: a file has a name
                 return without_output("phi4bench", error)
             traceback.print_exc()
@@ -197,6 +200,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "judges(gate): the test judges this gate of each --model (phi4bench)")
     if config.getoption("phi4bench_report", None) is not None:
         _refuse_what_spoils_a_gate(config)
+        config.pluginmanager.register(_Interruptions(config))
+
+
+class _Interruptions:
+    """Notes Ctrl-C, which pytest ends with 2, as it ends much else."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        if excinfo.type is KeyboardInterrupt:
+            self._config.stash[INTERRUPTED] = True
 
 
 def _refuse_what_spoils_a_gate(config: pytest.Config) -> None:
@@ -228,11 +243,7 @@ def _session(config: pytest.Config) -> JudgingSession:
             from phi4bench.run.options import DESTINATION
             from phi4bench.session import JudgingSession
 
-        try:
-            config.stash[SESSION] = JudgingSession.open(lambda name: config.getoption(DESTINATION.format(name), None))
-        except KeyboardInterrupt:  # while files are read, and large ones hashed; pytest.exit ends no collection
-            config.stash[INTERRUPTED] = True
-            raise
+        config.stash[SESSION] = JudgingSession.open(lambda name: config.getoption(DESTINATION.format(name), None))
     return config.stash[SESSION]
 
 
@@ -329,9 +340,10 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write the reports, and let the verdict be the exit code."""
-    if session.config.stash.get(INTERRUPTED, False):
+    """Write the reports, and let the verdict be the exit code; of a run that was interrupted, nothing is concluded."""
+    if exitstatus == INTERRUPTED_EXIT or session.config.stash.get(INTERRUPTED, False):
         session.exitstatus = INTERRUPTED_EXIT
+        return
     if SESSION not in session.config.stash:
         return
     if exitstatus == pytest.ExitCode.INTERNAL_ERROR:

@@ -99,6 +99,35 @@ class TestInterruptions:
         assert said in ran.stdout
         assert "Traceback" not in ran.stdout + ran.stderr
 
+    @pytest.mark.parametrize(
+        "stops",
+        [
+            pytest.param("def pytest_runtest_logstart(nodeid): stop('goodput' in nodeid)", id="in-the-last-test"),
+            pytest.param("import phi4bench.session as it\nit.write_reports = stop", id="while-reports-are-written"),
+            pytest.param("def pytest_terminal_summary(): stop()", id="in-the-summary"),
+            pytest.param(
+                "import phi4bench.run.judge as it\nit.render = stop\ndef pytest_keyboard_interrupt(): stop()",
+                id="twice",
+            ),
+            pytest.param(
+                "import phi4bench.session as it\njudge = it.Judge.judge\n"
+                "it.Judge.judge = lambda self, one, *more: stop('slow' in one.artifact.id) or judge(self, one, *more)",
+                id="at-the-second-model",
+            ),
+        ],
+    )
+    def test_ctrl_c_at_any_moment_is_130_and_leaves_no_report(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, stops: str
+    ) -> None:
+        stop = "def stop(now=True, *_):\n    if now: raise KeyboardInterrupt\n"
+        (tmp_path / "stopped.py").write_text(f"{stop}{stops}\n")
+        models = ["--model", make_fake(), "--model", make_fake("slow")][: None if "'slow'" in stops else 2]
+        ran = run_suites(*models, "-p", "stopped", PYTHONPATH=f"{ROOT}:{tmp_path}")
+        assert ran.code == 130, ran.out
+        assert "interrupted; run the same command again" in ran.out or "KeyboardInterrupt !!!" in ran.out
+        assert "Traceback" not in ran.out
+        assert [path.name for path in ran.report_dir.iterdir() if path.name != "transcripts"] == []
+
     def test_after_kill_9_nothing_goes_on_and_nothing_is_made_twice(
         self,
         run_suites: RunSuites,
