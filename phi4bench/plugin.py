@@ -314,16 +314,20 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    marker, session = item.get_closest_marker("judges"), item.config.stash.get(SESSION, None)
+    session, marker = item.config.stash.get(SESSION, None), item.get_closest_marker("judges")
+    if session is None:
+        return report
+    artifact = _parameters(item).get("gate") if marker else None
     outcome = item.stash.get(OUTCOME, None)
-    if marker and session and report.skipped and outcome is None and "gate" in _parameters(item):
-        session.skipped(_parameters(item)["gate"], marker.args[0])
-    by_its_gate = report.when == "call" and outcome == "FAIL"
-    if marker and session and report.failed and not by_its_gate and "gate" in _parameters(item):
-        session.broke(_parameters(item)["gate"], item.name)
-    if marker and session and report.when == "call":
+    if report.failed and not (report.when == "call" and outcome == "FAIL"):
+        session.broke(item.name, artifact)
+    if marker is None or artifact is None:
+        return report
+    if report.skipped and outcome is None:
+        session.skipped(artifact, marker.args[0])
+    if report.when == "call":
         if outcome is not None:
-            session.ran(_parameters(item)["gate"], marker.args[0])
+            session.ran(artifact, marker.args[0])
         if report.skipped and isinstance(report.longrepr, tuple):
             path, line, _ = item.location
             report.longrepr = (path, (line or 0) + 1, report.longrepr[2])

@@ -26,7 +26,7 @@ from phi4bench.run.scratch import remove_abandoned
 from phi4bench.verdicts import USAGE_EXIT, worst_exit
 
 SKIPPED = "its test was chosen and not run to its end: a mark, a fixture or a plugin of yours skips it"
-BROKE = "{} failed otherwise than by its gate: see its error above, in the harness or in a mark or plugin of yours"
+BROKE = "{} failed otherwise than by its gate: see its error above, in the harness, or a test, mark or plugin of yours"
 BROKE_WHOLE = "{}, which may have changed what was judged: see the error above"
 
 
@@ -107,9 +107,13 @@ class JudgingSession:
         """The gate's test was skipped by somebody else than its gate."""
         self._skipped.setdefault(artifact, set()).add(gate)
 
-    def broke(self, artifact: int, test: str) -> None:
-        """The test failed otherwise than by its gate: pytest's own exit code for that would read as a reject."""
-        self._broke.setdefault(artifact, BROKE.format(test))
+    def broke(self, test: str, artifact: int | None) -> None:
+        """The test failed otherwise than by its gate: pytest's own exit code for that would read as a reject.
+
+        `artifact`: the one that it judges; `None`: none, so that no artifact of the run is promoted past it.
+        """
+        for one in self._found if artifact is None else [artifact]:
+            self._broke.setdefault(one, BROKE.format(test))
 
     def broke_whole(self, what: str) -> None:
         """Something around the tests broke, and no artifact of the run is judged."""

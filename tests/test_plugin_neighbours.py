@@ -224,6 +224,16 @@ def test_a_test_that_fails_otherwise_than_by_its_gate_is_a_crash_and_no_reject(
     assert not (ran.report_dir / "promotion.json").exists()
 
 
+def test_a_test_of_ones_own_that_fails_is_no_reject_and_promotes_nothing(
+    run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+) -> None:
+    (tmp_path / "test_own.py").write_text("def test_own(): assert False\n")
+    ran = run_suites(tmp_path / "test_own.py", "--model", make_fake())
+    assert ran.code == 3, ran.out
+    assert "always_right: not judged test_own failed otherwise than by its gate" in " ".join(ran.out.split())
+    assert not (ran.report_dir / "promotion.json").exists()
+
+
 @pytest.mark.parametrize(
     "plugin",
     [
