@@ -31,8 +31,8 @@ except ImportError:  # Windows: one run at a time there
     fcntl = None  # type: ignore[assignment]
 
 SCHEMA = "phi4bench.store/1"
-_LINE = re.compile(rb'\{"case":.*,"key":"([0-9a-f]{64})"(?:,"sum":"[0-9a-f]{8}")?\}\n', re.DOTALL)
-"""How a line is written of a prompt whose key is a sha256, which all are in a run."""
+_LINE = re.compile(rb'\{"case":.*,"key":"([^"\\]*)","sum":"[0-9a-f]{8}"\}\n', re.DOTALL)
+"""How a completion's line is written."""
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """Raised by what is no JSON, or no completion."""
 
@@ -94,15 +94,10 @@ class TranscriptStore:
                 if not raw.endswith(b"\n"):
                     break  # the end of a line that is being written
                 self._ends.append(self._ends[-1] + len(raw))
+                line = len(self._ends) - 2
                 if ours := _LINE.fullmatch(raw):  # what is between is read when it is asked for
-                    self._lines[_short(ours[1].decode())] = len(self._ends) - 2
-                    continue
-                try:
-                    entry = json.loads(raw)
-                    if "schema" not in entry:
-                        completion_from_json(entry["completion"])
-                        self._lines[_short(str(entry["key"]))] = len(self._ends) - 2
-                except _BROKEN:
+                    self._lines[_short(ours[1].decode())] = line
+                elif line:  # the first is the header
                     self.skipped += 1
 
     def get(self, prompt_key: str) -> Completion | None:
@@ -113,10 +108,10 @@ class TranscriptStore:
         try:
             os.lseek(self._descriptor, start, os.SEEK_SET)
             raw = os.read(self._descriptor, end - start)
+            if not raw.endswith(_sum(raw[:-_SUM_BYTES])):
+                raise ValueError("damaged since it was written")
             entry = json.loads(raw)
-            if "sum" in entry and not raw.endswith(_sum(raw[:-_SUM_BYTES])):
-                raise ValueError("damaged since it was written")  # lines of earlier versions have no sum
-            return completion_from_json(entry["completion"]) if str(entry["key"]) == prompt_key else None
+            return completion_from_json(entry["completion"]) if entry["key"] == prompt_key else None
         except _BROKEN:
             del self._lines[_short(prompt_key)]
             self.skipped += 1

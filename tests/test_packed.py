@@ -207,7 +207,8 @@ KEY = "5" * 64
 )
 def test_a_line_found_broken_where_its_completion_is_asked_for_is_as_none(tmp_path: Path, broken: bytes) -> None:
     with TranscriptStore.open(tmp_path, {"x": 1}) as store, store.path.open("ab") as file:
-        file.write(b'{"case":"c","completion":%b,"key":"%b"}\n' % (broken, KEY.encode()))
+        told = b'{"case":"c","completion":%b,"key":"%b"' % (broken, KEY.encode())
+        file.write(told + store_module._sum(told))
         file.flush()
         store.refresh()
         assert store.get(KEY) is None
