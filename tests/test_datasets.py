@@ -168,6 +168,9 @@ def test_a_line_separator_inside_a_text_ends_no_line(tmp_path: Path) -> None:
         pytest.param(b"\n \r\n", "holds no case", id="blank"),
         pytest.param(b'\n{"id": "\xff"}', "2: byte 9 is not UTF-8", id="latin-1"),
         pytest.param(b"\xff\xfe{\x00}\x00", "UTF-16", id="utf-16"),
+        pytest.param(b'[{"id": "a"}]', "one JSON array, but should be one JSON object a line; `jq -c '", id="array"),
+        pytest.param(b'\xef\xbb\xbf[\n  {"id": "a"}\n]', "is one JSON array", id="array-over-lines"),
+        pytest.param(b'{\n  "id": "a"\n}', "JSON over several lines", id="object-over-lines"),
         pytest.param(b"\x1f\x8b\x08\x00", "compressed, but should be text; unpack it", id="gzip"),
     ],
 )

@@ -161,6 +161,12 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             if raw.startswith(b"\x1f\x8b"):  # gzip
                 raise CaseFileError(f"{shown_path(path)}:1: the file is compressed, but should be text; unpack it")
             raw = raw.removeprefix(b"\xef\xbb\xbf")
+            if (begins := raw.strip()).startswith(b"[") or begins == b"{":
+                what, each = ("one JSON array", ".[]") if begins.startswith(b"[") else ("JSON over several lines", ".")
+                raise CaseFileError(
+                    f"{shown_path(path)}:1: the file is {what}, but should be one JSON object a line;"
+                    f" `jq -c '{each}' FILE` writes it so"
+                )
         if not raw or raw.isspace():
             continue
         try:
