@@ -97,7 +97,7 @@ def nothing_to_tell(result: RegressionResult) -> str:
 
 
 def _too_few(result: RegressionResult) -> str:
-    return too_few(result.groups, result.even_groups, "family", "families")
+    return too_few(result.groups, result.even_groups)
 
 
 def _is_loss(result: RegressionResult) -> bool:

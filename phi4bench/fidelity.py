@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass
 from operator import mul, sub
 from typing import Any
 
-from phi4bench.counting import counted
-from phi4bench.gates import LEAST_GROUPS, GateResult, Outcome
+from phi4bench.gates import GateResult, Outcome, too_few
 from phi4bench.positions import Head, Position
 from phi4bench.stats import Interval, t_quantile
 from phi4bench.targets import Targets
@@ -217,15 +216,15 @@ def _outcome(
 ) -> tuple[Outcome, str]:
     if value is None:
         return Outcome.INCONCLUSIVE, "no reference answer was read"
-    if groups < LEAST_GROUPS:
-        return Outcome.INCONCLUSIVE, f"{counted(groups, 'group')} of cases, but should be at least {LEAST_GROUPS}"
+    if few := too_few(groups, groups):
+        return Outcome.INCONCLUSIVE, few
     low, high = (interval.low, interval.high) if interval else (value, value)
     passes, fails = (low >= figure, high < figure) if floor else (high <= figure, low > figure)
     shown = f"{value:.4g} ({low:.4g} to {high:.4g})" if interval else f"{value:.4g}"
     word = "at least" if floor else "at most"
     if passes or fails:
         return (Outcome.PASS if passes else Outcome.FAIL), f"{shown}, but should be {word} {figure:g}" if fails else ""
-    return Outcome.INCONCLUSIVE, f"{shown} lies on both sides of {figure:g}; more groups of cases would decide it"
+    return Outcome.INCONCLUSIVE, f"{shown} lies on both sides of {figure:g}; more families of cases would decide it"
 
 
 def _exp(value: float) -> float:

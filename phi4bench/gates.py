@@ -173,14 +173,14 @@ def per_scenario(scores: Sequence[Score], alpha: float = 0.05) -> dict[str, dict
     return results
 
 
-def too_few(groups: int, even: float, one: str = "group", many: str = "groups") -> str:
+def too_few(groups: int, even: float) -> str:
     """Why so many groups, which count as `even` of one size, decide nothing; empty where they may."""
-    shown = f"{counted(groups, one, many)} of cases"
+    shown = f"{counted(groups, 'family', 'families')} of cases"
     if groups < LEAST_GROUPS:
         return f"{shown}, but should be at least {LEAST_GROUPS}"
     if even < LEAST_EVEN_GROUPS:
         uneven = f"count as {int(even)} of one size, so uneven are they"
-        return f"{shown} {uneven}, but should as at least {LEAST_EVEN_GROUPS}"
+        return f"{shown} {uneven}, but should count as at least {LEAST_EVEN_GROUPS}"
     return ""
 
 
@@ -268,9 +268,9 @@ def _at_least(more: int | None, sizes: Sequence[int]) -> int | None:
 
 def _advice(more: int | None, why_none: str) -> str:
     if more is None:
-        return f"; no number of further groups would let it pass: {why_none}"
-    groups = counted(more, "more group")
-    return f"; about {groups} of cases would let it pass (80% power, were the rates seen the true ones)"
+        return f"; no number of further families would let it pass: {why_none}"
+    families = counted(more, "more family", "more families")
+    return f"; about {families} of cases would let it pass (80% power, were the rates seen the true ones)"
 
 
 def _at_level(level: Level) -> Callable[[Score], Counted]:

@@ -100,7 +100,7 @@ class TestTheRule:
         better, worse = compared(READ, [], cases=cases), compared([], READ, cases=cases)
         assert better.decision is worse.decision is Decision.iterate
         why = "parameter: 41 families of cases count as 1 of one size, so uneven are they"
-        assert better.reasons == (f"{why}, but should as at least 25 to tell",)
+        assert better.reasons == (f"{why}, but should count as at least 25 to tell",)
 
     def test_one_phrasing_family_that_got_better_is_no_evidence(self) -> None:
         # The same 20 gains of 170: in 20 families they ship, in a single one they do not.

@@ -86,7 +86,7 @@ def test_what_is_decided_or_beyond_the_edge_asks_for_nothing() -> None:
     assert to_decide(judged(CALLS)) == ()
     below = judged(CALLS[:9])  # 94.7%, below 95 but not clearly: no number of families would let `tool` pass
     assert to_decide(below, "tool") == ()
-    assert "no number of further groups would let it pass" in finding(below, "tool").text
+    assert "no number of further families would let it pass" in finding(below, "tool").text
 
 
 def test_a_second_round_lies_beside_the_first() -> None:

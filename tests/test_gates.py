@@ -110,7 +110,7 @@ def test_a_gate_passes_above_its_target_and_fails_below_it(right, of, outcome):
 def test_under_forty_groups_nothing_is_decided(level):
     result = judge_levels(calls([level] * 390, families=39), GUIDE)["detection"]
     assert result.outcome is Outcome.INCONCLUSIVE
-    assert "39 groups of cases, but should be at least 40" in result.reason
+    assert "39 families of cases, but should be at least 40" in result.reason
     assert result.more_groups == (1 if level is RIGHT else None)
     assert judge_levels(calls([level] * 400, families=40), GUIDE)["detection"].outcome is not Outcome.INCONCLUSIVE
 
@@ -128,7 +128,7 @@ def test_where_a_few_groups_hold_most_cases_nothing_is_decided(level):
     result = judge_levels(uneven([level] * 260), GUIDE)["detection"]
     assert (result.outcome, result.groups) == (Outcome.INCONCLUSIVE, 65)
     assert result.reason.startswith(
-        "65 groups of cases count as 8 of one size, so uneven are they, but should as at least 25"
+        "65 families of cases count as 8 of one size, so uneven are they, but should count as at least 25"
     )
     # Of groups like these it takes 65 * 25 * 8060 / 260^2 = 193.8.
     assert result.more_groups == (194 - 65 if level is RIGHT else None)
@@ -158,10 +158,10 @@ def test_an_undecided_gate_says_how_many_more_groups_would_let_it_pass():
     above = judge_levels(calls([RIGHT] * 1160 + [PARSED] * 56, families=600), GUIDE)["tool"]
     assert above.more_groups is not None
     assert above.more_groups > 500
-    assert f"about {above.more_groups:,} more groups" in above.reason
+    assert f"about {above.more_groups:,} more families" in above.reason
     below = judge_levels(calls([RIGHT] * 1150 + [PARSED] * 66, families=600), GUIDE)["tool"]
     assert below.more_groups is None
-    assert "no number of further groups" in below.reason
+    assert "no number of further families" in below.reason
 
 
 def test_that_many_more_groups_do_let_it_pass():

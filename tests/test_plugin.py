@@ -75,7 +75,7 @@ def test_the_header_shows_what_will_be_run(whole_run: Ran) -> None:
     out = whole_run.out
     assert "always_right: fake, fp32" in out
     assert "dialect tool_use, turns phi (declared by its manifest)" in out
-    assert "320 in 320 groups" in out
+    assert "320 in 320 families" in out
     assert "targets guide" in out
     assert "first prompt  <|system|>read(file_path)\\nwrite(" in out
     header, _, _ = out[out.index("always_right: fake") :].partition("suites/accuracy")
@@ -161,7 +161,7 @@ class TestOutcomes:
         skipped = {case.get("name"): case.find("skipped") for case in cases}
         reason = skipped["test_tool[always_right]"]
         assert reason is not None
-        assert "groups of cases, but should be at least 40" in (reason.get("message") or "")
+        assert "families of cases, but should be at least 40" in (reason.get("message") or "")
 
     def test_a_partial_run_gives_no_verdict(self, run_suites: RunSuites, make_fake: MakeFake) -> None:
         ran = run_suites("--model", make_fake(), "-k", "test_tool or test_parsing")

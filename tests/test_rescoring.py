@@ -121,7 +121,7 @@ def test_one_case_decides_nothing_and_says_how_many_would() -> None:
     judgement = paired([], [], count=1)
     for gate in (judgement.gates["tool"], judgement.regression["regression.tool"]):
         assert gate.outcome is Outcome.INCONCLUSIVE
-        assert "1 group of cases, but should be at least 40" in gate.reason
+        assert "1 family of cases, but should be at least 40" in gate.reason
         assert gate.more_groups
         assert gate.more_groups >= 39
     assert "no cases of this kind" in judgement.gates["abstention"].reason

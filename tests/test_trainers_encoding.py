@@ -246,7 +246,7 @@ def test_the_test_split_leaks_by_group_and_by_text():
     assert near.error
     assert "3 requests are nearly those of test cases" in near.what
     single, alike = checks.check_leakage(learned[:1], places(learned[:1]), test)
-    assert single.what == "1 example is of a group of the test split"
+    assert single.what == "1 example is of a family of the test split"
     assert alike.what == "1 request is nearly that of a test case"
     renamed = [replace(one, case=replace(one.case, group="mine")) for one in learned]
     assert [one.what for one in checks.check_leakage(renamed, places(renamed), test)] == [near.what]
@@ -299,7 +299,7 @@ def test_data_is_split_and_counted(base, tmp_path: Path):
     write_examples(tmp_path / "t.jsonl", generated(40, 2))
     made = prepare(base, [str(tmp_path / "t.jsonl")], length=1024, validation=0.25, seed=1)
     assert len(made.train) + len(made.validation) == 40
-    assert made.told[-1].endswith("to validate with, by whole groups")
+    assert made.told[-1].endswith("to validate with, by whole families")
 
 
 def test_cases_without_an_answer_stop_unless_they_are_dropped(base, tmp_path: Path):

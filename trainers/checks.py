@@ -210,11 +210,11 @@ def check_duplicates(examples: Sequence[Example], places: Sequence[str]) -> list
 
 
 def check_leakage(examples: Sequence[Example], places: Sequence[str], test: Iterable[Case]) -> list[Finding]:
-    """Groups of the test split, and requests that are nearly those of a test case."""
+    """Families of the test split, and requests that are nearly those of a test case."""
     cases = list(test)
     groups = {case.group for case in cases}
     shared = [
-        f"{place}: group {one.case.group}"
+        f"{place}: family {one.case.group}"
         for place, one in zip(places, examples, strict=True)
         if one.case.group in groups
     ]
@@ -227,7 +227,7 @@ def check_leakage(examples: Sequence[Example], places: Sequence[str], test: Iter
     hint = "take them out, or judge with other cases (--test FILE)"
     said = []
     if shared:
-        what = f"{counted(len(shared), 'example is', 'examples are')} of a group of the test split"
+        what = f"{counted(len(shared), 'example is', 'examples are')} of a family of the test split"
         said.append(finding(what, shared, True, hint))
     if near:
         what = counted(len(near), "request is nearly that of a test case", "requests are nearly those of test cases")

@@ -220,7 +220,7 @@ def split(examples: Sequence[Example], share: float, seed: int) -> tuple[list[in
         groups.setdefault(one.case.group, []).append(index)
     if len(groups) < 2:
         raise UsageError(
-            f"all {len(examples)} examples are of group {shown(next(iter(groups)))}, but validation needs another",
+            f"all {len(examples)} examples are of family {shown(next(iter(groups)))}, but validation needs another",
             "name in 'group' the template family that each example comes from",
         )
     names = sorted(groups)
@@ -252,6 +252,6 @@ def share_told(held: int, total: int, share: float) -> str:
     if 0.5 * share <= held / total <= 1.5 * share:
         return ""
     return (
-        f"{100 * held / total:.0f}% of the examples validate, not {100 * share:.0f}%: the groups are too uneven;"
-        " name smaller template families in 'group'"
+        f"{100 * held / total:.0f}% of the examples validate, not {100 * share:.0f}%: the families are too uneven;"
+        " name smaller ones in 'group'"
     )

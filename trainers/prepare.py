@@ -86,7 +86,7 @@ def prepare(
     rows = [_row(examples[index], encoded[index]) for index in keep]
     if uneven := share_told(len(held), len(kept), validation):
         told.append(uneven)
-    told.append(f"{counted(len(into), 'example')} to learn from, {len(held):,} to validate with, by whole groups")
+    told.append(f"{counted(len(into), 'example')} to learn from, {len(held):,} to validate with, by whole families")
     return Prepared(
         tuple(rows[index] for index in into),
         tuple(rows[index] for index in held),

@@ -44,7 +44,7 @@ class Training:
     warmup: float = setting(0.03, "share of the steps that warm up")
     schedule: str = setting("cosine", "learning rate after the warm-up", "cosine", "linear", "constant")
     patience: int = setting(3, "evaluations without improvement before an early stop; 0: never stop early")
-    validation: float = setting(0.2, "share of the examples kept for validation, by whole groups")
+    validation: float = setting(0.2, "share of the examples kept for validation, by whole families")
     evaluate_every: int = setting(50, "steps between evaluations, each of which saves a checkpoint")
     optimizer: str = setting("adamw", "paged_adamw_8bit needs CUDA", "adamw", "paged_adamw_8bit")
     precision: str = setting("auto", "auto: bf16 on CUDA, fp32 on CPU", "auto", "fp32", "bf16")

@@ -71,7 +71,7 @@ def _about(one: Mapping[str, Any]) -> Iterator[str]:
     if one.get("early_rejection"):
         yield f"**{_cell(one['early_rejection']['reason'])}**"
         yield ""
-    cases = f"{counted(one['dataset']['cases'], 'case')} in {counted(one['dataset']['groups'], 'group')}"
+    cases = f"{counted(one['dataset']['cases'], 'case')} in {counted(one['dataset']['groups'], 'family', 'families')}"
     kind, sha256 = _cell(f"{card['format']} {card['precision']}"), _cell(card["sha256"][:12])
     yield f"{kind}, {size(card['bytes'])}, sha256 `{sha256}`; {cases}"
     yield ""

@@ -66,7 +66,7 @@ def _title(judgement: Judgement) -> Iterator[Line]:
     title = (
         f"{judgement.id}  {artifact['format']} {artifact['precision']} {size(artifact['bytes'])},"
         f" dialect {artifact['dialect']}{_decoded(judgement)}, {counted(len(families), 'case')} in"
-        f" {counted(len(set(families)), 'group')}"
+        f" {counted(len(set(families)), 'family', 'families')}"
     )
     for line in wrapped(title, further="  "):
         yield line, "bold"

@@ -35,7 +35,7 @@ def header(artifact: Artifact, plan: Plan, prompt: Prompt, baseline: bool = Fals
         return [part for line in about for part in wrapped(line)]
     lines = [
         *about,
-        f"  cases   {len(dataset.cases):,} in {counted(groups, 'group')}, {printable(dataset.path, 200)},"
+        f"  cases   {len(dataset.cases):,} in {counted(groups, 'family', 'families')}, {printable(dataset.path, 200)},"
         f" sha256 {dataset.sha256[:12]}",
         *(f"  {printable(line, 200)}" for line in dataset.notes),
         f"  targets {', '.join(plan.targets.names)}",
