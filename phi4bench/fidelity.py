@@ -7,6 +7,7 @@ moves here has moved before any answer changes, and where answers are few it is 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from operator import mul, sub
@@ -14,7 +15,7 @@ from typing import Any
 
 from phi4bench.gates import GateResult, Outcome, too_few
 from phi4bench.positions import Head, Position
-from phi4bench.stats import Interval, t_quantile
+from phi4bench.stats import Interval, even_groups, t_quantile
 from phi4bench.targets import Targets
 
 FRAGILE_MARGIN = 1.0
@@ -54,7 +55,8 @@ class Fidelity:
     """Over all reference answers. `perplexity_ratio`: the candidate's perplexity per token over the baseline's.
 
     `interval`: of the ratio, by groups. `top1`: agreed positions as a share. `kl_open`: the most by which the mean may
-    be larger. `None` where there was nothing to measure.
+    be larger. `None` where there was nothing to measure. `even_groups`: as how many groups of one size they count, by
+    tokens; `None` of a run that was stored without it.
     """
 
     cases: int
@@ -68,6 +70,7 @@ class Fidelity:
     kl_mean: float | None
     kl_p95: float | None
     kl_open: float | None
+    even_groups: float | None = None
 
 
 def divergence(baseline: Head, candidate: Head) -> Interval:
@@ -111,14 +114,16 @@ def summarise(cases: Iterable[CaseFidelity], alpha: float = 0.05) -> Fidelity:
     """All answers together, each token counting once. `alpha`: one-sided, of each end of the interval."""
     some = list(cases)
     tokens = sum(one.tokens for one in some)
-    groups = len({one.group for one in some})
+    sizes = Counter[str]()
+    for one in some:
+        sizes[one.group] += one.tokens
     if not tokens:
-        return Fidelity(len(some), groups, 0, *[None] * 8)
+        return Fidelity(len(some), len(sizes), 0, *[None] * 8)
     kl = sorted(value for one in some for value in one.kl)
     nll, before = (math.fsum(values) / tokens for values in ([o.nll for o in some], [o.baseline_nll for o in some]))
     return Fidelity(
         cases=len(some),
-        groups=groups,
+        groups=len(sizes),
         tokens=tokens,
         perplexity=_exp(nll),
         baseline_perplexity=_exp(before),
@@ -128,6 +133,7 @@ def summarise(cases: Iterable[CaseFidelity], alpha: float = 0.05) -> Fidelity:
         kl_mean=math.fsum(kl) / tokens,
         kl_p95=percentile(kl, 0.95),
         kl_open=math.fsum(one.kl_open for one in some) / tokens,
+        even_groups=even_groups(list(sizes.values())),
     )
 
 
@@ -175,7 +181,7 @@ def fidelity_from_json(data: Mapping[str, Any]) -> Fidelity:
     """What `fidelity_to_json` gave; raises `ValueError`, among others, for anything else."""
     ends = data["interval"]
     found = Fidelity(**{**data, "interval": Interval(ends["low"], ends["high"]) if ends else None})
-    if found.tokens and None in (value for name, value in data.items() if name != "interval"):
+    if found.tokens and None in (value for name, value in data.items() if name not in ("interval", "even_groups")):
         raise ValueError("a figure is missing")
     return found
 
@@ -190,13 +196,14 @@ def judge_fidelity(found: Fidelity, targets: Targets, precision: str) -> dict[st
         "top1_agreement": (found.top1, None),
         "kl_mean": (None if found.kl_mean is None else found.kl_mean + (found.kl_open or 0.0), None),
     }
+    few = too_few(found.groups, found.groups if found.even_groups is None else found.even_groups)
     results = {}
     for name, (value, interval) in values.items():
         target = targets.gate(name)
         figure = target.figure(precision) if target else None
         outcome, reason = None, ""
         if target is not None and figure is not None:
-            outcome, reason = _outcome(value, interval, figure, target.kind == "floor", found.groups)
+            outcome, reason = _outcome(value, interval, figure, target.kind == "floor", few)
         results[name] = GateResult(
             name=name,
             passed=0,
@@ -212,11 +219,11 @@ def judge_fidelity(found: Fidelity, targets: Targets, precision: str) -> dict[st
 
 
 def _outcome(
-    value: float | None, interval: Interval | None, figure: float, floor: bool, groups: int
+    value: float | None, interval: Interval | None, figure: float, floor: bool, few: str
 ) -> tuple[Outcome, str]:
     if value is None:
         return Outcome.INCONCLUSIVE, "no reference answer was read"
-    if few := too_few(groups, groups):
+    if few:
         return Outcome.INCONCLUSIVE, few
     low, high = (interval.low, interval.high) if interval else (value, value)
     passes, fails = (low >= figure, high < figure) if floor else (high <= figure, low > figure)

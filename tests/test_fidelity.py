@@ -231,6 +231,18 @@ def test_too_few_families_decide_nothing():
     assert judge_fidelity(many(0.5, groups=39), TARGETS, "int8")["perplexity_ratio"].outcome is Outcome.INCONCLUSIVE
 
 
+def test_nor_do_families_of_which_a_few_hold_most_of_the_tokens():
+    # 60 families of one answer and one of 100: (160 * 10)^2 / (60 * 10^2 + 1000^2) = 2.5
+    answers = [case(n, group=f"g{min(n, 60)}") for n in range(160)]
+    judged = judge_fidelity(found := summarise(answers), TARGETS, "int8")
+    assert found.even_groups == pytest.approx(2.5447, abs=1e-4)
+    assert {one.outcome for one in judged.values()} == {Outcome.INCONCLUSIVE, None}
+    assert "61 families of cases count as 2 of one size" in judged["perplexity_ratio"].reason
+    stored = fidelity_to_json(found)
+    del stored["even_groups"]  # as a run was stored before it was asked for
+    assert judge_fidelity(fidelity_from_json(stored), TARGETS, "int8")["perplexity_ratio"].outcome is Outcome.PASS
+
+
 def test_agreement_is_a_floor():
     assert judge_fidelity(many(0.0, agreed=10), TARGETS, "int8")["top1_agreement"].outcome is Outcome.PASS
     assert judge_fidelity(many(0.0, agreed=9), TARGETS, "int8")["top1_agreement"].outcome is Outcome.FAIL
