@@ -53,9 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write(f"\nphi4bench {options.command}: interrupted\n")  # ^C stands on the line
         return INTERRUPTED_EXIT
-    except Exception as error:
-        if isinstance(error, OSError) and error.filename is None:  # of standard output: a file has a name
+    except OSError as error:
+        if error.filename is None:  # of standard output: a file has a name
             return without_output(f"phi4bench {options.command}", error)
+        shown = printable(str(error.filename), 200)
+        sys.stderr.write(f"phi4bench {options.command}: '{shown}' cannot be used ({error.strerror})\n")
+        return USAGE_EXIT
+    except Exception:
         traceback.print_exc()
         return CRASHED_EXIT  # Python's own 1 would read as a reject
 

@@ -217,6 +217,16 @@ def test_an_error_of_output_without_a_number_is_told_in_its_own_words(
     assert capfd.readouterr().err == "phi4bench rescore: no such \\x1b[2Jthing\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "further"), [("rescore", []), ("compare", ["mine", "--minimum", "1"])], ids=["rescore", "compare"]
+)
+def test_a_path_that_can_be_none_is_a_line(name: str, further: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "n" * 300, *further]) == 4
+    line = capsys.readouterr().err
+    assert line.startswith(f"phi4bench {name}: 'nnn")
+    assert line.endswith("' cannot be used (File name too long)\n")
+
+
 def test_cases_writes_the_shipped_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cases", "--out", str(tmp_path / "cases.jsonl")]) == 0
     assert (tmp_path / "cases.jsonl").read_bytes() == shipped_cases().read_bytes()
