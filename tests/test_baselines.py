@@ -94,3 +94,13 @@ def test_a_manifest_that_names_no_file_says_nothing_of_it(run_suites: RunSuites,
     ran = run_suites("--model", make_fake(name="int8", precision="int8", parent="../parent"))
     assert ran.artifact()["baseline"]["is_parent"] is None
     assert "is not the parent" not in ran.out
+
+
+def test_a_partial_run_that_compares_nothing_does_not_miss_the_baseline_that_it_has(
+    run_suites: RunSuites, make_fake: MakeFake
+) -> None:
+    make_fake(name="parent")
+    ran = run_suites("--model", make_fake(name="child", precision="int8", parent="../parent"), "-k", "test_tool")
+    told = markdown(ran.report())
+    assert "INCONCLUSIVE regression.tool: no test of this run compares it with parent" in told
+    assert "give --baseline" not in told

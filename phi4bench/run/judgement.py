@@ -91,7 +91,10 @@ class Judgement:
     def required(self) -> tuple[Judged, ...]:
         """Each required gate, those that nothing measured too."""
         reason = str(self.run.facts.get("baseline_missing") or "")
-        why = {gate.name: f"no baseline: {reason}" for gate in self.targets.gates if reason and gate.kind == "margin"}
+        unpaired = f"no baseline: {reason}" if reason else ""
+        if not reason and self.run.facts.get("baseline"):
+            unpaired = f"no test of this run compares it with {self.run.facts['baseline']}"
+        why = {gate.name: unpaired for gate in self.targets.gates if unpaired and gate.kind == "margin"}
         missing = self.fidelity_missing or reason
         why |= {name: f"fidelity was not measured: {missing}" for name in FIDELITY_GATES if missing}
         unsized = self.size_missing or reason
