@@ -16,6 +16,7 @@ from phi4bench.cases import SCENARIOS
 from phi4bench.commands import add_commands
 from phi4bench.counting import counted
 from phi4bench.errors import Phi4benchError
+from phi4bench.nearby import expanded
 from phi4bench.printable import printable
 from phi4bench.run.options import add_options
 
@@ -113,7 +114,7 @@ def _build() -> argparse.ArgumentParser:
     rescore.add_argument(
         "--targets", action="append", metavar="NAME|FILE", help="figures to reach (default: the run's own)"
     )
-    rescore.add_argument("--report", type=Path, metavar="DIR", help="write report.json and report.html there")
+    rescore.add_argument("--report", type=expanded, metavar="DIR", help="write report.json and report.html there")
 
     cases = commands.add_parser("cases", help="write generated cases", description="Writes a split of generated cases.")
     cases.add_argument("--seed", type=int, metavar="N", help="same seed, same cases (default: the shipped split's)")
@@ -130,7 +131,7 @@ def _build() -> argparse.ArgumentParser:
         "--beside", action="append", metavar="PATH",
         help="with --families: the case files that lack them; may repeat (default: shipped, the shipped split)",
     )  # fmt: skip
-    cases.add_argument("--out", type=Path, required=True, metavar="FILE", help="the case file to write (.jsonl)")
+    cases.add_argument("--out", type=expanded, required=True, metavar="FILE", help="the case file to write (.jsonl)")
 
     add_commands(commands)
 

@@ -65,6 +65,13 @@ class TestOptions:
     def test_defaults_are_those_of_run_options(self) -> None:
         assert options_from(parsed(model=["x"])) == RunOptions(models=("x",))
 
+    def test_the_home_that_a_shell_leaves_after_an_equals_sign_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", "/mine")
+        named = options_from(parsed(model=["x"], report="~/r", cache_dir="~/c", xfails="~/x", system_prompt="~/s"))
+        paths = (named.report_dir, named.cache_dir, named.xfails, named.system_prompt)
+        assert paths == tuple(Path("/mine") / name for name in "rcxs")
+        assert options_from(parsed(model=["x"], report="~no-such-user/r")).report_dir == Path("~no-such-user/r")
+
     @pytest.mark.parametrize(
         "given",
         [

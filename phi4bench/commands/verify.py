@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from phi4bench.nearby import expanded
+
 _EPILOG = """\
 exit codes: 0 everything agrees, 1 something differs, 4 wrong usage
 
@@ -30,14 +32,14 @@ def add(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("statement", type=Path, metavar="PROMOTION", help="the promotion.json to check")
-    parser.add_argument("--model", type=Path, required=True, metavar="PATH", help="the model that it is about")
+    parser.add_argument("--model", type=expanded, required=True, metavar="PATH", help="the model that it is about")
     parser.add_argument(
-        "--transcripts", type=Path, required=True, metavar="DIR", help="the report folder, or its transcripts/"
+        "--transcripts", type=expanded, required=True, metavar="DIR", help="the report folder, or its transcripts/"
     )
     parser.add_argument("--cases", action="append", metavar="PATH", help="also check that these are its cases")
     parser.add_argument("--targets", action="append", metavar="NAME|FILE", help="also check that these are its targets")
     parser.add_argument(
-        "--xfails", type=Path, metavar="FILE", help="also check that this is its list of known failures"
+        "--xfails", type=expanded, metavar="FILE", help="also check that this is its list of known failures"
     )
     parser.set_defaults(carry_out=run)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from phi4bench.backends.providers import AUTO, BEST, GRAPH_LEVELS, PROVIDERS, Provider, parse_provider
 from phi4bench.errors import UsageError
+from phi4bench.nearby import expanded
 
 N = TypeVar("N", int, float)
 MOST_CALLS = 10_000
@@ -218,12 +219,12 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
         no_baseline=get("no_baseline"),
         cases=tuple(get("cases") or ()),
         targets=tuple(get("targets") or ("guide",)),
-        xfails=Path(get("xfails")) if get("xfails") else None,
+        xfails=expanded(get("xfails")) if get("xfails") else None,
         dialect=get("dialect"),
-        system_prompt=Path(get("system_prompt")) if get("system_prompt") else None,
+        system_prompt=expanded(get("system_prompt")) if get("system_prompt") else None,
         limit=_number("limit", get("limit"), int, 1),
-        report_dir=Path(get("report")),
-        cache_dir=Path(get("cache_dir")) if get("cache_dir") else None,
+        report_dir=expanded(get("report")),
+        cache_dir=expanded(get("cache_dir")) if get("cache_dir") else None,
         cache=not get("no_cache"),
         decode=get("decode"),
         repair=bool(get("repair")),

@@ -112,7 +112,7 @@ def read_xfails(path: Path) -> Xfails:
     """A file of known failures; `UsageError` for whatever is wrong with it."""
     shown = printable(str(path), 200)
     try:
-        text = expanded(path).read_bytes().decode("utf-8")  # as it is, so that its hash is the file's
+        text = path.read_bytes().decode("utf-8")  # as it is, so that its hash is the file's
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise UsageError(f"--xfails={shown!r} cannot be read ({reason})", "name a TOML file") from None
@@ -238,7 +238,7 @@ def _check_provider(subjects: Sequence[Subject], provider: Provider) -> None:
 
 def _read_text(path: Path, option: str) -> str:
     try:
-        return expanded(path).read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         shown = printable(str(path), 200)
