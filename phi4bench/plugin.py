@@ -344,11 +344,10 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write the reports, and let the verdict be the exit code; of a run that was interrupted, nothing is concluded."""
-    if exitstatus == INTERRUPTED_EXIT or session.config.stash.get(INTERRUPTED, False):
+    """Write the reports, and let the verdict be the exit code; of a run that was cut short, nothing is concluded."""
+    if session.config.stash.get(INTERRUPTED, False):
         session.exitstatus = INTERRUPTED_EXIT
-        return
-    if SESSION not in session.config.stash:
+    if SESSION not in session.config.stash or exitstatus in (pytest.ExitCode.INTERRUPTED, INTERRUPTED_EXIT):
         return
     if exitstatus == pytest.ExitCode.INTERNAL_ERROR:
         session.config.stash[SESSION].broke_whole("pytest or a plugin of it broke")

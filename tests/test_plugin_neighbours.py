@@ -224,6 +224,15 @@ def test_a_test_that_fails_otherwise_than_by_its_gate_is_a_crash_and_no_reject(
     assert not (ran.report_dir / "promotion.json").exists()
 
 
+def test_what_ends_pytest_before_its_last_test_leaves_no_promotion(
+    run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+) -> None:
+    (tmp_path / "test_own.py").write_text("import pytest\ndef test_own(): pytest.exit('enough')\n")
+    ran = run_suites(tmp_path / "test_own.py", "--model", make_fake())
+    assert ran.code == 2, ran.out
+    assert not list(ran.report_dir.glob("*.json"))
+
+
 def test_a_test_of_ones_own_that_fails_is_no_reject_and_promotes_nothing(
     run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
 ) -> None:
