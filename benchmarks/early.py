@@ -17,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from phi4bench.cases import Case
-from phi4bench.datasets import fixtures_dir, load_cases
+from phi4bench.datasets import load_cases
 from phi4bench.gates import Outcome, judge_levels
 from phi4bench.levels import Level, Score
 from phi4bench.rejection import Watch, alphas
 from phi4bench.run.jobs import portions
+from phi4bench.run.plan import read_targets
 from phi4bench.stats import Bet, Interval, Stakes, normal_quantile, wilson
-from phi4bench.targets import PAIRED_GATES, Targets, merge_targets, parse_targets
+from phi4bench.targets import PAIRED_GATES, targets_of
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -178,7 +179,7 @@ ARTIFACTS: tuple[tuple[str, tuple[float, ...], bool], ...] = (
 
 def soon(name: str, rates: Sequence[float], claimed: bool, gates: Sequence[str], icc: float, seed: int) -> Soon:
     """The shipped cases, answered by chance; `gates` are watched, and no baseline is there to look at."""
-    cases, targets = load_cases().cases, _guide()
+    cases, targets = load_cases().cases, targets_of(read_targets(["guide"]))
     precision = "int8" if len(gates) > len(PAIRED_GATES) else ""
     shares, full = [], []
     for number in range(SEEDS):
@@ -285,8 +286,3 @@ def _scores(
             for one, level, right in zip(members, stopped, abstained, strict=True)
         ]
     return scores
-
-
-def _guide() -> Targets:
-    text = (fixtures_dir() / "targets" / "guide.toml").read_text(encoding="utf-8")
-    return merge_targets([parse_targets(text, "guide")])

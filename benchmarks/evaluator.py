@@ -98,13 +98,13 @@ def scoring(rounds: int) -> Figure:
     from phi4bench.gates import judge_levels
     from phi4bench.levels import score
     from phi4bench.run.plan import read_targets
-    from phi4bench.targets import merge_targets, parse_targets
+    from phi4bench.targets import targets_of
     from phi4bench.transcripts import Completion
 
     dialect = dialect_named("tool_use")
     cases = load_cases(None).cases
     answers = [Completion(dialect.render_calls(case.expected.calls) or "Which file do you mean?") for case in cases]
-    targets = merge_targets([parse_targets(text, name) for name, text in read_targets(["guide"])])
+    targets = targets_of(read_targets(["guide"]))
 
     def once() -> None:
         judge_levels([score(case, answer, dialect) for case, answer in zip(cases, answers, strict=True)], targets)

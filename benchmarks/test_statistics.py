@@ -5,12 +5,12 @@ from __future__ import annotations
 from benchmarks.answered import drawn_scores
 from phi4bench.gates import judge_levels, judge_regression, per_scenario, per_tool
 from phi4bench.run.plan import read_targets
-from phi4bench.targets import merge_targets, parse_targets
+from phi4bench.targets import targets_of
 
 CASES = 10_000
 WANTED_S = 2.0
 """For all levels, with everything that is told beside them."""
-TARGETS = merge_targets([parse_targets(text, name) for name, text in read_targets(["guide"])])
+TARGETS = targets_of(read_targets(["guide"]))
 
 
 def test_all_levels_of_10000_cases(timed):

@@ -12,7 +12,7 @@ from phi4bench.run.judgement import Judgement
 from phi4bench.run.judging import SUITE_GATES, Conclusion, assess, conclude
 from phi4bench.run.plan import read_targets
 from phi4bench.runfile import SavedRun, read_run, read_runs
-from phi4bench.targets import Targets, merge_targets, parse_targets
+from phi4bench.targets import Targets, targets_of
 
 
 def rescore(place: Path, targets: Sequence[str] = ()) -> list[tuple[Judgement, Conclusion]]:
@@ -96,4 +96,4 @@ def _targets(run: SavedRun, names: Sequence[str]) -> Targets:
         if not isinstance(stored, list):
             raise StoreError(f"the run of {run.artifact['id']} stores no targets", "name them with --targets")
         texts = tuple((str(name), str(text)) for name, text in stored)
-    return merge_targets([parse_targets(text, name) for name, text in texts])
+    return targets_of(texts)

@@ -43,7 +43,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -219,6 +219,11 @@ def parse_targets(text: str, name: str) -> Targets:
         raise TargetsError(f"{name}: it names no gate, but should name at least one", f"one of {', '.join(GATES)}")
     price = _price(table["price"], name) if "price" in table else None
     return Targets((name,), tuple(gates), tiers, alpha, promotes, (hashlib.sha256(text.encode()).hexdigest(),), price)
+
+
+def targets_of(texts: Iterable[tuple[str, str]]) -> Targets:
+    """All gates of several files, each (name, TOML text). `TargetsError` as of `parse_targets` and `merge_targets`."""
+    return merge_targets([parse_targets(text, name) for name, text in texts])
 
 
 def merge_targets(several: Sequence[Targets]) -> Targets:

@@ -21,7 +21,7 @@ from phi4bench.levels import score
 from phi4bench.machine import usable_cores
 from phi4bench.run.plan import read_targets
 from phi4bench.runfile import read_run
-from phi4bench.targets import merge_targets, parse_targets
+from phi4bench.targets import targets_of
 from phi4bench.transcripts import Completion
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -154,7 +154,7 @@ def parting(ours: Completion, its: Completion) -> int:
 
 def judged(inputs: Inputs, made: Sequence[Completion]) -> int:
     """The four levels' verdict, as our gate has it; returns how many cases are right at all four."""
-    targets = merge_targets([parse_targets(text, name) for name, text in read_targets(["guide"])])
+    targets = targets_of(read_targets(["guide"]))
     scores = [score(case, one, inputs.dialect) for case, one in zip(inputs.cases, made, strict=True)]
     return round(judge_levels(scores, targets)["parameter"].rate * len(scores))
 

@@ -25,7 +25,7 @@ from phi4bench.nearby import expanded, is_there
 from phi4bench.printable import printable
 from phi4bench.run.options import RunOptions
 from phi4bench.store import default_cache_dir
-from phi4bench.targets import Targets, merge_targets, parse_targets
+from phi4bench.targets import Targets, targets_of
 from phi4bench.xfails import Xfails, check_xfails, parse_xfails, to_stored
 
 
@@ -66,7 +66,7 @@ def make_plan(options: RunOptions) -> Plan:
     if not options.models:
         raise UsageError("no --model given; name an artifact: --model path/to/model.onnx")
     texts = read_targets(options.targets)
-    targets = merge_targets([parse_targets(text, name) for name, text in texts])
+    targets = targets_of(texts)
     system_prompt = _read_text(options.system_prompt, "--system-prompt") if options.system_prompt else None
     if options.decode == "constrained" and not mask_version():
         raise UsageError("--decode=constrained needs the package llguidance, which is not installed", MASKS_EXTRA)
