@@ -134,9 +134,12 @@ def test_a_tool_without_levels_is_one_line(tmp_path: Path, capsys: pytest.Captur
     assert "is not a whole report" in capsys.readouterr().err
 
 
-def test_a_report_in_place_of_its_folder_is_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["summary", str(written(tmp_path, RIGHT) / "report.json")]) == 4
-    assert capsys.readouterr().err.endswith("is not there; give the --report folder of a finished run\n")
+def test_a_report_in_place_of_its_folder_is_that_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = written(tmp_path, RIGHT)
+    assert main(["summary", str(folder)]) == main(["summary", str(folder / "report.json")]) == 0
+    out = capsys.readouterr().out
+    assert out == 2 * out[: len(out) // 2]
+    assert out
 
 
 def test_an_artifact_that_could_not_be_judged_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

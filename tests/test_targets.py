@@ -263,3 +263,9 @@ def test_a_file_of_ones_own_does_not_go_by_a_shipped_name(tmp_path):
         (tmp_path / name).write_text(ONE)
     given = ["guide", str(FOLDER / "strict.toml"), str(tmp_path / "guide.toml"), str(tmp_path / "ours.toml")]
     assert [name for name, _ in read_targets(given)] == ["guide", "strict", "guide.toml", "ours"]
+
+
+@pytest.mark.parametrize("name", ["gide", "../targets", "a" * 300], ids=["mistyped", "folder", "too-long"])
+def test_what_is_no_file_is_told_what_could_be_named(name: str) -> None:
+    with pytest.raises(TargetsError, match="should be one of guide, report, results, smoke, strict, or a TOML file"):
+        read_targets([name])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
+
+from phi4bench.nearby import expanded
 
 
 def add(commands: Any) -> None:
@@ -16,7 +17,9 @@ def add(commands: Any) -> None:
         description="Prints report.json as Markdown, for a job's summary page.",
         epilog="exit codes: 0 printed, whatever the verdict; 4 wrong usage",
     )
-    parser.add_argument("report", type=Path, metavar="REPORT_DIR", help="the folder that --report named")
+    parser.add_argument(
+        "report", type=expanded, metavar="REPORT", help="the folder that --report named, or its report.json"
+    )
     parser.add_argument("--verdict", action="store_true", help="only the worst verdict of the run, in one word")
     parser.set_defaults(carry_out=run)
 
@@ -31,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         text = f"{worst_verdict(report)}\n" if options.verdict else markdown(report)
     except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
-        shown = printable(str(options.report / "report.json"), 200)
+        shown = printable(str(options.report), 200)
         raise UsageError(
             f"{shown} is not a whole report ({printable(repr(error), 80)})", "run the suites again"
         ) from None

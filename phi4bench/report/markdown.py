@@ -19,9 +19,9 @@ from phi4bench.sizes import EMBEDDINGS, HEAD
 WORST_FIRST = ("reject", "inconclusive", "none", "promote")
 
 
-def read_report(folder: Path) -> Mapping[str, Any]:
-    """The report in `folder`; raises `UsageError` where there is none that can be read."""
-    path = folder / "report.json"
+def read_report(place: Path) -> Mapping[str, Any]:
+    """The report in a folder, or in the file itself; raises `UsageError` where there is none that can be read."""
+    path = place if place.is_file() else place / "report.json"
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):

@@ -92,15 +92,18 @@ def make_plan(options: RunOptions) -> Plan:
 def read_targets(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """(name, TOML text) of each: a shipped name such as `guide`, or a file's path."""
     folder = fixtures_dir() / "targets"
+    shipped = {file.stem: file for file in sorted(folder.glob("*.toml"))}
     texts = []
     for name in dict.fromkeys(names):
-        path = folder / f"{name}.toml"
-        if not name.replace("-", "").replace("_", "").isalnum() or not path.is_file():
-            path = expanded(name)
-        if not path.is_file():
-            known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
+        path = shipped.get(name) or expanded(name)
+        try:
+            there = path.is_file()
+        except OSError:  # too long a name
+            there = False
+        if not there:
             raise TargetsError(
-                f"--targets={printable(name, 200)!r}, but should be one of {known}, or a TOML file that is there"
+                f"--targets={printable(name, 200)!r}, but should be one of {', '.join(shipped)},"
+                " or a TOML file that is there"
             )
         own = path.resolve().parent != folder.resolve() and (folder / path.name).is_file()
         # Reports say what an artifact was promoted by: a file of one's own is not the shipped one of its name.
