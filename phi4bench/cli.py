@@ -181,14 +181,16 @@ def _cases(options: argparse.Namespace) -> int:
             raise UsageError("--families draws from the test split, as many cases as they hold", "leave the other out")
         seed, beside = 1 if options.seed is None else options.seed, options.beside or ["shipped"]
         expecting = options.expecting or ("prose" if options.scenario == "irrelevant" else "call")
-        count, families = write_families(options.out, options.families, seed, expecting, options.scenario, beside)
-        sys.stdout.write(
-            f"{counted(count, 'case')} of {counted(families, 'new family', 'new families')} written to {options.out}\n"
+        count, families, written = write_families(
+            options.out, options.families, seed, expecting, options.scenario, beside
         )
-        return 0
-    seed = SHIPPED_SEED if options.seed is None else options.seed
-    count = write_generated(options.out, options.split, options.count, seed)
-    sys.stdout.write(f"{counted(count, 'case')} written to {options.out}\n")
+        what = f"{counted(count, 'case')} of {counted(families, 'new family', 'new families')}"
+    else:
+        seed = SHIPPED_SEED if options.seed is None else options.seed
+        count, written = write_generated(options.out, options.split, options.count, seed)
+        what = counted(count, "case")
+    done = f"{what} written to {options.out}" if written else f"{options.out} is finished; nothing to do"
+    sys.stdout.write(f"{done}\n")
     return 0
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from phi4bench.cases import Case, Scenario
-from phi4bench.datasets import fixtures_dir, load_cases, write_cases
-from phi4bench.datasets.casefile import check_replaceable
+from phi4bench.datasets import case_to_json, fixtures_dir, load_cases
+from phi4bench.datasets.casefile import check_replaceable, save_lines
 from phi4bench.datasets.toolsets import read_toolset
 from phi4bench.errors import UsageError
 from phi4bench.nearby import expanded
@@ -42,8 +42,13 @@ _PROSE: tuple[Scenario, ...] = ("irrelevant", "missing_info")
 _ANSWERS = {"call": "a call", "prose": "prose"}
 
 
-def write_generated(path: Path, split: Literal["test", "train"], count: int | None, seed: int = SHIPPED_SEED) -> int:
-    """Write cases to `path`; returns how many. `count`: `None` for the split as it is shipped. UsageError."""
+def write_generated(
+    path: Path, split: Literal["test", "train"], count: int | None, seed: int = SHIPPED_SEED
+) -> tuple[int, bool]:
+    """Write cases to `path`; returns how many, and whether they were not there already. UsageError.
+
+    `count`: `None` for the split as it is shipped.
+    """
     tools = read_toolset(fixtures_dir() / "tools" / f"{TOOLSET}.json")
     if count is None and split == "train":
         raise UsageError("--split=train has no shipped size", "say how many cases with --count")
@@ -52,17 +57,15 @@ def write_generated(path: Path, split: Literal["test", "train"], count: int | No
     from phi4bench.phrasing import shipped_split
 
     cases = shipped_split(seed, tools) if count is None else draw_cases(split, count, seed, tools)
-    try:
-        write_cases(path, cases)
-    except OSError as error:
-        raise UsageError(f"--out={printable(str(path), 200)!r} cannot be written ({error.strerror})") from None
-    return len(cases)
+    return len(cases), _save(path, cases)
 
 
 def write_families(
     path: Path, wanted: int, seed: int, expecting: str, scenario: Scenario | None, beside: Sequence[str]
-) -> tuple[int, int]:
-    """Write cases of `wanted` families that the case files `beside` lack; returns (cases, families). UsageError."""
+) -> tuple[int, int, bool]:
+    """Write cases of `wanted` families that the case files `beside` lack; returns how many of both, and whether they
+    were not there already. UsageError.
+    """
     if wanted < 1:
         raise UsageError(f"--families={wanted}, but should be at least 1")
     if scenario and (scenario == "irrelevant" if expecting == "call" else scenario not in _PROSE):
@@ -87,11 +90,14 @@ def write_families(
             f"--families={wanted}, but the grammar gives only {families} that are not in {' '.join(beside)}",
             f"ask for {families}, and bring case files of your own for the rest" if families else "bring case files",
         )
+    return len(cases), families, _save(path, cases)
+
+
+def _save(path: Path, cases: Sequence[Case]) -> bool:
     try:
-        write_cases(path, cases)
+        return save_lines(path, map(case_to_json, cases))
     except OSError as error:
         raise UsageError(f"--out={printable(str(path), 200)!r} cannot be written ({error.strerror})") from None
-    return len(cases), families
 
 
 def draw_families(

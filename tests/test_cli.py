@@ -251,6 +251,18 @@ def test_cases_takes_the_place_of_nothing_that_is_no_file(
     assert Path("pipe").is_fifo()
 
 
+@pytest.mark.parametrize("number", ["--count", "--families"])
+def test_cases_take_no_place_of_the_users_own(number: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["cases", number, "3", "--out", str(tmp_path / "more.jsonl")]
+    (tmp_path / "more.jsonl").touch()  # as a shell does for /dev/stdout, which holds nothing that could be lost
+    assert [main(command), main(command)] == [0, 0]
+    assert f"{tmp_path / 'more.jsonl'} is finished; nothing to do" in capsys.readouterr().out
+    (tmp_path / "more.jsonl").write_text("mine")
+    assert main(command) == 4
+    assert "more.jsonl' holds something else; name another file, or remove it\n" in capsys.readouterr().err
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+
+
 def test_cases_written_to_a_link_are_in_its_file(tmp_path: Path) -> None:
     (tmp_path / "link.jsonl").symlink_to("file.jsonl")
     assert main(["cases", "--count", "2", "--out", str(tmp_path / "link.jsonl")]) == 0

@@ -151,6 +151,7 @@ def test_every_report_carries_the_command_whole() -> None:
 
 def made(tmp_path: Path, *arguments: str) -> Path:
     path = tmp_path / "more.jsonl"
+    path.unlink(missing_ok=True)
     assert main(["cases", *arguments, "--out", str(path)]) == 0
     return path
 

@@ -19,7 +19,7 @@ from phi4bench.datasets import load_cases
 from phi4bench.dialects import dialect_named
 from phi4bench.errors import CaseFileError, UsageError
 from trainers.__main__ import main
-from trainers.data import generated, load_examples, save_examples, share_told, split, write_examples
+from trainers.data import generated, load_examples, share_told, split, write_examples
 from trainers.encoding import IGNORED, Encoder
 
 
@@ -269,7 +269,7 @@ def test_generated_examples_take_no_place_of_the_users_own(tmp_path: Path, capsy
     assert [main(command), main(command)] == [0, 0]
     assert "train.jsonl is finished; nothing to do" in capsys.readouterr().out
     (tmp_path / "train.jsonl").write_text("mine")
-    assert "holds something else; name another file with --out, or remove it" in refusal(*command)
+    assert "holds something else; name another file, or remove it" in refusal(*command)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
 
 
@@ -288,6 +288,6 @@ def test_generated_examples_take_no_place_of_what_is_no_file(name, tmp_path: Pat
 
 def test_generated_examples_written_to_a_link_are_in_its_file(tmp_path: Path):
     (tmp_path / "link.jsonl").symlink_to("file.jsonl")
-    assert save_examples(tmp_path / "link.jsonl", generated(2, 5))
+    assert write_examples(tmp_path / "link.jsonl", generated(2, 5))
     assert (tmp_path / "link.jsonl").is_symlink()
     assert len(load_examples([str(tmp_path / "file.jsonl")]).examples) == 2

@@ -87,14 +87,14 @@ def chosen(options: argparse.Namespace) -> Any:
 def _data(options: argparse.Namespace) -> None:
     from phi4bench.datasets.casefile import check_replaceable
     from trainers.alone import alone_at
-    from trainers.data import generated, save_examples
+    from trainers.data import generated, write_examples
 
     if options.count < 2:
         raise UsageError(f"--count={options.count}, but should be at least 2")
     check_replaceable(options.out)
     with alone_at(options.out, "data"):
         examples = generated(options.count, options.seed)
-        made = save_examples(options.out, examples)
+        made = write_examples(options.out, examples)
     print(
         f"{len(examples):,} examples written to {options.out}" if made else f"{options.out} is finished; nothing to do"
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.cases import Case, Message
-from phi4bench.datasets.casefile import distinct, shown_path
+from phi4bench.datasets.casefile import distinct, save_lines, shown_path
 from phi4bench.datasets.casejson import FormError, case_from_json, case_to_json, shown
 from phi4bench.datasets.strictjson import read_json
 from phi4bench.datasets.toolsets import Toolsets, check_expected, check_tools
@@ -154,36 +154,19 @@ def _from_case(value: Any, toolsets: Toolsets) -> Example:
     return Example(case, None)
 
 
-def write_examples(path: Path, examples: Iterable[Example]) -> None:
-    """One example a line, in the form that `load_examples` reads."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for one in examples:
-            line = case_to_json(one.case)
-            if one.answer is not None and one.answer.content and not one.case.expected.structured:
-                line["reply"] = one.answer.content
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+def write_examples(path: Path, examples: Iterable[Example]) -> bool:
+    """One example a line, in the form that `load_examples` reads; returns whether there was anything to do.
 
-
-def save_examples(path: Path, examples: Iterable[Example]) -> bool:
-    """Write the file, links followed, whole or not at all; returns whether there was anything to do.
-
-    Raises `UsageError` where it holds something else: it may be the user's own.
+    Raises `UsageError` where the file holds something else: it may be the user's own.
     """
-    real = path.resolve()
-    draft = real.with_name(f".{real.name}.part")
-    try:
-        write_examples(draft, examples)
-        if real.exists():
-            if real.read_bytes() != draft.read_bytes():
-                raise UsageError(
-                    f"{shown(str(path))} holds something else", "name another file with --out, or remove it"
-                )
-            return False
-        draft.replace(real)
-        return True
-    finally:
-        draft.unlink(missing_ok=True)
+    return save_lines(path, map(_to_json, examples))
+
+
+def _to_json(one: Example) -> dict[str, Any]:
+    line = case_to_json(one.case)
+    if one.answer is not None and one.answer.content and not one.case.expected.structured:
+        line["reply"] = one.answer.content
+    return line
 
 
 def generated(count: int, seed: int) -> list[Example]:

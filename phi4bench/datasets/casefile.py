@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from phi4bench.cases import Case
 from phi4bench.datasets.casejson import FormError, case_from_json, case_to_json, shown
@@ -125,16 +127,35 @@ def _question(case: Case, offers: dict[tuple[str, int], str]) -> int:
 
 
 def write_cases(path: Path, cases: Iterable[Case]) -> None:
-    """One case a line, UTF-8, whole or not at all: written beside `path`, links followed, and renamed. `UsageError`."""
+    """One case a line, whatever the file held before. `UsageError`."""
+    _write(path, map(case_to_json, cases), replacing=True)
+
+
+def save_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> bool:
+    """One object a line; returns whether there was anything to do.
+
+    Raises `UsageError` where the file holds something else: it may be the user's own.
+    """
+    return _write(path, lines, replacing=False)
+
+
+def _write(path: Path, lines: Iterable[Mapping[str, Any]], *, replacing: bool) -> bool:
+    """UTF-8, whole or not at all: written beside `path`, links followed, and renamed."""
     check_replaceable(path)
-    path = Path(os.path.realpath(path))  # of a link to a file, and /dev/stdout may be one, the file is written
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    real = Path(os.path.realpath(path))  # of a link to a file, and /dev/stdout may be one, the file is written
+    real.parent.mkdir(parents=True, exist_ok=True)
+    draft = real.with_name(f".{real.name}.{os.getpid()}.part")
     try:
         with draft.open("w", encoding="utf-8", newline="\n") as file:
-            for case in cases:
-                file.write(json.dumps(case_to_json(case), ensure_ascii=False) + "\n")
-        draft.replace(path)
+            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        if not replacing and real.exists() and real.stat().st_size:
+            if not filecmp.cmp(draft, real, shallow=False):
+                raise UsageError(
+                    f"--out={shown(str(path), 200)} holds something else", "name another file, or remove it"
+                )
+            return False
+        draft.replace(real)
+        return True
     finally:
         draft.unlink(missing_ok=True)
 
