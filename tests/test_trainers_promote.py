@@ -150,5 +150,6 @@ def test_only_a_verdict_is_passed_on(code, known, monkeypatch):
     if known:
         assert chain.judge(["m"], Path("r"), []) == code
     else:
-        with pytest.raises(TrainingError, match=rf"exit code {code}.* --model m --limit 40$"):
+        again = "python -m phi4bench judge --report r --model m --limit 40"
+        with pytest.raises(TrainingError, match=rf"exit code {code}\); run it again: {again}$"):
             chain.judge(["m"], Path("r"), ["--limit", "40"])

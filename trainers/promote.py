@@ -147,7 +147,7 @@ def judge(models: Sequence[str], report: Path, options: Sequence[str]) -> int:
     if code not in GATE_EXITS:
         raise TrainingError(
             f"the gate gave no verdict (exit code {code})",
-            f"run it again: {printable(shlex.join(['python', '-m', 'phi4bench.cli', *arguments]))}",
+            f"run it again: {printable(shlex.join(['python', '-m', 'phi4bench', *arguments]))}",
         )
     return code
 
