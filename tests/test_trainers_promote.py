@@ -93,6 +93,12 @@ def test_a_file_by_another_plan_is_in_the_way_before_the_work(tmp_path: Path):
         chain.promote(tmp_path, lambda: pytest.fail("trained"), ["int8"], [])
 
 
+def test_a_record_of_another_is_not_replaced(tmp_path: Path):
+    (tmp_path / "promote.json").write_text('{"theirs": 1}')
+    with pytest.raises(UsageError, match=r"promote.json' is of no chain of promote; name another folder with --out"):
+        chain.promote(tmp_path, lambda: pytest.fail("trained"), ["int8"], [])
+
+
 def test_ctrl_c_is_a_line_and_130(monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt

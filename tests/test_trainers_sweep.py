@@ -205,6 +205,15 @@ def test_another_data_file_is_another_sweep(asked):
         sweep(asked, lambda todo, over: None)
 
 
+@pytest.mark.parametrize("name", ["sweep.json", "results.csv", "pareto.png"])
+def test_what_no_sweep_wrote_is_not_replaced(asked, name):
+    asked.out.mkdir()
+    (asked.out / name).write_text('{"theirs": 1}')
+    with pytest.raises(UsageError, match=rf"{name}' is of no sweep; name another folder with --out"):
+        sweep(asked, lambda todo, over: None)
+    assert [path.read_text() for path in asked.out.iterdir()] == ['{"theirs": 1}']
+
+
 @pytest.mark.parametrize("parallel", [1, 2, 3])
 def test_so_many_trials_run_at_a_time(asked, parallel, monkeypatch):
     at_once, most, lock, met = 0, 0, threading.Lock(), threading.Barrier(min(parallel, 2))

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,13 @@ def check_place(target: Path) -> None:
         raise UsageError(f"'{shown}' has no name of its own", "name the folder to make with --out")
     if target.exists() and any(target.iterdir()):
         raise UsageError(f"'{shown}' is not empty", "name another folder with --out, or remove it")
+
+
+def check_free(out: Path, names: Iterable[str], maker: str) -> None:
+    """`UsageError` where one of the names that a command writes is another's: what is not known to be ours stays."""
+    there = next((out / name for name in names if (out / name).exists()), None)
+    if there is not None:
+        raise UsageError(f"'{printable(str(there), 200)}' is of no {maker}", "name another folder with --out")
 
 
 def put(draft: Path, target: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
-from trainers.base import Base, read_json_file, speech, write_json
+from trainers.base import Base, check_free, read_json_file, speech, write_json
 from trainers.explain import write_readme
 from trainers.prepare import Prepared
 from trainers.ranks import say
@@ -74,7 +74,7 @@ def claim(
     asked = {"settings": asdict(chosen.training), "data": {"sha256": ready.sha256}, **identity(base)}
     held = read_json_file(out / SETTINGS) if (out / SETTINGS).is_file() else {}
     if held.get("schema") != SCHEMA:
-        _check_free(out)
+        check_free(out, WRITTEN, "run of sft")
     else:
         theirs = {key: held.get(key) for key in asked}  # a setting that is younger than the run had its default
         theirs["model"] = {key: held.get("model", {}).get(key) for key in asked["model"]}
@@ -118,13 +118,6 @@ def claim(
         },
     )
     write_readme(out)
-
-
-def _check_free(out: Path) -> None:
-    """`UsageError` where a name that a run takes is another's: what is not known to be ours is not deleted."""
-    there = next((out / name for name in WRITTEN if (out / name).exists()), None)
-    if there is not None:
-        raise UsageError(f"'{printable(str(there), 200)}' is of no run of sft", "name another folder with --out")
 
 
 def _versions() -> dict[str, str]:

@@ -19,7 +19,7 @@ from phi4bench.printable import printable
 from trainers import child
 from trainers.advice import advice
 from trainers.alone import alone_in
-from trainers.base import manifest_of, read_json_file, write_json
+from trainers.base import check_free, manifest_of, read_json_file, write_json
 from trainers.faults import TrainingError
 
 if TYPE_CHECKING:
@@ -108,8 +108,10 @@ def check_files(out: Path, plans: Sequence[Plan]) -> None:
 
 def _seconds(out: Path) -> dict[str, float]:
     """What each step took, as an earlier run of the same chain wrote it down."""
-    steps = read_json_file(out / RECORD).get("steps", ()) if (out / RECORD).is_file() else ()
-    return {one["step"]: one["seconds"] for one in steps}
+    held = read_json_file(out / RECORD) if (out / RECORD).is_file() else {}
+    if "steps" not in held:
+        check_free(out, (RECORD,), "chain of promote")
+    return {one["step"]: one["seconds"] for one in held.get("steps", ())}
 
 
 def check_judging(

@@ -23,12 +23,16 @@ from phi4bench.nearby import expanded
 from phi4bench.printable import printable
 from trainers import tables
 from trainers.alone import alone_in
-from trainers.base import read_json_file, write_json
+from trainers.base import check_free, read_json_file, write_json
 from trainers.devices import usable, visible
 from trainers.grid import Over, Runner, Sweep, Trial
 from trainers.results import FAILED, FINISHED, Result, is_finished, read_result
 from trainers.trial import run_trial
 
+CLAIM, PICTURE = "sweep.json", "pareto.png"
+SCHEMA = "phi4bench.sweep/1"
+ENDINGS = {"text": "txt", "markdown": "md", "csv": "csv", "json": "json"}
+"""Of the tables, by their form."""
 EXTRA = "pip install 'phi4bench[sweep]'"
 
 
@@ -117,9 +121,11 @@ def _claim(asked: Sweep) -> None:
     """Write `sweep.json`, or check that what is there asked the same of its trials; a grid may grow."""
     files = {name: _digest(expanded(name)) for name in asked.data}
     ours = {"command": list(asked.command), "data_sha256": files, **asked.identity}
-    file = asked.out / "sweep.json"
-    if file.is_file():
-        held = read_json_file(file)
+    file = asked.out / CLAIM
+    held = read_json_file(file) if file.is_file() else {}
+    if held.get("schema") != SCHEMA:
+        check_free(asked.out, (CLAIM, *(f"results.{ending}" for ending in ENDINGS.values()), PICTURE), "sweep")
+    else:
         differs = [name for name, value in ours.items() if held.get(name, value) != value]
         if differs:
             raise UsageError(
@@ -128,7 +134,7 @@ def _claim(asked: Sweep) -> None:
             )
     trials = {trial.name: dict(trial.values) for trial in asked.trials}
     try:
-        write_json(file, {"schema": "phi4bench.sweep/1", **ours, "quality": asked.quality, "trials": trials})
+        write_json(file, {"schema": SCHEMA, **ours, "quality": asked.quality, "trials": trials})
     except OSError as error:
         raise UsageError(f"--out='{printable(str(asked.out), 200)}' cannot be written ({error.strerror})") from None
 
@@ -143,12 +149,12 @@ def _digest(path: Path) -> str:
 
 def _write(asked: Sweep, reasons: dict[str, str]) -> list[Result]:
     results = [read_result(trial, asked.folder(trial), reasons.get(trial.name, "")) for trial in asked.trials]
-    for form, ending in (("text", "txt"), ("markdown", "md"), ("csv", "csv"), ("json", "json")):
+    for form, ending in ENDINGS.items():
         draft = asked.out / f".results.{ending}.part"
         draft.write_text(tables.FORMS[form](results, asked.quality), encoding="utf-8")
         draft.replace(asked.out / f"results.{ending}")
     if any(one.state == FINISHED for one in results) and find_spec("matplotlib") is not None:
-        tables.draw(results, asked.quality, asked.out / "pareto.png")
+        tables.draw(results, asked.quality, asked.out / PICTURE)
     return results
 
 
