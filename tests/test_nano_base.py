@@ -218,14 +218,21 @@ def test_tables_go_on_where_a_step_failed(chain, tmp_path):
     first = list(done)
     tables.make(**given)
     again = done[len(first) :]
-    assert not [command for command in again if command[0] == "data" or command == ("merge", str(out / "r8"))]
+    assert ("merge", str(out / "r8")) not in again
     assert ("merge", str(out / "r16")) in again
     rows = json.loads(page.with_suffix(".json").read_text())["rows"]
     assert [one["name"] for one in rows] == ["base", "r8", "r16", "r8-int8", "r8-int4"]
     assert rows[1]["seconds"] == seconds
-    (out / "train.jsonl").write_text("{}\n")  # as a kill leaves it
-    tables.make(**given)
-    assert (out / "train.jsonl").read_text() == "{}\n" * 2
+
+
+def test_training_data_of_another_are_neither_removed_nor_replaced(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "train.jsonl").write_text("theirs")
+    given = {"base": tmp_path, "out": tmp_path, "ranks": [8], "examples": 2, "lr": "1", "epochs": "1", "threads": "1"}
+    given |= {"evaluate_every": "50", "parallel": 1, "limit": None, "notes": "", "into": None}
+    with pytest.raises(TrainingError, match="`python -m trainers data` ended with exit code 4"):
+        tables.make(**given)
+    assert (tmp_path / "train.jsonl").read_text() == "theirs"
 
 
 def test_ranks_tuned_at_once_are_not_tuned_again_and_one_that_failed_is_named(monkeypatch, tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from helps import untold_defaults
+from kit import ROOT
 
 torch = pytest.importorskip("torch", reason="needs the `train` extra")
 pytest.importorskip("transformers", reason="needs the `train` extra")
@@ -15,7 +16,8 @@ pytest.importorskip("transformers", reason="needs the `train` extra")
 from phi4bench.errors import UsageError  # noqa: E402
 from trainers.alone import alone_in  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
-from trainers.nano.steps import STEPS, arguments, run  # noqa: E402
+from trainers.nano import card  # noqa: E402
+from trainers.nano.steps import STEPS, arguments, check_into, run  # noqa: E402
 from trainers.nano.train import place_of  # noqa: E402
 from trainers.nano.workers import start  # noqa: E402
 
@@ -72,6 +74,22 @@ def test_what_takes_its_recipe_from_the_run_takes_no_setting(capsys):
         with pytest.raises(SystemExit, match="4"):
             arguments(None).parse_args([step, "--minutes", "8"])
         assert "unrecognized arguments: --minutes 8" in capsys.readouterr().err
+
+
+def test_what_is_of_no_nano_is_not_replaced(tmp_path: Path):
+    (tmp_path / "README.md").write_text("# mine")
+    (tmp_path / "nano-hf").mkdir()
+    check_into("train", None)
+    with pytest.raises(UsageError, match=r"README.md' is of no nano; name another folder with --into"):
+        check_into("card", tmp_path)
+    with pytest.raises(UsageError, match=r"nano-hf' is of no nano; name another folder with --into"):
+        check_into("export", tmp_path)
+    check_into("all", ROOT / "fixtures" / "models")
+
+
+def test_a_card_of_files_that_are_not_there_is_a_fault_told(tmp_path: Path):
+    with pytest.raises(TrainingError, match=r"gave no verdict \(exit code 4\):(.|\n)*nano-fp32' is not there"):
+        card.judged(tmp_path, ROOT / "fixtures" / "cases" / "handwritten.jsonl")
 
 
 def test_help_says_every_default_and_no_option_that_a_step_refuses(capsys):

@@ -13,7 +13,10 @@ from typing import Any
 from phi4bench.datasets import fixtures_dir
 from phi4bench.datasets.shipped import suites_dir
 from trainers import child
+from trainers.faults import TrainingError
 
+FILE = "README.md"
+TITLE = "# nano, a reference model"
 NAMES = ("nano-fp32", "nano-int8", "nano-int4")
 LEVELS = ("detection", "parsing", "tool", "parameter")
 
@@ -28,13 +31,17 @@ def judged(models: Path, cases: Path) -> list[Mapping[str, Any]]:
         environment = child.environment_of(os.environ)
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         if done.returncode not in (0, 1, 10):
-            raise SystemExit(
-                f"judging the nano models exited {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
-            )
+            said = f"{done.stdout[-2000:]}{done.stderr[-2000:]}".strip()
+            raise TrainingError(f"judging the nano models gave no verdict (exit code {done.returncode}):\n{said}")
         artifacts: list[Mapping[str, Any]] = json.loads((Path(folder) / "report.json").read_text(encoding="utf-8"))[
             "artifacts"
         ]
     return artifacts
+
+
+def is_card(page: Path) -> bool:
+    """Whether an earlier run may have left it there, or nobody anything."""
+    return not page.exists() or page.read_bytes().startswith(TITLE.encode())
 
 
 def write(models: Path, run: Path) -> str:
@@ -61,7 +68,7 @@ def write(models: Path, run: Path) -> str:
 
 
 def _head(recipe: Mapping[str, Any], last: Mapping[str, Any], notes: str) -> Iterator[str]:
-    yield "# nano, a reference model"
+    yield TITLE
     yield ""
     shape = (
         f"{recipe['layers']} layers, hidden {recipe['hidden']}, {recipe['heads']} heads, {recipe['kv_heads']} KV heads"

@@ -20,7 +20,7 @@ from phi4bench.printable import printable
 from phi4bench.tools import Tool
 from trainers import export as exporter
 from trainers.alone import alone_in
-from trainers.base import check_way, open_base, read_json_file, write_json
+from trainers.base import check_way, manifest_of, open_base, read_json_file, write_json
 from trainers.decoder import Shape
 from trainers.ending import Parser
 from trainers.faults import TrainingError
@@ -29,6 +29,7 @@ from trainers.nano import tokenizer as tokenizers
 from trainers.nano.batches import Encoder, Mix, Source, batches, general_calls, six_tools
 from trainers.nano.train import Recipe, train
 
+COMMAND = "python -m trainers.nano"
 USED = "recipe.json"
 TEXTS = 12_000
 """Examples that a tokenizer is built from."""
@@ -58,7 +59,7 @@ TOLD = {
 
 
 def arguments(described: str | None) -> Parser:
-    parser = Parser(prog="python -m trainers.nano", description=described)
+    parser = Parser(prog=COMMAND, description=described)
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     for name, what in STEPS.items():
         step = steps.add_parser(name, help=what)
@@ -117,15 +118,26 @@ def carry_out(step: str, out: Path, into: Path | None, recipe: Recipe, dialect: 
             for folder in sorted(out.glob("nano-*")):
                 shutil.copytree(folder, into / folder.name, dirs_exist_ok=True)
     if step in ("card", "all") and into is not None:
-        (into / "README.md").write_text(card.write(into, out), encoding="utf-8")
+        (into / card.FILE).write_text(card.write(into, out), encoding="utf-8")
 
 
 def check_into(step: str, into: Path | None) -> None:
-    """`UsageError` where the option would do nothing, or the step without it."""
+    """`UsageError` where the option or the step without it would do nothing, or replace what is another's."""
     if step == "card" and into is None:
         raise UsageError("card is written beside the artifacts", "name their folder with --into")
     if into is not None and step not in INTO:
         raise UsageError(f"--into is for export, card and all, not for {step}", "leave it out")
+    if into is None:
+        return
+    theirs = [into / name for name in ("nano-hf", *card.NAMES) if step != "card" and not is_nano(into / name)]
+    theirs += [into / card.FILE] if step != "export" and not card.is_card(into / card.FILE) else []
+    if theirs:
+        raise UsageError(f"'{printable(str(theirs[0]), 200)}' is of no nano", "name another folder with --into")
+
+
+def is_nano(folder: Path) -> bool:
+    """Whether an earlier run may have left it there, or nobody anything."""
+    return not folder.exists() or manifest_of(folder).recipe.get("command") == COMMAND
 
 
 def check_recipe(recipe: Recipe, smallest: int) -> None:
@@ -196,7 +208,7 @@ def told(recipe: Recipe, encoder: Encoder) -> dict[str, object]:
     """What every manifest of a run says."""
     return {
         "dialect": encoder.dialect.name,
-        "recipe": {"command": "python -m trainers.nano", **asdict(recipe)},
+        "recipe": {"command": COMMAND, **asdict(recipe)},
     }
 
 

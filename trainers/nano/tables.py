@@ -139,9 +139,7 @@ def make(
             into.write_text(lora_page.put(into.read_text(encoding="utf-8"), results), encoding="utf-8")
             write_json(into.with_suffix(".json"), results)
 
-    if not holds(study.data, examples):
-        study.data.unlink(missing_ok=True)
-        step("data", "--count", str(examples), "--out", str(study.data))
+    step("data", "--count", str(examples), "--out", str(study.data))
     step("export", str(model), "--out", str(out / "base"), "--data", str(study.data))
     keep(judged(study, "base", out / "base" / "fp32"))
     ahead = tuned_at_once(study, parallel) if parallel > 1 else {}
@@ -156,14 +154,6 @@ def make(
         step("quantize", str(folder / "fp32"), "--data", str(study.data))
     for name in ("int8", "int4"):
         keep(judged(study, f"{best['name']}-{name}", folder / name))
-
-
-def holds(data: Path, examples: int) -> bool:
-    """Whether the file has so many lines: a killed step leaves fewer, and another study may have asked for others."""
-    try:
-        return data.read_bytes().count(b"\n") == examples
-    except FileNotFoundError:
-        return False
 
 
 def step(*command: str) -> None:
