@@ -17,8 +17,8 @@ from phi4bench.errors import UsageError  # noqa: E402
 from trainers.alone import alone_in  # noqa: E402
 from trainers.faults import TrainingError  # noqa: E402
 from trainers.nano import card  # noqa: E402
-from trainers.nano.steps import STEPS, arguments, check_into, run  # noqa: E402
-from trainers.nano.train import place_of  # noqa: E402
+from trainers.nano.steps import STEPS, arguments, check_into, claim, run, used_by  # noqa: E402
+from trainers.nano.train import Recipe, place_of  # noqa: E402
 from trainers.nano.workers import start  # noqa: E402
 
 
@@ -115,6 +115,24 @@ def test_a_recipe_that_is_none_is_a_line(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["nano", "export", "--out", str(tmp_path)])
     with pytest.raises(UsageError, match=r"recipe.json' is no recipe .*hiden.*; put back the one that train wrote"):
         run(None)
+
+
+def test_a_run_of_another_recipe_is_not_taken_for_this_one(tmp_path: Path):
+    """Its checkpoint was: a finished run had its weights under the new seed's name at once."""
+    claim(tmp_path, "nano-hf", Recipe(seed=1))
+    claim(tmp_path, "nano-hf", Recipe(seed=1, minutes=90.0, workers=4))
+    (tmp_path / "nano-hf").mkdir()
+    (tmp_path / "nano-hf" / "config.json").touch()
+    assert used_by(tmp_path) == Recipe(seed=1, minutes=90.0, workers=4)
+    with pytest.raises(
+        UsageError, match=r"holds another run \(seed=1, now 2\); name another folder, or remove this one"
+    ):
+        claim(tmp_path, "nano-hf", Recipe(seed=2))
+    with pytest.raises(UsageError, match=r"holds another run \(trains='nano-hf', now 'nano-base'\)"):
+        claim(tmp_path, "nano-base", Recipe(seed=1))
+    (tmp_path / "recipe.json").write_text('{"theirs": 1}')
+    with pytest.raises(UsageError, match=r"recipe.json' is of no nano; name another folder with --out"):
+        claim(tmp_path, "nano-hf", Recipe())
 
 
 def test_a_worker_that_fails_is_told_by_its_parent(tmp_path: Path, monkeypatch):

@@ -20,7 +20,7 @@ from phi4bench.printable import printable
 from phi4bench.tools import Tool
 from trainers import export as exporter
 from trainers.alone import alone_in
-from trainers.base import check_way, manifest_of, open_base, read_json_file, write_json
+from trainers.base import check_free, check_way, manifest_of, open_base, read_json_file, write_json
 from trainers.decoder import Shape
 from trainers.ending import Parser
 from trainers.faults import TrainingError
@@ -49,6 +49,8 @@ INTO = {
 """What `--into` does, of the steps that take it."""
 READING = ("export", "card")
 """Steps that take the recipe from the run's folder."""
+MOVABLE = ("minutes", "workers", "device")
+"""Settings with which a run may go on though it was begun with others: for longer, or on another machine."""
 TOLD = {
     "minutes": "of wall time",
     "start": "a nano's folder to go on from",
@@ -101,7 +103,7 @@ def carry_out(step: str, out: Path, into: Path | None, recipe: Recipe, dialect: 
     """In this process, as one of the workers, or with workers of its own."""
     tools = Toolsets()("claude_code")
     if step not in READING and not workers.is_member():
-        write_json(out / USED, asdict(recipe))
+        claim(out, "nano-base" if step == "base" else "nano-hf", recipe)
     if not (out / "tokenizer" / "tokenizer.json").exists():
         new_tokenizer(recipe, dialect, None if step == "base" else tools, out / "tokenizer")
     encoder = Encoder.of(dialect, PromptTokenizer.from_folder(out / "tokenizer"))
@@ -140,6 +142,27 @@ def is_nano(folder: Path) -> bool:
     return not folder.exists() or manifest_of(folder).recipe.get("command") == COMMAND
 
 
+def claim(out: Path, name: str, recipe: Recipe) -> None:
+    """Write `recipe.json`, or check that what is there trains the same; `UsageError` for another, whose tokenizer and
+    checkpoint would be taken for this one's.
+    """
+    held = read_json_file(out / USED) if (out / USED).is_file() else {}
+    if "seed" not in held:
+        check_free(out, (USED,), "nano")
+    asked = {"trains": name, **asdict(recipe)}
+    differs = [
+        f"{key}={held[key]!r}, now {value!r}"
+        for key, value in asked.items()
+        if key not in MOVABLE and held.get(key, value) != value
+    ]
+    if differs:
+        raise UsageError(
+            f"--out='{printable(str(out), 200)}' holds another run ({printable('; '.join(differs), 300)})",
+            "name another folder, or remove this one",
+        )
+    write_json(out / USED, asked)
+
+
 def check_recipe(recipe: Recipe, smallest: int) -> None:
     """`UsageError` for what cannot be trained. `smallest`: the vocabulary that every byte and marker takes."""
     if not recipe.minutes > 0:
@@ -172,7 +195,7 @@ def used_by(out: Path) -> Recipe:
     if not (out / USED).is_file() or not (out / "nano-hf" / "config.json").is_file():
         raise UsageError(f"'{printable(str(out), 200)}' holds no trained nano", "run train first, or name its --out")
     try:
-        return Recipe(**read_json_file(out / USED))
+        return Recipe(**{key: value for key, value in read_json_file(out / USED).items() if key != "trains"})
     except TypeError as error:
         what = f"'{printable(str(out / USED), 200)}' is no recipe ({printable(str(error), 120)})"
         raise UsageError(what, "put back the one that train wrote") from None
