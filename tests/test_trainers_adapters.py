@@ -225,7 +225,7 @@ def test_a_file_of_other_settings_is_not_taken_for_the_one_that_is_asked_for(tmp
 
 def test_a_file_of_another_model_is_no_parent(tmp_path: Path):
     other = finished(tmp_path / "fp32", source_sha256="a")
-    assert parent_of(other, {"source_sha256": "b"}) == {}
+    assert parent_of(other, {"source_sha256": "b"}, tmp_path) == {}
 
 
 # What the builder gets wrong

@@ -8,7 +8,7 @@ import pytest
 from kit import ROOT
 
 from phi4bench.errors import UsageError
-from trainers.base import check_place, open_base, read_json_file
+from trainers.base import check_place, drafted, open_base, read_json_file, way_to
 
 MODELS = ROOT / "fixtures" / "models"
 
@@ -59,6 +59,35 @@ def test_what_is_not_there_yet_or_empty_is_a_place(tmp_path: Path):
     check_place(tmp_path / "a" / "b")
     check_place(tmp_path)
     assert not (tmp_path / "a").exists()
+
+
+def test_what_breaks_off_leaves_nothing_and_what_a_kill_left_is_cleared_away(tmp_path: Path):
+    left = tmp_path / ".int8.part" / "model.onnx"
+    left.parent.mkdir()
+    left.touch()
+
+    def work() -> None:
+        with drafted(tmp_path / "int8") as draft:
+            assert not draft.exists()
+            draft.mkdir()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_to_an_empty_folder_is_a_place(tmp_path: Path):
+    """As to a larger disk. The parent is named from where the files lie, or nothing finds it."""
+    (tmp_path / "large" / "disk").mkdir(parents=True)
+    (tmp_path / "fp32").mkdir()
+    (tmp_path / "int8").symlink_to("large/disk")
+    with drafted(tmp_path / "int8") as draft:
+        draft.mkdir()
+        (draft / "parent").write_text(way_to(tmp_path / "fp32", draft))
+    assert (tmp_path / "int8").is_symlink()
+    assert (tmp_path / "int8" / (tmp_path / "int8" / "parent").read_text()).samefile(tmp_path / "fp32")
+    assert [path.name for path in (tmp_path / "large").iterdir()] == ["disk"]
 
 
 def test_a_file_that_is_nested_without_end_is_told_as_one_that_cannot_be_read(tmp_path: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from errno import ENOSPC
 from pathlib import Path
 
 import numpy as np
@@ -235,6 +236,17 @@ def test_a_file_that_is_another_model_is_not_kept(precision, merged, exported, t
     with pytest.raises(TrainingError, match="the fp32 file is not the model"):
         export(str(other), [precision], tmp_path / "out", lambda folder: IDS)
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_export_that_breaks_off_leaves_no_draft(merged, tmp_path: Path, monkeypatch):
+    def full(source, draft, *_):
+        draft.mkdir()
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("trainers.export.build", full)
+    with pytest.raises(OSError, match="No space"):
+        export(str(merged), ["fp32"], tmp_path, lambda folder: IDS)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["int4-alone", "fp32-is-there"])

@@ -18,7 +18,7 @@ import numpy as np
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers.alone import BUILD, alone_in
-from trainers.base import copy_tokenizer, manifest_of, open_base, read_json_file
+from trainers.base import copy_tokenizer, drafted, manifest_of, open_base, read_json_file
 from trainers.merge import adapter_of, adapter_sha256, base_of, check_base
 
 ADAPTER = "adapter.onnx_adapter"
@@ -65,7 +65,7 @@ def export_adapter(
 
     `base`: `None` for the one that the adapter names. Raises `UsageError` where the adapter is another base's.
     """
-    from trainers.export import SETTINGS, Source, check_and_finish, export, is_finished, recipe_of
+    from trainers.export import SETTINGS, Source, export, finish, is_finished, recipe_of
 
     adapter = adapter_of(run)
     digest = adapter_sha256(adapter)
@@ -91,11 +91,10 @@ def export_adapter(
             if is_finished(target, recipe, settings):
                 continue
             loras = lora_of(found.folder, adapter) if loras is None else loras
-            draft = target.with_name(f".{target.name}.part")
-            shutil.rmtree(draft, ignore_errors=True)
-            write_with_adapter(folder, draft, loras)
-            copy_tokenizer(adapter if (adapter / "tokenizer.json").is_file() else folder, draft)
-            check_and_finish(source, draft, target, folder.name, prompts(found.folder), {"adapter": ADAPTER}, settings)
+            with drafted(target) as draft:
+                write_with_adapter(folder, draft, loras)
+                copy_tokenizer(adapter if (adapter / "tokenizer.json").is_file() else folder, draft)
+                finish(source, draft, target, folder.name, prompts(found.folder), {"adapter": ADAPTER}, settings)
     return made
 
 

@@ -6,7 +6,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,11 +136,28 @@ def check_free(out: Path, names: Iterable[str], maker: str) -> None:
         raise UsageError(f"'{printable(str(there), 200)}' is of no {maker}", "name another folder with --out")
 
 
-def put(draft: Path, target: Path) -> None:
-    """Give a finished folder its name; an empty one may have it already."""
-    if target.exists():
-        target.rmdir()
-    draft.rename(target)
+@contextmanager
+def drafted(target: Path) -> Iterator[Path]:
+    """Where to make a folder, which gets its name when all is done; an empty one may have it already, or a link to one.
+
+    Whatever breaks the work off, such as a full disk, nothing is left of it; what a kill left is cleared away first.
+    """
+    real = target.resolve()
+    draft = real.with_name(f".{real.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        yield draft
+        if real.exists():
+            real.rmdir()
+        draft.rename(real)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def way_to(folder: Path, draft: Path) -> str:
+    """From a draft, and so from what becomes of it, whatever links lie between."""
+    return os.path.relpath(folder.resolve(), draft.resolve())
 
 
 def manifest_of(folder: Path) -> Manifest:
@@ -163,11 +181,19 @@ def write_manifest(folder: Path, **fields: object) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Whole or not at all: written beside, then renamed."""
+    """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Whole or not at all: written beside, then renamed."""
     draft = path.with_name(f".{path.name}.part")
-    draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.replace(path)
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def read_json_file(path: Path) -> Mapping[str, Any]:

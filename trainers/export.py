@@ -27,12 +27,13 @@ from trainers.base import (
     Base,
     check_place,
     configuration_of,
+    drafted,
     is_made_by,
     manifest_of,
     open_base,
-    put,
     read_json_file,
     speech,
+    way_to,
     write_json,
     write_manifest,
 )
@@ -135,11 +136,9 @@ def export(
             if source and "fp32" not in settings and not is_of(out / "fp32", recipe):
                 check_builder(source, out / ".fp32.part", conversations, route)
             for precision in left:
-                draft = out / f".{precision}.part"
-                shutil.rmtree(draft, ignore_errors=True)
-                out.mkdir(parents=True, exist_ok=True)
-                build(source, draft, precision, block_size, accuracy_level, route)
-                check_and_finish(source, draft, out / precision, precision, conversations, {}, settings[precision])
+                with drafted(out / precision) as draft:
+                    build(source, draft, precision, block_size, accuracy_level, route)
+                    finish(source, draft, out / precision, precision, conversations, {}, settings[precision])
         finally:
             shutil.rmtree(out / UNPACKED, ignore_errors=True)  # a killed run's too
     return [out / precision for precision in settings]
@@ -191,7 +190,6 @@ def check_builder(source: Source, draft: Path, conversations: Sequence[Sequence[
     Raises `TrainingError` where it is not the model.
     """
     shutil.rmtree(draft, ignore_errors=True)
-    draft.parent.mkdir(parents=True, exist_ok=True)
     try:
         build(source, draft, "fp32", 32, 4, route)
         prompts = on_both_sides(conversations, rotary_switch(source.base.folder))
@@ -241,7 +239,7 @@ def is_same_source(made: Mapping[str, Any], recipe: Mapping[str, Any]) -> bool:
     return is_made_by(made, {key: recipe.get(key) for key in ("source_sha256", "adapter_sha256", CONFIGURED)})
 
 
-def check_and_finish(
+def finish(
     source: Source,
     draft: Path,
     target: Path,
@@ -250,19 +248,15 @@ def check_and_finish(
     fields: Mapping[str, object],
     settings: Mapping[str, object],
 ) -> None:
-    """Compare the draft with PyTorch, give it its manifest and its place. `fields`: what else the manifest says."""
+    """Compare the draft with PyTorch, and give it its manifest. `fields`: what else that says."""
     base, out = source.base, target.parent
     prompts = on_both_sides(conversations, rotary_switch(base.folder))
     beside = (source.adapter, draft / str(fields["adapter"])) if source.adapter else None
-    try:
-        agreement = compare(base.folder, draft / "model.onnx", precision, prompts, beside)
-        print(f"{target}: {agreement.told()}", flush=True)
-        if precision == "fp32":
-            check_same(agreement)
-        record(out / RESULTS, asdict(agreement))
-    except TrainingError:
-        shutil.rmtree(draft)
-        raise
+    agreement = compare(base.folder, draft / "model.onnx", precision, prompts, beside)
+    print(f"{target}: {agreement.told()}", flush=True)
+    if precision == "fp32":
+        check_same(agreement)
+    record(out / RESULTS, asdict(agreement))
     if base.dialect_file is None and (base.folder / "dialect.toml").is_file():
         shutil.copy(base.folder / "dialect.toml", draft / "dialect.toml")
     spoken = manifest_of(source.adapter or base.folder)
@@ -272,19 +266,18 @@ def check_and_finish(
         name=f"{out.name}-{precision}",
         format="onnx",
         precision=precision,
-        **({} if precision == "fp32" else parent_of(out / "fp32", source.recipe)),
+        **({} if precision == "fp32" else parent_of(out / "fp32", source.recipe, draft)),
         **{key: value for key, value in told.items() if value},
         **fields,
         recipe={**source.recipe, **settings, "agreement": asdict(agreement)},
     )
-    put(draft, target)
 
 
-def parent_of(fp32: Path, recipe: Mapping[str, Any]) -> dict[str, object]:
+def parent_of(fp32: Path, recipe: Mapping[str, Any], draft: Path) -> dict[str, object]:
     """What a manifest says of its parent, where there is one of the same source beside it."""
     if not is_of(fp32, recipe):
         return {}
-    return {"parent": {"path": f"../{fp32.name}", "sha256": open_artifact(str(fp32)).weights_sha256}}
+    return {"parent": {"path": way_to(fp32, draft), "sha256": open_artifact(str(fp32)).weights_sha256}}
 
 
 def record(path: Path, result: Mapping[str, object], key: str = "precision") -> None:

@@ -7,8 +7,6 @@ Source: https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -30,10 +28,11 @@ from trainers.base import (
     check_place,
     configuration_of,
     copy_tokenizer,
+    drafted,
     is_made_by,
     manifest_of,
-    put,
     read_json_file,
+    way_to,
     write_json,
     write_manifest,
 )
@@ -70,19 +69,13 @@ def _made(artifact: Artifact, target: Path, data: Sequence[str] | None, samples:
         return target
     check_place(target)
     graph = _opened(artifact)
-    draft = target.with_name(f".{target.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    try:
+    with drafted(target) as draft:
+        draft.mkdir(parents=True)
         _write(graph, draft)
         _write_configuration(artifact.path, draft)
         close = None if artifact.random_weights else _compared(artifact, graph, draft, data, samples, target.parent)
-    except Exception:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
-    copy_tokenizer(artifact.path, draft)
-    write_manifest(draft, **_manifest(artifact, draft, recipe | ({"closeness": asdict(close)} if close else {})))
-    put(draft, target)
+        copy_tokenizer(artifact.path, draft)
+        write_manifest(draft, **_manifest(artifact, draft, recipe | ({"closeness": asdict(close)} if close else {})))
     size = sum(path.stat().st_size for path in target.glob("model.onnx*"))
     told = "not compared: its weights are random"
     if close:
@@ -211,8 +204,7 @@ def _manifest(artifact: Artifact, draft: Path, recipe: dict[str, Any]) -> dict[s
     if artifact.precision != "fp32":
         parent, sha256 = artifact.path / spoken.parent, spoken.parent_sha256
     if artifact.precision == "fp32" or spoken.parent:
-        # By the draft's place, which lies beside the target.
-        told["parent"] = {"path": os.path.relpath(parent, draft), **({"sha256": sha256} if sha256 else {})}
+        told["parent"] = {"path": way_to(parent, draft), **({"sha256": sha256} if sha256 else {})}
     return told | {
         "precision": "fp16" if artifact.precision == "fp32" else artifact.precision,
         "dialect": spoken.dialect or artifact.dialect.name,

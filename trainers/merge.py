@@ -6,7 +6,6 @@ Merged in fp32 and rounded once, to the base's own type; what share of the adapt
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -21,9 +20,9 @@ from trainers.base import (
     Base,
     check_place,
     copy_tokenizer,
+    drafted,
     manifest_of,
     open_base,
-    put,
     read_json_file,
     write_manifest,
 )
@@ -60,30 +59,28 @@ def _made(adapter: Path, digest: str, target: Path, base: str | None, precision:
     check_place(target)
     found = open_base(base or base_of(adapter))
     check_base(adapter, found, digest)
-    draft = target.with_name(f".{target.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    rounding = _merge(found, adapter, draft, precision or found.artifact.precision)
     own = manifest_of(adapter)
-    copy_tokenizer(adapter if (adapter / "tokenizer.json").is_file() else found.folder, draft)
     told = {"dialect": own.dialect} if own.dialect else {"dialect": found.artifact.dialect.name}
     told |= {"turns": own.turns} if own.turns else {}
-    write_manifest(
-        draft,
-        name=f"{target.parent.name}-merged",
-        format="hf",
-        precision=rounding.precision,
-        **told,
-        recipe={
-            "command": "python -m trainers merge",
-            "base": found.spec,
-            "base_weights_sha256": found.artifact.weights_sha256,
-            "adapter_sha256": digest,
-            "rounding": asdict(rounding),
-            "adapter": dict(own.recipe),
-            "base_recipe": dict(manifest_of(found.folder).recipe),
-        },
-    )
-    put(draft, target)
+    with drafted(target) as draft:
+        rounding = _merge(found, adapter, draft, precision or found.artifact.precision)
+        copy_tokenizer(adapter if (adapter / "tokenizer.json").is_file() else found.folder, draft)
+        write_manifest(
+            draft,
+            name=f"{target.parent.name}-merged",
+            format="hf",
+            precision=rounding.precision,
+            **told,
+            recipe={
+                "command": "python -m trainers merge",
+                "base": found.spec,
+                "base_weights_sha256": found.artifact.weights_sha256,
+                "adapter_sha256": digest,
+                "rounding": asdict(rounding),
+                "adapter": dict(own.recipe),
+                "base_recipe": dict(manifest_of(found.folder).recipe),
+            },
+        )
     hint = "; --precision fp32 and another --out lose none" if rounding.lost > MUCH else ""
     print(
         f"merged into {target} in {rounding.precision}; rounding lost {100 * rounding.lost:.2f}% of the adapter{hint}"

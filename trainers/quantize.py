@@ -5,7 +5,6 @@ Results go to `quantization_results.json`: sizes, errors, timings, and the setti
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -24,15 +23,15 @@ from trainers.base import (
     check_place,
     configuration_of,
     copy_tokenizer,
+    drafted,
     is_made_by,
     manifest_of,
-    put,
+    way_to,
     write_manifest,
 )
 from trainers.calibration import calibrate
 from trainers.closeness import Closeness, Source, compare, open_source
 from trainers.export import record, results_in
-from trainers.faults import TrainingError
 from trainers.matrices import METHODS, Packed, check_packing, quantized
 from trainers.rewriting import Graph, Matrix, rewrite
 
@@ -113,22 +112,16 @@ def make(source: Source, plan: Plan, target: Path, results: Path) -> Path:
     if is_made(target, source, plan):
         print(f"{target} is finished; nothing to do")
         return target
-    draft = target.with_name(f".{target.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
     began = time.perf_counter()
-    try:
+    with drafted(target) as draft:
         told = _dynamic(artifact, draft) if plan.method == DYNAMIC else blockwise(source, draft, plan)
         seconds = time.perf_counter() - began
         shutil.copy(artifact.path / "genai_config.json", draft / "genai_config.json")
         close = compare(draft / "model.onnx", source)
-    except TrainingError:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
-    size, whole = _bytes(draft), artifact.bytes
-    _finish(draft, target.name, source, plan, close)
-    result = {"name": target.name, **plan.told(), "bytes": size, "of_fp32": size / whole, "seconds": seconds}
-    record(results, result | asdict(close) | told, key="name")  # before the name that says that all is done
-    put(draft, target)
+        size, whole = _bytes(draft), artifact.bytes
+        _finish(draft, target.name, source, plan, close)
+        result = {"name": target.name, **plan.told(), "bytes": size, "of_fp32": size / whole, "seconds": seconds}
+        record(results, result | asdict(close) | told, key="name")  # before the name that says that all is done
     print(
         f"{target}: {size:,} bytes ({100 * (1 - size / whole):.1f}% less) in {seconds:.1f} s; same top token at"
         f" {100 * close.top1_agreement:.1f}% of {close.positions:,} positions, KL {close.kl:.4f}",
@@ -235,7 +228,7 @@ def _finish(folder: Path, name: str, source: Source, plan: Plan, close: Closenes
         format="onnx",
         precision=f"int{bits}",
         parent={
-            "path": os.path.relpath(artifact.path, folder),  # the draft's, which lies beside the target
+            "path": way_to(artifact.path, folder),
             "sha256": artifact.weights_sha256,
         },
         **told,

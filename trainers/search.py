@@ -45,15 +45,17 @@ def sensitivities(
     names = list(weights)
     found = [one for one in known if one.name in names]
     for name in sorted(set(names) - {one.name for one in found}, key=names.index):
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)  # a killed run's
         others = tuple(other for other in names if other != name)
-        blockwise(source, scratch, replace(plan, bits=4, wide=others))
-        shutil.copy(source.artifact.path / "genai_config.json", scratch / "genai_config.json")
-        close = compare(scratch / "model.onnx", source)
+        try:
+            blockwise(source, scratch, replace(plan, bits=4, wide=others))
+            shutil.copy(source.artifact.path / "genai_config.json", scratch / "genai_config.json")
+            close = compare(scratch / "model.onnx", source)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
         found.append(Sensitivity(name, close.kl, 1 - close.top1_agreement))
         keep(found[-1])
         print(f"{name} in 4 bits: KL {close.kl:.5f}, {100 * (1 - close.top1_agreement):.1f}% flips", flush=True)
-    shutil.rmtree(scratch, ignore_errors=True)
     return sorted(found, key=lambda one: (-one.kl / weights[one.name], one.name))
 
 

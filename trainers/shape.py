@@ -21,7 +21,7 @@ from phi4bench.datasets import fixtures_dir
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers.alone import BUILD, alone_in
-from trainers.base import check_place, manifest_of, put, read_json_file, write_json, write_manifest
+from trainers.base import check_place, drafted, manifest_of, read_json_file, way_to, write_json, write_manifest
 from trainers.decoder import Drawn, Shape
 from trainers.matrices import Packed, check_packing, quantized
 from trainers.rewriting import Matrix, rewrite
@@ -82,24 +82,21 @@ def _made(shape: Shape, precision: str, out: Path, packing: Packing, seed: int) 
         print(f"{target} is finished; nothing to do")
         return target
     check_place(target)
-    draft = out / f".{precision}.part"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
     _check_room(out, shape, precision, packing)
-    _write_weights(shape, draft, precision, packing, seed)
-    _write_configuration(shape, draft)
-    _write_tokenizer(shape.vocabulary, draft)
-    write_manifest(
-        draft,
-        name=f"{out.name}-{precision}",
-        format="onnx",
-        precision=precision,
-        weights=RANDOM,
-        **({} if precision == "fp32" else _parent(out / "fp32", shape, packing, seed)),
-        dialect="tool_use",
-        recipe=recipe,
-    )
-    put(draft, target)
+    with drafted(target) as draft:
+        _write_weights(shape, draft, precision, packing, seed)
+        _write_configuration(shape, draft)
+        _write_tokenizer(shape.vocabulary, draft)
+        write_manifest(
+            draft,
+            name=f"{out.name}-{precision}",
+            format="onnx",
+            precision=precision,
+            weights=RANDOM,
+            **({} if precision == "fp32" else _parent(out / "fp32", shape, packing, seed, draft)),
+            dialect="tool_use",
+            recipe=recipe,
+        )
     size = sum(path.stat().st_size for path in target.glob("model.onnx*"))
     print(f"{target}: {shape.parameters / 1e6:,.1f}M random parameters, {size:,} bytes", flush=True)
     return target
@@ -124,11 +121,11 @@ def _recipe(shape: Shape, packing: Packing, seed: int, precision: str) -> dict[s
     return told if precision == "fp32" else told | {"packing": asdict(packing)}
 
 
-def _parent(fp32: Path, shape: Shape, packing: Packing, seed: int) -> dict[str, Any]:
+def _parent(fp32: Path, shape: Shape, packing: Packing, seed: int, draft: Path) -> dict[str, Any]:
     """The fp32 file that the same numbers made, where it is there."""
     if not (fp32 / "phi4bench.json").is_file() or manifest_of(fp32).recipe != _recipe(shape, packing, seed, "fp32"):
         return {}
-    return {"parent": {"path": "../fp32", "sha256": open_artifact(str(fp32)).weights_sha256}}
+    return {"parent": {"path": way_to(fp32, draft), "sha256": open_artifact(str(fp32)).weights_sha256}}
 
 
 def _check_room(out: Path, shape: Shape, precision: str, packing: Packing) -> None:

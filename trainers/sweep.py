@@ -23,7 +23,7 @@ from phi4bench.nearby import expanded
 from phi4bench.printable import printable
 from trainers import tables
 from trainers.alone import alone_in
-from trainers.base import check_free, read_json_file, write_json
+from trainers.base import check_free, read_json_file, write_json, write_text
 from trainers.devices import usable, visible
 from trainers.grid import Over, Runner, Sweep, Trial
 from trainers.results import FAILED, FINISHED, Result, is_finished, read_result
@@ -150,9 +150,7 @@ def _digest(path: Path) -> str:
 def _write(asked: Sweep, reasons: dict[str, str]) -> list[Result]:
     results = [read_result(trial, asked.folder(trial), reasons.get(trial.name, "")) for trial in asked.trials]
     for form, ending in ENDINGS.items():
-        draft = asked.out / f".results.{ending}.part"
-        draft.write_text(tables.FORMS[form](results, asked.quality), encoding="utf-8")
-        draft.replace(asked.out / f"results.{ending}")
+        write_text(asked.out / f"results.{ending}", tables.FORMS[form](results, asked.quality))
     if any(one.state == FINISHED for one in results) and find_spec("matplotlib") is not None:
         tables.draw(results, asked.quality, asked.out / PICTURE)
     return results
