@@ -219,7 +219,8 @@ def test_traffic_that_comes_faster_than_it_is_served_says_how_much_was_left_wait
     [note] = load["notes"]
     assert note.endswith(" more calls had come when its time was over, which no figure tells of")
     assert load["calls"] + int(note.split()[0]) == pytest.approx(40, abs=19)  # three deviations of 40: Poisson
-    assert f"open 40/s: {note}" in " ".join(ran.out.split())
+    assert f"speed open 40/s: {note}" in " ".join(ran.out.split())
+    assert (ran.report_dir / "report.html").read_text().count(note) == 1
 
 
 def test_without_a_baseline_a_speed_up_stays_open(run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path) -> None:

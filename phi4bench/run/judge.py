@@ -254,8 +254,9 @@ class Judge:
                 self.load,
             )
             found = stopwatch.measure(gates)
+        of_loads = (f"{load['name']}: {note}" for load in found.get("loads", ()) for note in load["notes"])
         of_baseline = (f"{found['baseline']}: {note}" for note in found.get("baseline_notes", ()))
-        for note in (*found.get("notes", ()), *of_baseline):
+        for note in (*found.get("notes", ()), *of_loads, *of_baseline):
             self._tell(f"speed         {note}")
         for how in each_once(found.get("crashed", ())):
             self._tell(f"speed         it broke while it was timed: {how}")

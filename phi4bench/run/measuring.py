@@ -82,8 +82,7 @@ class Stopwatch:
                     self.progress.finish()
                 missing = {name: why for name, why in found.pop("missing", {}).items() if name in asked}
                 facts |= {**found, "missing": facts["missing"] | missing}
-            of_loads = [f"{load['name']}: {note}" for load in facts.get("loads", ()) for note in load["notes"]]
-            facts |= {"notes": [*child.notes, *of_loads], "crashed": list(child.crashes)}
+            facts |= {"notes": list(child.notes), "crashed": list(child.crashes)}
         return facts
 
     def _ends_all(self, error: BackendError | ArtifactError) -> bool:
