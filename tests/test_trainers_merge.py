@@ -96,6 +96,55 @@ def test_rounding_to_bf16_says_what_it_lost(run, tmp_path: Path):
     assert 0 < recipe["rounding"]["lost"] < 0.05
 
 
+def saved(config, base: Path, folder: Path, number: float = 0.05) -> Path:
+    """An adapter as another tool leaves it. `number`: what each of its weights is moved by."""
+    from peft import get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    adapted = get_peft_model(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), config)
+    with torch.no_grad():
+        for weight in adapted.parameters():
+            if weight.requires_grad:
+                weight.add_(number)
+    adapted.save_pretrained(folder)
+    return folder
+
+
+def test_rounding_is_told_of_adapters_that_are_no_lora(base, tmp_path: Path):
+    from peft import IA3Config
+
+    config = IA3Config(target_modules=["qkv_proj"], feedforward_modules=[], task_type="CAUSAL_LM")
+    folder = merge(saved(config, base, tmp_path / "ia3"), str(base), tmp_path / "half", "bf16")
+    # Weights grow by 5%; bf16 keeps 8 bits, an error of up to 2^-9, in the mean about half of that.
+    lost = json.loads((folder / "phi4bench.json").read_text())["recipe"]["rounding"]["lost"]
+    assert 2**-11 / 0.05 < lost < 2**-9 / 0.05
+
+
+@pytest.mark.parametrize(
+    ("options", "number", "says"),
+    [
+        pytest.param({"lora_bias": True}, 0.05, "the base layer has no bias", id="bias"),
+        pytest.param({}, float("nan"), "NaNs detected in the merged weights", id="nan"),
+    ],
+)
+def test_what_cannot_be_merged_is_a_line(options, number, says, base, tmp_path: Path):
+    from peft import LoraConfig
+
+    config = LoraConfig(r=2, target_modules=["qkv_proj"], task_type="CAUSAL_LM", **options)
+    with pytest.raises(UsageError, match=f"adapter' cannot be merged .*{says}"):
+        merge(saved(config, base, tmp_path / "adapter", number), str(base), tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+def test_numbers_that_the_precision_has_not_are_not_merged(base, tmp_path: Path):
+    from peft import LoraConfig
+
+    config = LoraConfig(r=2, target_modules=["qkv_proj"], task_type="CAUSAL_LM")
+    adapter = saved(config, base, tmp_path / "adapter", 1000.0)
+    with pytest.raises(UsageError, match=r"qkv_proj.weight is not finite in fp16; use --precision fp32 or bf16"):
+        merge(adapter, str(base), tmp_path / "m", "fp16")
+
+
 def test_merging_twice_is_a_clear_line(run, merged, capsys):
     assert main(["merge", str(run)]) == 4
     assert "already holds this adapter merged" in capsys.readouterr().err

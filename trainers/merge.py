@@ -6,6 +6,7 @@ Merged in fp32 and rounded once, to the base's own type; what share of the adapt
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from phi4bench.artifacts import open_artifact
+from phi4bench.backends.memory import is_out_of_memory
+from phi4bench.backends.reasons import one_line
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
 from trainers.alone import alone_at
@@ -178,7 +181,7 @@ def _base_by_name(adapter: Path, base: Base) -> tuple[str, str | None]:
 
 def _merge(base: Base, adapter: Path, target: Path, precision: str) -> Rounding:
     import torch
-    from peft.tuners.lora import LoraLayer
+    from peft.tuners.tuners_utils import BaseTunerLayer
 
     from trainers.weights import load_whole, with_adapter
 
@@ -186,14 +189,25 @@ def _merge(base: Base, adapter: Path, target: Path, precision: str) -> Rounding:
     adapted = with_adapter(load_whole(base.folder, dtype=torch.float32), adapter, base.folder)
     _check_apart(adapted, adapter)
     changed = lost = 0.0
-    with torch.no_grad():
-        for module in adapted.modules():
-            if isinstance(module, LoraLayer):
-                delta = module.get_delta_weight("default")
-                whole = module.get_base_layer().weight + delta
-                changed += float(delta.norm()) ** 2
-                lost += float((whole.to(dtype).float() - whole).norm()) ** 2
-    merged = adapted.merge_and_unload(safe_merge=True).to(dtype)
+    try:
+        with torch.no_grad(), warnings.catch_warnings(action="ignore", category=UserWarning):  # of what is merged below
+            for module in adapted.modules():
+                if isinstance(module, BaseTunerLayer):
+                    before = [weight.clone() for weight in module.get_base_layer().parameters()]
+                    module.merge(safe_merge=True)
+                    for old, new in zip(before, module.get_base_layer().parameters(), strict=True):
+                        changed += float((new - old).norm()) ** 2
+                        lost += float((new.to(dtype).float() - new).norm()) ** 2
+            merged = adapted.merge_and_unload(safe_merge=True).to(dtype)
+    except (ValueError, RuntimeError) as error:  # numbers that are none, or what has no place in the base's layers
+        if is_out_of_memory(error):
+            raise
+        what = f"'{printable(str(adapter), 200)}' cannot be merged ({printable(one_line(error), 200)})"
+        raise UsageError(what, "train it again") from None
+    beyond = next((name for name, weight in merged.named_parameters() if not weight.isfinite().all()), None)
+    if beyond is not None:
+        what = f"{printable(beyond, 120)} is not finite in {precision}"
+        raise UsageError(what, "use --precision fp32 or bf16, or see what its weights are")
     merged.config.use_cache = True
     merged.save_pretrained(target)
     return Rounding(precision, (lost / changed) ** 0.5 if changed else 0.0)
@@ -205,7 +219,7 @@ def _check_apart(adapted: Any, adapter: Path) -> None:
 
     uses = Counter(id(weight) for _, weight in adapted.named_parameters(remove_duplicate=False))
     for name, module in adapted.named_modules():
-        if isinstance(module, LoraLayer) and uses[id(module.get_base_layer().weight)] > 1:
+        if isinstance(module, LoraLayer) and any(uses[id(one)] > 1 for one in module.get_base_layer().parameters()):
             raise UsageError(
                 f"'{printable(str(adapter), 200)}' changes {printable(name, 120)}, whose weights another layer has too:"
                 " merged, it would change both",
