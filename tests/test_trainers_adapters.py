@@ -197,7 +197,14 @@ def test_parts_of_a_joint_product_are_put_side_by_side():
     assert (x @ made.a @ made.b).tolist() == [[60, 60, 60, 60, 0, 0, 168, 168]]
 
 
-@pytest.mark.parametrize(("told", "says"), [({"use_dora": True}, "use_dora=True"), ({"bias": "all"}, "bias=all")])
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"use_dora": True}, "use_dora=True"),
+        ({"bias": "all"}, "bias=all"),
+        ({"init_lora_weights": "pissa"}, "init_lora_weights=pissa"),
+    ],
+)
 def test_what_an_onnx_adapter_cannot_carry_is_a_clear_line(told, says, run, tmp_path: Path, capsys):
     folder = shutil.copytree(run / "adapter", tmp_path / "adapter")
     path = folder / "adapter_config.json"

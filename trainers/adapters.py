@@ -99,13 +99,16 @@ def export_adapter(
 
 
 def check_kind(adapter: Path) -> None:
-    """`UsageError` for an adapter that is more than products of A and B."""
+    """`UsageError` for an adapter that is more than products of A and B, or has another base than it names: PiSSA and
+    its like take a part out of the base's weights when PEFT loads them."""
     config = read_json_file(adapter / "adapter_config.json")
     more = [
         f"{name}={printable(str(config[name]), 60)}"
         for name, plain in (
             ("peft_type", ("LORA",)), ("use_dora", (None, False)), ("bias", (None, "none")),
             ("modules_to_save", (None, [])), ("trainable_token_indices", (None, [])), ("lora_bias", (None, False)),
+            ("init_lora_weights", (None, True, False, "gaussian", "eva", "orthogonal")), ("use_qalora", (None, False)),
+            ("alora_invocation_tokens", (None, [])), ("layer_replication", (None, [])),
         ) if config.get(name) not in plain
     ]  # fmt: skip
     if more:
