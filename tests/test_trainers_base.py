@@ -48,6 +48,14 @@ def test_a_folder_without_a_name_of_its_own_is_none_to_make(out, tmp_path: Path,
         check_place(Path(out))
 
 
+def test_a_dialect_under_a_home_is_the_file_that_a_run_keeps(tmp_path: Path, monkeypatch):
+    """It was looked for anew, by the name as given, when all was trained."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "mine.toml").write_text('name = "mine"\nbase = "tool_use"\n')
+    assert open_base(str(MODELS / "nano-hf"), "~/mine.toml").dialect_file == tmp_path / "mine.toml"
+
+
 def test_training_looks_at_its_folder_before_the_model(tmp_path: Path, refusal):
     pytest.importorskip("torch", reason="needs the `train` extra")
     (tmp_path / "notes.txt").write_text("mine")
