@@ -213,6 +213,7 @@ class TestTheCommand:
         code, out, _ = said(capsys, *folders, "--minimum", 5)
         assert code == 0
         assert "warning: RUN_B: 2 cases of" in out
+        assert max(map(len, out.splitlines())) < 80
         assert "0/20" in out
         code, out, _ = said(capsys, *reversed(folders), "--minimum", 5)
         assert "warning: RUN_A: 2 cases of" in out

@@ -296,8 +296,10 @@ class TestWhatWasJudgedBy:
             data["predicate"]["suite"]["sha256"] = "1" * 64
 
         promoted.edit(earlier)
-        note, difference = differences(promoted, capsys)
+        *lines, difference = differences(promoted, capsys)
         assert difference == "promotion.json: predicate.parent: 'is_parent' is a required property"
+        assert max(map(len, lines)) < 80
+        note = " ".join(map(str.strip, lines))
         assert note.startswith("judged by phi4bench ")
         assert "revision 111111111111; this is" in note
         assert note.endswith("and may score otherwise: verify with that one")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phi4bench.counting import counted
+from phi4bench.printable import wrapped
 
 if TYPE_CHECKING:
     from phi4bench.comparing import Comparison
@@ -72,7 +73,7 @@ def _about(pair: Pair) -> Iterator[str]:
     families = counted(len({score.group for score in pair.a_scores}), "family", "families")
     yield f"   {counted(len(pair.a_scores), 'case')} in {families}, dialect {pair.a.dialect.name}"
     for warning in pair.warnings:
-        yield f"   warning: {warning}"
+        yield from wrapped(f"warning: {warning}", first="   ", further="     ")
 
 
 def _table(found: Comparison) -> Iterator[str]:
@@ -95,10 +96,8 @@ def _table(found: Comparison) -> Iterator[str]:
 
 
 def _decision(found: Comparison) -> Iterator[str]:
-    import textwrap
-
     for reason in found.reasons:
-        yield from textwrap.wrap(reason, 79, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+        yield from wrapped(reason, first="  ")
     yield f"  decision  {found.decision.upper()}"
 
 

@@ -47,6 +47,7 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what differs, or what was confirmed; returns the exit code. UsageError for what cannot be checked."""
     from phi4bench.counting import counted
+    from phi4bench.printable import wrapped
     from phi4bench.verifying import verify
 
     found = verify(
@@ -57,7 +58,8 @@ def run(options: argparse.Namespace) -> int:
         options.targets or (),
         options.xfails,
     )
-    for line in (*found.notes, *found.differences):
+    notes = (part for note in found.notes for part in wrapped(note))
+    for line in (*notes, *found.differences):
         sys.stdout.write(f"{line}\n")
     if found.differences:
         sys.stdout.write(f"NOT VERIFIED: {counted(len(found.differences), 'difference')}\n")
