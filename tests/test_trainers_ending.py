@@ -90,9 +90,35 @@ def test_a_second_ctrl_c_ends_at_once_and_not_before_the_line(monkeypatch, capsy
     assert ends == [130]
 
 
-def test_a_fault_of_ours_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError):
-        of(lambda: 1 / 0)
+def test_a_fault_of_ours_keeps_its_traceback_and_is_no_reject(capsys):
+    assert of(lambda: 1 / 0) == 3
+    assert capsys.readouterr().err.endswith("ZeroDivisionError: division by zero\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device there")
+@pytest.mark.parametrize("buffered", [True, False], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize(
+    ("reads", "code", "says"),
+    [(False, 141, ""), (True, 3, "No space left on device")],
+    ids=["its-reader-is-gone", "a-full-disk"],
+)
+def test_output_that_nobody_takes_ends_as_that_of_phi4bench(reads, code, says, buffered, tmp_path: Path):
+    script = (
+        "import sys; from trainers.ending import ended; sys.exit(ended('try', lambda: print('x'), '', lambda: True))"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    if reads:
+        os.close(writer)
+        writer = os.open("/dev/full", os.O_WRONLY)
+    done = subprocess.run(
+        [sys.executable, *([] if buffered else ["-u"]), "-c", script],
+        stdout=writer, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"},
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr.count("\n")) == (code, 1 if says else 0)
+    assert says in done.stderr
 
 
 def test_one_process_of_a_launch_tells_of_ctrl_c_and_each_of_its_own_fault(capsys):

@@ -7,11 +7,13 @@ import gc
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS
 from typing import Any, NoReturn
 
+from phi4bench.cli import without_output
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable
 from trainers.disk import is_full
@@ -39,21 +41,33 @@ def ended(name: str, work: Callable[[], object], kept: str, speaks: Callable[[],
     with _interrupts() as presses:
         try:
             code = work()
-            return code if isinstance(code, int) else 0
+            return _flushed(name, code if isinstance(code, int) else 0)
         except KeyboardInterrupt:
             presses.stopped = True
             told, code, shared = "", INTERRUPTED_EXIT, True
+        except BrokenPipeError as error:  # who read our output is gone
+            return without_output(name, error)
         except Exception as error:
             presses.stopped = True
             told, code = ("", INTERRUPTED_EXIT) if presses.count else _told(error)
             if not told and not presses.count:
-                raise
+                traceback.print_exc()
+                return BROKE_EXIT  # Python's own 1 is promote's for a reject
             shared = bool(presses.count) or isinstance(error, (UsageError, SharedError))
         gc.collect()  # what the work held is let go of: a progress bar draws itself a last time then, above the line
         if not shared or speaks():
             stopped = f"interrupted; {kept} is kept, and the same command goes on"
             sys.stderr.write(f"{name}: {told}\n" if told else f"\n{name}: {stopped}\n")  # ^C stands on the line
         presses.told = True
+    return code
+
+
+def _flushed(name: str, code: int) -> int:
+    """The exit code, once all that was printed is out: Python would tell of it at its end, in its own words."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return without_output(name, error)
     return code
 
 
