@@ -67,8 +67,9 @@ class Source:
 
 def run_builder(source: Path, target: Path, precision: str, block_size: int = 32, accuracy_level: int = 4) -> None:
     """Build `target/model.onnx`. Raises `TrainingError` with the builder's last lines where it fails."""
+    cache = target.with_name(f".{target.name.lstrip('.')}.cache")
     command = child.command("onnxruntime_genai.models.builder", "-m", str(source), "-i", str(source))
-    command += ["-o", str(target), "-p", precision, "-e", "cpu", "-c", str(target.parent / "builder-cache")]
+    command += ["-o", str(target), "-p", precision, "-e", "cpu", "-c", str(cache)]
     options = ["hf_token=false"]
     if precision != "fp32":
         options += [f"block_size={block_size}", f"accuracy_level={accuracy_level}"]
@@ -77,7 +78,7 @@ def run_builder(source: Path, target: Path, precision: str, block_size: int = 32
     try:
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     finally:
-        shutil.rmtree(target.parent / "builder-cache", ignore_errors=True)
+        shutil.rmtree(cache, ignore_errors=True)
     if done.returncode:
         raise _broken(precision, done.returncode, done.stderr, target.parent / "builder.log")
 
