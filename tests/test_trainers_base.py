@@ -50,6 +50,8 @@ def test_a_folder_without_a_name_of_its_own_is_none_to_make(out, tmp_path: Path,
 
 def test_a_dialect_under_a_home_is_the_file_that_a_run_keeps(tmp_path: Path, monkeypatch):
     """It was looked for anew, by the name as given, when all was trained."""
+    for module in ("torch", "transformers"):
+        pytest.importorskip(module, reason="needs the `train` extra")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     (tmp_path / "mine.toml").write_text('name = "mine"\nbase = "tool_use"\n')
