@@ -82,7 +82,7 @@ class SharedRows:
         self._value = onnxruntime().OrtValue.ortvalue_from_numpy  # on CPU it aliases the array
         self._adapter = adapter_values(decoder)
         self._prefixes = prefixes
-        self._kv: list[Any] = self._new_cache(rows, tokens, mapped)
+        self._kv: list[Any] = self._new_cache(rows, max([tokens, *(one.window for one in decoder.cache)]), mapped)
         self._held = [b""] * rows  # the prefix that lies at the start of each row
         self._prefix_of: list[Any] = [None] * rows
         self._lengths = np.zeros((rows, 1), np.int64)
@@ -239,7 +239,7 @@ class GrowingRow:
         self._past = []
 
     def _empty(self) -> list[Any]:
-        return [self._value(np.zeros((1, c.heads, 0, c.head_size), c.dtype)) for c in self._decoder.cache]
+        return [self._value(np.zeros((1, c.heads, c.window, c.head_size), c.dtype)) for c in self._decoder.cache]
 
     def _prefix(self, ids: Array) -> list[Any]:
         self._read(ids, 0, self._empty())

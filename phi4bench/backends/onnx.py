@@ -47,6 +47,7 @@ from phi4bench.backends.session import (
     onnxruntime,
     open_decoder,
 )
+from phi4bench.backends.windows import with_windows
 from phi4bench.calls import Json
 from phi4bench.errors import BackendError, Phi4benchError, UsageError
 from phi4bench.machine import usable_cores
@@ -169,8 +170,9 @@ class OnnxBackend:
                 reuse_memory=reuse_memory,
                 prune=prune,
             )
-            switch = table_switch(read_onnx(model_file))  # a file that loads can be read
-            return replace(decoder, table_switch=switch, adapter=read_adapter(adapter, decoder))
+            file = read_onnx(model_file)  # one that loads can be read
+            known = replace(decoder, table_switch=table_switch(file), adapter=read_adapter(adapter, decoder))
+            return with_windows(known, file)
 
         self._decoder: Decoder | None
         self._cache: CacheMode

@@ -60,13 +60,17 @@ NOT_A_DECODER = "should be a decoder with a KV cache as `onnxruntime_genai.model
 
 @dataclass(frozen=True)
 class CacheTensor:
-    """One layer's keys or values: input `past`, output `present`, both shaped (batch, heads, tokens, head_size)."""
+    """One layer's keys or values: input `past`, output `present`, both shaped (batch, heads, tokens, head_size).
+
+    `window`: the tokens that it has room for at least, however short a case is. See `windows`.
+    """
 
     past: str
     present: str
     heads: int
     head_size: int
     dtype: type[np.generic]
+    window: int = 0
 
 
 @dataclass(frozen=True)
