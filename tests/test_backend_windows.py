@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from tiny import tiny_models  # noqa: F401  (a fixture)
 from tiny_runs import NEW, PROMPTS, copy_of, opened, tokens
@@ -74,6 +75,14 @@ def test_a_cache_that_moves_on_gives_the_same_tokens(mode, wanted, moving, monke
     backend = opened(moving)
     backend._cache = mode
     assert tokens(backend) == wanted
+
+
+def test_trainers_read_a_prompt_whole(window, moving, tiny_models, tmp_path):  # noqa: F811
+    from trainers.agreement import reader
+
+    whole = with_window(tiny_models / "fp32", tmp_path / "whole", window, moving=False)
+    ids = [7 + at * at % 250 for at in range(80)]
+    np.testing.assert_allclose(reader(moving / "model.onnx")(ids), reader(whole / "model.onnx")(ids), atol=1e-4)
 
 
 def test_on_a_device_no_row_is_larger_than_its_window(tiny_models):  # noqa: F811

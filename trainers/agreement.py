@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from phi4bench.artifacts.onnxfile import read_onnx
+from phi4bench.backends.windows import windows_of
 from phi4bench.errors import UsageError
 from phi4bench.printable import printable
 from trainers.base import read_json_file
@@ -113,7 +115,8 @@ def reader(
 
 def feeds_of(session: Any, folder: Path, ids: Sequence[int]) -> dict[str, np.ndarray]:
     """What a decoder is fed to read `ids` without a past. `folder`: has its genai_config.json."""
-    head_size = read_json_file(folder / "genai_config.json")["model"]["decoder"]["head_size"]
+    told = read_json_file(folder / "genai_config.json")["model"]["decoder"]
+    windows = windows_of(read_onnx(folder / told.get("filename", "model.onnx")))
     feeds: dict[str, np.ndarray] = {}
     for node in session.get_inputs():
         if node.name == "input_ids":
@@ -124,7 +127,7 @@ def feeds_of(session: Any, folder: Path, ids: Sequence[int]) -> dict[str, np.nda
             feeds[node.name] = np.arange(len(ids), dtype=np.int64)[None]
         else:
             kind = np.float16 if node.type == "tensor(float16)" else np.float32
-            feeds[node.name] = np.zeros((1, node.shape[1], 0, head_size), kind)
+            feeds[node.name] = np.zeros((1, node.shape[1], windows.get(node.name, 0), told["head_size"]), kind)
     return feeds
 
 
