@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from phi4bench.calls import Json
-from phi4bench.errors import StoreError
+from phi4bench.errors import StoreError, UsageError
 from phi4bench.printable import printable
 from phi4bench.transcripts import Completion, Finish, Transcript
 
@@ -38,9 +38,14 @@ _BROKEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 def default_cache_dir() -> Path:
-    """`$XDG_CACHE_HOME/phi4bench`, else `~/.cache/phi4bench`."""
+    """`$XDG_CACHE_HOME/phi4bench`, else `~/.cache/phi4bench`. `UsageError` for a user without a home."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "phi4bench"
+    try:
+        return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "phi4bench"
+    except RuntimeError:
+        raise UsageError(
+            "there is no home directory to keep completions in", "name a folder with --cache-dir, or use --no-cache"
+        ) from None
 
 
 def identity_key(identity: Mapping[str, Any]) -> str:

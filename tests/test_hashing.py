@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import time
@@ -41,6 +42,23 @@ def test_what_the_default_cache_remembers_a_folder_of_one_run_need_not_read_agai
     digest = file_sha256(tmp_path / "weights")
     monkeypatch.setattr(hashing_module, "_read", None)
     assert file_sha256(tmp_path / "weights", tmp_path / "scratch") == digest
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["no-folder", "a-folder"])
+def test_a_user_without_a_home_reads_a_large_file_too(
+    named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(hashing_module, "ALWAYS_READ_BYTES", 4)
+    monkeypatch.setattr(hashing_module.time, "time", lambda: time.time_ns() / 1e9 + 60)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", fail)
+    (tmp_path / "weights").write_bytes(b"aaaaaaaa")
+    digest = hashlib.sha256(b"aaaaaaaa").hexdigest()
+    assert file_sha256(tmp_path / "weights", tmp_path / "cache" if named else None) == digest
+    assert (tmp_path / "cache" / "sha256.jsonl").exists() == named
 
 
 def test_a_file_that_was_just_written_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from phi4bench.cases import Case, Expected, Message
 from phi4bench.datasets import load_cases
 from phi4bench.datasets.dataset import Dataset, digest
 from phi4bench.dialects import dialect_named
-from phi4bench.errors import StoreError
+from phi4bench.errors import StoreError, UsageError
 from phi4bench.runfile import SavedRun, read_run, read_runs, write_run
 from phi4bench.store import TranscriptStore, completion_from_json, completion_to_json, default_cache_dir, identity_key
 from phi4bench.tools import Tool
@@ -241,6 +241,16 @@ def test_the_default_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_cache_dir() == Path("/var/c/phi4bench")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert default_cache_dir() == Path.home() / ".cache" / "phi4bench"
+
+
+def test_a_user_without_a_home_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", fail)
+    with pytest.raises(UsageError, match="no home directory to keep completions in; name a folder with --cache-dir"):
+        TranscriptStore.open(None, {})
 
 
 # --- a run on disk ------------------------------------------------------------------------------------------------

@@ -6,9 +6,11 @@ import hashlib
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from phi4bench.artifacts.artifact import Artifact
+from phi4bench.errors import UsageError
 from phi4bench.store import default_cache_dir
 
 ALWAYS_READ_BYTES = 64 * 2**20
@@ -30,16 +32,15 @@ def file_sha256(path: Path, cache_dir: Path | None = None) -> str:
     if state.st_size < ALWAYS_READ_BYTES:
         return _read(path)
     key: Key = [str(path.resolve()), state.st_size, state.st_ino, state.st_dev, state.st_mtime_ns, state.st_ctime_ns]
-    usual = default_cache_dir() / _MEMORY
-    memory = cache_dir / _MEMORY if cache_dir else usual
-    known = _recall(memory, key) or (_recall(usual, key) if memory != usual else "")
-    if known:
-        return known
+    memories = _memories(cache_dir)
+    for memory in memories:
+        if known := _recall(memory, key):
+            return known
     digest = _read(path)
     after = path.stat()
     unchanged = (after.st_size, after.st_mtime_ns) == (state.st_size, state.st_mtime_ns)
-    if unchanged and time.time() - max(state.st_mtime, state.st_ctime) > _SETTLED_SECONDS:
-        _remember(memory, key, digest)
+    if memories and unchanged and time.time() - max(state.st_mtime, state.st_ctime) > _SETTLED_SECONDS:
+        _remember(memories[0], key, digest)
     return digest
 
 
@@ -52,6 +53,14 @@ def changed_file(artifact: Artifact, cache_dir: Path | None = None) -> str:
         except OSError:
             return name
     return ""
+
+
+def _memories(cache_dir: Path | None) -> list[Path]:
+    """Where digests are looked for; new ones go to the first. None for a user without a home who names no folder."""
+    folders = [cache_dir] if cache_dir else []
+    with suppress(UsageError):
+        folders.append(default_cache_dir())
+    return [folder / _MEMORY for folder in folders]
 
 
 def _read(path: Path) -> str:
