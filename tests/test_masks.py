@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from functools import partial
 
@@ -11,7 +13,7 @@ from grammars import GREP, ODD, PING, SET, TOOLS, fault
 from tiny import END, tiny_models  # noqa: F401  (a fixture)
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from phi4bench.backends import Decoding
+from phi4bench.backends import Decoding, Provider
 from phi4bench.backends.guidance import library
 from phi4bench.backends.job import Job
 from phi4bench.backends.lane import decode_jobs
@@ -20,7 +22,7 @@ from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.calls import Call
 from phi4bench.cases import Message, Question
 from phi4bench.dialects import DIALECTS
-from phi4bench.errors import UsageError
+from phi4bench.errors import ArtifactError, UsageError
 from phi4bench.prompts import Grammar
 
 pytest.importorskip("llguidance", reason="needs phi4bench[constrained]")
@@ -143,7 +145,7 @@ def test_a_control_token_that_is_no_marker_is_never_text():
 def test_a_grammar_that_cannot_be_compiled_is_one_line():
     tokenizer = tokenizer_of(DIALECTS["tool_use"])
     masks = Masks("tiny", tokenizer, tokenizer.vocabulary_size)
-    with pytest.raises(UsageError, match="tiny: llguidance cannot use the grammar of a case") as caught:
+    with pytest.raises(UsageError, match=r"tiny: llguidance cannot use the grammar of a case") as caught:
         masks.open(Grammar("start: nowhere\n"), frozenset({0}))
     assert "\n" not in str(caught.value)
 
@@ -174,10 +176,14 @@ def prompts(dialect):
 
 
 def opened(folder, **options):
+    tokenizer = PromptTokenizer.from_folder(folder)
+    if (folder / "model.safetensors").is_file():
+        from phi4bench.backends.hf import HfBackend
+
+        return HfBackend(folder, tokenizer, name="tiny", precision="fp32", provider=Provider("cpu"), **options)
     pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
     from phi4bench.backends.onnx import OnnxBackend
 
-    tokenizer = PromptTokenizer.from_folder(folder)
     return OnnxBackend(folder / "model.onnx", tokenizer, name="tiny", weight_bytes=1 << 20, **options)
 
 
@@ -204,6 +210,24 @@ def test_an_exported_model_of_random_weights_stays_in_its_grammar(tiny_models): 
 def test_lanes_and_rows_give_the_masked_tokens_of_one_case_at_a_time(tiny_models):  # noqa: F811
     alone, together = (generated(tiny_models / "int8", "constrained", layout) for layout in LAYOUTS)
     assert [one.token_ids for one in alone] == [one.token_ids for one in together]
+
+
+def with_tokenizer(folder, to, **changes):
+    shutil.copytree(folder, to)
+    told = json.loads((to / "tokenizer.json").read_text())
+    (to / "tokenizer.json").write_text(json.dumps(told | changes))
+    return to
+
+
+@pytest.mark.parametrize("kind", ["onnx", "hf"])
+def test_what_no_mask_can_be_made_of_is_no_fault_of_the_runtime(kind, tiny_models, tmp_path):  # noqa: F811
+    folder = tiny_models / ("int8" if kind == "onnx" else "hf")
+    asked = prompts(DIALECTS["tool_use"])[:1]
+    with pytest.raises(ArtifactError, match=r"tiny: llguidance cannot read its tokenizer .*; use --decode free$"):
+        list(opened(with_tokenizer(folder, tmp_path / "m", decoder=None)).generate(asked, Decoding(9, "constrained")))
+    broken = [replace(one, grammar=Grammar("start: nowhere\n")) for one in asked]
+    with pytest.raises(UsageError, match=r"tiny: llguidance cannot use the grammar .*; use --decode free$"):
+        list(opened(folder).generate(broken, Decoding(9, "constrained")))
 
 
 def test_the_mode_is_part_of_what_a_completion_is_stored_under():

@@ -31,7 +31,7 @@ from phi4bench.backends.reasons import one_line
 from phi4bench.backends.session import instruction_set
 from phi4bench.calls import Json
 from phi4bench.counting import counted
-from phi4bench.errors import ArtifactError, BackendError, UsageError
+from phi4bench.errors import ArtifactError, BackendError, Phi4benchError, UsageError
 from phi4bench.machine import usable_cores
 from phi4bench.positions import Position
 from phi4bench.prompts import Prompt
@@ -196,7 +196,7 @@ class HfBackend:
                 if self._asked and fitting < wanted and (note := fewer_note(rows, self._asked)) not in self.notes:
                     self.notes.append(note)
             yield from with_fewer_rows(jobs, 1, rows, run, self.notes.append, again, self._name)
-        except BackendError:
+        except Phi4benchError:
             raise
         except Exception as error:  # of torch, of transformers, of a model's own code in it
             raise BackendError(

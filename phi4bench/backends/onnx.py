@@ -312,7 +312,7 @@ class OnnxBackend:
 
         try:
             yield from with_fewer_rows(jobs, plan.lanes, plan.rows, run, self.notes.append, again, self._name)
-        except BackendError:
+        except Phi4benchError:
             raise
         except Exception as error:  # onnxruntime's exceptions share no base class but this one
             raise BackendError(
