@@ -232,6 +232,7 @@ FAULTS = {
     "cut weights": (cut, r"truncated or no safetensors file \(\d+ bytes, but its tensors end at byte \d+\)"),
     "a text times a size": (with_shape("a", 10**15), "no safetensors file \\(a shape is no list of sizes"),
     "dimensions without end": (with_shape(*[2**63] * 1000), "a shape has 1000 dimensions"),
+    "numbers without end": (with_shape(10**3000, 10**3000), "a tensor has more numbers than any memory holds"),
     "no names of shards": (listing_no_names, "does not list files beside it"),
     "shards elsewhere": (listing_elsewhere, "does not list files beside it"),
     "shards beside whole weights": (with_shards_beside, "transformers loads the first and passes the shards over"),

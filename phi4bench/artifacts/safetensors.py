@@ -19,6 +19,7 @@ from phi4bench.printable import printable
 _LARGEST_HEADER = 100_000_000
 """The limit of the format's own reader."""
 _MOST_DIMENSIONS = 64
+_MOST_ELEMENTS = 2**63 - 1
 _TYPES = {"F32": "fp32", "F16": "fp16", "BF16": "bf16", "F64": "fp64"}
 
 
@@ -75,4 +76,6 @@ def _elements(shape: Any) -> int:
         raise ValueError("a shape is no list of sizes")
     if len(shape) > _MOST_DIMENSIONS:
         raise ValueError(f"a shape has {len(shape)} dimensions")
-    return math.prod(shape)
+    if (elements := math.prod(shape)) > _MOST_ELEMENTS:
+        raise ValueError("a tensor has more numbers than any memory holds")
+    return elements
