@@ -9,8 +9,9 @@ import pytest
 from tiny import END, tiny_models  # noqa: F401  (a fixture)
 from tiny_runs import PROMPTS, completions, copy_of, opened
 
-from phi4bench.backends.base import Decoding
+from phi4bench.backends.base import Decoding, Reference
 from phi4bench.backends.tokens import PromptTokenizer
+from phi4bench.prompts import Segment
 
 
 def test_the_cap_on_new_tokens_is_a_finish_reason(tiny_models):  # noqa: F811
@@ -40,6 +41,15 @@ def test_a_completion_ends_at_the_configurations_stop_token(eos, tiny_models, tm
     assert stopped.finish == "stop"
     decode = PromptTokenizer.from_folder(folder).decode
     assert stopped.text == decode(free[0].token_ids[:at]), "the stop token is no part of the text"
+
+
+def test_an_end_that_is_no_token_ends_nothing(tiny_models, tmp_path):  # noqa: F811
+    """As -1, which some configurations have for none."""
+    folder = stopping_at(tiny_models / "fp32", None, tmp_path / "m", [-1, END])
+    asked = [Reference(replace(one, stop=()), (Segment("read"),)) for one in PROMPTS[:2]]
+    wanted, found = (dict(opened(one).score(asked)) for one in (tiny_models / "fp32", folder))
+    assert [one.token for one in found[0]][-1] == END
+    assert found == wanted
 
 
 def test_a_completion_ends_at_the_prompts_stop_token(tiny_models):  # noqa: F811

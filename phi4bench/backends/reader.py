@@ -34,14 +34,16 @@ class Tokenizer(Protocol):
 
 
 class PromptReader:
-    """One model's reading of prompts. `name`: of the artifact, in errors. `eos`: ids that end its turn.
+    """One model's reading of prompts. `name`: of the artifact, in errors. `eos`: ids that end its turn; some
+    configurations have -1 there, for none.
 
     `context`: tokens of prompt and answer together. `vocabulary`: width of its logits.
     """
 
     def __init__(self, name: str, tokenizer: Tokenizer, context: int, eos: frozenset[int], vocabulary: int) -> None:
         self._name, self._tokenizer = name, tokenizer
-        self._context, self._eos, self.vocabulary = context, eos, vocabulary
+        self._context, self.vocabulary = context, vocabulary
+        self._eos = frozenset(one for one in eos if 0 <= one < vocabulary)
 
     def key(self, prompt: Prompt) -> str:
         """sha256 (hex) over all of the prompt that a completion depends on."""
