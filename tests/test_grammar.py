@@ -237,6 +237,28 @@ def test_arguments_are_an_object_whatever_else_their_schema_allows(dialect):
         assert not accepted(dialect, text.replace("{}", none), (tool,))[0] or "{}" not in text
 
 
+COUNTED = ["", "a", "a\nb", "it's\nb", '"\n', "'''\n", "\\d\n", "\\'\"", "\\'\n", "\\\\", "é🙂\t", "\x00"]
+
+
+@pytest.mark.parametrize("text", COUNTED, ids=ascii)
+@pytest.mark.parametrize("dialect", ALL)
+def test_a_text_of_so_many_characters_is_accepted_as_the_dialect_writes_it(dialect, text):
+    """Over several lines too, which stand between three quotes in Python."""
+    length = len(text)
+    for counts, fits in (
+        ({"minLength": length}, True),
+        ({"maxLength": length}, True),
+        ({"minLength": length + 1}, False),
+        ({"maxLength": max(0, length - 1)}, not length),
+    ):
+        tool = Tool("t", "", {"type": "object", "properties": {"a": {"type": "string"} | counts}})
+        written = dialect.render_calls([Call("t", {"a": text})])
+        assert accepted(dialect, written, (tool,))[0] is fits, counts
+        if dialect.calls.style == "json":  # as writers do that keep to ASCII
+            pair = r"\\ud83d\\ude42" if dialect.calls.shape == "openai" else r"\ud83d\ude42"
+            assert accepted(dialect, written.replace("🙂", pair), (tool,))[0] is fits, counts
+
+
 def test_a_tool_that_names_no_argument_takes_any():
     tool = Tool("env", "", {"type": "object", "additionalProperties": {"type": "string"}})
     for dialect in DIALECTS.values():

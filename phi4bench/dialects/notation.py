@@ -7,7 +7,7 @@ form that llguidance reads: names in capitals are regular expressions, `&` and `
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from phi4bench.calls import Json
@@ -28,7 +28,7 @@ _HEX = "[0-9a-fA-F]"
 
 @dataclass(frozen=True)
 class Notation:
-    """`prefix`: of the names of its rules. `strings`: the bodies of regular expressions, one for each kind of literal.
+    """`prefix`: of the names of its rules. `strings`: a terminal for each kind of literal.
 
     `counted`: the same for strings of (least, most) characters, `most` `None` for any; `None` where they cannot be
     counted. `spell`: the texts by which a fixed value may be written, the usual one first. `space`: what may stand
@@ -69,15 +69,16 @@ def _times(least: int, most: int | None) -> str:
 _JSON_RAW = r'[^"\\\x00-\x1f]'
 _JSON_ESCAPE = r'\\["\\\/bfnrt]'
 _WHOLE = rf"([0-9a-cefA-CEF]{_HEX}{{3}}|[dD][0-7]{_HEX}{{2}})"  # a code unit that is a character by itself
+_FIRST, _SECOND = rf"[dD][89abAB]{_HEX}{{2}}", rf"[dD][c-fC-F]{_HEX}{{2}}"  # two that are one together
 
 
 def _json_counted(least: int, most: int | None) -> tuple[str, ...]:
-    return (rf'"({_JSON_RAW}|{_JSON_ESCAPE}|\\u{_WHOLE}){_times(least, most)}"',)
+    return (rf'/"({_JSON_RAW}|{_JSON_ESCAPE}|\\u({_WHOLE}|{_FIRST}\\u{_SECOND})){_times(least, most)}"/',)
 
 
 JSON = Notation(
     "j",
-    strings=(rf'"({_JSON_RAW}|{_JSON_ESCAPE}|\\u{_HEX}{{4}})*"',),
+    strings=(rf'/"({_JSON_RAW}|{_JSON_ESCAPE}|\\u{_HEX}{{4}})*"/',),
     counted=_json_counted,
     spell=_json_texts,
 )
@@ -93,12 +94,13 @@ _INNER_ESCAPE = r'\\\\([\/bfnrt]|\\"|\\\\)'
 
 
 def _inner_counted(least: int, most: int | None) -> tuple[str, ...]:
-    return (rf'\\"({_INNER_RAW}|{_INNER_ESCAPE}|\\\\u{_WHOLE}){_times(least, most)}\\"',)
+    whole = rf"\\\\u({_WHOLE}|{_FIRST}\\\\u{_SECOND})"
+    return (rf'/\\"({_INNER_RAW}|{_INNER_ESCAPE}|{whole}){_times(least, most)}\\"/',)
 
 
 INNER_JSON = Notation(
     "i",
-    strings=(rf'\\"({_INNER_RAW}|{_INNER_ESCAPE}|\\\\u{_HEX}{{4}})*\\"',),
+    strings=(rf'/\\"({_INNER_RAW}|{_INNER_ESCAPE}|\\\\u{_HEX}{{4}})*\\"/',),
     counted=_inner_counted,
     spell=_inner_texts,
     space="[ ]{0,20}",  # an escaped line break would begin as a string does, and a lexer does not look back
@@ -110,26 +112,25 @@ _ESCAPE = rf"\\([^xuUN\n\r\x00]|{_LONG_ESCAPES})"  # Python leaves `\d` as it st
 _ONE_CHARACTER = rf"""\\([\\'"abfnrtv]|{_LONG_ESCAPES})"""
 
 
-def _python_strings() -> tuple[str, ...]:
-    """Plain, raw and triple-quoted literals in either quote."""
-    found = []
+def _python_literals() -> Iterator[tuple[str, str]]:
+    """Of plain, raw and triple-quoted literals in either quote: the whole; and the same, with `TIMES` for how many
+    characters it holds, of any text between its first quotes and its last ones."""
     for q in "'\"":
-        found.append(rf"{q}([^{q}\\\n\r\x00]|{_ESCAPE})*{q}")
-        found.append(rf"r{q}([^{q}\\\n\r\x00]|\\[^\n\r\x00])*{q}")
-        for raw, escape in (("", _ESCAPE), ("r", r"\\[^\r\x00]")):
-            letter = rf"([^{q}\\\r\x00]|{escape})"
-            found.append(rf"{raw}{q * 3}({letter}|{q}{{1,2}}{letter})*{q * 3}")
-    return tuple(found)
+        for quotes, never in ((q, r"\n\r\x00"), (q * 3, r"\r\x00")):
+            for raw, escape, escaped in (("", _ESCAPE, _ONE_CHARACTER), ("r", rf"\\[^{never}]", r"\\")):
+                letter = rf"([^{q}\\{never}]|{escape})"
+                inside = letter if quotes == q else rf"({letter}|{q}{{1,2}}{letter})"
+                whole = f"{raw}{quotes}{inside}*{quotes}"
+                yield whole, rf"{raw}{quotes}([^\\{never}]|{escaped})TIMES{quotes}"
+
+
+def _python_strings() -> tuple[str, ...]:
+    return tuple(f"/{whole}/" for whole, _ in _python_literals())
 
 
 def _python_counted(least: int, most: int | None) -> tuple[str, ...]:
-    found = []
-    for q in "'\"":
-        found.append(rf"{q}([^{q}\\\n\r\x00]|{_ONE_CHARACTER}){_times(least, most)}{q}")
-        if most is None or most > 0:  # raw: a backslash is a character, but cannot be the last
-            body = _times(max(least - 1, 0), None if most is None else most - 1)
-            found.append(rf"r{q}[^{q}\n\r\x00]{body}[^{q}\\\n\r\x00]{q}")
-    return tuple(found)
+    times = _times(least, most)
+    return tuple(f"(/{whole}/ & /{counted.replace('TIMES', times)}/)" for whole, counted in _python_literals())
 
 
 PYTHON = Notation(

@@ -289,10 +289,10 @@ class ValueGrammar:
             self._rules[name] = body
         return name
 
-    def _string(self, name: str, bodies: Sequence[str]) -> str:
+    def _string(self, name: str, kinds: Sequence[str]) -> str:
         name = f"{self._p}_{name}".upper()
         if name not in self._rules:
-            whole = " | ".join(f"/{body}/" for body in bodies)
+            whole = " | ".join(kinds)
             kept_out = " | ".join(terminal(text) for text in self._avoid)
             self._rules[name] = f"({whole}) & ~(ANY ({kept_out}) ANY)" if kept_out else whole
         return name
