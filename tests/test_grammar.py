@@ -157,6 +157,9 @@ EDGES = {  # a schema, a value that fits it, and one that does not
     "a bound without a type": ({"minimum": 0, "maximum": 1}, 0.5, 1.5),
     "a count with a point": ({"type": "string", "maxLength": 2.0}, "ab", "abc"),
     "a count of items with a point": ({"type": "array", "maxItems": 2.0}, [1, 2], [1, 2, 3]),
+    "one item at most": ({"type": "array", "maxItems": 1}, [1], [1, 2]),
+    "one item": ({"type": "array", "minItems": 1, "maxItems": 1}, [1], []),
+    "no item": ({"type": "array", "maxItems": 0}, [], [1]),
     "a reference by number": ({"$ref": "#/properties/also/anyOf/0"}, 1, None),
     "a reference with an escape": ({"$ref": "#/$defs/a%20place"}, 1, None),
     "no letter": ({"type": "string", "pattern": "^\\W$"}, "-", "é"),
@@ -293,6 +296,7 @@ REFUSED = {
     "refers to itself": {"$ref": "#/properties/a"},
     "leads nowhere": {"$ref": "#/$defs/none"},
     "a list of 'items'": {"type": "array", "items": [{"type": "integer"}]},
+    "'minItems' beyond 'maxItems'": {"type": "array", "minItems": 2, "maxItems": 1},
     "`false`": {"type": "object", "required": ["x"], "additionalProperties": False},
     "'exclusiveMinimum' of True": {"type": "number", "minimum": 1, "exclusiveMinimum": True},
 }

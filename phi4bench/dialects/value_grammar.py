@@ -257,10 +257,13 @@ class ValueGrammar:
 
     def _list(self, item: str, least: int = 0, most: int | None = None) -> str:
         empty = f'"[" {self._ws}? "]"'
+        if most is not None and least > most:
+            raise self._refused("'minItems' beyond 'maxItems' lets no value pass")
         if most == 0:
             return empty
-        further = f"{{{max(least - 1, 0)},{'' if most is None else most - 1}}}"
-        full = f'"[" {self._ws}? {item} ({self._comma} {item}){further} {self._ws}? "]"'
+        times = f"{{{max(least - 1, 0)},{'' if most is None else most - 1}}}"
+        further = "" if most == 1 else f" ({self._comma} {item}){times}"  # llguidance refuses `{0,0}`
+        full = f'"[" {self._ws}? {item}{further} {self._ws}? "]"'
         return full if least else f"{full} | {empty}"
 
     def _each_once(self, parts: Sequence[tuple[str, bool]]) -> str:
