@@ -173,6 +173,8 @@ EDGES = {  # a schema, a value that fits it, and one that does not
     "a bracket in a class": ({"type": "string", "pattern": "^[x[]+$"}, "[x", "a"),
     "an excluded bound": ({"type": "number", "exclusiveMaximum": 0.3}, 0.29, 0.3),
     "an excluded 0": ({"type": "number", "exclusiveMinimum": 0}, 0.001, 0.0),
+    "an excluded 0 below a part of 1": ({"type": "number", "exclusiveMinimum": 0, "maximum": 0.5}, 0.5, 0),
+    "an excluded 5 above a part of it": ({"type": "number", "exclusiveMaximum": -5, "minimum": -5.5}, -5.25, -5),
     "an id of 19 digits": ({"type": "integer", "minimum": 0}, 1180000000000000000, -1),
     "a time in nanoseconds": ({"type": "number", "minimum": 2 * 10**18}, 2500000000000000000, 1),
     "64 bits": ({"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}, -5, 1.5),

@@ -16,6 +16,9 @@ LARGEST = 2**63 - 1024
 takes for both signs. Ids and times in nanoseconds have 19 digits, and generated schemas bound them by -2^63.
 """
 
+_A_LITTLE = 1e-9
+"""llguidance goes wrong with more digits than 15."""
+
 _WIDE = {"w": r"_\p{L}\p{N}", "d": r"\p{Nd}", "s": r"\s\x1c-\x1f"}
 """All that Python takes `\\w`, `\\d` and `\\s` for, as the inside of a class."""
 _CLASS = re.compile(r"\\.|(\[\^?)(\]?(?:\\.|[^\]\\])*)\]", re.DOTALL)
@@ -34,6 +37,13 @@ def numbers(own: Mapping[str, Any]) -> dict[str, Any]:
         told[bound] = nearer(told.get(bound, farthest), farthest)
         if excluded in told:
             told[excluded] = nearer(told[excluded], farthest)
+    least = max(told["minimum"], told.get("exclusiveMinimum", -LARGEST))
+    most = min(told["maximum"], told.get("exclusiveMaximum", LARGEST))
+    if most - least < 1:  # there llguidance offers a whole number that is excluded, if it is written without a point
+        if least == told.get("exclusiveMinimum"):
+            told["minimum"] = least + _A_LITTLE
+        if most == told.get("exclusiveMaximum"):
+            told["maximum"] = most - _A_LITTLE
     return told
 
 
