@@ -154,6 +154,12 @@ EDGES = {  # a schema, a value that fits it, and one that does not
         {"x": None},
         {"x": 1},
     ),
+    "members that are welcome": ({"type": "object", "properties": {}, "additionalProperties": True}, {"x": 1}, 1),
+    "a member that is forbidden": (
+        {"type": "object", "properties": {"x": False}, "additionalProperties": {}},
+        {},
+        {"x": 1},
+    ),
     "a bound without a type": ({"minimum": 0, "maximum": 1}, 0.5, 1.5),
     "a count with a point": ({"type": "string", "maxLength": 2.0}, "ab", "abc"),
     "a count of items with a point": ({"type": "array", "maxItems": 2.0}, [1, 2], [1, 2, 3]),

@@ -223,11 +223,13 @@ class ValueGrammar:
         return whole if required else f'{whole} | "{{" {self._ws}? "}}"'
 
     def _unnamed(self, schema: Schema, depth: int) -> str:
-        """The rule of members' values where a schema names no member; empty where there can be none."""
-        extra = schema.get("additionalProperties", True)
-        if extra is False or (extra is True and "properties" in schema):
-            return ""
-        return self._value(extra, depth + 1)
+        """The rule of members' values where a schema offers no member by name; empty where there can be none.
+
+        `{}` of properties means none, unless the schema says of others that they are welcome. What `false` forbids by
+        its name could not be kept out of others.
+        """
+        extra = schema.get("additionalProperties", "properties" not in schema)
+        return "" if extra is False or schema.get("properties") else self._value(extra, depth + 1)
 
     def _members(self, schema: Schema) -> tuple[dict[str, Any], set[str]]:
         required = set(schema.get("required", ()))
