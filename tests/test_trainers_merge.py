@@ -247,6 +247,12 @@ def test_an_export_is_an_artifact_and_fp32_the_parent_of_int4(exported):
     assert int4.parent_sha256 == fp32.weights_sha256
 
 
+def test_an_export_reads_text_as_its_model_does(merged, exported):
+    """transformers, by which the builder saves it, makes changes, and of a Qwen2 another tokenizer."""
+    for precision in ("fp32", "int4"):
+        assert (exported / precision / "tokenizer.json").read_bytes() == (merged / "tokenizer.json").read_bytes()
+
+
 def test_a_finished_export_is_kept(merged, exported, capsys):
     export(str(merged), ["fp32"], exported, lambda folder: pytest.fail("there is nothing to compare"))
     assert "is finished; nothing to do" in capsys.readouterr().out

@@ -48,6 +48,7 @@ PRECISIONS = ("fp32", "int8", "int4")
 RESULTS = "export.json"
 SETTINGS = ("route", "accuracy_level", "block_size")
 """What a recipe says of how the file was built."""
+TOKENIZER = "tokenizer.json"
 UNPACKED = ".unpacked"
 """Of a checkpoint in GPTQ's packing, while it is exported."""
 
@@ -173,7 +174,10 @@ def check_config(folder: Path) -> None:
 
 
 def build(source: Source, draft: Path, precision: str, block_size: int, accuracy_level: int, route: str) -> None:
-    """Write `draft/model.onnx` and what goes with it."""
+    """Write `draft/model.onnx` and what goes with it, the tokenizer as it is.
+
+    The builder saves it by transformers, which gives a model of Qwen2's type Qwen2's way of splitting words.
+    """
     folder = source.base.folder
     if precision != "fp32" and source.packed is not None:
         folder = source.packed
@@ -183,6 +187,7 @@ def build(source: Source, draft: Path, precision: str, block_size: int, accuracy
         run_olive(folder, draft, precision, block_size, accuracy_level)
     else:
         run_builder(folder, draft, precision, block_size, accuracy_level)
+    shutil.copy(source.base.artifact.tokenizer_dir / TOKENIZER, draft / TOKENIZER)
 
 
 def check_builder(source: Source, draft: Path, conversations: Sequence[Sequence[int]], route: str) -> None:
