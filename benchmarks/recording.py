@@ -22,6 +22,7 @@ from phi4bench.artifacts import Artifact, open_artifact, unique_ids
 from phi4bench.counting import counted
 from phi4bench.datasets import fixtures_dir
 from phi4bench.errors import BackendError, Phi4benchError, UsageError
+from phi4bench.nearby import expanded
 from phi4bench.printable import printable
 from phi4bench.report.writing import now
 from phi4bench.revision import suite_revision
@@ -59,7 +60,7 @@ def settings_from(get: Callable[[str], Any], root: Path, called_from: Path) -> S
         share = -1.0
     if not 0 <= share <= 10:
         raise UsageError(f"--plant-slowdown={planted!r}, but should be a share, as 0.15")
-    folder = called_from / Path(get("history")).expanduser() if get("history") else root / DEFAULT_FOLDER
+    folder = called_from / expanded(get("history")) if get("history") else root / DEFAULT_FOLDER
     models = tuple(get("model") or (str(fixtures_dir() / "models" / SHIPPED_MODEL / "model.onnx"),))
     return Settings(
         models, None if get("no_history") else folder, bool(get("fail_on_slower")), share, root, called_from

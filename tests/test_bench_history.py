@@ -245,6 +245,7 @@ def test_the_history_lies_under_the_root_unless_a_folder_is_given(tmp_path):
     assert settings_from({}.get, root, place).history == root / ".benchmarks"
     assert settings_from({"history": "kept"}.get, root, place).history == place / "kept"
     assert settings_from({"no_history": True}.get, root, place).history is None
+    assert settings_from({"history": "~nobody-here/kept"}.get, root, place).history == place / "~nobody-here" / "kept"
 
 
 def test_ordinals_read_as_people_say_them():
