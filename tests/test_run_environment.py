@@ -1,5 +1,6 @@
 """The process that runs an artifact: what it finds in its environment, and what is told where it cannot start."""
 
+import io
 import os
 import sys
 import tempfile
@@ -13,7 +14,7 @@ import phi4bench
 from phi4bench.artifacts import open_artifact
 from phi4bench.backends import Decoding
 from phi4bench.errors import BackendError
-from phi4bench.run.child import child_process, run_child
+from phi4bench.run.child import child_process, last_words, run_child
 from phi4bench.run.environment import child_environment, with_huge_pages
 from phi4bench.run.jobs import Setup
 from phi4bench.run.progress import Silent
@@ -50,6 +51,22 @@ def test_a_child_takes_no_module_from_the_folder_that_it_is_started_in(
         process.communicate(b"{}")
         noise.seek(0)
         assert (process.returncode, noise.read()) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("wrote", "told"),
+    [
+        pytest.param("", "", id="nothing"),
+        pytest.param("loaded\nat x.cc:9\n\n", " (at x.cc:9)", id="the-last-line"),
+        pytest.param(
+            "memory allocation of 320000 bytes failed\nstack backtrace:\nskipping backtrace printing\n",
+            " (memory allocation of 320000 bytes failed)",
+            id="what-lacked-before-where",
+        ),
+    ],
+)
+def test_what_a_child_said_of_its_end_is_told(wrote: str, told: str) -> None:
+    assert last_words(io.BytesIO(wrote.encode())) == told
 
 
 @pytest.mark.parametrize("signals", [True, False], ids=["here", "where-there-is-no-SIGKILL"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from phi4bench.run.progress import Progress
 
 TICK_S = 0.25
 WORKER = "phi4bench.run.worker"
+_OF_MEMORY = re.compile(r"\bmemory\b|bad_alloc")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -234,10 +236,14 @@ def _send_lines(process: subprocess.Popen[bytes], lines: Iterable[str]) -> None:
 
 
 def last_words(noise: IO[bytes]) -> str:
-    """The last line that a child wrote to standard error, in brackets after a space; empty where it wrote none."""
+    """The last line that a child wrote to standard error, in brackets after a space; empty where it wrote none.
+
+    One that speaks of memory comes before others: Rust, and so llguidance, says what it lacked, and then where.
+    """
     noise.seek(0)
     lines = [line.strip() for line in noise.read()[-4000:].decode("utf-8", "replace").splitlines() if line.strip()]
-    return f" ({printable(lines[-1], 160)})" if lines else ""
+    told = next((line for line in reversed(lines) if _OF_MEMORY.search(line)), lines[-1] if lines else "")
+    return f" ({printable(told, 160)})" if told else ""
 
 
 def signal_name(number: int) -> str:
