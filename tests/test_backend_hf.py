@@ -17,7 +17,7 @@ transformers = pytest.importorskip("transformers", reason="needs phi4bench[hf]")
 from phi4bench.artifacts import hf as folders  # noqa: E402
 from phi4bench.artifacts import open_artifact  # noqa: E402
 from phi4bench.artifacts.safetensors import elements_by_type  # noqa: E402
-from phi4bench.backends import Provider, hf, open_backend  # noqa: E402
+from phi4bench.backends import Provider, answering, hf, open_backend  # noqa: E402
 from phi4bench.backends.padded_rows import PaddedRows, TorchLogits  # noqa: E402
 from phi4bench.backends.tokens import PromptTokenizer  # noqa: E402
 from phi4bench.errors import ArtifactError, BackendError, UsageError  # noqa: E402
@@ -122,9 +122,9 @@ class Device:
 
     def __init__(self, monkeypatch):
         self.free, self.reserved, self.allocated, self.rows = 0, 5_000, 5_000, []
-        load, decode = hf.load, hf.decode_jobs
+        load, decode = hf.load, answering.decode_jobs
         monkeypatch.setattr(hf, "load", lambda *given: load(*given[:-1], "cpu"))
-        monkeypatch.setattr(hf, "decode_jobs", lambda *given: (self.rows.append(given[1]), decode(*given))[1])
+        monkeypatch.setattr(answering, "decode_jobs", lambda *given: (self.rows.append(given[1]), decode(*given))[1])
         says = {
             "is_available": lambda: True,
             "device_count": lambda: 1,

@@ -12,16 +12,13 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from phi4bench.artifacts.hf import EXTRA, HfFolder, read_hf
-from phi4bench.backends.base import Decoding, Reference
-from phi4bench.backends.forced import force_jobs
+from phi4bench.backends.answering import Answering, Done, Work
 from phi4bench.backends.job import Job
 from phi4bench.backends.kv import Rows
-from phi4bench.backends.lane import OpenMask, decode_jobs, serve_jobs
 from phi4bench.backends.longrope import SwitchingRow
-from phi4bench.backends.masks import Masks
 from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, fewer_note, is_out_of_memory, with_fewer_rows
 from phi4bench.backends.padded_rows import PaddedRows
 from phi4bench.backends.parallel import handing_out
@@ -32,15 +29,7 @@ from phi4bench.backends.session import instruction_set
 from phi4bench.calls import Json
 from phi4bench.counting import counted
 from phi4bench.errors import ArtifactError, BackendError, Phi4benchError, UsageError
-from phi4bench.machine import usable_cores
-from phi4bench.positions import Position
-from phi4bench.prompts import Prompt
-from phi4bench.traffic import Traffic
-from phi4bench.transcripts import Completion
 
-Done = TypeVar("Done")
-Work = Callable[[Rows, int, Callable[[], Job | None]], Iterator[tuple[int, Done]]]
-"""What is done over rows, so many at once, with the jobs that are handed out."""
 ROWS = 16
 CACHES = 2
 """A step makes a new cache of all rows while it reads the one before."""
@@ -49,8 +38,8 @@ LONG_TOKENS = 4096
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
-class HfBackend:
-    """A loaded model. `notes`: what people should know of how it was opened and run, each a line."""
+class HfBackend(Answering):
+    """A loaded model."""
 
     def __init__(
         self,
@@ -63,17 +52,10 @@ class HfBackend:
         provider: Provider = BEST,
         batch: int | None = None,
     ) -> None:
-        for option, value in (("threads", threads), ("batch", batch)):
-            if value is not None and value < 1:
-                raise UsageError(f"{option}={value}, but should be at least 1")
+        super().__init__(name, tokenizer, threads, batch)
         self._torch, _ = _libraries()
-        self._name, self._tokenizer, self._precision, self._asked = name, tokenizer, precision, batch
-        self._masks: Masks | None = None
-        self.notes: list[str] = []
-        self.at_once = 0
-        """How many cases it worked on at once when it last did: fewer than it is set up for where memory was short."""
+        self._precision = precision
         self._device = self._chosen(provider)
-        self._threads = threads or usable_cores()
         self._rows = batch or (ROWS if self._device == "cpu" else ROWS_ON_A_DEVICE)
         self._torch.set_num_threads(self._threads)
         if self._device != "cpu":
@@ -101,44 +83,6 @@ class HfBackend:
             **({"read_again_beyond": self._switch} if self._switch else {}),
             "machine": instruction_set(),
         }
-
-    def prompt_key(self, prompt: Prompt) -> str:
-        return self._reader.key(prompt)
-
-    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
-        jobs, decode = self._reader.jobs(prompts, decoding), self._tokenizer.decode
-        mask = self._open_mask() if decoding.mode == "constrained" else None
-        yield from self._run_all(
-            jobs, lambda rows, n, next_job: decode_jobs(rows, n, next_job, decode, self._name, mask)
-        )
-
-    def serve(
-        self, prompts: Sequence[Prompt], decoding: Decoding, traffic: Traffic
-    ) -> Iterator[tuple[int, Completion]]:
-        """As `generate`, but each prompt only once `traffic` hands it out."""
-        jobs = {job.index: job for job in sorted(self._reader.jobs(prompts, decoding), key=lambda job: job.index)}
-        decode, name = self._tokenizer.decode, self._name
-        mask = self._open_mask() if decoding.mode == "constrained" else None
-        yield from self._run(
-            list(jobs.values()),
-            self._rows,
-            lambda rows, n, _: serve_jobs(rows, n, jobs, traffic, decode, name, mask),
-            traffic.put_back,
-        )
-
-    def score(self, references: Sequence[Reference]) -> Iterator[tuple[int, tuple[Position, ...]]]:
-        jobs, watched = self._reader.forced_jobs(references), [one.watch for one in references]
-        yield from self._run_all(jobs, lambda rows, n, next_job: force_jobs(rows, n, next_job, watched, self._name))
-
-    def _open_mask(self) -> OpenMask:
-        """From the model's masks, which are made when they are first needed."""
-        if self._masks is None:
-            self._masks = Masks(self._name, self._tokenizer, self._reader.vocabulary)
-        return self._masks.open
-
-    def text_of(self, completion: Completion, tokens: int) -> str:
-        """The text of a completion's first so many tokens."""
-        return self._tokenizer.decode(completion.token_ids[:tokens])
 
     def close(self) -> None:
         self._model = None
@@ -176,6 +120,11 @@ class HfBackend:
         yield from self._run(short, self._rows, work)
         yield from self._run(long, 1, work)
 
+    def _run_as_they_come(
+        self, jobs: Sequence[Job], work: Work[Done], again: Callable[[], None]
+    ) -> Iterator[tuple[int, Done]]:
+        yield from self._run(jobs, self._rows, work, again)
+
     def _run(
         self, jobs: Sequence[Job], rows: int, work: Work[Done], again: Callable[[], None] = lambda: None
     ) -> Iterator[tuple[int, Done]]:
@@ -193,8 +142,8 @@ class HfBackend:
             if jobs and self._device != "cpu":
                 fitting, wanted = max(1, self._rows_in_memory(jobs)), min(rows, len(jobs))
                 rows = min(rows, fitting)
-                if self._asked and fitting < wanted and (note := fewer_note(rows, self._asked)) not in self.notes:
-                    self.notes.append(note)
+                if self._asked and fitting < wanted:
+                    self._note(fewer_note(rows, self._asked))
             yield from with_fewer_rows(jobs, 1, rows, run, self.notes.append, again, self._name)
         except Phi4benchError:
             raise

@@ -14,22 +14,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import numpy as np
 
 from phi4bench.artifacts.onnxfile import read_onnx
-from phi4bench.backends.base import Decoding, Reference
+from phi4bench.backends.answering import Answering, Done, Work
 from phi4bench.backends.device_cache import kept_bytes
 from phi4bench.backends.device_rows import rows_in_place
-from phi4bench.backends.forced import force_jobs
 from phi4bench.backends.genai_config import read_model_config
 from phi4bench.backends.job import Job
 from phi4bench.backends.kv import GrowingRow, PrefixStore, Rows
-from phi4bench.backends.lane import OpenMask, decode_jobs, serve_jobs
 from phi4bench.backends.longrope import SwitchingRow, table_switch
 from phi4bench.backends.lora import read_adapter
-from phi4bench.backends.masks import Masks
 from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, fewer_note, with_fewer_rows
 from phi4bench.backends.parallel import handing_out, side_by_side
 from phi4bench.backends.prefixes import by_commonness, most_distinct
@@ -50,16 +47,7 @@ from phi4bench.backends.session import (
 from phi4bench.backends.windows import with_windows
 from phi4bench.calls import Json
 from phi4bench.errors import BackendError, Phi4benchError, UsageError
-from phi4bench.machine import usable_cores
 from phi4bench.nvidia import device_name, free_bytes
-from phi4bench.positions import Position
-from phi4bench.prompts import Prompt
-from phi4bench.traffic import Traffic
-from phi4bench.transcripts import Completion
-
-Done = TypeVar("Done")
-Work = Callable[[Rows, int, Callable[[], Job | None]], Iterator[tuple[int, Done]]]
-"""What a lane does over its rows, so many at once, with the jobs that it is handed."""
 
 SMALL_MODEL_BYTES = 64 << 20
 """Weights that several lanes read at once without waiting for memory."""
@@ -126,12 +114,11 @@ def waiting(batch: int | None, provider: str) -> Spin:
     return "briefly" if provider == "cpu" else "no"
 
 
-class OnnxBackend:
-    """A loaded artifact. `name` stands for it in errors; `weight_bytes`: of its files, external data included.
+class OnnxBackend(Answering):
+    """A loaded artifact. `weight_bytes`: of its files, external data included.
 
     `adapter`: an .onnx_adapter file with values for inputs that the model file leaves empty.
     `prune`: what only the last position of a prompt needs is computed for that alone, not as the file would have it.
-    `notes`: what people should know of how it was opened and run, each a line.
     """
 
     def __init__(
@@ -148,17 +135,10 @@ class OnnxBackend:
         spin: Spin | None = None,
         prune: bool = True,
     ) -> None:
-        for option, value in (("threads", threads), ("batch", batch)):
-            if value is not None and value < 1:
-                raise UsageError(f"{option}={value}, but should be at least 1")
+        super().__init__(name, tokenizer, threads, batch)
         if spin is not None and spin not in get_args(Spin):
             raise UsageError(f"spin={spin!r}, but should be one of {', '.join(get_args(Spin))}, or None")
-        self._name, self._asked = name, batch
-        self.notes: list[str] = []
-        self.at_once = 0
-        """How many cases it worked on at once when it last did: fewer than it is set up for where memory was short."""
         self._config = read_model_config(model_file.parent / "genai_config.json")
-        self._threads = threads or usable_cores()
 
         def load(one: Provider, reuse_memory: bool) -> Decoder:
             decoder = open_decoder(
@@ -184,8 +164,6 @@ class OnnxBackend:
         if self._cache not in TOGETHER:
             self._plan = replace(self._plan, rows=1)
         self._weight_bytes = weight_bytes
-        self._tokenizer = tokenizer
-        self._masks: Masks | None = None
         self._reader = PromptReader(name, tokenizer, self._config.context, self._config.eos, self._decoder.vocabulary)
 
     def _first_usable(
@@ -232,48 +210,6 @@ class OnnxBackend:
             **({"device": self._device} if self._device else {}),
         }
 
-    def prompt_key(self, prompt: Prompt) -> str:
-        return self._reader.key(prompt)
-
-    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
-        """Cases that share a prefix run together; those that may grow too long run last, one at a time."""
-        assert self._decoder is not None, "the backend is closed"
-        jobs, decode = self._reader.jobs(prompts, decoding), self._tokenizer.decode
-        mask = self._open_mask() if decoding.mode == "constrained" else None
-        yield from self._run_all(
-            jobs, lambda rows, n, next_job: decode_jobs(rows, n, next_job, decode, self._name, mask)
-        )
-
-    def serve(
-        self, prompts: Sequence[Prompt], decoding: Decoding, traffic: Traffic
-    ) -> Iterator[tuple[int, Completion]]:
-        """As `generate`, but each prompt only once `traffic` hands it out."""
-        assert self._decoder is not None, "the backend is closed"
-        jobs = {job.index: job for job in sorted(self._reader.jobs(prompts, decoding), key=lambda job: job.index)}
-        decode, name = self._tokenizer.decode, self._name
-        mask = self._open_mask() if decoding.mode == "constrained" else None
-        yield from self._run(
-            list(jobs.values()),
-            self._plan,
-            lambda rows, n, _: serve_jobs(rows, n, jobs, traffic, decode, name, mask),
-            traffic.put_back,
-        )
-
-    def score(self, references: Sequence[Reference]) -> Iterator[tuple[int, tuple[Position, ...]]]:
-        assert self._decoder is not None, "the backend is closed"
-        jobs, watched = self._reader.forced_jobs(references), [one.watch for one in references]
-        yield from self._run_all(jobs, lambda rows, n, next_job: force_jobs(rows, n, next_job, watched, self._name))
-
-    def _open_mask(self) -> OpenMask:
-        """From the model's masks, which are made when they are first needed."""
-        if self._masks is None:
-            self._masks = Masks(self._name, self._tokenizer, self._reader.vocabulary)
-        return self._masks.open
-
-    def text_of(self, completion: Completion, tokens: int) -> str:
-        """The text of a completion's first so many tokens."""
-        return self._tokenizer.decode(completion.token_ids[:tokens])
-
     def close(self) -> None:
         self._decoder = None
         gc.collect()  # sessions sit in reference cycles of their bindings; the weights should go now
@@ -284,6 +220,11 @@ class OnnxBackend:
         for some in by_commonness(short, COMMON) if short and self._maps(short) else (short,):
             yield from self._run(some, self._plan, work)
         yield from self._run(long, replace(self._plan, lanes=1, rows=1), work)
+
+    def _run_as_they_come(
+        self, jobs: Sequence[Job], work: Work[Done], again: Callable[[], None]
+    ) -> Iterator[tuple[int, Done]]:
+        yield from self._run(jobs, self._plan, work, again)
 
     def _run(
         self, jobs: Sequence[Job], plan: Plan, work: Work[Done], again: Callable[[], None] = lambda: None
@@ -319,11 +260,6 @@ class OnnxBackend:
                 f"{self._name}: onnxruntime failed while running it ({type(error).__name__}: {one_line(error)})",
                 "see whether the file runs with one case (--limit 1), and export it again if it does not",
             ) from error
-
-    def _note(self, text: str) -> None:
-        """Once, however often it comes."""
-        if text not in self.notes:
-            self.notes.append(text)
 
     def _cache_bytes(self) -> int:
         """What the caches of all rows may take together: on a device most of what is free there beside the weights."""
