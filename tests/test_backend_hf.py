@@ -18,9 +18,11 @@ from phi4bench.artifacts import hf as folders  # noqa: E402
 from phi4bench.artifacts import open_artifact  # noqa: E402
 from phi4bench.artifacts.safetensors import elements_by_type  # noqa: E402
 from phi4bench.backends import Provider, answering, hf, open_backend  # noqa: E402
+from phi4bench.backends.base import Reference  # noqa: E402
 from phi4bench.backends.padded_rows import PaddedRows, TorchLogits  # noqa: E402
 from phi4bench.backends.tokens import PromptTokenizer  # noqa: E402
 from phi4bench.errors import ArtifactError, BackendError, UsageError  # noqa: E402
+from phi4bench.prompts import Segment  # noqa: E402
 
 
 def opened(folder, **options):
@@ -112,6 +114,16 @@ def test_weights_and_tokenizer_make_the_identity(folder):
     after = open_artifact(str(folder), dialect="tool_use")
     assert after.weights_sha256 == before.weights_sha256
     assert after.sha256 != before.sha256
+
+
+def test_a_long_answer_that_is_read_leaves_the_others_together(tiny_models, monkeypatch):  # noqa: F811
+    backend, groups = opened(tiny_models / "hf"), []
+    force = answering.force_jobs
+    monkeypatch.setattr(answering, "force_jobs", lambda *given: (groups.append(given[1]), force(*given))[1])
+    asked = [Reference(PROMPTS[0], (Segment("again " * times),)) for times in (1, 30, 2)]
+    backend._long = len(backend._tokenizer.encode(PROMPTS[0])[0]) + 40
+    assert {index for index, _ in backend.score(asked)} == {0, 1, 2}
+    assert groups == [16, 1]
 
 
 # On a device

@@ -114,9 +114,8 @@ class HfBackend(Answering):
         return f"cuda:{provider.device_id}"
 
     def _run_all(self, jobs: Sequence[Job], work: Work[Done]) -> Iterator[tuple[int, Done]]:
-        reach = max((job.cap for job in jobs if job.forced), default=0)  # all are stepped as long as the longest
-        short = [job for job in jobs if len(job.ids) + max(job.cap, reach) <= self._long]
-        long = [job for job in jobs if len(job.ids) + max(job.cap, reach) > self._long]
+        short = [job for job in jobs if len(job.ids) + job.cap <= self._long]
+        long = [job for job in jobs if len(job.ids) + job.cap > self._long]
         yield from self._run(short, self._rows, work)
         yield from self._run(long, 1, work)
 
