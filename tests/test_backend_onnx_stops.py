@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from tiny import END, tiny_models  # noqa: F401  (a fixture)
 from tiny_runs import PROMPTS, completions, copy_of, opened
 
 from phi4bench.backends.base import Decoding, Reference
+from phi4bench.backends.job import Job
+from phi4bench.backends.lane import decode_jobs
 from phi4bench.backends.tokens import PromptTokenizer
 from phi4bench.prompts import Segment
 
@@ -74,6 +77,32 @@ def test_a_stop_of_several_tokens_is_found_in_the_text(tiny_models):  # noqa: F8
     stopped = completions(opened(tiny_models / "fp32"), [replace(PROMPTS[index], stop=(stop,))])[0]
     assert stopped.text == free[index].text[: free[index].text.index(stop)]
     assert stopped.finish == "stop"
+
+
+class Saying:
+    """A row that says a text, a token for each letter of it."""
+
+    def __init__(self, text):
+        self.logits = iter(np.eye(128, dtype=np.float32)[[ord(letter) for letter in text]])
+
+    def enter(self, slot, ids, shared):
+        return next(self.logits)
+
+    def step(self, tokens):
+        return next(self.logits)[None]
+
+    def leave(self, slot):
+        pass
+
+
+def test_a_stop_of_many_tokens_is_found_too():
+    stop = "<|the reserved end of the turn of an assistant|>"
+    job = Job(0, np.zeros(1, np.int64), 0, cap=200, stop_ids=frozenset(), stop_texts=(stop, "\nUser:"))
+    waiting = iter([job])
+    said = Saying(f"Yes.{stop} And more.")
+    [(_, completion)] = decode_jobs(said, 1, lambda: next(waiting, None), lambda ids: "".join(map(chr, ids)), "letters")
+    assert (completion.text, completion.finish) == ("Yes.", "stop")
+    assert len(completion.token_ids) == len(f"Yes.{stop}")
 
 
 def test_measurements_are_there_and_add_up(tiny_models):  # noqa: F811

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
@@ -16,8 +16,6 @@ from phi4bench.prompts import Grammar
 from phi4bench.traffic import Traffic
 from phi4bench.transcripts import Completion, Finish
 
-STOP_WINDOW = 24
-"""New tokens within which a stop text is looked for: more than any stop text has."""
 TIME_DIGITS = 4
 """Decimals of milliseconds that are kept of a time,"""
 LOGIT_DIGITS = 6
@@ -145,13 +143,20 @@ def _not_finite(job: Job, name: str, position: int) -> NotFiniteError:
     )
 
 
+def _ended_by_text(tokens: list[int], stops: Sequence[str], decode: Callable[[list[int]], str]) -> bool:
+    """Whether the last of them end a stop text, of which each has a byte at least; the one before keeps its space."""
+    longest = max(len(stop.encode()) for stop in stops)
+    text = decode(tokens[-longest - 1 :])
+    return any(stop in text for stop in stops)
+
+
 def _finished(row: _Active, decode: Callable[[list[int]], str]) -> tuple[int, Completion] | None:
     now = perf_counter()
     job, tokens = row.job, row.tokens
     finish: Finish = "stop"
     if tokens[-1] in job.stop_ids:
         text = decode(tokens[:-1])
-    elif job.stop_texts and any(stop in decode(tokens[-STOP_WINDOW:]) for stop in job.stop_texts):
+    elif job.stop_texts and _ended_by_text(tokens, job.stop_texts, decode):
         text = decode(tokens)
         text = text[: min(at for stop in job.stop_texts if (at := text.find(stop)) >= 0)]
     elif len(tokens) >= job.cap:
