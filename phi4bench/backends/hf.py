@@ -20,7 +20,7 @@ from phi4bench.backends.job import Job
 from phi4bench.backends.kv import Rows
 from phi4bench.backends.longrope import SwitchingRow
 from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, fewer_note, is_out_of_memory, with_fewer_rows
-from phi4bench.backends.padded_rows import PaddedRows
+from phi4bench.backends.padded_rows import PaddedRows, cache_argument, takes_positions
 from phi4bench.backends.parallel import handing_out
 from phi4bench.backends.providers import AUTO, BEST, OF_TORCH, Provider
 from phi4bench.backends.reader import PromptReader, Tokenizer
@@ -62,6 +62,9 @@ class HfBackend(Answering):
             disable_cudnn_attention(self._torch)
         config = read_hf(folder)
         self._model: Any = load(folder, config, name, precision, self._device)
+        if not takes_positions(self._model):
+            self._rows = 1
+            self.notes.append("one case at once: the model counts positions by itself, and padding with them")
         self._switch = table_switch(self._model.config)
         self._long = min(LONG_TOKENS, self._switch or LONG_TOKENS)
         self._reader = PromptReader(name, tokenizer, config.context, config.eos, self._model.config.vocab_size)
@@ -200,8 +203,8 @@ def load(folder: Path, config: HfFolder, name: str, precision: str, device: str)
         ) from None
     if keeps_state(model):
         raise ArtifactError(
-            f"{name}: a model of type {model.config.model_type!r} keeps more of what it has read than keys and values,"
-            " but should be of attention alone",
+            f"{name}: a model of type {model.config.model_type!r} does not keep keys and values alone of what it has"
+            " read, but should be of attention alone",
             "no backend here holds such a state for each of the cases that run together",
         )
     lacking = sorted(str(one) for key in ("missing_keys", "mismatched_keys") for one in report.get(key) or ())
@@ -222,10 +225,12 @@ def load(folder: Path, config: HfFolder, name: str, precision: str, device: str)
 
 
 def keeps_state(model: Any) -> bool:
-    """Whether a layer of it is recurrent or a convolution, as in Mamba, and the hybrids of those and attention."""
+    """Whether a layer of it is recurrent or a convolution, as in Mamba, and the hybrids of those and attention; or it
+    takes no cache at all, as the first GPT.
+    """
     kinds = getattr(model.config.get_text_config(), "layer_types", None) or ()
     apart = any(not kind.endswith("attention") or kind.startswith("linear") for kind in kinds)
-    return apart or bool(getattr(model, "_is_stateful", False))
+    return apart or bool(getattr(model, "_is_stateful", False)) or not cache_argument(model)
 
 
 def _no_memory(name: str, error: Exception) -> BackendError:

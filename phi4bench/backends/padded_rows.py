@@ -12,6 +12,17 @@ from phi4bench.backends.kv import PrefixStore
 from phi4bench.backends.likeliest import MOST, Array, Highest, Logits
 
 
+def cache_argument(model: Any) -> str:
+    """As what a model takes its cache: the second was the name before transformers 5.24. Empty where it takes none."""
+    takes = inspect.signature(model.forward).parameters
+    return next((name for name in ("cache", "past_key_values") if name in takes), "")
+
+
+def takes_positions(model: Any) -> bool:
+    """Whether it is told where each token stands. Others, such as BART's decoder, count what is in the cache."""
+    return "position_ids" in inspect.signature(model.forward).parameters
+
+
 class PaddedRows:
     """Rows that decode together: their keys and values end in one column, shorter ones begin with padding."""
 
@@ -21,8 +32,7 @@ class PaddedRows:
 
         self._torch, self._new_cache = torch, DynamicCache
         self._model = model
-        takes = inspect.signature(model.forward).parameters
-        self._cache_argument = "cache" if "cache" in takes else "past_key_values"  # its name before transformers 5.24
+        self._cache_argument = cache_argument(model)
         self._past: list[tuple[Any, Any]] = []  # a layer's keys and values, each (rows, heads, tokens, size)
         self._lengths: list[int] = []
         self._prefixes: PrefixStore[list[tuple[Any, Any]]] = PrefixStore()
