@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -11,8 +12,10 @@ torch = pytest.importorskip("torch", reason="needs phi4bench[hf]")
 transformers = pytest.importorskip("transformers", reason="needs phi4bench[hf]")
 
 from phi4bench.artifacts import open_artifact  # noqa: E402
+from phi4bench.artifacts.hf import read_hf  # noqa: E402
 from phi4bench.backends import Decoding, Provider, open_backend  # noqa: E402
 from phi4bench.backends.tokens import PromptTokenizer  # noqa: E402
+from phi4bench.errors import ArtifactError  # noqa: E402
 from phi4bench.prompts import Prompt, Segment  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers
@@ -22,9 +25,11 @@ SHAPE = {
     "num_key_value_heads": 2, "max_position_embeddings": 256, "pad_token_id": 0, "bos_token_id": 5, "eos_token_id": 5,
     "tie_word_embeddings": False,
 }  # fmt: skip
+OF_GPT2 = {"n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 256}
 OF_BART = {f"{part}_{name}": size for part in ("encoder", "decoder")
            for name, size in (("layers", 1), ("attention_heads", 4), ("ffn_dim", 64))} | {"d_model": 64}  # fmt: skip
 KINDS = {
+    "gpt2": OF_GPT2,
     "qwen3": {"head_dim": 16, "use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1},
     "gemma2": {"head_dim": 16, "sliding_window": 16, "query_pre_attn_scalar": 16},
     "deepseek_v3": {
@@ -47,7 +52,7 @@ PROMPTS = [
 def made(kind, folder):
     """A folder with random weights, wide enough that greedy decoding does not fall into a loop at once."""
     torch.manual_seed(1)
-    config = transformers.CONFIG_MAPPING[kind](**SHAPE | KINDS[kind])
+    config = transformers.CONFIG_MAPPING[kind](**SHAPE | KINDS.get(kind, OF_GPT2))
     model = transformers.AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
         for weight in (one for one in model.parameters() if one.ndim == 2):
@@ -86,3 +91,19 @@ def test_a_model_that_counts_positions_by_itself_runs_one_case_at_once(tmp_path)
     backend = opened(made("plbart", tmp_path / "model"))
     assert backend.identity()["rows"] == 1
     assert backend.notes == ["one case at once: the model counts positions by itself, and padding with them"]
+
+
+def test_a_model_without_a_cache_is_refused_in_a_line(tmp_path):
+    with pytest.raises(ArtifactError, match="type 'openai-gpt' does not keep keys and values alone") as told:
+        opened(made("openai-gpt", tmp_path / "model"))
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["max_position_embeddings", "n_positions", "max_seq_len"])
+def test_the_context_has_several_names(name, tmp_path):
+    path = made("gpt2", tmp_path / "model") / "config.json"
+    told = json.loads(path.read_text())
+    for other in ("max_position_embeddings", "n_positions", "max_seq_len"):
+        told.pop(other, None)
+    path.write_text(json.dumps(told | {name: 99}))
+    assert read_hf(path.parent).context == 99

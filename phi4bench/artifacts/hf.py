@@ -23,6 +23,8 @@ INDEX = f"{WEIGHTS}.index.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 EXTRA = "pip install 'phi4bench[hf]'"
 FLOATS = ("fp32", "bf16", "fp16")
+_CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len")
+"""What configurations call it: nearly all; GPT-2, and those of its kind; MPT."""
 _REPOSITORY = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 
 
@@ -85,7 +87,7 @@ def read_hf(folder: Path) -> HfFolder:
         return HfFolder(
             weights=weights,
             precision=precision,
-            context=int(config["max_position_embeddings"]),
+            context=int(config[next((name for name in _CONTEXT if name in config), _CONTEXT[0])]),
             eos=frozenset(int(one) for one in (listed if isinstance(listed, list) else [listed]) if one is not None),
             vocabulary=int(config["vocab_size"]),
             elements=counts.total(),
