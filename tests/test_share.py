@@ -57,7 +57,7 @@ def test_which_runs_tell_of_their_cpu_seconds(large, told, monkeypatch):
     pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
     if large:
         monkeypatch.setattr("phi4bench.backends.onnx.SMALL_MODEL_BYTES", 1)
-    monkeypatch.setattr("phi4bench.backends.onnx.usable_cores", lambda: 2)
+    monkeypatch.setattr("phi4bench.backends.answering.usable_cores", lambda: 2)
     run = measure(ROOT / "fixtures" / "models" / "nano-int8", Asked(tuple(load_cases(None).cases[:2]), 4), "tool_use")
     assert (run.cpu_s is not None) == told
 
