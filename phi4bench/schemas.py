@@ -11,7 +11,7 @@ bounded by the cap on new tokens, and can hold nothing worse than a string.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -89,6 +89,14 @@ def schema_fault(schema: Any) -> str:
         if not reference.startswith("#"):
             return f"$ref={reference!r} leaves the schema, but nothing is ever fetched"
     return ""
+
+
+def keywords(schema: Schema) -> Container[str]:
+    """Those of its draft that something is valid or not by; others are passed over."""
+    from jsonschema.validators import validator_for
+
+    found: Container[str] = validator_for(schema, default=_default_draft()).VALIDATORS
+    return found
 
 
 def flat_check(schema: Schema) -> Check | None:

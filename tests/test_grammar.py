@@ -160,6 +160,8 @@ EDGES = {  # a schema, a value that fits it, and one that does not
         {},
         {"x": 1},
     ),
+    "keywords that JSON Schema does not know": ({"type": "integer", "nullable": True, "x-order": 1}, 1, None),
+    "such a keyword beside a choice": ({"anyOf": [{"type": "integer"}], "x-order": 1}, 1, None),
     "a bound without a type": ({"minimum": 0, "maximum": 1}, 0.5, 1.5),
     "a count with a point": ({"type": "string", "maxLength": 2.0}, "ab", "abc"),
     "a count of items with a point": ({"type": "array", "maxItems": 2.0}, [1, 2], [1, 2, 3]),

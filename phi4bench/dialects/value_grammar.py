@@ -19,7 +19,7 @@ from phi4bench.dialects import bounded
 from phi4bench.dialects.notation import Notation, some, terminal
 from phi4bench.dialects.python_calls import is_keyword_name
 from phi4bench.errors import UsageError
-from phi4bench.schemas import is_valid, resolve_pointer
+from phi4bench.schemas import is_valid, keywords, resolve_pointer
 
 FREE_DEPTH = 4
 """Levels of lists and mappings in a value of which the schema says nothing."""
@@ -132,7 +132,7 @@ class ValueGrammar:
 
     def _body(self, schema: Schema, depth: int) -> str:
         for keyword in schema:
-            if keyword not in _KNOWN and keyword not in _SILENT:
+            if keyword not in _KNOWN and not self._silent(keyword):
                 raise self._refused(f"{keyword!r} is beyond what a grammar is made of here")
         for one in ("$ref", "anyOf", "oneOf", "allOf"):
             if one in schema:
@@ -149,8 +149,12 @@ class ValueGrammar:
         kinds = [kinds] if isinstance(kinds, str) else list(kinds)
         return " | ".join(self._typed(kind, schema, depth) for kind in kinds)
 
+    def _silent(self, keyword: str) -> bool:
+        """Whether it only describes, or is none of JSON Schema's, such as `nullable`: a call is judged without it."""
+        return keyword in _SILENT or keyword not in keywords(self._root)
+
     def _joined(self, one: str, schema: Schema, depth: int) -> str:
-        beside = [keyword for keyword in schema if keyword != one and keyword not in _SILENT]
+        beside = [keyword for keyword in schema if keyword != one and not self._silent(keyword)]
         if beside:
             raise self._refused(f"{beside[0]!r} beside {one!r} is beyond what a grammar is made of here")
         if one == "$ref":
@@ -172,7 +176,7 @@ class ValueGrammar:
     @staticmethod
     def _guessed(schema: Schema) -> str | None:
         """The type that a schema's keywords speak of, where it names none."""
-        kinds = [kind for kind, keywords in _KEYWORDS.items() if keywords & schema.keys()]
+        kinds = [kind for kind, own in _KEYWORDS.items() if own & schema.keys()]
         return kinds[0] if kinds else None
 
     def _typed(self, kind: str, schema: Schema, depth: int) -> str:
@@ -305,7 +309,7 @@ class ValueGrammar:
     def _check(self, schema: Schema, kind: str) -> None:
         """The whole of a tool's schema is read as one object of plain members."""
         for keyword in schema:
-            if keyword not in _KEYWORDS[kind] and keyword not in _SILENT and keyword != "type":
+            if keyword not in _KEYWORDS[kind] and keyword != "type" and not self._silent(keyword):
                 raise self._refused(f"{keyword!r} is beyond what a grammar is made of here")
 
     def _rule(self, name: str, body: str) -> str:
