@@ -22,6 +22,7 @@ from phi4bench.dialects import DIALECTS
 from phi4bench.errors import UsageError
 from phi4bench.nearby import expanded
 from phi4bench.printable import printable
+from phi4bench.run.files import write_text
 from trainers.encoding import Encoder
 
 DIALECT_FILE = "dialect.toml"
@@ -184,16 +185,6 @@ def write_json(path: Path, value: Any) -> None:
     """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Whole or not at all: written beside, then renamed."""
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def read_json_file(path: Path) -> Mapping[str, Any]:

@@ -21,9 +21,10 @@ from phi4bench.counting import counted
 from phi4bench.errors import UsageError
 from phi4bench.nearby import expanded
 from phi4bench.printable import printable
+from phi4bench.run.files import write_text
 from trainers import tables
 from trainers.alone import alone_in
-from trainers.base import check_free, read_json_file, write_json, write_text
+from trainers.base import check_free, read_json_file, write_json
 from trainers.devices import usable, visible
 from trainers.grid import Over, Runner, Sweep, Trial
 from trainers.results import FAILED, FINISHED, Result, is_finished, read_result
