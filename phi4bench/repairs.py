@@ -9,6 +9,7 @@ closes, separates, quotes and renames what the model wrote.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -42,8 +43,8 @@ class Repaired:
 RULES = (
     Rule(
         "quotes",
-        "Typographic quotes are straight ones; JSON's strings stand in double quotes; a quote inside a Python string,"
-        " which would end it, is escaped.",
+        "Typographic quotes around a string are straight ones, and stay within it; JSON's strings stand in double"
+        " quotes; a quote inside a Python string, which would end it, is escaped.",
         "tool_use",
         "<tool_use>grep(pattern='it's', path=“src”)</tool_use>",
         "<tool_use>grep(pattern=\"it's\", path='src')</tool_use>",
@@ -88,12 +89,24 @@ ARGUMENT_ALIASES = {
 }
 """Of arguments, whichever the tool."""
 
-_CURLY = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "‚": "'"})
+_KINDS = {letter: straight for straight, letters in {'"': '"“”„', "'": "'‘’‚"}.items() for letter in letters}
+"""Of quotes: the straight one that each stands for."""
+_QUOTE = re.compile("[\"“”„'‘’‚]")
+_UNESCAPED = re.compile(
+    rf"\\.|(?P<quote>{_QUOTE.pattern})(?P<ends>(?=\s*(?:[,:)\]}}]|$)|\s+(?:\w+\s*=|{_QUOTE.pattern})))?", re.DOTALL
+)
+"""`ends`: where what follows is no part of a string any more."""
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 Strings = tuple[re.Pattern[str], re.Pattern[str]]
 """How one kind of string begins, and how far it then runs: a group in the second is its end, where it has one."""
 _JSON_STRINGS = re.compile('"'), re.compile(r'"(?:[^"\\]|\\.)*+(")?', re.DOTALL)
-_PYTHON_STRINGS = re.compile("""['"]"""), re.compile(r"""'(?:[^'\\\n]|\\.)*+(')?|"(?:[^"\\\n]|\\.)*+(")?""")
+_TRIPLE = r"""'''(?:[^'\\]|\\.|'(?!''))*+(''')|\"{3}(?:[^"\\]|\\.|"(?!""))*+(\"{3})"""
+_TRIPLE_STRINGS = re.compile("'''|\"{3}"), re.compile(_TRIPLE, re.DOTALL)
+_PYTHON_STRINGS = (
+    re.compile("['\"]"),
+    re.compile(rf"""(?s:{_TRIPLE})|'(?:[^'\\\n]|\\.)*+(')?|"(?:[^"\\\n]|\\.)*+(")?"""),
+)
+_ARGUMENT = re.compile(r""",\s*\w+\s*=\s*r?(?:'(?:[^'\\\n]|\\.)*+'|"(?:[^"\\\n]|\\.)*+")""")
 _SINGLE = re.compile(r"(?<!\w)'"), re.compile(r"'(?:[^'\\]|\\.)*+('(?=\s*[,:}\]]))?", re.DOTALL)
 _NEXT_WORD = re.compile(r"(^|[\d\]}]|True|False|None)(\s+)(?=[A-Za-z_]\w*\s*=)")
 _ENDS_VALUE = re.compile(r"^\s+$|(?:[\d\]}]|true|false|null)\s*$")
@@ -103,7 +116,7 @@ _ENDS_VALUE = re.compile(r"^\s+$|(?:[\d\]}]|true|false|null)\s*$")
 def repair(text: str, dialect: Dialect, tools: Sequence[Tool]) -> Repaired | None:
     """The completion with its calls mended; `None` where there is nothing to mend, or no rule helps. Total."""
     parsed = dialect.parse(text)
-    if not parsed.attempted or len(text) > MAX_CHARS or (parsed.whole and _fit(parsed.calls, tools)):
+    if not parsed.attempted or len(text) > MAX_CHARS or _right(parsed, tools):
         return None
     mended, used = text, []
     steps: tuple[tuple[str, Callable[[str], str]], ...] = (
@@ -113,12 +126,12 @@ def repair(text: str, dialect: Dialect, tools: Sequence[Tool]) -> Repaired | Non
         ("alias", lambda body: _members(body, dialect.calls)),
     )
     for name, step in steps:
-        changed = _in_blocks(mended, dialect.calls, step, closing=name == "brackets")
+        changed = _in_blocks(mended, dialect, tools, step, closing=name == "brackets")
         if changed != mended:
             mended = changed
             used.append(name)
         parsed = dialect.parse(mended)
-        if parsed.whole and _fit(parsed.calls, tools):
+        if _right(parsed, tools):
             return _answer(dialect, parsed, parsed.calls, used)
     if parsed.whole:
         renamed = tuple(_renamed(call, tools) for call in parsed.calls)
@@ -132,14 +145,19 @@ def _answer(dialect: Dialect, parsed: Parsed, calls: Sequence[Call], used: Seque
     return Repaired(prose + dialect.render_calls(calls), tuple(used))
 
 
+def _right(parsed: Parsed, tools: Sequence[Tool]) -> bool:
+    return parsed.whole and _fit(parsed.calls, tools)
+
+
 def _fit(calls: Sequence[Call], tools: Sequence[Tool]) -> bool:
     schemas = {tool.name: tool.schema for tool in tools}
     fitting = [call for call in calls if call.name in schemas and is_valid(dict(call.arguments), schemas[call.name])]
     return bool(calls) and len(fitting) == len(calls)
 
 
-def _in_blocks(text: str, syntax: CallSyntax, mend: Callable[[str], str], closing: bool) -> str:
-    """The text with the inside of each block mended. `closing`: a marker that lacks is added."""
+def _in_blocks(text: str, dialect: Dialect, tools: Sequence[Tool], mend: Callable[[str], str], closing: bool) -> str:
+    """The text with the inside of each block mended that is not right yet. `closing`: a marker that lacks is added."""
+    syntax = dialect.calls
     if not syntax.open:
         start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
         return text if start < 0 else text[:start] + mend(text[start:])
@@ -149,16 +167,50 @@ def _in_blocks(text: str, syntax: CallSyntax, mend: Callable[[str], str], closin
         body, close, after = piece.partition(syntax.close)
         if not close and not closing:
             pieces.append(mend(piece))
+        elif close and _right(dialect.parse(syntax.open + body + close), tools):
+            pieces.append(piece)
         else:
             pieces.append(mend(body) + syntax.close + after)
     return syntax.open.join(pieces)
 
 
 def _quotes(body: str, syntax: CallSyntax, tools: Sequence[Tool]) -> str:
-    body = body.translate(_CURLY)
+    body = _outside(body, _TRIPLE_STRINGS, _straight) if syntax.style == "python" else _straight(body)
     if syntax.style == "json":
         return _outside(body, _JSON_STRINGS, lambda piece: _outside(piece, _SINGLE, str, _doubled))
     return _requoted(body, tools)
+
+
+def _straight(body: str) -> str:
+    """Typographic quotes around a string made straight; those within it are part of what it says."""
+    plain: dict[str, list[int]] = {"'": [], '"': []}
+    ending: dict[str, list[int]] = {"'": [], '"': []}
+    for found in _UNESCAPED.finditer(body):
+        if (quote := found["quote"]) in plain:
+            plain[quote].append(found.start())
+        if found["ends"] is not None:
+            ending[_KINDS[quote]].append(found.start())
+    ends = {*ending["'"], *ending['"']}
+    pieces, at = list[str](), 0
+    while (opening := _QUOTE.search(body, at)) is not None:
+        start, quote = opening.start(), _KINDS[opening[0]]
+        own = _after(plain[quote], start) if opening[0] == quote else None
+        end = own if own in ends else _after(ending[quote], start)
+        if end is None or (own is None and opening[0] == quote):  # a straight one that no other follows: cut off
+            pieces.append(body[at : start + 1])
+            at = start + 1
+            continue
+        string = body[start : end + 1]
+        if string[0] + string[-1] != 2 * quote:
+            string = quote + re.sub(rf"(?<!\\){quote}", "\\\\" + quote, string[1:-1]) + quote
+        pieces += [body[at:start], string]
+        at = end + 1
+    return "".join([*pieces, body[at:]])
+
+
+def _after(places: Sequence[int], start: int) -> int | None:
+    at = bisect_right(places, start)
+    return places[at] if at < len(places) else None
 
 
 def _doubled(single: str) -> str:
@@ -175,22 +227,25 @@ def _requoted(body: str, tools: Sequence[Tool]) -> str:
         return body
     names = "|".join(re.escape(one) for one in tool.parameters)
     inside, after = (inside[:end], inside[end:]) if end >= 0 else (inside, "")
-    marks = list(re.finditer(rf"(?:^|(?<=[\s,'\"]))({names})\s*=\s*(?=r?['\"])", inside))
+    begins = rf"(?:^|(?<=[\s,'\"]))(?P<name>{names})\s*=\s*(?=r?['\"])"
+    found = re.finditer(rf"(?s:{_TRIPLE})|{begins}", inside)  # in lines between three quotes begins no argument
+    marks = [one for one in found if one["name"]]
     if not marks:
         return body
     pieces = [inside[: marks[0].start()]]
     for mark, following in zip(marks, [*marks[1:], None], strict=True):
         value = inside[mark.end() : following.start() if following else len(inside)]
-        pieces.append(f"{mark[1]}={_one_string(value)}")
+        pieces.append(mark[0] + _one_string(value))
     return f"{name}({''.join(pieces)}{after}"
 
 
 def _one_string(value: str) -> str:
     """A value in quotes, with what follows it, as one string: quotes inside it no longer end it."""
     kept = value.rstrip().rstrip(",").rstrip()
+    kept = kept[: _last_arguments(kept)]
     rest = value[len(kept) :]
     whole = next(_spans(kept, _PYTHON_STRINGS), None) == (0, len(kept))
-    if whole or len(kept) < 2 or kept[0] not in "'\"" or kept[-1] != kept[0]:
+    if whole or len(kept) < 2 or kept[0] not in "'\"" or kept[-1] != kept[0] or kept[:3] == 3 * kept[0]:
         return value
     inside = kept[1:-1]
     return (
@@ -198,6 +253,15 @@ def _one_string(value: str) -> str:
         if "\\" not in inside
         else kept[0] + re.sub(rf"(?<!\\){kept[0]}", "\\\\" + kept[0], inside) + kept[0]
     ) + rest
+
+
+def _last_arguments(value: str) -> int:
+    """Where arguments begin that the tool does not have and the text ends with; its length where none are."""
+    began = ended = len(value)
+    for found in _ARGUMENT.finditer(value):
+        began = began if found.start() == ended else found.start()
+        ended = found.end()
+    return began if ended == len(value) else len(value)
 
 
 def _commas(body: str, syntax: CallSyntax) -> str:
@@ -287,9 +351,9 @@ def _spans(text: str, strings: Strings) -> Iterator[tuple[int, int]]:
     at = 0
     while (quote := begins.search(text, at)) is not None:
         at = quote.end()
-        if quote.start() >= ran_to[quote[0]] and (run := runs.match(text, quote.start())) is not None:
+        if quote.start() >= ran_to[quote[0][0]] and (run := runs.match(text, quote.start())) is not None:
             if run.lastindex:
                 yield run.span()
                 at = run.end()
             else:
-                ran_to[quote[0]] = run.end()
+                ran_to[quote[0][0]] = run.end()

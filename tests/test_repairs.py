@@ -73,6 +73,41 @@ MENDED = {
         '<tool_call>{"function_name": "read", "kwargs": {"file_path": "a.py"}}</tool_call>',
         A_PY,
     ),
+    "typographic quotes around a value with quotes in it": (
+        "tool_use",
+        "<tool_use>grep(pattern=“it's “x” and ‘y’”, path='src')</tool_use>",
+        Call("grep", {"pattern": "it's “x” and ‘y’", "path": "src"}),
+    ),
+    "a typographic quote at one end alone": (
+        "hermes",
+        '<tool_call>{"name": "grep", "arguments": {"pattern": "x”, "path": "."}}</tool_call>',
+        Call("grep", {"pattern": "x", "path": "."}),
+    ),
+    "a bracket, with typographic quotes in a value": (
+        "hermes",
+        '<tool_call>{"name": "grep", "arguments": {"pattern": "“don’t”", "path": "."}</tool_call>',
+        Call("grep", {"pattern": "“don’t”", "path": "."}),
+    ),
+    "a bracket, with typographic quotes in Python": (
+        "tool_use",
+        "<tool_use>grep(pattern='“don’t”, ‘no’', path='.'</tool_use>",
+        Call("grep", {"pattern": "“don’t”, ‘no’", "path": "."}),
+    ),
+    "a bracket after lines in three quotes": (
+        "tool_use",
+        "<tool_use>grep(path='.', pattern='''it's “a”,\nor path = 'b'''</tool_use>",
+        Call("grep", {"path": ".", "pattern": "it's “a”,\nor path = 'b"}),
+    ),
+    "the other name of the last argument": (
+        "tool_use",
+        "<tool_use>grep(pattern='x', directory='src')</tool_use>",
+        Call("grep", {"pattern": "x", "path": "src"}),
+    ),
+    "a quote in a value before an argument's other name": (
+        "tool_use",
+        "<tool_use>grep(pattern='it's', directory='src')</tool_use>",
+        Call("grep", {"pattern": "it's", "path": "src"}),
+    ),
     "an argument's other name": ("tool_use", "<tool_use>read(path='a.py')</tool_use>", A_PY),
     "bare JSON cut short": (
         "jsonrpc",
@@ -99,6 +134,8 @@ LEFT = {
     "a tool that is not on offer": "<tool_use>rm(path='a.py')",
     "a quote that opens no value": "<tool_use>grep(path='.', pattern=')</tool_use>",
     "a value of another type": "<tool_use>read(file_path=3)</tool_use>",
+    "an argument too many": "<tool_use>grep(pattern='x', path='.', junk='3')</tool_use>",
+    "a string that was cut off at a typographic quote": "<tool_use>grep(pattern='x', path='src’",
     "an argument that nobody knows": "<tool_use>read(whatever='a.py')</tool_use>",
 }
 
@@ -106,6 +143,17 @@ LEFT = {
 @pytest.mark.parametrize("text", LEFT.values(), ids=LEFT)
 def test_what_is_right_or_past_mending_is_left_alone(text):
     assert repair(text, dialect_named("tool_use"), (GREP, READ)) is None
+
+
+@pytest.mark.parametrize("name", ["tool_use", "hermes"])
+def test_mending_one_block_leaves_a_right_one_as_it_was(name: str) -> None:
+    dialect = dialect_named(name)
+    right = Call("grep", {"pattern": '“it’s”, "x"', "path": "'"})
+    broken = dialect.render_calls([A_PY])[: -len(dialect.calls.close)].rstrip()[:-1]
+    found = repair(dialect.render_calls([right]) + broken + dialect.calls.close, dialect, (GREP, READ))
+    assert found is not None
+    assert dialect.parse(found.text).calls == (right, A_PY)
+    assert found.rules == ("brackets",)
 
 
 @EXAMPLES
