@@ -127,4 +127,31 @@ def _handle(nvml: Any, device: int, visible: str | None) -> Any:
     """NVML's of the device that CUDA counts as `device`; raises where there is none."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES") if visible is None else visible
     name = visible.split(",")[device].strip() if visible else str(device)
-    return nvml.nvmlDeviceGetHandleByIndex(int(name)) if name.isdecimal() else nvml.nvmlDeviceGetHandleByUUID(name)
+    if name.isdecimal():
+        return _used_part(nvml, nvml.nvmlDeviceGetHandleByIndex(int(name)))
+    return _used_part(nvml, nvml.nvmlDeviceGetHandleByUUID(_whole(nvml, name)))
+
+
+def _whole(nvml: Any, name: str) -> str:
+    """The name of a device of which CUDA takes the first letters too, and NVML does not."""
+    with suppress(Exception):
+        for at in range(nvml.nvmlDeviceGetCount()):
+            uuid = nvml.nvmlDeviceGetUUID(nvml.nvmlDeviceGetHandleByIndex(at))
+            full = uuid.decode() if isinstance(uuid, bytes) else str(uuid)
+            if full.startswith(name):
+                return full
+    return name
+
+
+def _used_part(nvml: Any, handle: Any) -> Any:
+    """Of a device that is cut into parts (MIG) the first, which is the one that CUDA uses: the whole one's free memory
+    is that of all parts.
+
+    Source: https://docs.nvidia.com/datacenter/tesla/mig-user-guide/, CUDA Device Enumeration.
+    """
+    with suppress(Exception):  # not every device and driver knows of parts
+        if nvml.nvmlDeviceGetMigMode(handle)[0]:
+            for at in range(nvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
+                with suppress(Exception):  # no part there
+                    return nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, at)
+    return handle

@@ -182,3 +182,55 @@ def test_a_device_is_named_as_cuda_counts(visible: str, device: int, name: str) 
     """Kernels round by the device, so what it answered is kept under its name."""
     assert device_name(device, Nvml(LOOKS), visible) == name
     assert device_name(device, Nvml(LOOKS, fails="init"), visible) == ""
+
+
+class Parts(Nvml):
+    """Of which the second device is cut: its parts are the handles 2 and 3."""
+
+    def nvmlDeviceGetCount(self) -> int:
+        return 2
+
+    def nvmlDeviceGetUUID(self, handle: int) -> str | bytes:
+        return ["GPU-a", b"GPU-b"][handle]
+
+    def nvmlDeviceGetHandleByUUID(self, name: str) -> int:
+        return ["GPU-a", "GPU-b", "MIG-c", "MIG-d"].index(name)
+
+    def nvmlDeviceGetMigMode(self, handle: int) -> list[int]:
+        if handle not in (0, 1):
+            raise RuntimeError("not supported")
+        return [handle, 0]
+
+    def nvmlDeviceGetMaxMigDeviceCount(self, handle: int) -> int:
+        return 7
+
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: int, at: int) -> int:
+        if at not in (4, 5):
+            raise RuntimeError("not found")
+        return at - 2
+
+
+@pytest.mark.parametrize(
+    ("device", "visible", "free"),
+    [
+        pytest.param(0, "", 100, id="whole"),
+        pytest.param(1, "", 900, id="the-first-of-its-parts"),
+        pytest.param(0, "GPU-b", 900, id="of-the-one-by-name"),
+        pytest.param(1, "MIG-c,MIG-d", 800, id="a-part-by-name"),
+    ],
+)
+def test_of_a_device_that_is_cut_into_parts_only_that_of_cuda_is_looked_at(
+    device: int, visible: str, free: int
+) -> None:
+    nvml = Parts([[(900, 0, {}), (500, 0, {}), (100, 0, {}), (200, 0, {})]])
+    assert free_bytes(device, nvml, visible) == free
+
+
+@pytest.mark.parametrize(
+    ("visible", "name"), [("GPU", "the first"), ("GPU-b", "the second"), ("GPU-a,GPU-c", "the first")]
+)
+def test_a_device_is_found_by_the_first_letters_of_its_name(visible: str, name: str) -> None:
+    nvml = Parts(LOOKS)
+    nvml.nvmlDeviceGetMigMode = lambda handle: [0, 0]  # type: ignore[method-assign]
+    assert device_name(0, nvml, visible) == name
+    assert device_name(1, nvml, visible) == ""
