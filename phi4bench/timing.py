@@ -67,6 +67,12 @@ def device_of(runtime: Mapping[str, Json]) -> str:
     return "cpu" if where in ("cpu", PROVIDERS["cpu"]) else "gpu"
 
 
+def seen_by_nvml(runtime: Mapping[str, Json]) -> bool:
+    """Whether NVML knows the device that it ran on: CUDA's. Others may have an NVIDIA device beside them."""
+    provider = runtime.get("provider")
+    return provider in (PROVIDERS["cuda"], PROVIDERS["tensorrt"]) if provider else device_of(runtime) == "gpu"
+
+
 def since(began: float, clock: Clock) -> float:
     """Seconds on `clock`; `BackendError` where it went backwards, since no figure can be trusted then."""
     spent = clock() - began

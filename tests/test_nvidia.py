@@ -177,6 +177,35 @@ def test_the_child_watches_the_device_that_was_asked_for_one_by_one_and_under_lo
         assert (found["gpu_bytes"], found["gpu_by_all"], found["gpu_utilisation"]) == (500, True, 0.4)
 
 
+OPENVINO: dict[str, Any] = {"provider": PROVIDERS["openvino"], "provider_options": {"device_type": "GPU"}}
+
+
+@pytest.mark.parametrize(
+    ("runtime", "peak"),
+    [
+        ({"provider": PROVIDERS["cuda"]}, 900),
+        ({"provider": PROVIDERS["tensorrt"]}, 900),
+        ({"device": "NVIDIA H100"}, 900),
+        (OPENVINO, None),
+        ({"provider": PROVIDERS["migraphx"]}, None),
+        ({"provider": PROVIDERS["cpu"]}, None),
+    ],
+    ids=["cuda", "tensorrt", "torch", "openvino-on-its-gpu", "migraphx", "cpu"],
+)
+def test_no_nvidia_device_speaks_for_one_of_another_maker(
+    runtime: dict[str, Any], peak: int | None, make_fake: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_fake()
+    (folder / "pace.json").write_text('{"first_token_ms": 1, "token_ms": 1}')
+    bench = Bench(Setup(open_artifact(str(folder)), Decoding(), 1, None), [].append)
+    bench.open(batch=1)
+    monkeypatch.setattr(bench._backend, "identity", lambda: runtime)
+    busy = Nvml([[(900, 100, {8: 900})]])
+    monkeypatch.setattr(timing_worker, "GpuWatch", lambda device: GpuWatch(device, busy, visible=""))
+    assert bench.latency([], seconds=1.0)["gpu_bytes"] == peak
+    bench.close()
+
+
 @pytest.mark.parametrize(("visible", "device", "name"), [("", 0, "the first"), ("1", 0, "the second"), ("", 9, "")])
 def test_a_device_is_named_as_cuda_counts(visible: str, device: int, name: str) -> None:
     """Kernels round by the device, so what it answered is kept under its name."""

@@ -23,7 +23,7 @@ from phi4bench.timing import (
     Clock,
     TextOf,
     Timing,
-    device_of,
+    seen_by_nvml,
     serve_load,
     time_calls,
     tokens_to_first_call,
@@ -106,9 +106,9 @@ class Bench:
         self._backend = None
 
     def _watch(self) -> AbstractContextManager[GpuWatch | None]:
-        """Of the device that was asked for, where the backend runs on one."""
-        on_gpu = device_of(self._backend.identity()) == "gpu"
-        return GpuWatch(self._setup.provider.device_id) if on_gpu else nullcontext()
+        """Of the device that was asked for, where the backend runs on one that NVML knows."""
+        seen = seen_by_nvml(self._backend.identity())
+        return GpuWatch(self._setup.provider.device_id) if seen else nullcontext()
 
     def _clock(self) -> Clock:
         """A fake's own time; else the processor's, which nobody sets."""
