@@ -106,7 +106,7 @@ _PYTHON_STRINGS = (
     re.compile("['\"]"),
     re.compile(rf"""(?s:{_TRIPLE})|'(?:[^'\\\n]|\\.)*+(')?|"(?:[^"\\\n]|\\.)*+(")?"""),
 )
-_ARGUMENT = re.compile(r""",\s*\w+\s*=\s*r?(?:'(?:[^'\\\n]|\\.)*+'|"(?:[^"\\\n]|\\.)*+")""")
+_ARGUMENT = re.compile(r""",\s*\w+\s*=\s*r?(?:'(?:[^'\\\n]|\\.)*+'|"(?:[^"\\\n]|\\.)*+"|“[^”\n]*+”|‘[^’\n]*+’)""")
 _SINGLE = re.compile(r"(?<!\w)'"), re.compile(r"'(?:[^'\\]|\\.)*+('(?=\s*[,:}\]]))?", re.DOTALL)
 _NEXT_WORD = re.compile(r"(^|[\d\]}]|True|False|None)(\s+)(?=[A-Za-z_]\w*\s*=)")
 _ENDS_VALUE = re.compile(r"^\s+$|(?:[\d\]}]|true|false|null)\s*$")
@@ -175,10 +175,9 @@ def _in_blocks(text: str, dialect: Dialect, tools: Sequence[Tool], mend: Callabl
 
 
 def _quotes(body: str, syntax: CallSyntax, tools: Sequence[Tool]) -> str:
-    body = _outside(body, _TRIPLE_STRINGS, _straight) if syntax.style == "python" else _straight(body)
-    if syntax.style == "json":
-        return _outside(body, _JSON_STRINGS, lambda piece: _outside(piece, _SINGLE, str, _doubled))
-    return _requoted(body, tools)
+    if syntax.style == "python":
+        return _requoted(body, tools)
+    return _outside(_straight(body), _JSON_STRINGS, lambda piece: _outside(piece, _SINGLE, str, _doubled))
 
 
 def _straight(body: str) -> str:
@@ -224,34 +223,38 @@ def _requoted(body: str, tools: Sequence[Tool]) -> str:
     tool = next((tool for tool in tools if tool.name == name.strip()), None)
     end = inside.rfind(")")
     if tool is None or not paren or not tool.parameters:
-        return body
+        return _straight_outside_lines(body)
     names = "|".join(re.escape(one) for one in tool.parameters)
     inside, after = (inside[:end], inside[end:]) if end >= 0 else (inside, "")
-    begins = rf"(?:^|(?<=[\s,'\"]))(?P<name>{names})\s*=\s*(?=r?['\"])"
+    begins = rf"(?:^|(?<=[\s,'\"”’]))(?P<name>{names})\s*=\s*(?=r?{_QUOTE.pattern})"
     found = re.finditer(rf"(?s:{_TRIPLE})|{begins}", inside)  # in lines between three quotes begins no argument
     marks = [one for one in found if one["name"]]
     if not marks:
-        return body
-    pieces = [inside[: marks[0].start()]]
+        return _straight_outside_lines(body)
+    pieces = [_straight_outside_lines(inside[: marks[0].start()])]
     for mark, following in zip(marks, [*marks[1:], None], strict=True):
         value = inside[mark.end() : following.start() if following else len(inside)]
         pieces.append(mark[0] + _one_string(value))
     return f"{name}({''.join(pieces)}{after}"
 
 
+def _straight_outside_lines(text: str) -> str:
+    return _outside(text, _TRIPLE_STRINGS, _straight)
+
+
 def _one_string(value: str) -> str:
     """A value in quotes, with what follows it, as one string: quotes inside it no longer end it."""
     kept = value.rstrip().rstrip(",").rstrip()
     kept = kept[: _last_arguments(kept)]
-    rest = value[len(kept) :]
+    rest = _straight_outside_lines(value[len(kept) :])
+    quote = _KINDS.get(kept[:1], "")
     whole = next(_spans(kept, _PYTHON_STRINGS), None) == (0, len(kept))
-    if whole or len(kept) < 2 or kept[0] not in "'\"" or kept[-1] != kept[0] or kept[:3] == 3 * kept[0]:
-        return value
+    ends = len(kept) > 1 and quote == (kept[-1] if kept[0] == quote else _KINDS.get(kept[-1]))
+    if whole or not ends or kept[:3] == 3 * quote:
+        return kept + rest
     inside = kept[1:-1]
     return (
-        repr(inside)
-        if "\\" not in inside
-        else kept[0] + re.sub(rf"(?<!\\){kept[0]}", "\\\\" + kept[0], inside) + kept[0]
+        repr(inside) if "\\" not in inside else quote + re.sub(rf"(?<!\\){quote}", "\\\\" + quote, inside) + quote
     ) + rest
 
 

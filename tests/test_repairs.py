@@ -78,6 +78,11 @@ MENDED = {
         "<tool_use>grep(pattern=“it's “x” and ‘y’”, path='src')</tool_use>",
         Call("grep", {"pattern": "it's “x” and ‘y’", "path": "src"}),
     ),
+    "typographic quotes around what would end a string": (
+        "tool_use",
+        '<tool_use>grep(pattern=“say "hi", it”, path=“src”)</tool_use>',
+        Call("grep", {"pattern": 'say "hi", it', "path": "src"}),
+    ),
     "a typographic quote at one end alone": (
         "hermes",
         '<tool_call>{"name": "grep", "arguments": {"pattern": "x”, "path": "."}}</tool_call>',
@@ -175,6 +180,19 @@ def test_any_text_is_mended_into_calls_that_fit_or_left_alone(pieces, cut):
             assert all(is_valid(dict(call.arguments), schemas[call.name]) for call in parsed.calls)
             assert found.rules
             assert set(found.rules) <= {rule.name for rule in RULES}
+
+
+QUOTED = st.lists(st.sampled_from([*"a.,:=(){}[]'\"\\“”‘’\n ", "path=", "x='y'", ", k='v'"]), max_size=6).map("".join)
+
+
+@EXAMPLES
+@given(pattern=QUOTED, path=QUOTED, name=st.sampled_from(["tool_use", "hermes", "phi4-mini"]))
+def test_a_bracket_that_lacks_comes_and_no_value_changes(pattern: str, path: str, name: str) -> None:
+    dialect, call = dialect_named(name), Call("grep", {"pattern": pattern, "path": path})
+    right = dialect.render_calls([call])
+    last = max(right.rfind(bracket) for bracket in ")]}")
+    found = repair(right[:last] + right[last + 1 :], dialect, (GREP, READ))
+    assert found is None or dialect.parse(found.text).calls == (call,)
 
 
 @pytest.mark.parametrize("dialect", ["tool_use", "hermes"])
