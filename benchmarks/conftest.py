@@ -113,7 +113,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     recording = session.config.stash[RECORDING]
     recording.finish(whole=exitstatus == pytest.ExitCode.OK)
-    if recording.slower and recording.settings.fail_on_slower and exitstatus == pytest.ExitCode.OK:
+    if recording.interrupted:
+        session.exitstatus = pytest.ExitCode.INTERRUPTED
+    elif recording.slower and recording.settings.fail_on_slower and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -70,7 +70,8 @@ def settings_from(get: Callable[[str], Any], root: Path, called_from: Path) -> S
 class Recording:
     """The state of one run. `slower`: whether a benchmark became slower, once `finish` has compared them.
 
-    `nodes`: pytest's name of each benchmark, by ours. `tell`: takes a line of what goes on after the rounds.
+    `interrupted`: Ctrl-C came while a further process measured. `nodes`: pytest's name of each benchmark, by ours.
+    `tell`: takes a line of what goes on after the rounds.
     """
 
     def __init__(self, settings: Settings, tell: Callable[[str], None] = lambda line: None) -> None:
@@ -78,6 +79,7 @@ class Recording:
         self._tell = tell
         self.artifacts: dict[str, Artifact] = {}
         self.error = ""
+        self.interrupted = False
         self.samples: dict[str, Sample] = {}
         self.nodes: dict[str, str] = {}
         self.changes: list[Change] = []
@@ -121,13 +123,16 @@ class Recording:
     def _measure_again(self, names: Sequence[str], why: str) -> set[str]:
         """In one more process, whose blocks are added to the samples; which of `names` it measured."""
         nodes = [str(self.settings.root / self.nodes[name]) for name in names if name in self.nodes]
-        if not nodes or is_again():
+        if not nodes or self.interrupted or is_again():
             return set()
         self._tell(f"{counted(len(nodes), 'benchmark')} {why}")
         try:
             found = measured_again(nodes, self.settings.called_from, self.settings.again)
         except Phi4benchError as error:
             self.notes.append(str(error))
+            return set()
+        except KeyboardInterrupt:  # pytest, which is through with its tests, would break over it
+            self.interrupted = True
             return set()
         for name in names:
             if name in found:
@@ -150,7 +155,10 @@ class Recording:
             for process in range(2, FIRST_PROCESSES + 1):
                 if not self._measure_again(new, f"new, measured in process {process} of {FIRST_PROCESSES}"):
                     break
-            self._keep(self._history)
+            if self.interrupted:
+                self.notes.append("interrupted: nothing was kept")
+            else:
+                self._keep(self._history)
 
     @property
     def run(self) -> Run:

@@ -191,3 +191,23 @@ def test_a_history_begins_with_one_process_where_a_further_one_fails(tmp_path: P
         "a further process measured nothing",
         "kept as the 1st run of this machine",
     ]
+
+
+@pytest.mark.parametrize("past_s", [1.0, None], ids=["in-doubt", "new"])
+def test_ctrl_c_in_a_further_process_leaves_the_first_to_be_told_and_keeps_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, past_s: float | None
+):
+    asked = []
+
+    def interrupted(command: list[str], **_: object) -> None:
+        asked.append(command)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(again.subprocess, "run", interrupted)
+    made = measured(tmp_path, 1.12, past_s)
+    kept = [path.read_bytes() for path in tmp_path.glob("*.json")]
+    made.finish(whole=True)
+    assert made.interrupted
+    assert len(made.changes) == len(asked) == 1
+    assert made.notes[-1] == "interrupted: nothing was kept"
+    assert [path.read_bytes() for path in tmp_path.glob("*.json")] == kept
