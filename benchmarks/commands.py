@@ -55,7 +55,7 @@ def as_a_child() -> None:
 
 @contextmanager
 def told(parser: argparse.ArgumentParser) -> Iterator[None]:
-    """Ends the command with exit code 4 and one line where a path, a name or an artifact is amiss."""
+    """Ends the command with one line: with exit code 4 where a path, a name or an artifact is amiss, 130 of Ctrl-C."""
     try:
         yield
     except Phi4benchError as error:
@@ -64,3 +64,5 @@ def told(parser: argparse.ArgumentParser) -> Iterator[None]:
         if error.filename is None:
             raise  # no file of the user's
         parser.exit(4, f"{printable(f'{error.filename}: {error.strerror}', 300)}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "interrupted\n")

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.commands import at_least_one
+from benchmarks import commands
 from benchmarks.comparing import Sample
 from benchmarks.records import SCHEMA, Machine, Run, read, run_to_json, shown
 from phi4bench.counting import counted
@@ -134,7 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--history", metavar="DIR", type=Path, default=Path(DEFAULT_FOLDER), help=f"(default: {DEFAULT_FOLDER})"
     )
     parser.add_argument("--prove", action="store_true", help="run the benchmarks twice and once slowed, some 20 times")
-    parser.add_argument("--repeats", type=at_least_one, default=20, help="of --prove (default: 20, which are wanted)")
+    parser.add_argument(
+        "--repeats", type=commands.at_least_one, default=20, help="of --prove (default: 20, which are wanted)"
+    )
     parser.add_argument("--slowdown", type=float, default=15.0, help="of --prove, in percent (default: 15)")
     parser.add_argument("--no-readme", action="store_true", help="leave benchmarks/README.md alone after --prove")
     options = parser.parse_args(arguments)
@@ -143,7 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not 0 < options.slowdown <= 1000:
             parser.error(f"--slowdown={options.slowdown:g}, but should be a percentage from more than 0 to 1000")
-        return prove(options.repeats, options.slowdown / 100, not options.no_readme)
+        with commands.told(parser):
+            return prove(options.repeats, options.slowdown / 100, not options.no_readme)
     try:
         lines = [told(path) for path in sorted(options.history.glob("machine-*.json"))]
     except UsageError as error:

@@ -14,8 +14,8 @@ from kit import ROOT
 
 pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
 
-from benchmarks import calibration, evaluator, history, many_cases, masks, share
-from benchmarks.commands import given
+from benchmarks import calibration, evaluator, history, many_cases, masks, prove, share
+from benchmarks.commands import given, told
 from benchmarks.peers import __main__ as peers
 from benchmarks.peers.rivals import PEERS
 from benchmarks.peers.running import Pair
@@ -82,6 +82,26 @@ def test_what_stops_a_command_is_told_in_a_line(command, arguments, code, says, 
         (import_module(command) if isinstance(command, str) else command).main(arguments)
     assert caught.value.code == code
     assert says in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_ctrl_c_is_a_line_and_no_traceback(capsys):
+    with pytest.raises(SystemExit) as ended, told(argparse.ArgumentParser()):
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize(("command", "work"), [(peers, "measure_all"), (prove, "prove")], ids=["peers", "prove"])
+def test_ctrl_c_while_others_are_measured_is_a_line_too(command, work, capsys, monkeypatch, tmp_path):
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, work, stopped)
+    arguments = ["--prove"] if command is prove else ["--cases", "1", "--out", str(tmp_path)]
+    with pytest.raises(SystemExit) as ended:
+        (history if command is prove else command).main(arguments)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 def test_the_table_of_peers_tells_which_were_not_asked_for_and_keeps_what_was_measured(tmp_path, monkeypatch, capsys):

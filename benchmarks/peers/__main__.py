@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         inputs.write()
         place = f"{inputs.digest}-{here['cores']}x{here['cpu']}".replace(" ", "-").replace("/", "-")
         results = Results(out / "results" / place)
-    failures = measure_all(peers, options.rounds, inputs, results, out)
+        failures = measure_all(peers, options.rounds, inputs, results, out)
     pairs = results.pairs(PEERS)
     about = ABOUT.format(cases=len(inputs.cases), cores=here["cores"], cpu=here["cpu"])
     lines = [table(PEERS, pairs, failures), "", about, *[f"- {line}" for line in notes(PEERS, pairs, failures)]]
