@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -111,12 +110,12 @@ def test_a_child_tells_how_far_it_is_while_one_call_goes_on(monkeypatch: pytest.
     assert told == [0, 3, 3]
 
 
-def saying(text: str) -> Callable[..., Any]:
-    """A child that writes so much to standard error, and dies."""
+def saying(text: str, code: int = -11) -> Callable[..., Any]:
+    """A child that writes so much to standard error, and dies: by SIGSEGV."""
 
     def process(noise: IO[bytes], _: str) -> Any:
         noise.write(text.encode())
-        return nullcontext(SimpleNamespace(wait=lambda: -signal.SIGSEGV))
+        return nullcontext(SimpleNamespace(wait=lambda: code))
 
     return process
 
@@ -142,6 +141,23 @@ def test_what_a_child_told_before_it_ended_is_kept(end: list[dict[str, Any]], mo
         child.ask("latency", calls=calls)
     assert calls == [1, 2]
     assert child.notes == ["went on with 4"]
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        pytest.param(-9, "most often the machine is out of memory; run it again", id="SIGKILL"),
+        pytest.param(-11, "run it again", id="SIGSEGV"),
+        pytest.param(1, "run it again", id="by-itself"),
+    ],
+)
+def test_who_is_killed_hears_of_memory(code: int, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timed_child, "child_process", saying("", code))
+    monkeypatch.setattr(timed_child, "send", lambda *_: None)
+    monkeypatch.setattr(timed_child, "events", lambda _: iter(()))
+    with timed_child.TimedChild(SETUP) as child, pytest.raises(BackendError) as died:
+        child.ask("latency")
+    assert died.value.hint == hint
 
 
 def test_no_call_begins_once_the_time_is_over() -> None:

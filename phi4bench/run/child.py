@@ -168,9 +168,8 @@ class _Run:
         near = f", at or near case {printable(case_id, 100)!r}" if case_id else ""
         ended = signal_name(-code) if code < 0 else ""
         how = f"was ended by {ended}" if ended else f"stopped with exit status {code}"
-        hint = "most often the machine is out of memory; " if ended == "SIGKILL" else ""
         return BackendError(
-            f"{self.name}: the process that ran it {how} {where}{near}{last_words(noise)}", hint + self.resume
+            f"{self.name}: the process that ran it {how} {where}{near}{last_words(noise)}", likely(code) + self.resume
         )
 
 
@@ -244,6 +243,11 @@ def last_words(noise: IO[bytes]) -> str:
     lines = [line.strip() for line in noise.read()[-4000:].decode("utf-8", "replace").splitlines() if line.strip()]
     told = next((line for line in reversed(lines) if _OF_MEMORY.search(line)), lines[-1] if lines else "")
     return f" ({printable(told, 160)})" if told else ""
+
+
+def likely(code: int) -> str:
+    """What most often is behind such an end of a process, with what goes before advice; empty where nobody can say."""
+    return "most often the machine is out of memory; " if code < 0 and signal_name(-code) == "SIGKILL" else ""
 
 
 def signal_name(number: int) -> str:

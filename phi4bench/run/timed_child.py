@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from phi4bench.errors import ArtifactError, BackendError, CrashError
 from phi4bench.printable import printable
-from phi4bench.run.child import Interrupted, child_process, events, last_words, send, signal_name
+from phi4bench.run.child import Interrupted, child_process, events, last_words, likely, send, signal_name
 from phi4bench.run.jobs import Setup
 
 WORKER = "phi4bench.run.timing_worker"
@@ -120,7 +120,7 @@ class TimedChild:
         how = f"was ended by {signal_name(-code)}" if code < 0 else f"stopped with exit status {code}"
         kind = CrashError if code < 0 else BackendError
         said = last_words(self._noise) if self._noise else ""
-        return kind(f"{self._name}: the process that timed it {how}{said}", "run it again; or fewer at once")
+        return kind(f"{self._name}: the process that timed it {how}{said}", likely(code) + "run it again")
 
 
 def of_gpu(found: Mapping[str, Any]) -> dict[str, Any]:
