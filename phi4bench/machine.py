@@ -53,7 +53,7 @@ def usable_cores() -> int:
         affinity = len(os.sched_getaffinity(0))
     except AttributeError:
         affinity = os.cpu_count() or 1
-    quota, _, period = _read(Path("/sys/fs/cgroup/cpu.max")).strip().partition(" ")
+    quota, _, period = _limit("cpu.max", "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us").partition(" ")
     if quota.isdigit() and period.isdigit() and int(period) > 0:
         return max(1, min(affinity, int(quota) // int(period)))
     return affinity
@@ -65,8 +65,17 @@ def memory_bytes() -> int | None:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return None
-    limit = _read(Path("/sys/fs/cgroup/memory.max")).strip()
+    limit = _limit("memory.max", "memory/memory.limit_in_bytes")
     return min(total, int(limit)) if limit.isdigit() else total
+
+
+def _limit(file: str, *older: str) -> str:
+    """What the control group's `file` says, or where control groups are version 1, the `older` files that stood for it.
+
+    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html; scheduler/sched-bwc.html and cgroup-v1/memory.html.
+    """
+    folder = Path("/sys/fs/cgroup")
+    return _read(folder / file).strip() or " ".join(_read(folder / one).strip() for one in older)
 
 
 def cpu_model(cpuinfo: str) -> str:

@@ -45,6 +45,29 @@ def test_as_many_threads_run_as_the_report_says_cores(quota: str, cores: int, mo
     assert backend.identity()["threads"] == cores
 
 
+VERSION_1 = {"cpu.cfs_quota_us": "200000\n", "cpu.cfs_period_us": "100000\n", "memory.limit_in_bytes": "4096\n"}
+NO_LIMIT = {**VERSION_1, "cpu.cfs_quota_us": "-1\n", "memory.limit_in_bytes": "9223372036854771712\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "cores", "memory"),
+    [
+        pytest.param({"cpu.max": "100000 100000\n", "memory.max": "8192\n"}, 1, 8192, id="version-2"),
+        pytest.param(VERSION_1, 2, 4096, id="version-1"),
+        pytest.param({"cpu.max": "max 100000\n", "memory.max": "max\n"}, 3, None, id="version-2-without-a-limit"),
+        pytest.param(NO_LIMIT, 3, None, id="version-1-without-a-limit"),
+    ],
+)
+def test_limits_are_read_of_both_versions_of_control_groups(
+    files: dict[str, str], cores: int, memory: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_read", lambda path: files.get(path.name, ""))
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    monkeypatch.setattr(machine.os, "sysconf", lambda name: 10_000, raising=False)
+    assert machine.usable_cores() == cores
+    assert machine.memory_bytes() == (memory or 10_000**2)
+
+
 def test_it_names_neither_host_nor_user() -> None:
     said = json.dumps(machine.describe())
     for secret in (platform.node(), getpass.getuser()):
