@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from phi4bench import __version__
 from phi4bench.cases import SCENARIOS
@@ -145,13 +145,22 @@ def _judge(arguments: Sequence[str]) -> int:
 
     from phi4bench.datasets.shipped import suites_dir
 
+    class NamesWithinSuites:
+        """pytest names files as seen from the working folder, and the suites may lie far from it."""
+
+        @pytest.hookimpl(trylast=True)  # the reporter is made here too
+        def pytest_configure(self, config: Any) -> None:
+            config.cwd_relative_nodeid = lambda nodeid: nodeid
+            if reporter := config.pluginmanager.get_plugin("terminalreporter"):
+                reporter.startpath = config.rootpath
+
     suites = suites_dir()
     own = ["-c", str(suites / "judge.ini"), "--rootdir", str(suites), "-p", "no:cacheprovider"]
     own += [
         "-W",
         "ignore::pytest.PytestAssertRewriteWarning",
     ]  # phi4bench was imported before pytest, and asserts nothing
-    return int(pytest.main([*own, str(suites), *arguments]))
+    return int(pytest.main([*own, str(suites), *arguments], plugins=[NamesWithinSuites()]))
 
 
 def _rescore(place: Path, targets: Sequence[str], report: Path | None) -> int:

@@ -141,6 +141,15 @@ def test_judge_works_from_any_folder_and_obeys_no_foreign_settings(
     assert (tmp_path / "reports" / "promotion.json").exists()
 
 
+def test_judge_names_its_tests_as_within_the_suites(
+    make_fake: Callable[..., Path], case_file: Path, tmp_path: Path
+) -> None:
+    fake = make_fake("always_wrong")
+    done = command("judge", "--model", fake, "--cases", case_file, "--no-cache", "-k", "tool", cwd=tmp_path)
+    assert "\naccuracy/test_accuracy.py F" in done.stdout
+    assert f"\nFAILED accuracy/test_accuracy.py::test_tool[{fake.name}]" in done.stdout
+
+
 def test_a_stored_run_is_scored_again_to_the_same_figures_without_its_model(
     run_suites: Callable[..., Ran], make_fake: Callable[..., Path], tmp_path: Path
 ) -> None:
