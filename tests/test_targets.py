@@ -262,7 +262,7 @@ def test_a_file_of_ones_own_does_not_go_by_a_shipped_name(tmp_path):
     for name in ("guide.toml", "ours.toml"):
         (tmp_path / name).write_text(ONE)
     given = ["guide", str(FOLDER / "strict.toml"), str(tmp_path / "guide.toml"), str(tmp_path / "ours.toml")]
-    assert [name for name, _ in read_targets(given)] == ["guide", "strict", "guide.toml", "ours"]
+    assert [name for name, _ in read_targets(given)] == ["guide", "strict", "guide.toml", "ours.toml"]
 
 
 @pytest.mark.parametrize("name", ["gide", "../targets", "a" * 300], ids=["mistyped", "folder", "too-long"])

@@ -105,9 +105,9 @@ def read_targets(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
                 f"--targets={printable(name, 200)!r}, but should be one of {', '.join(shipped)},"
                 " or a TOML file that is there"
             )
-        own = path.resolve().parent != folder.resolve() and (folder / path.name).is_file()
         # Reports say what an artifact was promoted by: a file of one's own is not the shipped one of its name.
-        texts.append((path.name if own else path.stem, _read_text(path, "--targets")))
+        shown = path.stem if path.resolve().parent == folder.resolve() else path.name
+        texts.append((shown, _read_text(path, "--targets")))
     return tuple(texts)
 
 
