@@ -136,7 +136,8 @@ def test_every_report_carries_the_command_whole() -> None:
     result = UNDECIDED, conclude(UNDECIDED, SUITE_GATES)
     command = next(line for line in to_decide(UNDECIDED) if line.startswith(COMMAND))
     assert f"  {command}" in [line for line, _ in summary(*result)]
-    assert command in page([result], TARGETS, "now")
+    shown = page([result], TARGETS, "now")
+    assert command in shown.partition("<h3>")[0], "above the first table, as an answer to the verdict"
     figures = report([result], targets_facts(TARGETS))
     assert command in figures["artifacts"][0]["to_decide"]
     assert f"- {command}" in markdown(figures)
