@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,22 @@ def test_the_defaults_are_the_field_guides():
 
 def test_help_says_every_default():
     assert untold_defaults(build()) == []
+
+
+@pytest.mark.parametrize("name", ["data", "check", "merge", "export", "quantize", "half", "shape", "sweep", "promote"])
+def test_help_fits_80_columns(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_help_says_what_a_setting_may_be(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["sft", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    for one in fields(Training):
+        assert all(choice in told for choice in one.metadata["choices"]), one.name
 
 
 def test_presets_are_those_of_the_field_guide():

@@ -9,6 +9,7 @@ from pathlib import Path
 from trainers.ending import Parser
 from trainers.trackers import TRACKERS
 
+PRECISIONS = ["fp32", "int8", "int4"]
 TRACKS = ("structured", "toolcall")
 SHAPE_NUMBERS = ("hidden", "ffn", "layers", "heads", "kv_heads", "vocabulary", "context")
 _EPILOG = (
@@ -59,7 +60,7 @@ def command_line(
     half.add_argument("source", type=Path, metavar="FOLDER", help="what export, quantize or shape made")
     half.add_argument("--out", type=Path, metavar="DIR", help="the folder to write (default: FOLDER-half)")
     half.add_argument("--data", nargs="+", metavar="FILE", help="examples to compare on (default: generated ones)")
-    half.add_argument("--samples", type=int, default=16, help="conversations to compare on (default: 16)")
+    half.add_argument("--samples", type=int, default=16, metavar="N", help="conversations to compare on (default: 16)")
 
     shape = commands.add_parser(
         "shape", help="random weights of any Phi-3 shape: speed and memory without a model", epilog=_EPILOG
@@ -104,14 +105,15 @@ def _export_options(parser: argparse.ArgumentParser) -> None:
         help="the builder alone (default), or in Olive",
     )
     parser.add_argument(
-        "--precision", nargs="+", choices=["fp32", "int8", "int4"], default=["fp32"], help="(default: fp32)"
-    )
+        "--precision", nargs="+", choices=PRECISIONS, default=["fp32"], metavar="NAME",
+        help="fp32 (default), int8, int4",
+    )  # fmt: skip
     _file_options(parser)
 
 
 def _quantize_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, metavar="FP32", help="the fp32 folder that export made")
-    parser.add_argument("--bits", nargs="+", type=int, help="(default: 8 4, or what the method makes)")
+    parser.add_argument("--bits", nargs="+", type=int, metavar="N", help="(default: 8 4, or what the method makes)")
     parser.add_argument("--skip-int4", action="store_true", help="int8 alone")
     parser.add_argument(
         "--method", default="rtn", metavar="NAME", help="rtn (default), k-quant, hqq, gptq, dynamic (int8 alone)"
@@ -125,7 +127,7 @@ def _quantize_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--head", action=argparse.BooleanOptionalAction, default=True, help="the head too (default)")
     parser.add_argument("--keep", nargs="+", default=[], metavar="NAME", help="matrices that stay in fp32")
     parser.add_argument(
-        "--samples", type=int, default=16, help="conversations to compare and calibrate on (default: 16)"
+        "--samples", type=int, default=16, metavar="N", help="conversations to compare and calibrate on (default: 16)"
     )
     parser.add_argument(
         "--search", choices=["smallest-that-passes"], help="the smallest mix of 4 and 8 bits that the gate promotes"
@@ -143,15 +145,12 @@ def _shape_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help="(default: the preset's)")
     parser.add_argument("--tied", action=argparse.BooleanOptionalAction, help="one table for embeddings and head")
     parser.add_argument(
-        "--precision",
-        nargs="+",
-        choices=["fp32", "int8", "int4"],
-        default=["fp32", "int8", "int4"],
-        help="(default: all)",
-    )
+        "--precision", nargs="+", choices=PRECISIONS, default=PRECISIONS, metavar="NAME",
+        help="fp32, int8, int4 (default: all)",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the folders go")
-    parser.add_argument("--block-size", type=int, help="values that share a scale (default: 128)")
-    parser.add_argument("--accuracy-level", type=int, help="of MatMulNBits, 0 to 4 (default: 4)")
+    parser.add_argument("--block-size", type=int, metavar="N", help="values that share a scale (default: 128)")
+    parser.add_argument("--accuracy-level", type=int, metavar="N", help="of MatMulNBits, 0 to 4 (default: 4)")
     for name, told in (("symmetric", "no zero points"), ("embeddings", "the table too"), ("head", "the head too")):
         parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, help=f"{told} (default)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same weights (default: 0)")
@@ -181,8 +180,8 @@ def _sweep_options(parser: argparse.ArgumentParser) -> None:
 def _file_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the folders go (default: beside the source)")
     parser.add_argument("--data", nargs="+", metavar="FILE", help="examples to compare on (default: generated ones)")
-    parser.add_argument("--block-size", type=int, help="values that share a scale (default: 32)")
-    parser.add_argument("--accuracy-level", type=int, help="of MatMulNBits, 0 to 4 (default: 4)")
+    parser.add_argument("--block-size", type=int, metavar="N", help="values that share a scale (default: 32)")
+    parser.add_argument("--accuracy-level", type=int, metavar="N", help="of MatMulNBits, 0 to 4 (default: 4)")
 
 
 def _settings_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
@@ -193,9 +192,11 @@ def _settings_options(parser: argparse.ArgumentParser, several: bool = False) ->
     group.add_argument("--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)}")
     group.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
     for name, one in FIELDS.items():
-        flag, told = f"--{name.replace('_', '-')}", f"{one.metadata['told']} (default: {one.default})"
-        if type(one.default) is bool:
+        kind, others = type(one.default), [choice for choice in one.metadata["choices"] if choice != one.default]
+        default = "; ".join([f"default: {one.default}", *([f"or {', '.join(others)}"] if others else [])])
+        flag, told = f"--{name.replace('_', '-')}", f"{one.metadata['told']} ({default})"
+        if kind is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=told)
         else:
-            count = "+" if several else None
-            group.add_argument(flag, type=type(one.default), nargs=count, default=None, help=told)
+            count, metavar = "+" if several else None, "NAME" if kind is str else "N"
+            group.add_argument(flag, type=kind, nargs=count, metavar=metavar, default=None, help=told)
