@@ -13,6 +13,7 @@ from phi4bench.datasets import fixtures_dir, load_cases, suites_dir
 from phi4bench.errors import CaseFileError, UsageError
 
 USER = {"role": "user", "content": "hi"}
+OPEN = {**WEATHER, "inputSchema": {"type": "object", "properties": {"city": {"type": "string"}}}}
 
 FAULTS = [
     pytest.param('{"id": 1', "broken JSON", id="broken-json"),
@@ -84,6 +85,11 @@ FAULTS = [
     pytest.param(line(expected=calls(city=1)), "argument 'city': 1 is not of type 'string'", id="argument-type"),
     pytest.param(line(expected=calls()), "'city' is a required property", id="argument-missing"),
     pytest.param(line(expected=calls(city="a", town="b")), "'town' was unexpected", id="argument-unknown"),
+    pytest.param(
+        line(tools=[OPEN], expected=calls(city="a", town="b")),
+        "expected.calls[0] has the argument 'town', but 'get_weather' names 'city'",
+        id="argument-unnamed",
+    ),
     pytest.param(line(match={"town": {}}), "match names the argument 'town'", id="rule-for-unknown"),
     pytest.param(line(match=[{}, {}]), "match has 2 entries", id="rules-too-many"),
     pytest.param(line(match={"city": {"fuzzy": True}}), "'fuzzy' is unknown", id="rule-unknown"),
@@ -110,6 +116,12 @@ def test_a_fault_names_its_file_line_and_reason(tmp_path: Path, fault: object, s
     assert message.startswith(f"{path}:2: ")
     assert says in message
     assert "\n" not in message
+
+
+def test_a_schema_that_welcomes_other_arguments_may_be_answered_with_one(tmp_path: Path) -> None:
+    welcoming = {**OPEN, "inputSchema": {**OPEN["inputSchema"], "additionalProperties": True}}
+    cases = write(tmp_path / "cases.jsonl", line(tools=[welcoming], expected=calls(city="a", town="b")))
+    assert len(load_cases([cases]).cases) == 1
 
 
 def test_a_duplicate_id_names_both_lines(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from phi4bench.cases import Case
 from phi4bench.datasets.casejson import FormError, case_from_json, case_to_json, shown
 from phi4bench.datasets.strictjson import read_json
-from phi4bench.datasets.toolsets import Toolsets, check_expected, check_tools
+from phi4bench.datasets.toolsets import Toolsets, check_expected, check_names, check_tools
 from phi4bench.errors import CaseFileError, UsageError
 
 
@@ -37,6 +37,7 @@ def read_cases(path: Path) -> Iterator[tuple[str, Case]]:
                 if case.toolset:
                     checked.add(case.toolset)
             check_expected(case)
+            check_names(case)
         except (FormError, UsageError) as fault:
             raise CaseFileError(f"{place}: {fault}") from None
         except RecursionError:

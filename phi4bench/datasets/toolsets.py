@@ -98,6 +98,31 @@ def check_expected(case: Case) -> None:
             raise FormError(f"expected.calls[{index}] does not fit the inputSchema of {shown(call.name)}: {why}")
 
 
+_OPEN = frozenset(
+    ("additionalProperties", "patternProperties", "unevaluatedProperties", "propertyNames", "$ref", "$dynamicRef",
+     "allOf", "anyOf", "oneOf", "if", "dependentSchemas")
+)  # fmt: skip
+"""Keywords that speak of arguments beside `properties`; where they forbid one, the call did not fit."""
+
+
+def check_names(case: Case) -> None:
+    """Raises `FormError` where the answer key has an argument that its tool does not name, most likely a slip.
+
+    JSON Schema allows one wherever nothing forbids it, and no model would ever give it.
+    """
+    tools = {tool.name: tool for tool in case.tools}
+    for index, call in enumerate(case.expected.calls):
+        tool = tools[call.name]
+        if not tool.parameters or not _OPEN.isdisjoint(tool.schema):
+            continue
+        if unnamed := [name for name in call.arguments if name not in tool.parameters]:
+            named = ", ".join(shown(name) for name in tool.parameters)
+            raise FormError(
+                f"expected.calls[{index}] has the argument {shown(unnamed[0])}, but {shown(tool.name)} names {named};"
+                ' where others are welcome, its inputSchema should say "additionalProperties": true'
+            )
+
+
 def dangling_reference(schema: Mapping[str, Any]) -> str:
     """Which reference inside the schema leads nowhere, in a clause; empty where all lead somewhere."""
     waiting: list[Any] = [schema]
