@@ -61,6 +61,15 @@ def test_a_failing_level_shows_the_figure_the_worst_tools_and_five_cases(
     assert "expected    <tool_use>read(file_path='notes0.txt')</tool_use>" in ran.out
 
 
+def test_a_byte_order_mark_is_no_part_of_a_system_prompt(
+    run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
+) -> None:
+    prompt = tmp_path / "prompt.txt"
+    prompt.write_text("Call what fits.", encoding="utf-8-sig")
+    ran = run_suites("--model", make_fake(), "--system-prompt", prompt, "-k", "test_detection")
+    assert "first prompt  <|system|>Call what fits." in ran.out
+
+
 def test_where_hardly_anything_is_detected_the_prompt_is_the_suspect(
     run_suites: RunSuites, make_fake: MakeFake
 ) -> None:

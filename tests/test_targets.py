@@ -265,6 +265,11 @@ def test_a_file_of_ones_own_does_not_go_by_a_shipped_name(tmp_path):
     assert [name for name, _ in read_targets(given)] == ["guide", "strict", "guide.toml", "ours.toml"]
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    (tmp_path / "ours.toml").write_text(ONE, encoding="utf-8-sig")
+    assert read_targets([str(tmp_path / "ours.toml")]) == (("ours.toml", ONE),)
+
+
 @pytest.mark.parametrize("name", ["gide", "../targets", "a" * 300], ids=["mistyped", "folder", "too-long"])
 def test_what_is_no_file_is_told_what_could_be_named(name: str) -> None:
     with pytest.raises(TargetsError, match="should be one of guide, report, results, smoke, strict, or a TOML file"):

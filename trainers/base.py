@@ -85,7 +85,7 @@ def open_base(spec: str, dialect: str | None = None, system_prompt: Path | None 
             "name the dialect that the model speaks (--dialect)",
         )
     try:
-        prompt = system_prompt.read_text(encoding="utf-8") if system_prompt else None
+        prompt = system_prompt.read_text(encoding="utf-8-sig") if system_prompt else None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--system-prompt cannot be read ({printable(str(error), 120)})") from None
     own = expanded(dialect) if dialect and dialect not in DIALECTS else None

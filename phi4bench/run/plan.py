@@ -241,7 +241,7 @@ def _check_provider(subjects: Sequence[Subject], provider: Provider) -> None:
 
 def _read_text(path: Path, option: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         shown = printable(str(path), 200)
