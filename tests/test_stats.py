@@ -270,6 +270,14 @@ def test_the_paired_number_is_that_of_the_design():
     assert 200 + more == pytest.approx(773, rel=0.02)
 
 
+@pytest.mark.parametrize("count", [1, 10, 40])
+def test_few_cases_without_a_flip_ask_for_no_more_than_40_do(count):
+    # 6.18 flips / margin^2 at 1 flip in 40: 386. One case was taken for a rate of 100%, and asked for 15,456 more.
+    more = more_groups_for_margin(Flips((0,) * count, (0,) * count, (1,) * count), 0.02, 0.05)
+    assert more is not None
+    assert count + more == pytest.approx(386, rel=0.02)
+
+
 @pytest.mark.parametrize("icc", [0.0, 0.2])
 def test_a_gate_at_the_edge_rarely_passes(icc):
     # 600 trials: three standard errors above the accepted 6% are 8.9%; a textbook interval passes some 9 to 11%

@@ -128,12 +128,14 @@ def more_groups_for_margin(flips: Flips, margin: float, alpha: float, power: flo
     """How many more groups like these would show a loss smaller than `margin`, were the flips seen the true ones.
 
     `None`: no number of groups would, for the loss seen is the margin or more. Without a single flip the rates of
-    loss and gain are taken as half a case each.
+    loss and gain are taken as half a case each, of 40 at the least: one case without a flip does not stand for a rate
+    of 100%.
     """
     total, groups = flips.total, len(flips.sizes)
     if not total:
         return None
-    changed = max(1.0, sum(flips.lost) + sum(flips.gained)) / total
+    seen = sum(flips.lost) + sum(flips.gained)
+    changed = seen / total if seen else 1 / max(40, total)
     per_group = total / difference_effect(flips.lost, flips.gained, flips.sizes) / groups
     cases = cases_for_margin(margin, changed, flips.difference, alpha, power, per_group)
     return None if cases is None else max(0, math.ceil(cases / per_group) - groups)
