@@ -71,7 +71,12 @@ def judged_runs(place: Path) -> list[SavedRun]:
 
 
 def _runs(place: Path) -> tuple[SavedRun, ...]:
-    return (read_run(place),) if place.is_file() else read_runs(place)
+    """Those of a folder; of a file its run, and that of its baseline where it lies beside it."""
+    if not place.is_file():
+        return read_runs(place)
+    run = read_run(place)
+    beside = place.with_name(f"{run.facts.get('baseline')}.jsonl")
+    return (run, read_run(beside)) if run.facts.get("compared") and beside.is_file() else (run,)
 
 
 def _candidates(place: Path, runs: dict[str, SavedRun]) -> list[str]:

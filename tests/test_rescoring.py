@@ -71,6 +71,16 @@ def test_a_baseline_that_was_not_run_alike_is_one_line_and_exit_4(
     assert error.count("\n") == 1
 
 
+def test_one_file_of_transcripts_finds_its_baseline_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = store(tmp_path, run_of("int8", precision="int8", **FACTS), run_of("parent", role="baseline"))
+    main(["rescore", str(folder)])
+    whole = capsys.readouterr().out
+    main(["rescore", str(folder / "transcripts" / "int8.jsonl")])
+    assert capsys.readouterr().out == whole
+
+
 def test_a_baseline_that_was_is_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = store(tmp_path, run_of("int8", precision="int8", **FACTS), run_of("parent", role="baseline"))
     assert main(["rescore", str(folder)]) == 0
