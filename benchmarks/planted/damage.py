@@ -1,6 +1,6 @@
 """Makes an ONNX artifact worse on purpose, in one place and by as much as is asked, or other bytes of the same model.
 
-    python -m benchmarks.planted.damage SOURCE TARGET --kind noise --site layers.2.mlp.down_proj --strength 0.4
+    python -m benchmarks.planted.damage SOURCE TARGET --kind noise --site layers.2.mlp.down_proj --strength 2.3
 
 Needs the `onnx` package (extra `train`). Runs no model.
 """
@@ -172,15 +172,20 @@ def _genai(folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.planted.damage", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="python -m benchmarks.planted.damage",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog=Damage.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("source", type=Path, help="an ONNX artifact's folder")
     parser.add_argument("target", type=Path, help="the folder to write")
-    parser.add_argument("--kind", required=True, choices=list(KINDS))
-    parser.add_argument("--site", required=True, help=Damage.__doc__)
-    parser.add_argument("--strength", type=float, default=0.0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--parent", type=Path, help="what regression is judged against (default: SOURCE's parent)")
+    parser.add_argument("--kind", required=True, choices=list(KINDS), help="what is done")
+    parser.add_argument("--site", required=True, help="where, as the table below says")
+    parser.add_argument("--strength", type=float, default=0.0, metavar="N", help="how much of it (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of noise, and of an order (default: 0)")
+    parser.add_argument(
+        "--parent", type=Path, metavar="DIR", help="what regression is judged against (default: SOURCE's parent)"
+    )
     options = parser.parse_args()
     damage = Damage(options.kind, options.site, options.strength, options.seed)
     try:
