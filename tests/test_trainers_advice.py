@@ -23,6 +23,7 @@ def report(path: Path, difference: float, ci: list[float] | None) -> Path:
     ("difference", "ci", "says"),
     [
         (-0.004, [-0.011, 0.003], "loses 0.4 points to its parent (-0.3 to +1.1), at most 2: post-training"),
+        (-0.024, [-0.107, 0.044], "(-4.4 to +10.7), perhaps more than 2: judge more cases"),
         (-0.015, [-0.031, 0.001], "(-0.1 to +3.1), perhaps more than 2: judge more cases"),
         (
             -0.034,
@@ -32,7 +33,7 @@ def report(path: Path, difference: float, ci: list[float] | None) -> Path:
         (-0.034, None, "loses 3.4 points to its parent (+3.4 to +3.4), more than 2"),
         (0.0, [-0.009, 0.009], "loses 0.0 points to its parent (-0.9 to +0.9), at most 2"),
     ],
-    ids=["little", "undecided", "much", "no-interval", "nothing"],
+    ids=["little", "one-of-41", "undecided", "much", "no-interval", "nothing"],
 )
 def test_the_rule_is_applied_to_the_level_that_lost_most(difference, ci, says, tmp_path: Path):
     (line,) = advice(report(tmp_path / "report.json", difference, ci))

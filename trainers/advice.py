@@ -33,7 +33,7 @@ def told(artifact: dict[str, Any]) -> str:
     points = -100 * losses[level]["difference"]
     low, high = sorted(-100 * end for end in losses[level]["ci"] or (losses[level]["difference"],) * 2)
     line = f"{name}: {level} loses {max(points, 0) + 0.0:.1f} points to its parent ({low:+.1f} to {high:+.1f})"
-    if points > MOST_LOST:
+    if low >= MOST_LOST:
         hint = "another method, smaller blocks or --search first; quantization-aware training if it stays"
         return f"{line}, more than {MOST_LOST:g}: {hint}"
     if high > MOST_LOST:
