@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from errno import ENOSPC
 from pathlib import Path
 
 import numpy as np
 import pytest
+from kit import ROOT
 from small import small_model
 
 torch = pytest.importorskip("torch", reason="needs the `train` extra")
@@ -143,6 +146,16 @@ def test_numbers_that_the_precision_has_not_are_not_merged(base, tmp_path: Path)
     adapter = saved(config, base, tmp_path / "adapter", 1000.0)
     with pytest.raises(UsageError, match=r"qkv_proj.weight is not finite in fp16; use --precision fp32 or bf16"):
         merge(adapter, str(base), tmp_path / "m", "fp16")
+
+
+def test_libraries_that_warn_of_every_model_are_not_heard(run, tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-m", "trainers", "merge", str(run), "--out", str(tmp_path / "m")],
+        capture_output=True, text=True, cwd=ROOT, env=os.environ | {"PYTHONWARNINGS": ""}, timeout=120, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("merged into ")
+    assert "not sharded" not in done.stderr
+    assert "Warning" not in done.stderr
 
 
 def test_merging_twice_is_a_clear_line(run, merged, capsys):

@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if processes() > 1 and options.command != "sft":
             raise UsageError(f"{options.command} is work for one process, not {processes()}", "launch sft alone")
         _fetch_no_kernels()
+        _spare_words_on_every_model()
         carry_out: Callable[[argparse.Namespace], object] = options.carry_out
         return carry_out(options)
 
@@ -55,6 +57,12 @@ def _fetch_no_kernels() -> None:
     """
     sys.modules.setdefault("kernels", None)  # type: ignore[arg-type]  # reads as not installed
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+
+
+def _spare_words_on_every_model() -> None:
+    """transformers lists the layers that no plan shards, where none is to be, and PEFT asks it by an old name."""
+    logging.getLogger("transformers.distributed.tensor_parallel").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
 
 def build() -> argparse.ArgumentParser:
