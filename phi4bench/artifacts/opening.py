@@ -194,7 +194,7 @@ def _open_hf(
         dialect=chosen,
         dialect_inferred=(
             *said,
-            f"precision {found.precision}: that of its weights ({counted(found.elements, 'number')})",
+            f"precision of its weights: {found.precision} ({counted(found.elements, 'number')})",
             *inferred,
             *unapplied(folder / "generation_config.json"),
         ),
