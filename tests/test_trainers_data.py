@@ -186,7 +186,8 @@ def test_arguments_in_a_text_are_read_as_strictly_as_the_file(arguments, says, t
         pytest.param({k: v for k, v in case_line(1).items() if k != "tools"}, "'tools'", id="case-without-tools"),
         pytest.param(conversation(messages=[{"role": "user", "content": "Hi"}]), "the assistant's", id="no-answer"),
         pytest.param({**case_line(200), "reply": " "}, "reply=' '", id="empty-reply"),
-        pytest.param(conversation(tools=[]), "'tools' is missing", id="empty-tools"),
+        pytest.param(conversation(tools=[]), "'tools' is empty", id="empty-tools"),
+        pytest.param(conversation(tools={}), "'tools' is no list", id="tools-no-list"),
         pytest.param(
             conversation(messages=[{"role": "user", "content": [{"type": "image_url"}]}, {"role": "assistant"}]),
             "a part that is no text",

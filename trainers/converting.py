@@ -129,7 +129,8 @@ def _tools(listed: Any, told: Told) -> tuple[Tool, ...]:
         listed = _loads(listed, "tools")
         did["list(s) of tools from text"] += 1
     if not isinstance(listed, list) or not listed:
-        raise FormError("'tools' is missing; a conversation names the tools that it offers")
+        fault = "is empty" if listed == [] else "is missing" if listed is None else "is no list"
+        raise FormError(f"'tools' {fault}; a conversation names the tools that it offers")
     tools = []
     for one in listed:
         if isinstance(one, dict) and isinstance(one.get("function"), dict):
