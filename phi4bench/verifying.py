@@ -90,7 +90,8 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         stated = read_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"{shown} cannot be read: {error.strerror}", "name a promotion.json") from None
+        hint = "name a promotion.json; it is written on a promote alone"
+        raise UsageError(f"{shown} cannot be read: {error.strerror}", hint) from None
     except (FormError, UnicodeError) as error:
         raise UsageError(f"{shown} is no promotion: {printable(str(error), 200)}", "name a promotion.json") from None
     kinds = (stated.get("_type"), stated.get("predicateType")) if isinstance(stated, dict) else ()

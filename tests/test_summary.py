@@ -153,6 +153,7 @@ def test_an_artifact_that_could_not_be_judged_says_why(tmp_path: Path, capsys: p
     ("text", "why"),
     [
         pytest.param(None, "is not there", id="no-report"),
+        pytest.param("<!doctype html>", "(char 0); give the --report folder of a finished run", id="report.html"),
         pytest.param("{", "cannot be read", id="no-json"),
         pytest.param("[" * 100_000, "cannot be read", id="deep"),
         pytest.param("[]", "is not a phi4bench.report/1", id="another-file"),

@@ -326,7 +326,7 @@ class TestWhatWasJudgedBy:
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        pytest.param(lambda p: p.statement.unlink(), "promotion.json' cannot be read", id="no-statement"),
+        pytest.param(lambda p: p.statement.unlink(), "it is written on a promote alone", id="no-statement"),
         pytest.param(lambda p: p.statement.write_text("{"), "is no promotion: broken JSON", id="no-json"),
         pytest.param(lambda p: p.statement.write_text("[" * 5000), "is no promotion: ", id="deep"),
         pytest.param(lambda p: p.statement.write_bytes(b"\xff"), "is no promotion: ", id="no-text"),

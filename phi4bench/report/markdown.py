@@ -27,7 +27,7 @@ def read_report(place: Path) -> Mapping[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{path} is not there", "give the --report folder of a finished run") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", "run the suites again") from None
+        raise UsageError(f"{path} cannot be read: {error}", "give the --report folder of a finished run") from None
     if not isinstance(report, dict) or report.get("schema") != "phi4bench.report/1":
         raise UsageError(f"{path} is not a phi4bench.report/1", "give the --report folder of a finished run")
     return report
