@@ -43,6 +43,14 @@ def test_ctrl_c_that_a_library_made_another_error_of_is_ctrl_c(capsys):
     assert capsys.readouterr().err == f"\ntrainers try: {TOLD}\n"
 
 
+@pytest.mark.parametrize("name", ["onnx", "torch"])
+def test_a_library_that_is_not_installed_is_a_line(name, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, None)
+    assert of(lambda: __import__(name)) == 4
+    told = f"trainers try: this needs {name}, not installed; pip install 'phi4bench[train]'\n"
+    assert capsys.readouterr().err == told
+
+
 def test_memory_that_ran_out_is_told_with_what_takes_less(capsys):
     def work():
         raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")

@@ -24,6 +24,11 @@ BROKE_EXIT = 3
 INTERRUPTED_EXIT = 130
 _PLACES = (EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR, EPERM, EROFS)
 """Errors of a path that the user named."""
+_TRAIN = (
+    "accelerate", "bitsandbytes", "matplotlib", "onnx", "onnx_ir", "onnxruntime_genai", "peft", "safetensors", "torch",
+    "transformers",
+)  # fmt: skip
+"""Modules of the extra `train`."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -114,6 +119,8 @@ def _told(error: Exception) -> tuple[str, int]:
     if isinstance(error, Phi4benchError):
         lines = "\n".join(printable(line) for line in str(error).split("\n"))
         return lines, USAGE_EXIT if isinstance(error, UsageError) else BROKE_EXIT
+    if isinstance(error, ModuleNotFoundError) and error.name in _TRAIN:
+        return f"this needs {error.name}, not installed; pip install 'phi4bench[train]'", USAGE_EXIT
     full = is_full(error)  # safetensors has an error of its own for a full disk
     if full is not None:
         return f"{full} ({printable(str(error), 120)}); make room, and run the same command again", BROKE_EXIT
