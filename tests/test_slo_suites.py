@@ -236,7 +236,7 @@ def test_targets_of_which_none_concerns_an_artifact_decide_nothing_and_that_is_t
 ) -> None:
     ran = judged(run_suites, paced(), toml("speedup.decode >= { int8 = 2 }"), tmp_path)  # it is of fp32
     assert ran.code == 10, ran.out
-    said = "none of the gates that ours names concerns paced"
+    said = "none of the gates that ours.toml names concerns paced"
     assert f"INCONCLUSIVE: {said}" in " ".join(ran.out.split())
     assert said in (ran.report_dir / "report.html").read_text()
 
