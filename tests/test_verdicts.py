@@ -71,6 +71,7 @@ def test_a_gate_nobody_measured_is_listed_with_its_reason():
     assert list(listed)[:5] == list(LEVELS)
     assert listed["regression.tool"].outcome is OPEN
     assert "--baseline" in listed["regression.tool"].reason
+    assert (listed["regression.tool"].total, listed["regression.tool"].interval) == (0, None)
     assert listed["regression.tool"].target == -0.02  # as a comparison that was made gives it: a loss, below zero
     slo = {gate.name: gate for gate in required_gates(gates(), REPORT, "fp32", "gpu")}["slo.latency_p95_ms"]
     assert (slo.outcome, slo.target, slo.reason) == (OPEN, 50, "no suite of this run measured it")
