@@ -83,6 +83,12 @@ def test_wilson_is_scipys(passed, total):
     assert (interval.low, interval.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
 
 
+def test_where_nothing_or_all_is_right_an_end_is_exact():
+    for total in range(1, 300):
+        assert wilson(0, total / 1.7, Z95).low == 0.0
+        assert wilson(total / 1.7, total / 1.7, Z95).high == 1.0
+
+
 @pytest.mark.parametrize(("passed", "total"), [(0, 1), (0, 100), (1, 100), (50, 100), (299, 300), (300, 300)])
 def test_the_largest_share_is_scipys_exact_bound(passed, total):
     expected = reference.binomtest(passed, total, alternative="less").proportion_ci(0.95, method="exact").high
@@ -126,6 +132,11 @@ def test_mcnemar_is_the_exact_test_of_the_flips():
     flips = count_flips([("g", True, False)] * 12 + [("h", False, True)] * 4 + [("i", True, True)] * 50)
     assert mcnemar_p(flips) == pytest.approx(2 * (1 + 16 + 120 + 560 + 1820) / 2**16)
     assert flips.difference == pytest.approx(-8 / 66)
+
+
+def test_flips_are_the_cases_that_one_of_the_two_got_right_alone():
+    cases = [("a", True, False), ("b", False, True), ("a", False, False), ("b", False, True), ("a", True, True)]
+    assert count_flips(cases) == Flips(lost=(1, 0), gained=(0, 2), sizes=(3, 2))
 
 
 def test_tally_sums_by_group_and_leaves_out_what_has_nothing_to_count():

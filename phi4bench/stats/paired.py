@@ -106,7 +106,7 @@ def paired_interval(flips: Flips, alpha: float) -> Interval:
 
 
 def cases_for_margin(
-    margin: float, flips: float, difference: float, alpha: float, power: float, per_group: float = 1.0
+    margin: float, flips: float, difference: float, alpha: float, power: float, per_group: float
 ) -> float | None:
     """How many independent cases rule a loss of `margin` out with `power`, where a share of `flips` of them changes.
 
@@ -131,8 +131,6 @@ def more_groups_for_margin(flips: Flips, margin: float, alpha: float, power: flo
     loss and gain are taken as half a case each.
     """
     total, groups = flips.total, len(flips.sizes)
-    if not total:
-        return None
     changed = max(1.0, sum(flips.lost) + sum(flips.gained)) / total
     per_group = total / difference_effect(flips.lost, flips.gained, flips.sizes) / groups
     cases = cases_for_margin(margin, changed, flips.difference, alpha, power, per_group)
