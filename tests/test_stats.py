@@ -52,6 +52,12 @@ def test_t_quantile_is_that_of_the_printed_table(freedom, value):
     assert t_quantile(0.95, freedom) == pytest.approx(value, abs=5e-4)
 
 
+@pytest.mark.parametrize(("probability", "freedom"), [(0.0, 5), (1.0, 5), (math.nan, 5), (0.95, 0)])
+def test_a_t_quantile_that_cannot_be_is_refused(probability, freedom):
+    with pytest.raises(ValueError, match="should be in"):
+        t_quantile(probability, freedom)
+
+
 @pytest.mark.parametrize("a", [0.5, 1.0, 20.0, 300.0])
 @pytest.mark.parametrize("b", [0.5, 7.0, 200.0])
 def test_incomplete_beta_is_scipys(a, b):
@@ -243,9 +249,12 @@ def test_an_interval_of_zero_cases_is_refused(call):
         call()
 
 
-def test_one_family_tells_nothing_about_families():
+def test_one_family_tells_nothing_about_families_and_two_tell_something():
     assert proportion_interval(Tally((4,), (4,)), 0.05).low == 0.0
     assert paired_interval(Flips((0,), (0,), (4,)), 0.05).low == -1.0
+    # Of 2n that are all right, effect 1 + (n - 1) 0.2: at n = 400 some 10 count, and t of one is 6.31.
+    assert 0.15 < proportion_interval(Tally((400, 400), (400, 400)), 0.05).low < 0.25
+    assert -0.85 < paired_interval(Flips((0, 0), (0, 0), (400, 400)), 0.05).low < -0.75
 
 
 @pytest.mark.parametrize(
@@ -279,6 +288,11 @@ def test_the_paired_number_is_that_of_the_design():
     more = more_groups_for_margin(flips, 0.02, 0.05)
     assert more is not None
     assert 200 + more == pytest.approx(773, rel=0.02)
+
+
+def test_where_nothing_flipped_one_flip_is_reckoned_with():
+    # A flip in 40 cases: v = 1/40 (w = m (1 - m) is less), 6.1826 / 40 / 0.02^2 = 386.4.
+    assert more_groups_for_margin(Flips((0,) * 40, (0,) * 40, (1,) * 40), 0.02, 0.05) == 387 - 40
 
 
 @pytest.mark.parametrize("icc", [0.0, 0.2])

@@ -62,8 +62,6 @@ def tango(gained: float, lost: float, total: float, quantile: float) -> Interval
     seen = (gained - lost) / total
 
     def end(far: float, accepted: float) -> float:
-        if _score(gained, lost, total, far) * (1 if far < seen else -1) <= quantile:
-            return far
         near = seen
         while abs(far - near) > 1e-12:
             middle = (far + near) / 2.0
