@@ -65,7 +65,9 @@ def test_incomplete_beta_is_scipys(a, b):
         assert incomplete_beta(a, b, x) == pytest.approx(special.betainc(a, b, x), abs=1e-12)
 
 
-@pytest.mark.parametrize(("successes", "trials"), [(0, 0), (0, 1), (1, 9), (4, 16), (5, 10), (400, 1100), (1500, 3100)])
+@pytest.mark.parametrize(
+    ("successes", "trials"), [(0, 0), (0, 1), (1, 9), (4, 16), (5, 10), (400, 1100), (550, 1100), (1500, 3100)]
+)
 def test_binomial_p_is_scipys(successes, trials):
     expected = reference.binomtest(successes, trials).pvalue if trials else 1.0
     assert binomial_two_sided_p(successes, trials) == pytest.approx(expected, rel=1e-9)
