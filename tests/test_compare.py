@@ -205,7 +205,7 @@ class TestTheCommand:
         assert code == 0
         assert "299 cases in 299 families" in out
         assert "warning: only 299 cases in both runs, of 320 in A and 300 in B" in out
-        assert "warning: left out for one id with different contents: 1 case" in out
+        assert "warning: left out for one id with different contents: 1 case\n" in out
         assert "0/19" in out
 
     def test_cases_that_are_not_stable_count_as_judged_and_are_told(
