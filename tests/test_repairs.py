@@ -68,6 +68,11 @@ MENDED = {
         "<tool_use>grep(path='.', pattern='it's')</tool_use>",
         Call("grep", {"pattern": "it's", "path": "."}),
     ),
+    "a quote beside an escaped line break": (
+        "tool_use",
+        "<tool_use>grep(path='.', pattern='it's\\n')</tool_use>",
+        Call("grep", {"pattern": "it's\n", "path": "."}),
+    ),
     "a later one of a member's other names": (
         "hermes",
         '<tool_call>{"function_name": "read", "kwargs": {"file_path": "a.py"}}</tool_call>',
@@ -106,6 +111,12 @@ LEFT = {
 @pytest.mark.parametrize("text", LEFT.values(), ids=LEFT)
 def test_what_is_right_or_past_mending_is_left_alone(text):
     assert repair(text, dialect_named("tool_use"), (GREP, READ)) is None
+
+
+def test_an_argument_that_the_tool_has_is_no_other_name_of_one_that_lacks():
+    members = {"pattern": {"type": "string"}, "glob": {"type": "string"}}
+    both = Tool("grep", "", {"type": "object", "properties": members, "required": ["pattern"]})
+    assert repair("<tool_use>grep(glob='*.py')</tool_use>", dialect_named("tool_use"), (both,)) is None
 
 
 @EXAMPLES
