@@ -21,6 +21,8 @@ NUMBERS = place(
             "either": {"type": ["string", "number"]},
             "list": {"type": "array", "items": {"type": "number"}},
             "pair": {"type": "array", "prefixItems": [{"type": "number"}, {"type": "integer"}]},
+            # Before draft 2020-12 the items by place were listed so.
+            "old": {"items": [{"type": "number"}, {"type": "integer"}], "additionalItems": {"type": "number"}},
             "inner": {"type": "object", "properties": {"x": {"type": "number"}}},
             "map": {"type": "object", "additionalProperties": {"type": "number"}},
             "choice": {"anyOf": [{"type": "string"}, {"type": "number"}]},
@@ -79,6 +81,8 @@ def test_an_integer_that_no_double_holds_is_not_the_double_beside_it():
         pytest.param("list", [1, 2.0], [1.0, 2], True, id="items"),
         pytest.param("pair", [1, 2], [1.0, 2], True, id="prefix-item-number"),
         pytest.param("pair", [1, 2], [1, 2.0], False, id="prefix-item-integer"),
+        pytest.param("old", [1, 2, 3], [1.0, 2, 3.0], True, id="old-prefix-item-and-further-one"),
+        pytest.param("old", [1, 2], [1, 2.0], False, id="old-prefix-item-integer"),
         pytest.param("inner", {"x": 1}, {"x": 1.0}, True, id="nested-member"),
         pytest.param("inner", {"y": 1}, {"y": 1.0}, False, id="undeclared-member"),
         pytest.param("map", {"y": 1}, {"y": 1.0}, True, id="additional-properties"),
