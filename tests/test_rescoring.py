@@ -27,6 +27,7 @@ from phi4bench.run.judging import SUITE_GATES, assess, conclude
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Part, Size, Weighed, size_to_json
 from phi4bench.targets import parse_targets
+from phi4bench.verdicts import Verdict
 
 TARGETS = parse_targets(GUIDE, "guide")
 CALLS = [case.id for case in CASES if case.expects_call]
@@ -115,6 +116,19 @@ def test_everything_lost_is_the_whole_difference() -> None:
     assert (pair.difference, pair.lost, pair.outcome) == (-1.0, 170, Outcome.FAIL)
     assert pair.interval
     assert pair.interval.low == -1.0
+
+
+def test_where_completions_are_missing_what_is_there_decides_nothing() -> None:
+    """All that is there is right; what is missing of a baseline leaves the candidate's own gates alone."""
+    whole, part = run_of("int8", precision="int8", **FACTS), run_of("int8", precision="int8", missing=3, **FACTS)
+    for run, parent in ((whole, 3), (part, 0)):
+        judgement = assess(run, run_of("parent", role="baseline", missing=parent), TARGETS)
+        for gate in judgement.regression.values():
+            assert gate.outcome is Outcome.INCONCLUSIVE
+            assert f"{'parent' if parent else 'int8'} lacks 3 of 320 completions" in gate.reason
+        own = {gate.outcome for gate in judgement.gates.values() if gate.required}
+        assert own == {Outcome.PASS if parent else Outcome.INCONCLUSIVE}
+        assert conclude(judgement, SUITE_GATES).verdict is Verdict.inconclusive
 
 
 def test_one_case_decides_nothing_and_says_how_many_would() -> None:
