@@ -118,6 +118,12 @@ def test_everything_lost_is_the_whole_difference() -> None:
     assert pair.interval.low == -1.0
 
 
+def test_where_a_gate_was_not_run_nothing_is_concluded() -> None:
+    left = conclude(paired(CALLS, []), [gate for gate in SUITE_GATES if gate != "regression.tool"])
+    assert (left.verdict, left.not_run, left.advice, left.exit_code) == (None, ("regression.tool",), "", None)
+    assert conclude(paired(CALLS, []), SUITE_GATES).exit_code == 1
+
+
 def test_where_completions_are_missing_what_is_there_decides_nothing() -> None:
     """All that is there is right; what is missing of a baseline leaves the candidate's own gates alone."""
     whole, part = run_of("int8", precision="int8", **FACTS), run_of("int8", precision="int8", missing=3, **FACTS)
