@@ -115,7 +115,7 @@ def _grade(parsed: Parsed, expected: Expected, tools: Mapping[str, Tool]) -> tup
         return Level.DETECTED, parsed.reason, 0, total
     got = parsed.calls
     pairs: Sequence[int | None] = range(len(wanted))
-    if expected.order == "any" and len(wanted) > 1:
+    if expected.order == "any":
         pairs = _pair_up(got, expected, tools)
     reasons: list[str] = []
     right = total = 0
