@@ -193,6 +193,9 @@ def test_a_gate_that_was_not_measured_says_what_it_waits_for() -> None:
     reasons = {gate.name: gate.reason for gate in alone.required}
     assert reasons["size_ratio"] == "its size was not compared: it is gone"
     assert reasons["perplexity_ratio"] == "fidelity was not measured: it is gone"
+    assert reasons["slo.calls_per_s"] == "no suite of this run measured it"  # which takes no baseline
+    unasked = assess(run_of("int8", precision="int8"), None, parse_targets(held, "mine"))
+    assert {gate.reason for gate in unasked.required} == {"no suite of this run measured it"}
     early = replace(alone, rejection=Rejection((), 40, 320, 40, 320, {}, {}))
     reasons = {gate.name: gate.reason for gate in early.required}
     assert reasons["slo.calls_per_s"] == "it was not measured: int8 was rejected early"
