@@ -212,6 +212,14 @@ def test_a_run_on_a_gpu_that_was_not_timed_is_still_one_on_a_gpu(slo: dict[str, 
     assert gate.reason == ("it was not measured: the time was over" if slo else "no suite of this run measured it")
 
 
+def test_a_figure_by_device_is_that_of_the_device_that_was_timed() -> None:
+    held = '[[gate]]\nname = "slo.memory_gb"\nceiling = { gpu = 12, cpu = 2 }\nsource = "x"\n'
+    for device, outcome in (("gpu", Outcome.PASS), ("cpu", Outcome.FAIL)):
+        run = run_of("nano", slo={"device": device, "memory": {"peak_rss_bytes": 3 * 10**9}})
+        (gate,) = assess(run, None, parse_targets(held, "mine")).required
+        assert gate.outcome is outcome
+
+
 def test_a_baseline_of_random_weights_promotes_nothing() -> None:
     run, drawn = run_of("int8", precision="int8"), run_of("parent", role="baseline")
     judgement = assess(run, replace(drawn, artifact={**drawn.artifact, "random_weights": True}), TARGETS)
