@@ -27,6 +27,7 @@ from phi4bench.run.judging import SUITE_GATES, assess, conclude
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Part, Size, Weighed, size_to_json
 from phi4bench.targets import parse_targets
+from phi4bench.transcripts import Completion
 from phi4bench.verdicts import Verdict
 
 TARGETS = parse_targets(GUIDE, "guide")
@@ -210,6 +211,15 @@ def test_a_run_on_a_gpu_that_was_not_timed_is_still_one_on_a_gpu(slo: dict[str, 
     (gate,) = judgement.required
     assert (gate.target, gate.outcome) == (12, Outcome.INCONCLUSIVE)
     assert gate.reason == ("it was not measured: the time was over" if slo else "no suite of this run measured it")
+
+
+def test_a_case_is_fragile_that_calls_or_holds_back_as_its_baseline_does_by_a_hair() -> None:
+    run, parent = run_of("int8", precision="int8", **FACTS), run_of("parent", role="baseline")
+    close = (0, 1, 200)  # two calls, of which the baseline makes one, and prose by both
+    made = [replace(one, margin=0.4) if at in close else one for at, one in enumerate(run.completions) if one]
+    before = [Completion("I see.") if at == 1 else one for at, one in enumerate(parent.completions)]
+    judgement = assess(replace(run, completions=tuple(made)), replace(parent, completions=tuple(before)), TARGETS)
+    assert {one.case_id for one in judgement.fragile} == {CASES[0].id, CASES[200].id}
 
 
 def test_a_figure_by_device_is_that_of_the_device_that_was_timed() -> None:
