@@ -286,6 +286,12 @@ def test_a_regression_gate_rules_out_a_loss_of_the_margin(lost, gained, precisio
     assert result.difference == pytest.approx((gained - lost) / (1000 + lost + gained))
 
 
+def test_a_failed_rate_tells_what_it_is_at_most_and_its_target():
+    result = judge_levels(calls([RIGHT] * 900 + [PARSED] * 100), GUIDE)["tool"]
+    assert result.interval is not None
+    assert result.reason == f"at most {100 * result.interval.high:.1f}%, but should be at least 95%"
+
+
 def test_a_failed_comparison_tells_the_loss_that_is_certain_and_its_target():
     # McNemar's 2 x 2: 60 - 3 of 1,063 are 5.4 points lost; some 4 of them are certain.
     result = judge_regression(*pair(60, 3), GUIDE, "int8")["regression.tool"]
