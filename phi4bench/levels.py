@@ -67,9 +67,6 @@ class Score:
     prose: bool = False
     structured: bool = False
 
-    def reached(self, level: Level) -> bool:
-        return self.level >= level
-
 
 def score(case: Case, completion: Completion, dialect: Dialect) -> Score:
     """Grade one completion. Total: whatever a model writes is scored, never an error."""

@@ -296,8 +296,8 @@ def test_prose_may_speak_of_calls(text):
 
 
 def test_prose_around_a_call_is_noted_where_none_is_wanted_too():
-    found = [graded(case(), before + use("read(file_path='a.py')")).prose for before in ("Sure. ", "")]
-    assert found == [True, False]
+    call = use("read(file_path='a.py')")
+    assert [graded(case(), text).prose for text in ("Sure. " + call, call, "Sure.")] == [True, False, False]
 
 
 @pytest.mark.parametrize(

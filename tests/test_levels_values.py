@@ -70,6 +70,7 @@ def test_an_integer_that_no_double_holds_is_not_the_double_beside_it():
     assert difference(2**53 + 1, float(2**53), EXACT, real)
     assert not difference(2**53, float(2**53), EXACT, real)
     assert difference(10**400, 1.0, Rule(tolerance=5.0), real)
+    assert not difference(5, 4.5, Rule(tolerance=0.5), real)
 
 
 @pytest.mark.parametrize(

@@ -299,6 +299,7 @@ class TestSpeedup:
             # P(at most 2) = 0.0547.
             pytest.param([2.0, *[2.7] * 9], "int8", Outcome.PASS, id="one-pair-was-disturbed"),
             pytest.param([2.0, 2.0, *[2.7] * 8], "int8", Outcome.INCONCLUSIVE, id="two-of-ten-below"),
+            pytest.param([2.0, 2.0, *[2.67] * 8], "int8", Outcome.INCONCLUSIVE, id="at-most-the-figure-itself"),
             pytest.param([*[2.6] * 9, 9.0], "int8", Outcome.FAIL, id="one-lucky-pair"),
             pytest.param([2.67] * 10, "int8", Outcome.PASS, id="the-figure-itself"),
             pytest.param([2.7] * 10, "int4", Outcome.FAIL, id="int4-has-a-figure-of-its-own"),
