@@ -165,7 +165,7 @@ def _pair_up(got: Sequence[Call], expected: Expected, tools: Mapping[str, Tool])
             wrong, right, _ = _compare(other, call, _rules(expected, index), tools)
             line.append(most * most + (0 if wrong else most) + right)
         worth.append(line)
-    return assign(worth) if got else [None] * len(wanted)
+    return assign(worth)
 
 
 def _all_strings(arguments: Mapping[str, Json]) -> bool:

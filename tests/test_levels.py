@@ -350,8 +350,8 @@ def test_the_structured_track_grades_the_whole_text_as_one_value(text, level):
     asked = Case("s1", "single", "family", (), (Message("user", "JSON please"),), expected)
     got = graded(asked, text)
     assert got.level == level, got.reason
-    assert got.structured
-    assert not got.expects_call
+    assert (got.structured, got.expects_call) == (True, False)
+    assert (got.schema_valid, got.schema_total) == (level >= Level.RIGHT_TOOL, level >= Level.PARSED)
     assert got.reason.endswith("wanted 1") == (level is Level.RIGHT_TOOL)
     assert got.reason.startswith("the text is not one JSON value: ") == (level is Level.DETECTED)
     assert (got.abstained, got.arguments_right, got.arguments_total) == (False, 0, 0)
