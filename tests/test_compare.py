@@ -62,6 +62,8 @@ class TestTheRule:
         assert compared(READ[:40], READ[20:40], 0.15).reasons == ("parameter: +11.8 points; the minimum is 15",)
         same = "parameter: both runs are right in the very same cases; the minimum is 5"
         assert compared(READ[:20], READ[:20]).reasons == (same,)
+        shipped = "parameter improves significantly, by at least 5 points"
+        assert compared(READ[:20], []).reasons == (shipped,)
         # One of 170 is 0.6 points.
         assert compared(READ[:20], READ[:21]).reasons == ("parameter: -0.6 points; the minimum is 5",)
 
@@ -162,12 +164,12 @@ class TestTheCommand:
         assert max(map(len, out.splitlines())) < 80
 
     def test_the_table_has_a_row_a_metric(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        folders = self.folders(tmp_path, run_of("old", READ[:20]), run_of("new"))
+        folders = self.folders(tmp_path, run_of("old", READ[:20]), run_of("new", READ[:3]))
         _, out, _ = said(capsys, *folders, "--minimum", 5)
         rows = {line.split()[0]: line.split() for line in reversed(out.splitlines()) if line.startswith("  ")}
-        # Two-sided p of 20 heads in 20 throws: 2 / 2^20 = 1.9e-06.
-        assert rows["parameter"][1:5] == ["88.2%", "100.0%", "0/20", "+11.8"]
-        assert rows["parameter"][-1] == "2e-06"
+        # 150 and 167 of 170. Two-sided p of 17 heads in 17 throws: 2 / 2^17 = 1.5e-05.
+        assert rows["parameter"][1:5] == ["88.2%", "98.2%", "0/17", "+10.0"]
+        assert rows["parameter"][-1] == "2e-05"
         assert set(METRICS) <= set(rows)
 
     def test_the_widest_interval_stands_apart_from_its_points(
