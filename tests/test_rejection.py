@@ -200,7 +200,7 @@ class TestPairs:
             first.add(scored(case), baseline=True)
         found = rejected(first, after)
         assert found is not None
-        assert [one.gate for one in found.refuted] == ["regression.parameter"]
+        assert [(one.gate, one.edge) for one in found.refuted] == [("regression.parameter", -0.02)]
         assert -1.0 < found.upper["regression.parameter"] < -0.02 < found.upper["regression.tool"]
         for score in after:
             last.add(score)
