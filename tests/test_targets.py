@@ -185,9 +185,7 @@ def test_a_figure_for_the_precision_goes_before_one_for_the_device():
         pytest.param(
             SIZE + "least_parameters = 1.5\n", "least_parameters=1.5, but should be a whole", id="half-a-weight"
         ),
-        pytest.param(
-            SIZE + "least_parameters = -1\n", "least_parameters=-1, but should be a whole", id="fewer-than-none"
-        ),
+        pytest.param(SIZE + "least_parameters = -1\n", "least_parameters=-1, but should be", id="fewer-than-none"),
         pytest.param(SIZE.replace("0.3", "0"), "has ceiling 0, but should be more than 0", id="no-size-at-all"),
         pytest.param(
             ONE.replace("tool", "slo.tokens_per_s").replace("0.95", "{ cpu = 9, gpu = -5 }"),
@@ -215,6 +213,8 @@ def test_a_figure_for_the_precision_goes_before_one_for_the_device():
         pytest.param(
             "[regression]\nlevels = ['tol']\nmargins = {int8 = 0.02}\nsource = 'x'", "known levels", id="unknown-level"
         ),
+        pytest.param("[regression]\nmargins = {int8 = 0}\nsource = 'x'", "should be fractions", id="no-margin-at-all"),
+        pytest.param(ONE.replace('"test"', "3"), "'source' is missing or is no text", id="source-in-numbers"),
         pytest.param("[regression]\nlevels = []\nmargins = {int8 = 0.02}\nsource = 'x'", "known levels", id="no-level"),
         pytest.param(
             ONE + "[[tier]]\nname = 'A'\nadvice = 'x'\nabove = {tol = 0.9}", "tier 'A': 'tol'", id="tier-level"
