@@ -292,11 +292,6 @@ def test_the_paired_number_is_that_of_the_design():
     assert 200 + more == pytest.approx(773, rel=0.02)
 
 
-def test_where_nothing_flipped_one_flip_is_reckoned_with():
-    # A flip in 40 cases: v = 1/40 (w = m (1 - m) is less), 6.1826 / 40 / 0.02^2 = 386.4.
-    assert more_groups_for_margin(Flips((0,) * 40, (0,) * 40, (1,) * 40), 0.02, 0.05) == 387 - 40
-
-
 @pytest.mark.parametrize("icc", [0.0, 0.2])
 def test_a_gate_at_the_edge_rarely_passes(icc):
     # 600 trials: three standard errors above the accepted 6% are 8.9%; a textbook interval passes some 9 to 11%
