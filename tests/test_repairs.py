@@ -97,6 +97,12 @@ def test_what_nearly_parses_is_mended(name, text, call):
     assert set(found.rules) <= {rule.name for rule in RULES}
 
 
+def test_an_argument_that_the_tool_has_is_no_other_name_of_one_that_lacks():
+    members = {"pattern": {"type": "string"}, "glob": {"type": "string"}}
+    both = Tool("grep", "", {"type": "object", "properties": members, "required": ["pattern"]})
+    assert repair("<tool_use>grep(glob='*.py')</tool_use>", dialect_named("tool_use"), (both,)) is None
+
+
 LEFT = {
     "prose": "Which file do you mean?",
     "a right call": "<tool_use>read(file_path='a.py')</tool_use>",
@@ -111,12 +117,6 @@ LEFT = {
 @pytest.mark.parametrize("text", LEFT.values(), ids=LEFT)
 def test_what_is_right_or_past_mending_is_left_alone(text):
     assert repair(text, dialect_named("tool_use"), (GREP, READ)) is None
-
-
-def test_an_argument_that_the_tool_has_is_no_other_name_of_one_that_lacks():
-    members = {"pattern": {"type": "string"}, "glob": {"type": "string"}}
-    both = Tool("grep", "", {"type": "object", "properties": members, "required": ["pattern"]})
-    assert repair("<tool_use>grep(glob='*.py')</tool_use>", dialect_named("tool_use"), (both,)) is None
 
 
 @EXAMPLES

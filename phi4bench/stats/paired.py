@@ -129,6 +129,8 @@ def more_groups_for_margin(flips: Flips, margin: float, alpha: float, power: flo
     loss and gain are taken as half a case each.
     """
     total, groups = flips.total, len(flips.sizes)
+    if not total:
+        return None
     changed = max(1.0, sum(flips.lost) + sum(flips.gained)) / total
     per_group = total / difference_effect(flips.lost, flips.gained, flips.sizes) / groups
     cases = cases_for_margin(margin, changed, flips.difference, alpha, power, per_group)
