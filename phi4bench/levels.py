@@ -67,9 +67,6 @@ class Score:
     prose: bool = False
     structured: bool = False
 
-    def reached(self, level: Level) -> bool:
-        return self.level >= level
-
 
 def score(case: Case, completion: Completion, dialect: Dialect) -> Score:
     """Grade one completion. Total: whatever a model writes is scored, never an error."""
@@ -115,7 +112,7 @@ def _grade(parsed: Parsed, expected: Expected, tools: Mapping[str, Tool]) -> tup
         return Level.DETECTED, parsed.reason, 0, total
     got = parsed.calls
     pairs: Sequence[int | None] = range(len(wanted))
-    if expected.order == "any" and len(wanted) > 1:
+    if expected.order == "any":
         pairs = _pair_up(got, expected, tools)
     reasons: list[str] = []
     right = total = 0
@@ -168,7 +165,7 @@ def _pair_up(got: Sequence[Call], expected: Expected, tools: Mapping[str, Tool])
             wrong, right, _ = _compare(other, call, _rules(expected, index), tools)
             line.append(most * most + (0 if wrong else most) + right)
         worth.append(line)
-    return assign(worth) if got else [None] * len(wanted)
+    return assign(worth)
 
 
 def _all_strings(arguments: Mapping[str, Json]) -> bool:

@@ -124,7 +124,7 @@ def _shared(a: SavedRun, b: SavedRun) -> tuple[list[str], list[str]]:
         f"only {counted(len(shared), 'case')} in both runs, of {len(a.dataset.cases):,} in A and {len(others):,} in B"
     ]
     if edited:
-        warnings.append(f"left out for one id with different contents: {edited:,} case{'s' if edited > 1 else ''}")
+        warnings.append(f"left out for one id with different contents: {counted(edited, 'case')}")
     return shared, warnings
 
 

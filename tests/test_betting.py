@@ -74,6 +74,7 @@ def test_at_the_edge_nobody_can_expect_to_gain(part: float) -> None:
     alone = Stakes((part,), (1.0,))
     grown = sum(chance * sum(settled(0.75, 3, family, stakes=alone)._capitals) for family, chance in drawn.items())
     assert grown == pytest.approx(1.0)
+    assert settled(0.75, 3, (0, 3), stakes=alone).most == pytest.approx(1 + 3 * part)  # 0.75 / 0.25 stakes are won
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.9, 0.97])

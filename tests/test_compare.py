@@ -19,6 +19,7 @@ from phi4bench.comparing import METRICS, Comparison, Decision, compare
 from phi4bench.dialects import TURNS, dialect_named
 from phi4bench.run.judging import score_run
 from phi4bench.runfile import SavedRun
+from phi4bench.xfails import parse_xfails, to_stored
 
 READ = [f"read-{number}" for number in range(85)]
 CHATS = [f"chat-{number}" for number in range(170, 320)]
@@ -61,6 +62,10 @@ class TestTheRule:
         assert compared(READ[:40], READ[20:40], 0.15).reasons == ("parameter: +11.8 points; the minimum is 15",)
         same = "parameter: both runs are right in the very same cases; the minimum is 5"
         assert compared(READ[:20], READ[:20]).reasons == (same,)
+        shipped = "parameter improves significantly, by at least 5 points"
+        assert compared(READ[:20], []).reasons == (shipped,)
+        # One of 170 is 0.6 points.
+        assert compared(READ[:20], READ[:21]).reasons == ("parameter: -0.6 points; the minimum is 5",)
 
     def test_a_regression_that_is_not_critical_stops_shipping_and_no_more(self) -> None:
         found = compared(READ[:20], CHATS[:20], critical=("parameter",))
@@ -159,12 +164,12 @@ class TestTheCommand:
         assert max(map(len, out.splitlines())) < 80
 
     def test_the_table_has_a_row_a_metric(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        folders = self.folders(tmp_path, run_of("old", READ[:20]), run_of("new"))
+        folders = self.folders(tmp_path, run_of("old", READ[:20]), run_of("new", READ[:3]))
         _, out, _ = said(capsys, *folders, "--minimum", 5)
         rows = {line.split()[0]: line.split() for line in reversed(out.splitlines()) if line.startswith("  ")}
-        # Two-sided p of 20 heads in 20 throws: 2 / 2^20 = 1.9e-06.
-        assert rows["parameter"][1:5] == ["88.2%", "100.0%", "0/20", "+11.8"]
-        assert rows["parameter"][-1] == "2e-06"
+        # 150 and 167 of 170. Two-sided p of 17 heads in 17 throws: 2 / 2^17 = 1.5e-05.
+        assert rows["parameter"][1:5] == ["88.2%", "98.2%", "0/17", "+10.0"]
+        assert rows["parameter"][-1] == "2e-05"
         assert set(METRICS) <= set(rows)
 
     def test_the_widest_interval_stands_apart_from_its_points(
@@ -202,7 +207,7 @@ class TestTheCommand:
         assert code == 0
         assert "299 cases in 299 families" in out
         assert "warning: only 299 cases in both runs, of 320 in A and 300 in B" in out
-        assert "warning: left out for one id with different contents: 1 case" in out
+        assert "warning: left out for one id with different contents: 1 case\n" in out
         assert "0/19" in out
 
     def test_cases_that_are_not_stable_count_as_judged_and_are_told(
@@ -217,11 +222,29 @@ class TestTheCommand:
         assert "0/20" in out
         code, out, _ = said(capsys, *reversed(folders), "--minimum", 5)
         assert "warning: RUN_A: 2 cases of" in out
+        assert "gates take them for wrong" in " ".join(out.split())
+        one = store(tmp_path / "one", run_of("new", determinism=determinism(["read-0"])))
+        assert "gates take it for wrong" in " ".join(said(capsys, folders[0], one, "--minimum", 5)[1].split())
+
+    def test_known_failures_count_as_in_the_other_run_and_that_is_told(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        listed = parse_xfails(f'[[xfail]]\ngroup = "{CASES[0].group}"\nreason = "x"\n', "known.toml")
+        known = run_of("new", xfails=to_stored(listed, [case.group for case in CASES]))
+        code, out, _ = said(capsys, *self.folders(tmp_path, run_of("old", READ[:20]), known), "--minimum", 5)
+        assert code == 0
+        assert "RUN_B was judged without its known failures; they are counted here" in " ".join(out.split())
+        assert "0/20" in out
 
     @pytest.mark.parametrize(
         ("b", "why"),
         [
             pytest.param(run_of("old"), "same artifact (old, same sha256), so there is nothing to judge", id="same"),
+            pytest.param(
+                run_of("old", decoding={"max_new_tokens": 64, "mode": "free"}),
+                "decoded differently: max_new_tokens 256 and 64",
+                id="same-and-another-decoding",
+            ),
             pytest.param(
                 run_of("new", dialect=dialect_named("hermes")),
                 "RUN_A speaks tool_use in phi turns and RUN_B hermes in chatml turns",

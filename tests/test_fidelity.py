@@ -161,6 +161,7 @@ def test_no_answers_are_no_figures():
 def test_one_family_has_figures_and_no_interval():
     found = summarise([case(1, group="g"), case(2, group="g")])
     assert (found.perplexity_ratio, found.interval) == (1.0, None)
+    assert summarise([case(1), case(2)]).interval is not None
 
 
 def test_the_interval_of_equal_sizes_is_students_on_the_groups_means():
@@ -245,7 +246,18 @@ def test_nor_do_families_of_which_a_few_hold_most_of_the_tokens():
 
 def test_agreement_is_a_floor():
     assert judge_fidelity(many(0.0, agreed=10), TARGETS, "int8")["top1_agreement"].outcome is Outcome.PASS
-    assert judge_fidelity(many(0.0, agreed=9), TARGETS, "int8")["top1_agreement"].outcome is Outcome.FAIL
+    missed = judge_fidelity(many(0.03, agreed=9), TARGETS, "int8")
+    assert missed["top1_agreement"].outcome is Outcome.FAIL
+    assert missed["top1_agreement"].reason == "0.9, but should be at least 0.95"
+    ends, seen = missed["perplexity_ratio"].interval, missed["perplexity_ratio"].rate
+    expected = f"{seen:.4g} ({ends.low:.4g} to {ends.high:.4g}), but should be at most 1.02"
+    assert missed["perplexity_ratio"].reason == expected
+
+
+def test_where_no_answer_was_read_a_gate_is_undecided():
+    for one in ("perplexity_ratio", "top1_agreement"):
+        judged = judge_fidelity(summarise([]), TARGETS, "int8")[one]
+        assert (judged.outcome, judged.reason) == (Outcome.INCONCLUSIVE, "no reference answer was read")
 
 
 def test_the_figure_itself_is_reached():
@@ -257,6 +269,8 @@ def test_the_figure_itself_is_reached():
     found = replace(many(0.0), top1=0.9, kl_mean=0.125, kl_open=0.125)
     outcomes = {name: result.outcome for name, result in judge_fidelity(found, held, "int8").items()}
     assert (outcomes["top1_agreement"], outcomes["kl_mean"]) == (Outcome.PASS, Outcome.PASS)
+    more = judge_fidelity(replace(found, kl_open=0.1251), held, "int8")["kl_mean"]  # it may be as much as that
+    assert (more.outcome, more.rate) == (Outcome.FAIL, pytest.approx(0.2501))
 
 
 def test_figures_survive_a_stored_run():

@@ -64,6 +64,17 @@ def test_all_four_levels_have_the_same_denominator():
     }
 
 
+def test_the_levels_and_abstention_are_reported_whether_or_not_a_target_names_them_or_a_case_asks_for_them():
+    results = judge_levels(prose(50, 0), REPORT)
+    assert [
+        name for name in results if name not in ("selection", "multi_turn", "error_recovery", "schema_validity")
+    ] == [
+        *LEVELS,
+        "abstention",
+    ]
+    assert {results[name].total for name in LEVELS} == {0}
+
+
 def test_each_level_is_also_given_the_one_below_it():
     results = judge_levels(calls([RIGHT] * 50 + [TOOL] * 20 + [PARSED] * 10 + [DETECTED] * 5 + [NOTHING] * 15), GUIDE)
     given = {name: (r.passed, r.total) for name, r in results.items() if "_given_" in name}
@@ -273,6 +284,21 @@ def test_a_regression_gate_rules_out_a_loss_of_the_margin(lost, gained, precisio
     assert (result.lost, result.gained, result.both, result.neither) == (lost, gained, 1000, 0)
     assert result.interval is not None
     assert result.difference == pytest.approx((gained - lost) / (1000 + lost + gained))
+
+
+def test_a_failed_rate_tells_what_it_is_at_most_and_its_target():
+    result = judge_levels(calls([RIGHT] * 900 + [PARSED] * 100), GUIDE)["tool"]
+    assert result.interval is not None
+    assert result.reason == f"at most {100 * result.interval.high:.1f}%, but should be at least 95%"
+
+
+def test_a_failed_comparison_tells_the_loss_that_is_certain_and_its_target():
+    # McNemar's 2 x 2: 60 - 3 of 1,063 are 5.4 points lost; some 4 of them are certain.
+    result = judge_regression(*pair(60, 3), GUIDE, "int8")["regression.tool"]
+    assert result.interval is not None
+    assert -0.045 < result.interval.high < -0.035
+    assert result.reason == f"loses at least {-100 * result.interval.high:.1f} points, but should lose under 2"
+    assert result.target == -0.02
 
 
 def test_an_undecided_loss_is_told_in_points_and_a_rate_in_percent():

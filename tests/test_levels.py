@@ -12,7 +12,7 @@ from phi4bench.calls import Call, Json
 from phi4bench.cases import Case, Expected, Message, Rule
 from phi4bench.dialects import dialect_named
 from phi4bench.gates import judge_levels
-from phi4bench.levels import LEVELS, Level, Score, score
+from phi4bench.levels import LEVELS, Level, Score, is_right, score
 from phi4bench.targets import parse_targets
 from phi4bench.tools import Tool
 from phi4bench.transcripts import Completion, Finish
@@ -37,6 +37,9 @@ READ = Call("read", {"file_path": "a.py"})
 def case(*calls: Call, order: str = "exact", rules: tuple[dict[str, Rule], ...] = (), scenario: str = "single") -> Case:
     expected = Expected(calls, order, rules)  # type: ignore[arg-type]
     return Case("c1", scenario, "family", TOOLS, (Message("user", "do it"),), expected)  # type: ignore[arg-type]
+
+
+VALUE = Case("s1", "single", "family", (), (Message("user", "JSON"),), Expected(json={"a": 1}, response_schema={}))
 
 
 def use(*insides: str) -> str:
@@ -124,9 +127,9 @@ def test_a_score_names_every_tool_that_was_expected_and_the_prose_around_calls()
 
 
 def test_any_order_still_counts_how_often_each_tool_is_called():
-    twice = use("read(file_path='a.py')", "read(file_path='a.py')")
-    got = graded(case(GREP, READ, order="any"), twice)
-    assert (got.level, got.reason) == (Level.PARSED, "called read, read, wanted grep, read in any order")
+    for times, called in ((2, "read, read"), (6, "read, read, read, read, read and 1 more")):
+        got = graded(case(GREP, READ, order="any"), use(*["read(file_path='a.py')"] * times))
+        assert (got.level, got.reason) == (Level.PARSED, f"called {called}, wanted grep, read in any order")
 
 
 def test_calls_in_any_order_are_paired_optimally_and_not_greedily():
@@ -185,6 +188,8 @@ def test_a_call_that_was_not_made_has_no_right_arguments():
     rules = ({"file_path": Rule(optional=True)},) * 2
     got = graded(case(READ, READ, order="any", rules=rules), use("read(file_path='a.py')"))
     assert (got.level, got.arguments_right, got.arguments_total) == (Level.PARSED, 1, 2)
+    late = graded(case(GREP, order="any"), use("read(file_path='a.py')", "grep(pattern='def.*auth', path='src')"))
+    assert (late.level, late.arguments_right) == (Level.PARSED, 2)  # which call was made too much plays no part
 
 
 def test_an_ignored_argument_is_not_counted_even_where_it_is_equal():
@@ -246,6 +251,7 @@ def test_only_well_formed_prose_abstains(text, finish, reason):
     assert got.abstained == (not reason), got.reason
     assert got.level is Level.NOTHING
     assert bool(got.reason) != got.abstained
+    assert (got.expects_call, got.arguments_right, got.arguments_total) == (False, 0, 0)
 
 
 FENCED_GREP = "```python\ngrep(pattern='x', path='.')\n```"
@@ -289,13 +295,28 @@ def test_prose_may_speak_of_calls(text):
     assert got.abstained, got.reason
 
 
-def test_a_case_that_expects_a_call_never_counts_as_abstained():
-    assert not graded(case(GREP), "Which file do you mean?").abstained
+def test_prose_around_a_call_is_noted_where_none_is_wanted_too():
+    call = use("read(file_path='a.py')")
+    assert [graded(case(), text).prose for text in ("Sure. " + call, call, "Sure.")] == [True, False, False]
 
 
-def test_prose_around_a_call_is_noted():
-    assert graded(case(READ), "Sure. " + use("read(file_path='a.py')")).prose
-    assert not graded(case(READ), use("read(file_path='a.py')")).prose
+@pytest.mark.parametrize(
+    ("wanted", "text", "right"),
+    [
+        pytest.param(case(READ), use("read(file_path='a.py')"), True, id="a-call"),
+        pytest.param(case(READ), use("read(file_path='b.py')"), False, id="another-argument"),
+        pytest.param(case(READ), "Which file?", False, id="prose-where-a-call-is-wanted"),
+        pytest.param(case(), "Which file?", True, id="prose"),
+        pytest.param(case(), use("read(file_path='a.py')"), False, id="a-call-where-prose-is-wanted"),
+        pytest.param(VALUE, '{"a": 1}', True, id="the-value"),
+        pytest.param(VALUE, '{"a": 2}', False, id="another-value"),
+        pytest.param(VALUE, "I cannot say.", False, id="prose-where-a-value-is-wanted"),
+    ],
+)
+def test_a_case_is_right_as_a_whole_or_not(wanted, text, right):
+    got = graded(wanted, text)
+    assert is_right(got) is right
+    assert got.abstained == (right and not (got.expects_call or got.structured))
 
 
 def test_a_rule_applies_to_its_own_call():
@@ -329,10 +350,11 @@ def test_the_structured_track_grades_the_whole_text_as_one_value(text, level):
     asked = Case("s1", "single", "family", (), (Message("user", "JSON please"),), expected)
     got = graded(asked, text)
     assert got.level == level, got.reason
-    assert got.structured
-    assert not got.expects_call
+    assert (got.structured, got.expects_call) == (True, False)
+    assert (got.schema_valid, got.schema_total) == (level >= Level.RIGHT_TOOL, level >= Level.PARSED)
     assert got.reason.endswith("wanted 1") == (level is Level.RIGHT_TOOL)
-    assert not got.abstained
+    assert got.reason.startswith("the text is not one JSON value: ") == (level is Level.DETECTED)
+    assert (got.abstained, got.arguments_right, got.arguments_total) == (False, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -59,11 +59,28 @@ def test_every_type_means_what_the_library_means_by_it(value):
 
 
 @pytest.mark.parametrize(
+    ("member", "value", "valid"),
+    [
+        pytest.param({"enum": ["a", "b"]}, "b", True, id="listed"),
+        pytest.param({"enum": ["a", "b"]}, "c", False, id="not-listed"),
+        pytest.param({"enum": ["1"]}, 1, False, id="a-number-for-its-text"),
+        pytest.param({"type": "integer", "enum": ["1"]}, "1", False, id="listed-and-of-another-type"),
+        pytest.param({"enum": ["auto", 1]}, 1, True, id="a-number-beside-a-text"),
+        pytest.param({"enum": ["auto", 1]}, True, False, id="true-for-a-listed-one"),
+    ],
+)
+def test_a_member_is_one_of_those_listed(member, value, valid):
+    assert is_valid({"a": value}, {"type": "object", "properties": {"a": member}}) is valid
+
+
+@pytest.mark.parametrize(
     "schema",
     [
         pytest.param({"type": "object", "minProperties": 1}, id="another-keyword"),
         pytest.param({"type": "object", "properties": {"a": {"type": "string", "pattern": "^x"}}}, id="pattern"),
         pytest.param({"type": "object", "properties": {"a": {"enum": [1, 2]}}}, id="enum-of-numbers"),
+        pytest.param({"type": "object", "properties": {"a": {"enum": ["a", 1]}}}, id="enum-of-both"),
+        pytest.param({"type": "object", "properties": {"a": {"type": "text"}}}, id="no-type-of-json"),
         pytest.param({"type": "object", "properties": {"a": True}}, id="boolean-member"),
         pytest.param({"type": "object", "additionalProperties": {"type": "string"}}, id="schema-for-others"),
         pytest.param({"type": "object", "$schema": "http://json-schema.org/draft-04/schema#"}, id="draft-4"),

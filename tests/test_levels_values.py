@@ -21,6 +21,8 @@ NUMBERS = place(
             "either": {"type": ["string", "number"]},
             "list": {"type": "array", "items": {"type": "number"}},
             "pair": {"type": "array", "prefixItems": [{"type": "number"}, {"type": "integer"}]},
+            # Before draft 2020-12 the items by place were listed so.
+            "old": {"items": [{"type": "number"}, {"type": "integer"}], "additionalItems": {"type": "number"}},
             "inner": {"type": "object", "properties": {"x": {"type": "number"}}},
             "map": {"type": "object", "additionalProperties": {"type": "number"}},
             "choice": {"anyOf": [{"type": "string"}, {"type": "number"}]},
@@ -53,6 +55,10 @@ NUMBERS = place(
         pytest.param({"a": 1}, {"a": True}, False, id="types-inside-objects"),
         pytest.param({"a": 1, "b": None}, {"a": 1}, False, id="null-is-not-absent"),
         pytest.param({}, [], False, id="empty-object-and-list"),
+        pytest.param(["a"], "a", False, id="a-list-of-the-string"),
+        pytest.param("a", ["a"], False, id="the-string-of-a-list"),
+        pytest.param([1], 1, False, id="a-list-of-the-number"),
+        pytest.param({"a": 1}, "a", False, id="an-object-for-a-string"),
     ],
 )
 def test_values_are_equal_by_type_and_value(got, want, same):
@@ -63,6 +69,8 @@ def test_an_integer_that_no_double_holds_is_not_the_double_beside_it():
     real = NUMBERS.member("real")
     assert difference(2**53 + 1, float(2**53), EXACT, real)
     assert not difference(2**53, float(2**53), EXACT, real)
+    assert difference(10**400, 1.0, Rule(tolerance=5.0), real)
+    assert not difference(5, 4.5, Rule(tolerance=0.5), real)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +82,8 @@ def test_an_integer_that_no_double_holds_is_not_the_double_beside_it():
         pytest.param("list", [1, 2.0], [1.0, 2], True, id="items"),
         pytest.param("pair", [1, 2], [1.0, 2], True, id="prefix-item-number"),
         pytest.param("pair", [1, 2], [1, 2.0], False, id="prefix-item-integer"),
+        pytest.param("old", [1, 2, 3], [1.0, 2, 3.0], True, id="old-prefix-item-and-further-one"),
+        pytest.param("old", [1, 2], [1, 2.0], False, id="old-prefix-item-integer"),
         pytest.param("inner", {"x": 1}, {"x": 1.0}, True, id="nested-member"),
         pytest.param("inner", {"y": 1}, {"y": 1.0}, False, id="undeclared-member"),
         pytest.param("map", {"y": 1}, {"y": 1.0}, True, id="additional-properties"),
@@ -99,6 +109,7 @@ def test_int_and_float_are_one_only_where_the_schema_says_number(name, one, othe
         pytest.param(Rule(tolerance=0.01), 1.005, 1.0, True, id="within-tolerance"),
         pytest.param(Rule(tolerance=0.01), 1.02, 1.0, False, id="beyond-tolerance"),
         pytest.param(Rule(tolerance=2), True, False, False, id="no-tolerance-for-booleans"),
+        pytest.param(Rule(tolerance=2), "a", "b", False, id="no-tolerance-for-strings"),
         pytest.param(Rule(tolerance=1), 5, 4, True, id="integers-within-tolerance"),
         pytest.param(Rule(tolerance=1), 5.0, 5, False, id="tolerance-forgives-no-type"),
         pytest.param(Rule(unordered=True), [2, 1, 2], [1, 2, 2], True, id="multiset"),
@@ -150,7 +161,30 @@ def test_an_ignored_member_counts_as_neither_right_nor_expected():
     assert member_differences({}, {"a": 1, "b": 2}, {"a": Rule(ignore=True)}, NOWHERE, "t")[1:] == (0, 1)
 
 
+def test_an_extra_member_that_is_accepted_is_a_number_where_the_schema_says_so():
+    rules = {name: Rule(accept=(1.0,)) for name in ("real", "plain")}
+    reasons = ["t.plain is 1, wanted no such argument"]
+    assert member_differences({"real": 1, "plain": 1}, {}, rules, NUMBERS, "t") == (reasons, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "rule", "reason"),
+    [
+        pytest.param([1, 2, 2], [1, 2], EXACT, "t.x has 3 items, wanted 2", id="length"),
+        pytest.param([1, 3], [1, 2], EXACT, "t.x[1] is 3, wanted 2", id="item"),
+        pytest.param(
+            [1, 3], [1, 2], Rule(unordered=True), "t.x is [1, 3], wanted [1, 2] in any order", id="in-any-order"
+        ),
+        pytest.param({"y": "a"}, {"y": "b"}, EXACT, "t.x.y is 'a', wanted 'b'", id="member"),
+        pytest.param(f"{'x' * 40}a", f"{'x' * 40}b", EXACT, f"t.x is '{'x' * 40}a', wanted '{'x' * 40}b'", id="short"),
+    ],
+)
+def test_a_reason_names_the_place_and_both_values(got, want, rule, reason):
+    assert difference(got, want, rule, where="t.x") == reason
+
+
 def test_reasons_show_long_strings_where_they_part():
+    assert difference("a" + "x" * 500, "b" + "x" * 500).startswith("the value is 'axxx")
     reason = difference("x" * 500 + "left" + "y" * 500, "x" * 500 + "right" + "y" * 500, where="write.content")
     assert "left" in reason
     assert "right" in reason

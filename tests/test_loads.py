@@ -63,6 +63,9 @@ def test_a_good_call_is_right_and_in_time() -> None:
     assert found is not None
     late = sum(at + 2.0 > 2.5 for at in range(40, 60))
     assert found.rates["good"] == pytest.approx(found.rates["calls"] - late / found.seconds)
+    at_the_limit = throughput(load(steady(105)), 0.05, limit_ms=500.0)
+    assert at_the_limit is not None
+    assert at_the_limit.rates["good"] == 2.0
     wrong = throughput(load(steady(105, wrong_every=4)), 0.05)
     assert wrong is not None
     assert wrong.rates["good"] == pytest.approx(1.5)  # three quarters of two a second
@@ -86,6 +89,7 @@ def test_few_good_calls_leave_as_much_room_as_the_binomial_does(good: int) -> No
     assert found is not None
     assert found.rates["good"] == pytest.approx(2 * good / 100)
     exact = binomtest(good, 100, alternative="less").proportion_ci(0.95).high
+    assert found.intervals["good"].low >= 0.0  # no rate is less, whatever Student's t says of one in ten spans
     assert found.intervals["good"].high >= 2 * exact - 1e-9
     assert found.intervals["good"].high == pytest.approx(2 * exact, rel=0.07)
 

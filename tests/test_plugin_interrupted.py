@@ -8,10 +8,13 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from kit import EVERY_GATE, ROOT, MakeFake, Ran, RunSuites, write_lines
+
+from phi4bench.session import JudgingSession
 
 
 class TestInterruptions:
@@ -281,3 +284,12 @@ def test_a_run_whose_reports_cannot_be_written_promotes_nothing(
     assert "verdict  none: its reports could not be written" in ran.out
     assert "PROMOTE" not in ran.out
     assert [path.name for path in ran.report_dir.iterdir()] == ["transcripts"]
+
+
+def test_a_run_that_breaks_before_it_has_judged_anything_leaves_what_an_earlier_one_found(tmp_path: Path) -> None:
+    plan: Any = SimpleNamespace(subjects=(), options=SimpleNamespace(report_dir=tmp_path))
+    earlier = [tmp_path / "promotion.json", tmp_path / "report.json"]
+    for path in earlier:
+        path.write_text("{}")
+    JudgingSession(plan).withdraw()
+    assert all(path.exists() for path in earlier)

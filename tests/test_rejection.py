@@ -27,6 +27,8 @@ CASES = tuple(case_from_json(case_line(number), lambda _: SIX) for number in ran
 PAIRS_OF_CASES = tuple(replace(case, group=f"pair-{number // 2}") for number, case in enumerate(CASES))
 OWN = ("detection", "parsing", "tool", "parameter", "abstention")
 PAIRED = tuple(f"regression.{name}" for name in OWN)
+RATES = dict(zip(OWN, (0.97, 0.95, 0.95, 0.90, 0.90), strict=True))
+MARGINS = dict.fromkeys(PAIRED, 0.02)
 
 
 def scored(case: Case, level: Level = Level.RIGHT_PARAMETERS, abstained: bool = True) -> Score:
@@ -129,12 +131,26 @@ class TestOrder:
         assert one.add(scored(ordered[0], Level.NOTHING)) is not None
 
 
+class TestAlphas:
+    @pytest.mark.parametrize("figures", [RATES, MARGINS, RATES | MARGINS], ids=["rates", "pairs", "both"])
+    def test_the_parts_add_up_to_all_of_it(self, figures: dict[str, float]) -> None:
+        parts = alphas(0.05, figures)
+        assert parts.keys() == figures.keys()
+        assert sum(parts.values()) == pytest.approx(0.05)
+
+    def test_a_third_is_divided_evenly_and_the_rest_among_the_artifacts_own_gates(self) -> None:
+        parts = alphas(0.05, RATES | MARGINS)
+        assert [parts[name] for name in PAIRED] == pytest.approx([0.05 / 3 / 10] * 5)
+        assert 0.05 / 3 / 10 < parts["detection"] < parts["tool"] == parts["parsing"] < parts["parameter"]
+        assert list(alphas(0.05, MARGINS).values()) == pytest.approx([0.01] * 5)
+
+
 class TestRejection:
     def test_it_names_the_gates_and_their_bounds(self) -> None:
         found = rejected(watch(), [scored(case, Level.PARSED) for case in in_order(CASES)])
         assert found is not None
         assert [one.gate for one in found.refuted] == ["tool", "parameter"]
-        assert found.alphas == alphas(0.05, dict(zip(OWN, (0.97, 0.95, 0.95, 0.90, 0.90), strict=True)))
+        assert found.alphas == alphas(0.05, RATES)
         assert 0.0 < found.upper["tool"] < 0.95 < found.upper["detection"]
         assert found.line.startswith(f"rejected early after {found.cases} of 320 cases: tool's upper bound ")
         assert "% is below 95%" in found.line
@@ -184,7 +200,7 @@ class TestPairs:
             first.add(scored(case), baseline=True)
         found = rejected(first, after)
         assert found is not None
-        assert [one.gate for one in found.refuted] == ["regression.parameter"]
+        assert [(one.gate, one.edge) for one in found.refuted] == [("regression.parameter", -0.02)]
         assert -1.0 < found.upper["regression.parameter"] < -0.02 < found.upper["regression.tool"]
         for score in after:
             last.add(score)

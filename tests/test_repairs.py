@@ -68,6 +68,11 @@ MENDED = {
         "<tool_use>grep(path='.', pattern='it's')</tool_use>",
         Call("grep", {"pattern": "it's", "path": "."}),
     ),
+    "a quote beside an escaped line break": (
+        "tool_use",
+        "<tool_use>grep(path='.', pattern='it's\\n')</tool_use>",
+        Call("grep", {"pattern": "it's\n", "path": "."}),
+    ),
     "a later one of a member's other names": (
         "hermes",
         '<tool_call>{"function_name": "read", "kwargs": {"file_path": "a.py"}}</tool_call>',
@@ -130,6 +135,12 @@ def test_what_nearly_parses_is_mended(name, text, call):
     assert found is not None
     assert dialect.parse(found.text).calls == (call,)
     assert set(found.rules) <= {rule.name for rule in RULES}
+
+
+def test_an_argument_that_the_tool_has_is_no_other_name_of_one_that_lacks():
+    members = {"pattern": {"type": "string"}, "glob": {"type": "string"}}
+    both = Tool("grep", "", {"type": "object", "properties": members, "required": ["pattern"]})
+    assert repair("<tool_use>grep(glob='*.py')</tool_use>", dialect_named("tool_use"), (both,)) is None
 
 
 LEFT = {

@@ -27,6 +27,8 @@ from phi4bench.run.judging import SUITE_GATES, assess, conclude
 from phi4bench.runfile import SavedRun
 from phi4bench.sizes import Part, Size, Weighed, size_to_json
 from phi4bench.targets import parse_targets
+from phi4bench.transcripts import Completion
+from phi4bench.verdicts import Verdict
 
 TARGETS = parse_targets(GUIDE, "guide")
 CALLS = [case.id for case in CASES if case.expects_call]
@@ -127,6 +129,25 @@ def test_everything_lost_is_the_whole_difference() -> None:
     assert pair.interval.low == -1.0
 
 
+def test_where_a_gate_was_not_run_nothing_is_concluded() -> None:
+    left = conclude(paired(CALLS, []), [gate for gate in SUITE_GATES if gate != "regression.tool"])
+    assert (left.verdict, left.not_run, left.advice, left.exit_code) == (None, ("regression.tool",), "", None)
+    assert conclude(paired(CALLS, []), SUITE_GATES).exit_code == 1
+
+
+def test_where_completions_are_missing_what_is_there_decides_nothing() -> None:
+    """All that is there is right; what is missing of a baseline leaves the candidate's own gates alone."""
+    whole, part = run_of("int8", precision="int8", **FACTS), run_of("int8", precision="int8", missing=3, **FACTS)
+    for run, parent in ((whole, 3), (part, 0)):
+        judgement = assess(run, run_of("parent", role="baseline", missing=parent), TARGETS)
+        for gate in judgement.regression.values():
+            assert gate.outcome is Outcome.INCONCLUSIVE
+            assert f"{'parent' if parent else 'int8'} lacks 3 of 320 completions" in gate.reason
+        own = {gate.outcome for gate in judgement.gates.values() if gate.required}
+        assert own == {Outcome.PASS if parent else Outcome.INCONCLUSIVE}
+        assert conclude(judgement, SUITE_GATES).verdict is Verdict.inconclusive
+
+
 def test_one_case_decides_nothing_and_says_how_many_would() -> None:
     judgement = paired([], [], count=1)
     for gate in (judgement.gates["tool"], judgement.regression["regression.tool"]):
@@ -183,6 +204,9 @@ def test_a_gate_that_was_not_measured_says_what_it_waits_for() -> None:
     reasons = {gate.name: gate.reason for gate in alone.required}
     assert reasons["size_ratio"] == "its size was not compared: it is gone"
     assert reasons["perplexity_ratio"] == "fidelity was not measured: it is gone"
+    assert reasons["slo.calls_per_s"] == "no suite of this run measured it"  # which takes no baseline
+    unasked = assess(run_of("int8", precision="int8"), None, parse_targets(held, "mine"))
+    assert {gate.reason for gate in unasked.required} == {"no suite of this run measured it"}
     early = replace(alone, rejection=Rejection((), 40, 320, 40, 320, {}, {}))
     reasons = {gate.name: gate.reason for gate in early.required}
     assert reasons["slo.calls_per_s"] == "it was not measured: int8 was rejected early"
@@ -197,6 +221,23 @@ def test_a_run_on_a_gpu_that_was_not_timed_is_still_one_on_a_gpu(slo: dict[str, 
     (gate,) = judgement.required
     assert (gate.target, gate.outcome) == (12, Outcome.INCONCLUSIVE)
     assert gate.reason == ("it was not measured: the time was over" if slo else "no suite of this run measured it")
+
+
+def test_a_case_is_fragile_that_calls_or_holds_back_as_its_baseline_does_by_a_hair() -> None:
+    run, parent = run_of("int8", precision="int8", **FACTS), run_of("parent", role="baseline")
+    close = (0, 1, 200)  # two calls, of which the baseline makes one, and prose by both
+    made = [replace(one, margin=0.4) if at in close else one for at, one in enumerate(run.completions) if one]
+    before = [Completion("I see.") if at == 1 else one for at, one in enumerate(parent.completions)]
+    judgement = assess(replace(run, completions=tuple(made)), replace(parent, completions=tuple(before)), TARGETS)
+    assert {one.case_id for one in judgement.fragile} == {CASES[0].id, CASES[200].id}
+
+
+def test_a_figure_by_device_is_that_of_the_device_that_was_timed() -> None:
+    held = '[[gate]]\nname = "slo.memory_gb"\nceiling = { gpu = 12, cpu = 2 }\nsource = "x"\n'
+    for device, outcome in (("gpu", Outcome.PASS), ("cpu", Outcome.FAIL)):
+        run = run_of("nano", slo={"device": device, "memory": {"peak_rss_bytes": 3 * 10**9}})
+        (gate,) = assess(run, None, parse_targets(held, "mine")).required
+        assert gate.outcome is outcome
 
 
 def test_a_baseline_of_random_weights_promotes_nothing() -> None:

@@ -62,6 +62,23 @@ def test_too_few_calls_are_refused_with_the_number_it_takes() -> None:
     assert gate.interval is None
 
 
+def test_what_an_error_cut_short_decides_nothing() -> None:
+    """What it left out may be the slowest, or the fastest: neither a FAIL nor a PASS stands."""
+    for figure in (50, 200):
+        found = calls(*[100.0] * 100)
+        assert found.latency is not None
+        gate = judge_slo(
+            replace(found, latency=replace(found.latency, stopped="a crash")), targets(f"{P95} <= {figure}")
+        )
+        told = "100 calls were timed, and then: a crash"
+        assert (gate[P95].outcome, gate[P95].reason) == (Outcome.INCONCLUSIVE, told)
+    for ratio in (1.0, 3.0):
+        found = replace(pairs(*[ratio] * 10), pairs_stopped="a crash")
+        gate = judge_slo(found, parse_targets(HELD, "ours"), "int8")
+        told = "10 pairs were timed, and then: a crash"
+        assert (gate[DECODE].outcome, gate[DECODE].reason) == (Outcome.INCONCLUSIVE, told)
+
+
 def of_prompts(found: Slo, prompts: int, wanted: int | None = None) -> Slo:
     """The same calls, which had so many different prompts."""
     assert found.latency is not None
@@ -201,13 +218,15 @@ def test_a_figure_that_was_asked_for_and_not_found_has_a_reason_of_its_own() -> 
     assert why["slo.first_token_p95_ms"] == why["speedup.decode"] == "nothing here tells it"
     assert why["slo.token_p50_ms"] == "the time was over"
     assert not {"slo.memory_gb", P95, "speedup.call"} & why.keys()
-    assert untold(Slo()) == {}  # nobody asked
+    assert untold(Slo()) == untold(Slo(memory=Memory(1, 3), device="gpu")) == {}  # nobody asked, or it is there
+    assert untold(Slo(loads=(replace(few, name="batch 1"),))) == {}  # gates speak of another load
 
 
 @pytest.mark.parametrize(("gb", "outcome"), [(0.9, Outcome.PASS), (1.1, Outcome.FAIL)])
 def test_memory_is_what_it_is(gb: float, outcome: Outcome) -> None:
     found = Slo(memory=Memory(int(gb * 1e9)))
-    assert judge_slo(found, targets("slo.memory_gb <= 1"))["slo.memory_gb"].outcome is outcome
+    gate = judge_slo(found, targets("slo.memory_gb <= 1"))["slo.memory_gb"]
+    assert (gate.outcome, gate.reason) == (outcome, "1.1, but should be at most 1" if gb > 1 else "")
 
 
 @pytest.mark.parametrize(
@@ -280,6 +299,7 @@ class TestSpeedup:
             # P(at most 2) = 0.0547.
             pytest.param([2.0, *[2.7] * 9], "int8", Outcome.PASS, id="one-pair-was-disturbed"),
             pytest.param([2.0, 2.0, *[2.7] * 8], "int8", Outcome.INCONCLUSIVE, id="two-of-ten-below"),
+            pytest.param([2.0, 2.0, *[2.67] * 8], "int8", Outcome.INCONCLUSIVE, id="at-most-the-figure-itself"),
             pytest.param([*[2.6] * 9, 9.0], "int8", Outcome.FAIL, id="one-lucky-pair"),
             pytest.param([2.67] * 10, "int8", Outcome.PASS, id="the-figure-itself"),
             pytest.param([2.7] * 10, "int4", Outcome.FAIL, id="int4-has-a-figure-of-its-own"),
@@ -301,6 +321,7 @@ class TestSpeedup:
         small = pairs(*[1.0] * 10, parameters=199_999_999)
         assert judge_slo(small, held, "int8")[DECODE].outcome is None
         assert "200.0M parameters, and 2.67 is required from 200M on" in judge_slo(small, held, "int8")[DECODE].reason
+        assert judge_slo(small, held, "fp32")[DECODE].reason == ""  # nobody requires it, whatever its size
         assert exempt_speedups(small, held) == {DECODE}
         assert exempt_speedups(pairs(1.0, parameters=200_000_000), held) == frozenset()
         assert exempt_speedups(pairs(1.0, parameters=None), held) == frozenset()  # unknown: judged

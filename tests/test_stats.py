@@ -52,6 +52,12 @@ def test_t_quantile_is_that_of_the_printed_table(freedom, value):
     assert t_quantile(0.95, freedom) == pytest.approx(value, abs=5e-4)
 
 
+@pytest.mark.parametrize(("probability", "freedom"), [(0.0, 5), (1.0, 5), (math.nan, 5), (0.95, 0)])
+def test_a_t_quantile_that_cannot_be_is_refused(probability, freedom):
+    with pytest.raises(ValueError, match="should be in"):
+        t_quantile(probability, freedom)
+
+
 @pytest.mark.parametrize("a", [0.5, 1.0, 20.0, 300.0])
 @pytest.mark.parametrize("b", [0.5, 7.0, 200.0])
 def test_incomplete_beta_is_scipys(a, b):
@@ -59,7 +65,9 @@ def test_incomplete_beta_is_scipys(a, b):
         assert incomplete_beta(a, b, x) == pytest.approx(special.betainc(a, b, x), abs=1e-12)
 
 
-@pytest.mark.parametrize(("successes", "trials"), [(0, 0), (0, 1), (1, 9), (4, 16), (5, 10), (400, 1100), (1500, 3100)])
+@pytest.mark.parametrize(
+    ("successes", "trials"), [(0, 0), (0, 1), (1, 9), (4, 16), (5, 10), (400, 1100), (550, 1100), (1500, 3100)]
+)
 def test_binomial_p_is_scipys(successes, trials):
     expected = reference.binomtest(successes, trials).pvalue if trials else 1.0
     assert binomial_two_sided_p(successes, trials) == pytest.approx(expected, rel=1e-9)
@@ -81,6 +89,12 @@ def test_wilson_is_scipys(passed, total):
     expected = reference.binomtest(passed, total).proportion_ci(0.9, method="wilson")
     interval = wilson(passed, total, normal_quantile(0.95))
     assert (interval.low, interval.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+
+
+def test_where_nothing_or_all_is_right_an_end_is_exact():
+    for total in range(1, 300):
+        assert wilson(0, total / 1.7, Z95).low == 0.0
+        assert wilson(total / 1.7, total / 1.7, Z95).high == 1.0
 
 
 @pytest.mark.parametrize(("passed", "total"), [(0, 1), (0, 100), (1, 100), (50, 100), (299, 300), (300, 300)])
@@ -126,6 +140,11 @@ def test_mcnemar_is_the_exact_test_of_the_flips():
     flips = count_flips([("g", True, False)] * 12 + [("h", False, True)] * 4 + [("i", True, True)] * 50)
     assert mcnemar_p(flips) == pytest.approx(2 * (1 + 16 + 120 + 560 + 1820) / 2**16)
     assert flips.difference == pytest.approx(-8 / 66)
+
+
+def test_flips_are_the_cases_that_one_of_the_two_got_right_alone():
+    cases = [("a", True, False), ("b", False, True), ("a", False, False), ("b", False, True), ("a", True, True)]
+    assert count_flips(cases) == Flips(lost=(1, 0), gained=(0, 2), sizes=(3, 2))
 
 
 def test_tally_sums_by_group_and_leaves_out_what_has_nothing_to_count():
@@ -232,9 +251,12 @@ def test_an_interval_of_zero_cases_is_refused(call):
         call()
 
 
-def test_one_family_tells_nothing_about_families():
+def test_one_family_tells_nothing_about_families_and_two_tell_something():
     assert proportion_interval(Tally((4,), (4,)), 0.05).low == 0.0
     assert paired_interval(Flips((0,), (0,), (4,)), 0.05).low == -1.0
+    # Of 2n that are all right, effect 1 + (n - 1) 0.2: at n = 400 some 10 count, and t of one is 6.31.
+    assert 0.15 < proportion_interval(Tally((400, 400), (400, 400)), 0.05).low < 0.25
+    assert -0.85 < paired_interval(Flips((0, 0), (0, 0), (400, 400)), 0.05).low < -0.75
 
 
 @pytest.mark.parametrize(

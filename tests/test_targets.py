@@ -146,6 +146,8 @@ def test_a_figure_for_the_precision_goes_before_one_for_the_device():
             id="regression-as-a-gate",
         ),
         pytest.param(ONE.replace("0.95", "95"), "between 0 and 1; write 95% as 0.95", id="percent-for-fraction"),
+        pytest.param(ONE.replace("0.95", "1.0"), "has floor 1, but a rate lies between 0 and 1", id="a-rate-of-all"),
+        pytest.param(ONE.replace("0.95", "0"), "has floor 0, but a rate lies between 0 and 1", id="a-rate-of-none"),
         pytest.param(ONE.replace("0.95", '"a"'), "'a', but should be a number", id="no-number"),
         pytest.param(ONE.replace("0.95", "true"), "True, but should be a number", id="boolean"),
         pytest.param(ONE.replace("0.95", "nan"), "nan, but should be a number", id="not-a-number"),
@@ -180,6 +182,10 @@ def test_a_figure_for_the_precision_goes_before_one_for_the_device():
         pytest.param(ONE.replace("tool", "perplexity_ratio"), "should have a ceiling", id="floor-for-perplexity"),
         pytest.param(ONE.replace("tool", "kl_mean"), "should have a ceiling", id="floor-for-divergence"),
         pytest.param(SIZE.replace("size_ratio", "top1_agreement"), "should have a floor", id="most-agreement"),
+        pytest.param(
+            SIZE + "least_parameters = 1.5\n", "least_parameters=1.5, but should be a whole", id="half-a-weight"
+        ),
+        pytest.param(SIZE + "least_parameters = -1\n", "least_parameters=-1, but should be", id="fewer-than-none"),
         pytest.param(SIZE.replace("0.3", "0"), "has ceiling 0, but should be more than 0", id="no-size-at-all"),
         pytest.param(
             ONE.replace("tool", "slo.tokens_per_s").replace("0.95", "{ cpu = 9, gpu = -5 }"),
@@ -189,6 +195,8 @@ def test_a_figure_for_the_precision_goes_before_one_for_the_device():
         pytest.param(ONE + ONE, "'tool' is named twice", id="twice"),
         pytest.param("alpha = 0.05", "names no gate", id="no-gate"),
         pytest.param("alpha = 5\n" + ONE, "alpha=5.0, but should lie between", id="alpha-in-percent"),
+        pytest.param("alpha = 0\n" + ONE, "alpha=0.0, but should lie between", id="alpha-of-nothing"),
+        pytest.param("alpha = 0.5\n" + ONE, "alpha=0.5, but should lie between", id="alpha-of-a-coin"),
         pytest.param("promotes = 1\n" + ONE, "promotes=1, but should be true or false", id="promotes-no-boolean"),
         pytest.param("gate = ['tool']", "written as \\[\\[gate\\]\\]", id="names-for-tables"),
         pytest.param("[gate]\nname = 'tool'", "written as \\[\\[gate\\]\\]", id="table-for-list"),
@@ -205,6 +213,9 @@ def test_a_figure_for_the_precision_goes_before_one_for_the_device():
         pytest.param(
             "[regression]\nlevels = ['tol']\nmargins = {int8 = 0.02}\nsource = 'x'", "known levels", id="unknown-level"
         ),
+        pytest.param("[regression]\nmargins = {int8 = 0}\nsource = 'x'", "should be fractions", id="no-margin-at-all"),
+        pytest.param(ONE.replace('"test"', "3"), "'source' is missing or is no text", id="source-in-numbers"),
+        pytest.param("[regression]\nlevels = []\nmargins = {int8 = 0.02}\nsource = 'x'", "known levels", id="no-level"),
         pytest.param(
             ONE + "[[tier]]\nname = 'A'\nadvice = 'x'\nabove = {tol = 0.9}", "tier 'A': 'tol'", id="tier-level"
         ),
@@ -233,12 +244,34 @@ def test_merging_adds_the_gates_of_all_files():
     merged = merge_targets([parse_targets(ONE, "a"), other])
     assert [gate.name for gate in merged.gates] == ["tool", "parameter"]
     assert merged.names == ("a", "b")
-    assert merged.sha256 not in merged.sha256s
+    assert merged.sha256 == hashlib.sha256("".join(f"{one}\n" for one in merged.sha256s).encode()).hexdigest()
 
 
 def test_two_figures_for_one_gate_are_refused_with_both_files_named():
     with pytest.raises(TargetsError, match=r"'tool' has floor 0.95 in a but floor 0.9 in b"):
         merge_targets([parse_targets(ONE, "a"), parse_targets(ONE.replace("0.95", "0.90"), "b")])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "what"),
+    [
+        pytest.param("alpha = 0.05\n" + ONE, "alpha = 0.1\n" + ONE, "their alpha", id="alpha"),
+        pytest.param(
+            *(f"{ONE}[[tier]]\nname = 'A'\nadvice = 'x'\nabove = {{tool = {rate}}}" for rate in (0.9, 0.8)),
+            "their tiers",
+            id="tiers",
+        ),
+    ],
+)
+def test_files_that_differ_in_what_holds_for_all_gates_are_refused(one, other, what):
+    with pytest.raises(TargetsError, match=f"^a and b differ in {what}; give only one"):
+        merge_targets([parse_targets(one, "a"), parse_targets(other, "b")])
+    assert len(merge_targets([parse_targets(one, "a"), parse_targets(one, "b")]).gates) == 1
+
+
+def test_no_targets_at_all_are_refused():
+    with pytest.raises(TargetsError, match="no targets were given"):
+        merge_targets([])
 
 
 def test_one_figure_for_models_of_two_sizes_is_refused_with_both_sizes_named():

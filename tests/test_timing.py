@@ -82,6 +82,19 @@ def test_what_is_not_the_runtimes_own_counts_before_the_first_token() -> None:
     assert one.at_token(3) == pytest.approx(one.total_ms)
 
 
+def test_a_backend_that_tells_no_times_or_ones_beyond_the_callers_has_nothing_before_its_first_token() -> None:
+    plain = Timing(0, 250.0, Completion(CALL, (1, 2), first_token_ms=80.0))
+    assert (plain.overhead_ms, plain.first_token_ms, plain.at_token(1)) == (0.0, 80.0, None)
+    beyond = Timing(0, 250.0, Completion(CALL, (1, 2), first_token_ms=80.0, token_at_ms=(80.0, 250.5)))
+    assert (beyond.first_token_ms, beyond.at_token(0), beyond.at_token(1), beyond.at_token(3)) == (
+        80.0,
+        None,
+        80.0,
+        None,
+    )
+    assert Timing(0, 250.0, Completion(CALL)).first_token_ms is None
+
+
 @pytest.mark.parametrize(
     ("seconds", "ends"),
     [

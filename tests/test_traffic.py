@@ -13,7 +13,7 @@ from phi4bench.backends import Decoding, open_backend
 from phi4bench.errors import BackendError
 from phi4bench.prompts import Prompt, Segment
 from phi4bench.timing import serve_load
-from phi4bench.traffic import Served, Traffic, poisson
+from phi4bench.traffic import MOST_WAIT_S, Served, Traffic, poisson
 from phi4bench.transcripts import Completion
 
 MakeFake = Callable[..., Path]
@@ -94,6 +94,46 @@ def test_no_request_is_handed_out_once_the_time_is_over() -> None:
     assert traffic.take() is None
     assert not traffic.left
     assert traffic.stopped_s == 6.0
+    clock.now += 3
+    assert not traffic.left
+    assert (traffic.stopped_s, traffic.left_waiting) == (6.0, 0)
+
+
+def test_what_a_lane_dropped_is_handed_out_again_even_once_the_time_is_over() -> None:
+    clock = Clock()
+    traffic = Traffic(4, clock, seconds=5, clients=2)
+    assert (traffic.take(), traffic.take()) == (0, 1)
+    clock.now += 2
+    traffic.done(0)
+    traffic.hold()
+    assert (traffic.take(), traffic.left) == (None, False)
+    clock.now += 9
+    traffic.put_back()
+    assert traffic.left
+    assert (traffic.take(), traffic.left, traffic.take()) == (1, False, None)
+    clock.now += 1
+    traffic.done(1)
+    assert traffic.served[-1] == Served(1, 0.0, 12.0)  # it has waited since its client sent it
+
+
+def test_a_lane_without_work_sleeps_until_a_request_may_have_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = list[float]()
+    monkeypatch.setattr(threading.Condition, "wait", lambda _, timeout: waited.append(timeout))
+    clock = Clock()
+    traffic = Traffic(3, clock, seconds=5, arrivals_s=[1.0, 3.0, 9.0])
+    for later, sleeps in ((0.0, [MOST_WAIT_S]), (0.99, [pytest.approx(0.01)]), (0.01, []), (9.0, [])):
+        clock.now += later  # there at 1.0, over at 5.0
+        traffic.wait()
+        assert waited == sleeps
+        waited.clear()
+    busy = Traffic(3, Clock(), seconds=5, clients=1)
+    busy.take()
+    busy.wait()
+    assert waited == [MOST_WAIT_S]  # its client may be free at any time
+    last = Traffic(1, Clock(), seconds=5, arrivals_s=[0.0])
+    last.take()
+    last.wait()
+    assert waited == [MOST_WAIT_S]  # nothing more will come
 
 
 def test_the_last_request_ends_the_traffic() -> None:

@@ -56,6 +56,14 @@ def test_a_waived_baseline_leaves_the_regression_out():
         assert verdict(required_gates(results, GUIDE, "int8", no_baseline=True), GUIDE) is expected
 
 
+def test_a_gate_that_does_not_concern_this_artifact_does_not_keep_it_from_promotion():
+    # As of a model too small for a figure on size, which is then measured and has no outcome.
+    results = [gate for gate in gates() if gate.name != "abstention"]
+    results.append(GateResult("abstention", 0, 1, 0.5, None))
+    assert verdict(required_gates(results, GUIDE), GUIDE) is Verdict.inconclusive
+    assert verdict(required_gates(results, GUIDE, exempt={"abstention"}), GUIDE) is Verdict.promote
+
+
 def test_smoke_never_promotes_but_can_reject():
     assert verdict(required_gates(gates(), SMOKE), SMOKE) is Verdict.inconclusive
     assert verdict(required_gates(gates(tool=FAIL), SMOKE), SMOKE) is Verdict.reject
@@ -71,6 +79,7 @@ def test_a_gate_nobody_measured_is_listed_with_its_reason():
     assert list(listed)[:5] == list(LEVELS)
     assert listed["regression.tool"].outcome is OPEN
     assert "--baseline" in listed["regression.tool"].reason
+    assert (listed["regression.tool"].total, listed["regression.tool"].interval) == (0, None)
     assert listed["regression.tool"].target == -0.02  # as a comparison that was made gives it: a loss, below zero
     slo = {gate.name: gate for gate in required_gates(gates(), REPORT, "fp32", "gpu")}["slo.latency_p95_ms"]
     assert (slo.outcome, slo.target, slo.reason) == (OPEN, 50, "no suite of this run measured it")

@@ -88,6 +88,7 @@ class TestTheFile:
             pytest.param(f"x = {'[' * 9000}", r"^known\.toml: .*, but should be TOML", id="nested-without-end"),
             pytest.param("", "it lists no known failure", id="empty"),
             pytest.param("xfail = 3\n", "it lists no known failure", id="no-table"),
+            pytest.param("xfail = [{ group = 'family-1', reason = 'x' }, 3]", "it lists no known", id="one-no-table"),
             pytest.param('[[xfails]]\ngroup = "a"\n', "'xfails' is not known, but should be xfail", id="misspelt"),
             pytest.param('[[xfail]]\ngroup = "family-1"\n', "xfail 1: 'reason' is missing", id="no-reason"),
             pytest.param(

@@ -62,8 +62,6 @@ def tango(gained: float, lost: float, total: float, quantile: float) -> Interval
     seen = (gained - lost) / total
 
     def end(far: float, accepted: float) -> float:
-        if _score(gained, lost, total, far) * (1 if far < seen else -1) <= quantile:
-            return far
         near = seen
         while abs(far - near) > 1e-12:
             middle = (far + near) / 2.0
@@ -106,7 +104,7 @@ def paired_interval(flips: Flips, alpha: float) -> Interval:
 
 
 def cases_for_margin(
-    margin: float, flips: float, difference: float, alpha: float, power: float, per_group: float = 1.0
+    margin: float, flips: float, difference: float, alpha: float, power: float, per_group: float
 ) -> float | None:
     """How many independent cases rule a loss of `margin` out with `power`, where a share of `flips` of them changes.
 

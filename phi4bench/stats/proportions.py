@@ -61,7 +61,7 @@ def proportion_interval(counts: Tally, alpha: float) -> Interval:
     return wilson(counts.passed / effect, counts.total / effect, t_quantile(1.0 - alpha, counts.groups - 1))
 
 
-def cases_for_floor(floor: float, rate: float, alpha: float, power: float, per_group: float = 1.0) -> float | None:
+def cases_for_floor(floor: float, rate: float, alpha: float, power: float, per_group: float) -> float | None:
     """How many independent cases pass `floor` with `power`, where `rate` is the true one; `None` where none would.
 
     `per_group`: how many of them a group tells as much as. No fewer than let a run pass that shows just this rate.
@@ -88,8 +88,6 @@ def more_groups_for_floor(counts: Tally, floor: float, alpha: float, power: floa
 
     `None`: no number of groups would, for the rate is at the floor or below it. Design effect and group size as seen.
     """
-    if not counts.total:
-        return None
     per_group = counts.total / design_effect(counts) / counts.groups
     cases = cases_for_floor(floor, counts.rate, alpha, power, per_group)
     return None if cases is None else max(0, math.ceil(cases / per_group) - counts.groups)
