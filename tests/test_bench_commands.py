@@ -196,7 +196,7 @@ def test_our_share_of_a_whole_command_is_all_but_what_the_runtime_computed_in_it
     "name",
     [
         *("calibration", "evaluator", "generation_probe", "history", "many_cases", "masks", "share", "peers.__main__"),
-        *(pytest.param(name, marks=NEEDS_ONNX) for name in ("roofline", "shapes", "planted.__main__")),
+        *(pytest.param(name, marks=NEEDS_ONNX) for name in ("roofline", "rows", "shapes", "planted.__main__")),
         pytest.param("training", marks=NEEDS_TORCH),
     ],
 )

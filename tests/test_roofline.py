@@ -9,10 +9,11 @@ from kit import ROOT
 pytest.importorskip("onnx", reason="needs the `train` extra")
 pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
 
+import math
 from itertools import pairwise
 from types import SimpleNamespace
 
-from benchmarks import roofline, shapes
+from benchmarks import roofline, rows, shapes
 from benchmarks.shapes import PREFIX, REQUEST, prompts
 from phi4bench.artifacts.onnxfile import read_onnx
 from phi4bench.artifacts.parts import read_a_token
@@ -142,3 +143,20 @@ def test_artifacts_of_one_name_are_told_apart_by_their_folders():
     lie = (("a", "runs/mini/int4"), ("b", "runs/x"), ("a", "runs/large/int4"))
     artifacts = [SimpleNamespace(id=name, path=ROOT / folder) for name, folder in lie]
     assert roofline.labels(artifacts) == ["mini/a", "b", "large/a"]
+
+
+def test_what_a_lanes_rows_give_is_their_rate_over_one_rows() -> None:
+    best = {"fp32": {count: 1e9 * count for count in rows.ROWS}, "int8 b32": dict.fromkeys(rows.ROWS, 5e9)}
+    lines = rows.table(best)
+    assert lines[0].split() == ["rows", "fp32", "int8", "b32"]
+    assert lines[1].split() == ["1", "1", "G", "5", "G"]
+    assert lines[-1].split() == ["32", "rows", "over", "1", "32.0x", "1.0x"]
+
+
+def test_each_kind_of_product_runs_on_any_number_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "RUNS_S", 0.002)
+    monkeypatch.setattr(rows, "PAIRS", 1)
+    monkeypatch.setattr(rows, "ROWS", (1, 3))
+    found = rows.measure(1)
+    assert list(found) == list(rows.KINDS)
+    assert all(0 < rate < math.inf for kind in found.values() for rate in kind.values())
