@@ -1,8 +1,9 @@
 """What many cases cost: `python -m benchmarks.many_cases`. Collecting the suites, and the memory of a whole run.
 
-Case files come out of the request grammar (`phi4bench cases`). Collection is the whole `pytest suites/ --collect-only`.
-Memory is the peak of each of the two processes of `pytest suites/accuracy` on the shipped int8 nano: the one that
-judges, and the child that holds the weights and generates.
+Case files come out of the request grammar (`phi4bench cases`), each the beginning of the largest one, and each with the
+case whose prompt is the longest of all: rows are as long as that one needs. Collection is the whole
+`pytest suites/ --collect-only`. Memory is the peak of each of the two processes of `pytest suites/accuracy` on the
+shipped int8 nano: the one that judges, and the child that holds the weights and generates.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.commands import at_least_one
 from benchmarks.evaluator import process
 from benchmarks.readme import put_section
+from phi4bench.artifacts import open_artifact
+from phi4bench.backends.tokens import PromptTokenizer
+from phi4bench.datasets import load_cases
 from phi4bench.generating import write_generated
 from phi4bench.machine import describe
 from phi4bench.run.jobs import MOST_AT_A_TIME
@@ -65,6 +69,25 @@ def measure(cases: Path, count: int, folder: Path, rounds: int) -> Cost:
     return Cost(count, collected, int(peak.read_text()) / 2**20, child / 2**20)
 
 
+def longest_prompt(cases: Path) -> int:
+    """Which of the file's cases has it, in tokens of `MODEL`."""
+    artifact = open_artifact(MODEL)
+    prompts = [artifact.dialect.render(case.question()) for case in load_cases([str(cases)]).cases]
+    encoded = PromptTokenizer.from_folder(artifact.tokenizer_dir).encode_all(prompts)
+    lengths = [len(ids) for ids, _ in encoded]
+    return lengths.index(max(lengths))
+
+
+def beginnings(largest: Path, counts: Sequence[int]) -> Iterator[tuple[int, Path]]:
+    """A file beside it of each count, with the longest prompt in front."""
+    lines = largest.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines.insert(0, lines.pop(longest_prompt(largest)))
+    for count in counts:
+        path = largest.with_name(f"cases-{count}.jsonl")
+        path.write_text("".join(lines[:count]), encoding="utf-8")
+        yield count, path
+
+
 def table(costs: Sequence[Cost]) -> str:
     """A row for each number of cases; what a further thousand takes is the slope from the row before."""
     memory = ["a further 1,000", "wanted", "held"]
@@ -97,8 +120,8 @@ def text_of(costs: Sequence[Cost], here: Mapping[str, object]) -> str:
         "Collection is the whole `pytest suites/ --collect-only` with that case file, the median of its rounds. Memory"
         " is the peak of the two processes of `pytest suites/accuracy` on nano-int8; wanted: that it does not grow,"
         f" which is at most {WANTED_MIB:g} MiB for each 1,000 cases that a row has more than the one before. What"
-        f" generates holds {MOST_AT_A_TIME:,} cases at once and the keys and values of those in flight: more cases"
-        " bring more of its rows a long answer, until each has held the longest."
+        f" generates holds {MOST_AT_A_TIME:,} cases at once and the keys and values of those in flight, whose rows are"
+        " as long as the longest prompt needs: each file begins with that of the largest."
     )
     return f"{about}\n\n{table(costs)}\n\nOn {here['cores']} cores of {here['cpu']}."
 
@@ -114,9 +137,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     costs = []
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        for count in sorted(set(options.counts)):
-            cases = folder / f"cases-{count}.jsonl"
-            write_generated(cases, "test", count, SEED)
+        counts = sorted(set(options.counts))
+        largest = folder / "largest.jsonl"
+        write_generated(largest, "test", counts[-1], SEED)
+        for count, cases in beginnings(largest, counts):
             costs.append(measure(cases, count, folder, options.rounds))
             print(f"  {count:,} cases: {costs[-1].judging_mib:,.0f} and {costs[-1].child_mib:,.0f} MiB", flush=True)
     text = text_of(costs, describe())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -18,6 +19,7 @@ from kit import ROOT
 from phi4bench.artifacts import open_artifact
 from phi4bench.backends import Decoding, open_backend
 from phi4bench.backends.base import CaseError
+from phi4bench.backends.handout import Handout
 from phi4bench.backends.job import Job
 from phi4bench.backends.memory import halved, is_out_of_memory, with_fewer_rows
 from phi4bench.backends.parallel import side_by_side
@@ -91,9 +93,11 @@ class Machine:
     def __init__(self, fits: int, fails: Exception) -> None:
         self.fits, self.fails, self.tried, self.again = fits, fails, list[tuple[int, int]](), 0
 
-    def run(self, jobs: Sequence[Job], lanes: int, rows: int) -> Iterator[tuple[int, str]]:
-        self.tried.append((len(jobs), lanes * rows))
-        for number, one in enumerate(jobs):
+    def run(self, next_job: Callable[[], Job | None], lanes: int, rows: int) -> Iterator[tuple[int, str]]:
+        self.tried.append((len(self.jobs.left), lanes * rows))
+        for number in itertools.count():
+            if (one := next_job()) is None:
+                return
             if number == 2 and lanes * rows > self.fits:
                 raise self.fails
             if not self.fits:
@@ -106,8 +110,8 @@ class Machine:
         def again() -> None:
             self.again += 1
 
-        jobs = [job(index) for index in reversed(range(count))]
-        return list(with_fewer_rows(jobs, lanes, rows, self.run, notes.append, again, "m")), notes
+        self.jobs = Handout([job(index) for index in reversed(range(count))])
+        return list(with_fewer_rows(self.jobs, lanes, rows, self.run, notes.append, again, "m")), notes
 
 
 def test_the_batch_shrinks_until_it_fits_and_every_case_is_told_once() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from kit import Ran
 from test_run import options
 
 from phi4bench.backends import CaseError, Decoding
+from phi4bench.backends.fakes import FakeBackend
 from phi4bench.datasets import schemas_dir
 from phi4bench.prompts import Prompt
 from phi4bench.report.figures import artifact_figures
@@ -27,6 +28,7 @@ from phi4bench.run.plan import make_plan
 from phi4bench.run.progress import Silent
 from phi4bench.run.worker import _made
 from phi4bench.runfile import read_run
+from phi4bench.transcripts import Completion
 
 MakeFake = Callable[..., Path]
 RunSuites = Callable[..., Ran]
@@ -253,14 +255,19 @@ class TestPortions:
         assert len(taken) == MOST_AT_A_TIME
 
     def test_an_error_names_the_case_whatever_portion_it_is_in(self) -> None:
-        class Breaks:
-            def generate(self, prompts: list[Prompt], decoding: Decoding) -> Any:
+        class Breaks(FakeBackend):
+            def __init__(self) -> None:
+                pass
+
+            def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Any:
                 if len(prompts) < LEAST_AT_A_TIME:
                     raise CaseError(2, "no room")
-                return iter(())
+                return enumerate(Completion("") for _ in prompts)
 
         items = [Item(f"case-{number}", "", Prompt((), 0)) for number in range(LEAST_AT_A_TIME + 5)]
-        breaks: Any = Breaks()
+        found = _made(Breaks(), items, Decoding(), in_order=True)
+        names = [next(found)[1].case_id for _ in range(LEAST_AT_A_TIME)]
+        assert names == [f"case-{number}" for number in range(LEAST_AT_A_TIME)]
         with pytest.raises(CaseError) as caught:
-            list(_made(breaks, items, Decoding(), in_order=True))
+            next(found)
         assert caught.value.index == LEAST_AT_A_TIME + 2

@@ -6,11 +6,12 @@ How jobs are laid out over rows, and what a row is, are the runtime's own.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from phi4bench.backends.base import Decoding, Reference
 from phi4bench.backends.forced import force_jobs
+from phi4bench.backends.handout import Coming
 from phi4bench.backends.job import Job
 from phi4bench.backends.kv import Rows
 from phi4bench.backends.lane import OpenMask, decode_jobs, serve_jobs
@@ -48,8 +49,8 @@ class Answering(ABC):
         self.at_once = 0
 
     @abstractmethod
-    def _run_all(self, jobs: Sequence[Job], work: Work[Done]) -> Iterator[tuple[int, Done]]:
-        """What `work` makes of each job; those that may grow too long run last, one at a time."""
+    def _run_all(self, coming: Coming, work: Work[Done]) -> Iterator[tuple[int, Done]]:
+        """What `work` makes of each job; those of a portion that may grow too long run last of it, one at a time."""
 
     @abstractmethod
     def _run_as_they_come(
@@ -62,9 +63,23 @@ class Answering(ABC):
 
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[tuple[int, Completion]]:
         """Cases that share a prefix run together."""
-        jobs, decode, name = self._reader.jobs(prompts, decoding), self._tokenizer.decode, self._name
-        mask = self._open_mask(decoding)
-        yield from self._run_all(jobs, lambda rows, n, next_job: decode_jobs(rows, n, next_job, decode, name, mask))
+        return self.generate_all([prompts], decoding)
+
+    def generate_all(
+        self, portions: Iterable[Sequence[Prompt]], decoding: Decoding
+    ) -> Iterator[tuple[int, Completion]]:
+        """Within a portion, cases that share a prefix run together."""
+        decode, name, mask = self._tokenizer.decode, self._name, self._open_mask(decoding)
+        yield from self._run_all(
+            Coming(self._jobs(portions, decoding)),
+            lambda rows, n, next_job: decode_jobs(rows, n, next_job, decode, name, mask),
+        )
+
+    def _jobs(self, portions: Iterable[Sequence[Prompt]], decoding: Decoding) -> Iterator[list[Job]]:
+        first = 0
+        for prompts in portions:
+            yield self._reader.jobs(prompts, decoding, first)
+            first += len(prompts)
 
     def serve(
         self, prompts: Sequence[Prompt], decoding: Decoding, traffic: Traffic
@@ -80,7 +95,9 @@ class Answering(ABC):
 
     def score(self, references: Sequence[Reference]) -> Iterator[tuple[int, tuple[Position, ...]]]:
         jobs, watched = self._reader.forced_jobs(references), [one.watch for one in references]
-        yield from self._run_all(jobs, lambda rows, n, next_job: force_jobs(rows, n, next_job, watched, self._name))
+        yield from self._run_all(
+            Coming([jobs]), lambda rows, n, next_job: force_jobs(rows, n, next_job, watched, self._name)
+        )
 
     def text_of(self, completion: Completion, tokens: int) -> str:
         """The text of a completion's first so many tokens."""

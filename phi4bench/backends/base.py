@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -39,6 +39,15 @@ class Backend(Protocol):
         """(index into `prompts`, completion) as each is done, in any order; none is held back.
 
         Raises `CaseError` (which prompt) or another `BackendError`; what was yielded before stays valid.
+        """
+
+    def generate_all(
+        self, portions: Iterable[Sequence[Prompt]], decoding: Decoding
+    ) -> Iterator[tuple[int, Completion]]:
+        """The same over portions that are asked for as they are needed; indices go on from one to the next.
+
+        Only of what was asked for a completion is held back by others: a portion is handed over before the last of the
+        one before is done. `CaseError` of a portion comes once those that were in flight are done.
         """
 
     def close(self) -> None:

@@ -16,12 +16,12 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phi4bench.backends.base import Decoding, NotFiniteError
+from phi4bench.backends.base import CaseError, Decoding, NotFiniteError
 from phi4bench.calls import Call, Json
 from phi4bench.cases import Case
 from phi4bench.datasets import load_cases
@@ -140,6 +140,19 @@ class FakeBackend:
             behaves = always_wrong if self._turns(prompt) else BEHAVIOURS[self._behaviour]
             completion = Completion(behaves(case, self._dialect))
             yield index, self._paced(completion) if self._pace else completion
+
+    def generate_all(
+        self, portions: Iterable[Sequence[Prompt]], decoding: Decoding
+    ) -> Iterator[tuple[int, Completion]]:
+        first = 0
+        for prompts in portions:
+            try:
+                for index, completion in self.generate(prompts, decoding):
+                    yield first + index, completion
+            except CaseError as error:
+                error.index += first
+                raise
+            first += len(prompts)
 
     def serve(
         self, prompts: Sequence[Prompt], decoding: Decoding, traffic: Traffic

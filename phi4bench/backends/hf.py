@@ -10,18 +10,26 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from phi4bench.artifacts.hf import EXTRA, HfFolder, read_hf
 from phi4bench.backends.answering import Answering, Done, Work
+from phi4bench.backends.handout import Coming, Handout
 from phi4bench.backends.job import Job
 from phi4bench.backends.kv import Rows
 from phi4bench.backends.longrope import SwitchingRow
-from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, fewer_note, is_out_of_memory, with_fewer_rows
+from phi4bench.backends.memory import (
+    FREE_SHARE,
+    ROWS_ON_A_DEVICE,
+    NextJob,
+    fewer_note,
+    is_out_of_memory,
+    with_fewer_rows,
+)
 from phi4bench.backends.padded_rows import PaddedRows, cache_argument, takes_positions
-from phi4bench.backends.parallel import handing_out
 from phi4bench.backends.providers import AUTO, BEST, OF_TORCH, Provider
 from phi4bench.backends.reader import PromptReader, Tokenizer
 from phi4bench.backends.reasons import one_line
@@ -116,11 +124,12 @@ class HfBackend(Answering):
             )
         return f"cuda:{provider.device_id}"
 
-    def _run_all(self, jobs: Sequence[Job], work: Work[Done]) -> Iterator[tuple[int, Done]]:
-        short = [job for job in jobs if len(job.ids) + job.cap <= self._long]
-        long = [job for job in jobs if len(job.ids) + job.cap > self._long]
-        yield from self._run(short, self._rows, work)
-        yield from self._run(long, 1, work)
+    def _run_all(self, coming: Coming, work: Work[Done]) -> Iterator[tuple[int, Done]]:
+        while jobs := coming.take():
+            short = [job for job in jobs if len(job.ids) + job.cap <= self._long]
+            long = [job for job in jobs if len(job.ids) + job.cap > self._long]
+            yield from self._run(short, self._rows, work, coming=None if long else coming)
+            yield from self._run(long, 1, work)
 
     def _run_as_they_come(
         self, jobs: Sequence[Job], work: Work[Done], again: Callable[[], None]
@@ -128,25 +137,38 @@ class HfBackend(Answering):
         yield from self._run(jobs, self._rows, work, again)
 
     def _run(
-        self, jobs: Sequence[Job], rows: int, work: Work[Done], again: Callable[[], None] = lambda: None
+        self,
+        jobs: Sequence[Job],
+        rows: int,
+        work: Work[Done],
+        again: Callable[[], None] = lambda: None,
+        coming: Coming | None = None,
     ) -> Iterator[tuple[int, Done]]:
+        """`coming`: portions that go on in the same rows as far as they fit."""
         assert self._model is not None, "the backend is closed"
+        if not jobs:
+            return
+        longest, most_new = max(len(job.ids) for job in jobs), max(job.cap for job in jobs)
 
-        def run(some: Sequence[Job], _: int, rows: int) -> Iterator[tuple[int, Done]]:
+        def fits(further: Sequence[Job]) -> bool:
+            return all(len(job.ids) <= longest and job.cap <= most_new for job in further)
+
+        def run(next_job: NextJob, _: int, rows: int) -> Iterator[tuple[int, Done]]:
             self.at_once = rows
             made: Rows = PaddedRows(self._model)
             made = SwitchingRow(made, self._switch) if self._switch and rows == 1 else made
-            return work(made, rows, handing_out(some))
+            return work(made, rows, next_job)
 
         if self._switch and any(len(job.ids) + job.cap > self._switch for job in jobs):
             rows = 1
         try:
-            if jobs and self._device != "cpu":
+            if self._device != "cpu":
                 fitting, wanted = max(1, self._rows_in_memory(jobs)), min(rows, len(jobs))
                 rows = min(rows, fitting)
                 if self._asked and fitting < wanted:
                     self._note(fewer_note(rows, self._asked))
-            yield from with_fewer_rows(jobs, 1, rows, run, self.notes.append, again, self._name)
+            handout = Handout(jobs, partial(coming.take_if, fits) if coming else tuple)
+            yield from with_fewer_rows(handout, 1, rows, run, self.notes.append, again, self._name)
         except Phi4benchError:
             raise
         except Exception as error:  # of torch, of transformers, of a model's own code in it

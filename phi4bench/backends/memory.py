@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from phi4bench.backends.base import CaseError
+from phi4bench.backends.handout import Handout
 from phi4bench.backends.job import Job
 from phi4bench.backends.reasons import unmet
 from phi4bench.counting import counted
 
 Done = TypeVar("Done")
+NextJob = Callable[[], Job | None]
 
 ROWS_ON_A_DEVICE = 64
 FREE_SHARE = 0.8
@@ -49,33 +51,30 @@ def halved(lanes: int, rows: int) -> tuple[int, int]:
 
 
 def with_fewer_rows(
-    jobs: Sequence[Job],
+    jobs: Handout,
     lanes: int,
     rows: int,
-    run: Callable[[Sequence[Job], int, int], Iterator[tuple[int, Done]]],
+    run: Callable[[NextJob, int, int], Iterator[tuple[int, Done]]],
     tell: Callable[[str], None],
     again: Callable[[], None],
     name: str,
 ) -> Iterator[tuple[int, Done]]:
-    """What `run(jobs, lanes, rows)` yields, and where it runs out of memory, the rest with half as many at once.
+    """What `run(jobs.take, lanes, rows)` yields, and where it runs out of memory, the rest with half as many at once.
 
     `tell`: is told each time. `again`: is called before the rest is run. `name`: of the artifact. Raises `CaseError`,
     which names the case, where one alone does not fit.
     """
-    if not jobs:
-        return
-    left = {job.index: job for job in jobs}
-    while True:
+    while jobs.left:
         try:
-            for index, done in run(list(left.values()), lanes, rows):
-                del left[index]
+            for index, done in run(jobs.take, lanes, rows):
+                jobs.done(index)
                 yield index, done
             return
         except Exception as error:  # runtimes' exceptions share no base class but this one
             if not is_out_of_memory(error):
                 raise
             if lanes * rows == 1:
-                case = next(iter(left.values()))
+                case = next(iter(jobs.left.values()))
                 raise CaseError(
                     case.index,
                     f"{name}: out of memory with one case at once, of {len(case.ids):,} tokens and up to {case.cap:,}"
@@ -86,5 +85,6 @@ def with_fewer_rows(
         before = lanes * rows
         lanes, rows = halved(lanes, rows)
         gc.collect()
+        jobs.begin_again()
         again()
         tell(f"out of memory with {before:,} cases at once: went on with {lanes * rows:,}")

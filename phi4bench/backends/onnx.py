@@ -23,12 +23,13 @@ from phi4bench.backends.answering import Answering, Done, Work
 from phi4bench.backends.device_cache import kept_bytes
 from phi4bench.backends.device_rows import rows_in_place
 from phi4bench.backends.genai_config import read_model_config
+from phi4bench.backends.handout import Coming, Handout
 from phi4bench.backends.job import Job
 from phi4bench.backends.kv import GrowingRow, PrefixStore, Rows
 from phi4bench.backends.longrope import SwitchingRow, table_switch
 from phi4bench.backends.lora import read_adapter
-from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, fewer_note, with_fewer_rows
-from phi4bench.backends.parallel import handing_out, side_by_side
+from phi4bench.backends.memory import FREE_SHARE, ROWS_ON_A_DEVICE, NextJob, fewer_note, with_fewer_rows
+from phi4bench.backends.parallel import side_by_side
 from phi4bench.backends.prefixes import by_commonness, most_distinct
 from phi4bench.backends.probe import TOGETHER, CacheMode, open_probed
 from phi4bench.backends.providers import BEST, PROVIDERS, Provider, candidates, given
@@ -214,12 +215,16 @@ class OnnxBackend(Answering):
         self._decoder = None
         gc.collect()  # sessions sit in reference cycles of their bindings; the weights should go now
 
-    def _run_all(self, jobs: Sequence[Job], work: Work[Done]) -> Iterator[tuple[int, Done]]:
-        short = [job for job in jobs if len(job.ids) + job.cap <= self._long]
-        long = [job for job in jobs if len(job.ids) + job.cap > self._long]
-        for some in by_commonness(short, COMMON) if short and self._maps(short) else (short,):
-            yield from self._run(some, self._plan, work)
-        yield from self._run(long, replace(self._plan, lanes=1, rows=1), work)
+    def _run_all(self, coming: Coming, work: Work[Done]) -> Iterator[tuple[int, Done]]:
+        while jobs := coming.take():
+            short = [job for job in jobs if len(job.ids) + job.cap <= self._long]
+            long = [job for job in jobs if len(job.ids) + job.cap > self._long]
+            if short and self._maps(short):
+                for some in by_commonness(short, COMMON):
+                    yield from self._run(some, self._plan, work)
+            else:
+                yield from self._run(short, self._plan, work, coming=None if long else coming)
+            yield from self._run(long, replace(self._plan, lanes=1, rows=1), work)
 
     def _run_as_they_come(
         self, jobs: Sequence[Job], work: Work[Done], again: Callable[[], None]
@@ -227,32 +232,44 @@ class OnnxBackend(Answering):
         yield from self._run(jobs, self._plan, work, again)
 
     def _run(
-        self, jobs: Sequence[Job], plan: Plan, work: Work[Done], again: Callable[[], None] = lambda: None
+        self,
+        jobs: Sequence[Job],
+        plan: Plan,
+        work: Work[Done],
+        again: Callable[[], None] = lambda: None,
+        coming: Coming | None = None,
     ) -> Iterator[tuple[int, Done]]:
+        """`coming`: portions that go on in the same rows as far as they fit."""
         if not jobs:
             return
         # By the layout and not by the jobs that are left, so that no answer depends on how many those are.
         together = 2 if self._cache == "in place, rows in pairs" and plan.rows > 1 else 1
         tokens = max(len(job.ids) + job.cap for job in jobs)
-        plan = replace(plan, lanes=min(plan.lanes, len(jobs)))
+        count = len(jobs)
+        if coming is not None and count < plan.lanes * plan.rows:
+            count += len(coming.peek())
+        plan = replace(plan, lanes=min(plan.lanes, count))
         if self._switch and tokens > self._switch:
             plan = replace(plan, rows=1)
-        wanted = min(plan.rows, -(-len(jobs) // plan.lanes))
+        wanted = min(plan.rows, -(-count // plan.lanes))
         room = self._room(jobs, tokens, plan.lanes, wanted)
         plan = replace(plan, rows=min(wanted, room.rows))
         if self._asked and room.rows < wanted:
             self._note(fewer_note(plan.lanes * plan.rows, self._asked))
 
-        def run(some: Sequence[Job], lanes: int, rows: int) -> Iterator[tuple[int, Done]]:
+        def fits(further: Sequence[Job]) -> bool:
+            return max(len(job.ids) + job.cap for job in further) <= tokens and not self._maps(further)
+
+        def run(next_job: NextJob, lanes: int, rows: int) -> Iterator[tuple[int, Done]]:
             self.at_once = lanes * rows
             prefixes: PrefixStore[Any] = PrefixStore(room.prefixes)
-            next_job = handing_out(some)
             made = [self._rows(rows, tokens, prefixes, together, room.mapped) for _ in range(lanes)]
             running = [work(one, rows, next_job) for one in made]
             yield from running[0] if lanes == 1 else side_by_side(running)
 
+        handout = Handout(jobs, partial(coming.take_if, fits) if coming else tuple)
         try:
-            yield from with_fewer_rows(jobs, plan.lanes, plan.rows, run, self.notes.append, again, self._name)
+            yield from with_fewer_rows(handout, plan.lanes, plan.rows, run, self.notes.append, again, self._name)
         except Phi4benchError:
             raise
         except Exception as error:  # onnxruntime's exceptions share no base class but this one

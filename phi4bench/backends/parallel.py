@@ -7,21 +7,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item")
-
-
-def handing_out(items: Sequence[Item]) -> Callable[[], Item | None]:
-    """A function that gives each item once, from whichever thread it is called, and then `None`."""
-    rest, lock = iter(items), threading.Lock()
-
-    def next_item() -> Item | None:
-        with lock:
-            return next(rest, None)
-
-    return next_item
 
 
 def side_by_side(lanes: Sequence[Iterator[Item]]) -> Iterator[Item]:

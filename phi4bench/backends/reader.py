@@ -51,16 +51,19 @@ class PromptReader:
         rest = json.dumps([shared, prompt.stop, prompt.call_opener], ensure_ascii=False)
         return hashlib.sha256(np.asarray(ids, "<i8").tobytes() + rest.encode()).hexdigest()
 
-    def jobs(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Job]:
-        """Those that share a prefix stand together. Raises `CaseError`, `ArtifactError` for another's tokenizer."""
+    def jobs(self, prompts: Sequence[Prompt], decoding: Decoding, first: int = 0) -> list[Job]:
+        """Those that share a prefix stand together; `first`: the index of the first prompt.
+
+        Raises `CaseError`, `ArtifactError` for another's tokenizer.
+        """
         encoded = self._encoded(prompts)
-        self._refuse_too_long(encoded)
+        self._refuse_too_long(encoded, first)
         jobs = [
             self._job(index, prompt, one, decoding.max_new_tokens)
-            for index, (prompt, one) in enumerate(zip(prompts, encoded, strict=True))
+            for index, (prompt, one) in enumerate(zip(prompts, encoded, strict=True), first)
         ]
         if decoding.mode == "constrained":
-            jobs = [self._constrained(job, prompts[job.index]) for job in jobs]
+            jobs = [self._constrained(job, prompts[job.index - first]) for job in jobs]
         return together(jobs)
 
     def forced_jobs(self, references: Sequence[Reference]) -> list[Job]:
@@ -95,14 +98,14 @@ class PromptReader:
         """The ids of each, and how many of them are shared: at least one token is left to read."""
         return [(ids, min(shared, max(0, len(ids) - 1))) for ids, shared in self._tokenizer.encode_all(prompts)]
 
-    def _refuse_too_long(self, encoded: Sequence[tuple[Sequence[int], int]]) -> None:
+    def _refuse_too_long(self, encoded: Sequence[tuple[Sequence[int], int]], first: int = 0) -> None:
         """All of them at once: of another's cases there are often many, and a run ends at the first."""
         lengths = [len(ids) for ids, _ in encoded]
         longer = [index for index, length in enumerate(lengths) if length >= self._context]
         if longer:
             further = f", and {len(longer) - 1:,} further of {len(lengths):,} are too long" if len(longer) > 1 else ""
             raise PromptTooLongError(
-                longer[0],
+                first + longer[0],
                 f"{self._name}: a prompt of {lengths[longer[0]]} tokens, but the model's context is"
                 f" {self._context}{further}",
                 "offer fewer tools, shorten the conversations, or leave the cases out",

@@ -20,6 +20,7 @@ from typing import Any
 
 from phi4bench.backends import Backend, CaseError, Decoding, NotFiniteError
 from phi4bench.errors import Phi4benchError, UsageError
+from phi4bench.prompts import Prompt
 from phi4bench.run.jobs import Item, Setup, items_from_lines, portions, store_identity
 from phi4bench.run.peak import peak_rss_bytes
 from phi4bench.store import TranscriptStore
@@ -94,14 +95,16 @@ def notes_teller(backend: Backend, say: Say) -> Callable[[], None]:
 def _made(
     backend: Backend, items: Iterable[Item], decoding: Decoding, in_order: bool
 ) -> Iterator[tuple[int, Item, Completion]]:
-    """Each with its number and item, a portion after the other, and within one as the backend makes them."""
-    for start, some in portions(items, in_order):
-        try:
-            for index, completion in backend.generate([item.prompt for item in some], decoding):
-                yield start + index, some[index], completion
-        except CaseError as error:
-            error.index += start
-            raise
+    """Each with its number and item, as the backend makes them of portions that it asks for."""
+    handed: dict[int, Item] = {}
+
+    def prompts() -> Iterator[list[Prompt]]:
+        for start, some in portions(items, in_order):
+            handed.update(enumerate(some, start))
+            yield [item.prompt for item in some]
+
+    for index, completion in backend.generate_all(prompts(), decoding):
+        yield index, handed.pop(index), completion
 
 
 def map_large_blocks() -> None:

@@ -1,0 +1,129 @@
+"""Jobs that come in portions: lanes go from one to the next, and nothing is lost where one cannot be made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from phi4bench.artifacts import open_artifact
+from phi4bench.backends import CaseError, Decoding, open_backend
+from phi4bench.backends.handout import Coming, Handout
+from phi4bench.backends.job import Job
+from phi4bench.cases import Message, Question
+from phi4bench.prompts import Prompt
+
+MODEL = Path(__file__).resolve().parent.parent / "fixtures" / "models" / "nano-int8"
+
+
+def jobs(*indices: int, tokens: int = 3) -> list[Job]:
+    return [Job(index, np.arange(tokens), 0, 5, frozenset()) for index in indices]
+
+
+def taken(handout: Handout) -> list[int]:
+    return [one.index for one in iter(handout.take, None)]
+
+
+def short(further: Sequence[Job]) -> bool:
+    return all(len(one.ids) <= 3 for one in further)
+
+
+def test_a_portion_is_made_when_the_one_before_is_handed_out() -> None:
+    made = []
+
+    def portions() -> Iterator[list[Job]]:
+        for first in (0, 2, 4):
+            made.append(first)
+            yield jobs(first, first + 1)
+
+    coming = Coming(portions())
+    handout = Handout(coming.take(), partial(coming.take_if, short))
+    assert [handout.take().index, handout.take().index] == [0, 1]  # type: ignore[union-attr]
+    assert made == [0]
+    assert handout.take().index == 2  # type: ignore[union-attr]
+    assert made == [0, 2]
+    assert taken(handout) == [3, 4, 5]
+    assert not coming.take()
+
+
+def test_a_portion_that_does_not_fit_the_rows_waits_for_others() -> None:
+    coming = Coming([jobs(0), jobs(1), jobs(2, tokens=9), jobs(3)])
+    handout = Handout(coming.take(), partial(coming.take_if, short))
+    assert taken(handout) == [0, 1]
+    assert taken(Handout(coming.take())) == [2]
+    assert taken(Handout(coming.take())) == [3]
+    assert not coming.take()
+
+
+def test_an_empty_portion_is_not_the_end() -> None:
+    coming = Coming([[], jobs(0), [], jobs(1)])
+    assert taken(Handout(coming.take(), partial(coming.take_if, short))) == [0, 1]
+
+
+def test_what_is_not_done_is_given_again() -> None:
+    coming = Coming([jobs(0, 1), jobs(2, 3)])
+    handout = Handout(coming.take(), partial(coming.take_if, short))
+    assert [handout.take().index for _ in range(3)] == [0, 1, 2]  # type: ignore[union-attr]
+    handout.done(1)
+    handout.begin_again()
+    assert taken(handout) == [0, 2, 3]
+
+
+def test_a_fault_of_the_next_portion_comes_after_what_is_in_flight() -> None:
+    def portions() -> Iterator[list[Job]]:
+        yield jobs(0, 1)
+        raise CaseError(2, "too long")
+
+    coming = Coming(portions())
+    assert taken(Handout(coming.take(), partial(coming.take_if, short))) == [0, 1]
+    for _ in range(2):
+        with pytest.raises(CaseError, match="too long"):
+            coming.take()
+
+
+@pytest.fixture(scope="module")
+def backend() -> Any:
+    pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
+    return open_backend(open_artifact(str(MODEL)), threads=1, batch=2)
+
+
+def ask(text: str) -> Prompt:
+    return open_artifact(str(MODEL)).dialect.render(Question("", (), (Message("user", text),)))
+
+
+def test_a_row_that_is_free_begins_with_the_next_portion(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same answers as in one portion, in as many steps; apart, each portion has rows that wait for its last."""
+    from phi4bench.backends.kv import SharedRows
+
+    steps, step = [], SharedRows.step
+
+    def counted(self: SharedRows, tokens: Sequence[int]) -> Any:
+        steps.append(len(tokens))
+        return step(self, tokens)
+
+    monkeypatch.setattr(SharedRows, "step", counted)
+    prompts = [ask(f"Read {name}") for name in ("a.txt", "notes/of/last/week.md", "b", "src/main.py", "c.c", "d")]
+    decoding = Decoding(24)
+    whole = dict(backend.generate(prompts, decoding))
+    at_once = len(steps)
+    portions = [prompts[:3], prompts[3:5], prompts[5:]]
+    seams = dict(backend.generate_all(portions, decoding))
+    assert len(steps) - at_once == at_once
+    assert [seams[i].token_ids for i in range(6)] == [whole[i].token_ids for i in range(6)]
+    del steps[:]
+    for some in portions:
+        list(backend.generate(some, decoding))
+    assert len(steps) > at_once
+
+
+def test_a_prompt_that_is_too_long_costs_nothing_of_the_portion_before(backend: Any) -> None:
+    found = backend.generate_all([[ask("Read a"), ask("Read b")], [ask("Read c"), ask("x " * 2000)]], Decoding(8))
+    made = [next(found), next(found)]
+    with pytest.raises(CaseError, match="a prompt of") as caught:
+        next(found)
+    assert caught.value.index == 3
+    assert sorted(index for index, _ in made) == [0, 1]
