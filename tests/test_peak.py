@@ -49,9 +49,9 @@ print(peak.bytes())
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc is told what to do where it is glibc's")
 def test_memory_that_was_used_before_is_not_written_for_zeros_that_nothing_reaches() -> None:
     code = """
-from phi4bench.run.worker import map_large_blocks
+from phi4bench.run.worker import keep_little
 import numpy as np
-map_large_blocks()
+keep_little()
 def resident():
     return int(open("/proc/self/statm").read().split()[1])
 before, between = resident(), []

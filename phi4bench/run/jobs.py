@@ -35,14 +35,15 @@ Handed = TypeVar("Handed")
 LEAST_AT_A_TIME = 32
 """Cases handed to a backend together where a run may stop at any of them: two rounds of a large model's rows."""
 MOST_AT_A_TIME = 1024
-"""Cases that a child holds at once: its memory ends there, and waiting for the last of them costs next to nothing."""
+"""Cases that a child holds at once, beside those in flight: its memory ends there."""
 
 
 def portions(items: Iterable[Handed], in_order: bool) -> Iterator[tuple[int, list[Handed]]]:
     """What is handed over together, and the number of items before it; `in_order` where a run may stop early.
 
-    A backend finishes what it was handed in an order of its own, so that on average half of it is made in vain; each
-    end leaves rows idle. So where a run may stop, portions grow with what lies behind them.
+    A backend finishes what it was handed in an order of its own, so that on average half of it is made in vain; cases
+    that begin alike share that only where they are handed over together. So where a run may stop, portions grow with
+    what lies behind them.
     """
     start, coming = 0, iter(items)
     while some := list(islice(coming, _at_a_time(start) if in_order else MOST_AT_A_TIME)):

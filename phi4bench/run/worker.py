@@ -62,7 +62,7 @@ def main(work: Callable[[dict[str, Any], Say], None] | None = None) -> int:
 def _generate(order: dict[str, Any], say: Say) -> None:
     setup = Setup.from_json(order["setup"])
     if setup.artifact.format == "onnx":  # torch takes blocks for every step, and has to have them at once
-        map_large_blocks()
+        keep_little()
     with contextlib.closing(setup.open()) as backend:
         runtime, tell = backend.identity(), notes_teller(backend, say)
         tell()
@@ -107,18 +107,21 @@ def _made(
         yield index, handed.pop(index), completion
 
 
-def map_large_blocks() -> None:
-    """Have malloc map each block of 1 MiB or more by itself, and give it back once it is free.
+def keep_little() -> None:
+    """Have malloc map each block of 1 MiB or more by itself, give it back once it is free, and keep one arena.
 
-    By default it stops doing so with the first that is freed. The next portion's key-value caches then lie in memory
-    that was used before, which has to be set to zero as a whole, whereas of fresh pages only those are taken that some
-    case reaches. Where there is no glibc, nothing changes.
-    Source: mallopt(3), M_MMAP_THRESHOLD
+    By default it stops doing so with the first that is freed. The next key-value caches then lie in memory that was
+    used before, which has to be set to zero as a whole, whereas of fresh pages only those are taken that some case
+    reaches. And each thread has an arena of its own by default, in which what others free lies idle. Where there is no
+    glibc, nothing changes.
+    Source: mallopt(3), M_MMAP_THRESHOLD, M_ARENA_MAX
     """
-    m_mmap_threshold = -3
+    m_mmap_threshold, m_arena_max = -3, -8
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError):
-            ctypes.CDLL(None).mallopt(m_mmap_threshold, 1 << 20)
+            mallopt = ctypes.CDLL(None).mallopt
+            mallopt(m_mmap_threshold, 1 << 20)
+            mallopt(m_arena_max, 1)
 
 
 def _line_writer() -> Say:
