@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from time import perf_counter
 
 from phi4bench.artifacts import Artifact
 from phi4bench.backends import Backend, Decoding, open_backend
@@ -13,6 +14,8 @@ from phi4bench.transcripts import Completion
 
 NEW_TOKENS = 48
 """Enough for a call; a model that does not end is cut there."""
+RENEW_S = 0.25
+"""Small models alone lie in memory so that it matters where, and large ones take long to load."""
 
 
 def prompts(artifact: Artifact, count: int) -> list[Prompt]:
@@ -28,6 +31,32 @@ def answer(backend: Backend, asked: Sequence[Prompt]) -> list[Completion]:
 
 def tokens(made: Sequence[Completion]) -> int:
     return sum(len(one.token_ids) for one in made)
+
+
+class Renewed:
+    """A backend that `renew` opens again and warms with `asked`, where opening it takes no longer than `RENEW_S`."""
+
+    def __init__(self, artifact: Artifact, asked: Sequence[Prompt], threads: int, batch: int | None) -> None:
+        self._open = lambda: open_backend(artifact, threads=threads, batch=batch, spin="no")
+        self._asked = asked
+        self._load()
+
+    def _load(self) -> None:
+        began = perf_counter()
+        self._backend = self._open()
+        self._load_s = perf_counter() - began
+        self.answer()
+
+    def answer(self) -> list[Completion]:
+        return answer(self._backend, self._asked)
+
+    def renew(self) -> None:
+        if self._load_s <= RENEW_S:
+            self.close()
+            self._load()
+
+    def close(self) -> None:
+        self._backend.close()
 
 
 @contextmanager

@@ -211,14 +211,20 @@ class Timed:
         artifact: Artifact | None = None,
         seconds: float = SECONDS,
         wanted_s: float | None = None,
+        renew: Callable[[], object] | None = None,
         **work: int,
     ) -> Any:
         """What the last call of `action` returned. `work`: what one call does, as `cases=80`.
+
+        `renew`: makes anew, for each block, what a process else has once, and what is slower or faster by where it
+        comes to lie in memory.
 
         `reference`: `interpreter`, `arrays` or `process`, whichever is nearest to what the action does. `cores`: how
         many it uses at once. `wanted_s`: told where a call takes longer.
         """
         full_name, piece = piece_named(reference, cores)
+        if renew is not None:
+            full_name += ", renewed"
         if self._benchmark.disabled:
             return self._benchmark.pedantic(action)
         action(), piece()  # warm: what is made once and kept is no call's own time
@@ -226,7 +232,8 @@ class Timed:
             action = slowed(action, self._recording.settings.planted)
         clock = time.perf_counter
         layout = lay_out(fastest_s(action, clock), fastest_s(piece, clock), seconds)
-        neighbours, between = Neighbours(), Between(piece, layout.pieces, clock, cpu_s)
+        neighbours = Neighbours()
+        between = Between(piece, layout.pieces, clock, cpu_s, layout.rounds, renew or (lambda: None))
         count = layout.rounds * BLOCKS
         result = self._benchmark.pedantic(action, rounds=count, iterations=layout.calls, teardown=between)
         others, idle = neighbours.shares()

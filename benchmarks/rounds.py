@@ -40,10 +40,22 @@ def cpu_s() -> float:
 
 
 class Between:
-    """What stands between two rounds: it runs the reference work, and reads the clock of the cores around it."""
+    """What stands between two rounds: it runs the reference work, and reads the clock of the cores around it.
 
-    def __init__(self, piece: Piece, pieces: int, clock: Clock, cpu: Clock) -> None:
+    `renew`: called first between two blocks, each of so many `rounds`.
+    """
+
+    def __init__(
+        self,
+        piece: Piece,
+        pieces: int,
+        clock: Clock,
+        cpu: Clock,
+        rounds: int = 1,
+        renew: Callable[[], object] = lambda: None,
+    ) -> None:
         self._piece, self._pieces, self._clock, self._cpu = piece, pieces, clock, cpu
+        self._rounds, self._renew = rounds, renew
         self.reference_s: list[float] = []
         self.reference_cpu_s: list[float] = []
         self.work_cpu_s: list[float] = []
@@ -52,6 +64,8 @@ class Between:
     def __call__(self, *_: object, **__: object) -> None:
         """After each round. Takes what pytest-benchmark hands to a teardown, the round's arguments, and needs none."""
         self.work_cpu_s.append(self._cpu() - self._mark)
+        if len(self.work_cpu_s) % self._rounds == 0:
+            self._renew()
         self._run()
 
     def _run(self) -> None:

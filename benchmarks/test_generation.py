@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from benchmarks.answers import answer, opened, prompts, tokens
+from contextlib import closing
+
+from benchmarks.answers import Renewed, prompts, tokens
 
 
 def test_one_call(timed, artifact):
     """The tools read once and kept, as in a judgement."""
-    asked = prompts(artifact, 1)
-    with opened(artifact, threads=1, batch=1) as backend:
-        first = answer(backend, asked)
-        made = timed(
-            lambda: answer(backend, asked), reference="arrays", artifact=artifact, cases=1, tokens=tokens(first)
-        )
-    assert [one.token_ids for one in made] == [one.token_ids for one in first]
+    asks(timed, artifact, 1)
 
 
 def test_twelve_cases(timed, artifact):
-    asked = prompts(artifact, 12)
-    with opened(artifact, threads=1, batch=1) as backend:
-        first = answer(backend, asked)
+    asks(timed, artifact, 12)
+
+
+def asks(timed, artifact, cases):
+    """Each block on an artifact that was loaded for it: one by itself is slower or faster by where it lies."""
+    with closing(Renewed(artifact, prompts(artifact, cases), threads=1, batch=1)) as model:
+        first = model.answer()
         made = timed(
-            lambda: answer(backend, asked), reference="arrays", artifact=artifact, cases=12, tokens=tokens(first)
+            model.answer, reference="arrays", artifact=artifact, renew=model.renew, cases=cases, tokens=tokens(first)
         )
     assert [one.token_ids for one in made] == [one.token_ids for one in first]

@@ -40,6 +40,14 @@ def test_reference_work_stands_before_after_and_between_the_rounds():
     assert between.work_cpu_s == [0.25] * 3
 
 
+def test_between_two_blocks_what_lies_in_memory_is_made_anew():
+    done = []
+    between = Between(lambda: done.append("piece"), 1, ticking(), ticking(), 2, lambda: done.append("renewed"))
+    for _ in range(4):
+        between()
+    assert done == ["piece", "piece", "renewed", "piece", "piece", "renewed", "piece"]
+
+
 def test_a_clock_that_goes_backwards_stops_the_benchmark():
     with pytest.raises(BackendError, match="should only go forward"):
         Between(lambda: None, 1, iter([5.0, 4.0]).__next__, ticking())
