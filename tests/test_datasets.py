@@ -118,9 +118,12 @@ def test_a_fault_names_its_file_line_and_reason(tmp_path: Path, fault: object, s
     assert "\n" not in message
 
 
-def test_a_schema_that_welcomes_other_arguments_may_be_answered_with_one(tmp_path: Path) -> None:
-    welcoming = {**OPEN, "inputSchema": {**OPEN["inputSchema"], "additionalProperties": True}}
-    cases = write(tmp_path / "cases.jsonl", line(tools=[welcoming], expected=calls(city="a", town="b")))
+@pytest.mark.parametrize(
+    "says", [{"additionalProperties": True}, {"required": ["city", "town"]}, {"dependentRequired": {"city": ["town"]}}]
+)
+def test_an_argument_of_which_the_schema_speaks_may_be_answered_with(tmp_path: Path, says: dict[str, object]) -> None:
+    speaking = {**OPEN, "inputSchema": {**OPEN["inputSchema"], **says}}
+    cases = write(tmp_path / "cases.jsonl", line(tools=[speaking], expected=calls(city="a", town="b")))
     assert len(load_cases([cases]).cases) == 1
 
 

@@ -127,3 +127,28 @@ def test_a_prompt_that_is_too_long_costs_nothing_of_the_portion_before(backend: 
         next(found)
     assert caught.value.index == 3
     assert sorted(index for index, _ in made) == [0, 1]
+
+
+def test_a_small_portion_does_not_set_the_rows_of_those_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
+    from phi4bench.backends.kv import SharedRows
+
+    steps, step = [], SharedRows.step
+
+    def counted(self: SharedRows, tokens: Sequence[int]) -> Any:
+        steps.append(len(tokens))
+        return step(self, tokens)
+
+    monkeypatch.setattr(SharedRows, "step", counted)
+    wide: Any = open_backend(open_artifact(str(MODEL)), threads=1, batch=4)
+    same = [ask("Read a.txt")] * 6
+    assert len(list(wide.generate_all([same[:1], same[1:2], same[2:]], Decoding(12)))) == 6
+    assert max(steps) == 4
+
+
+def test_a_portion_that_waits_is_not_asked_for_again() -> None:
+    asked = []
+    handout = Handout(jobs(0), lambda: asked.append(1) or ())  # type: ignore[func-returns-value]
+    assert taken(handout) == [0]
+    assert handout.take() is None
+    assert asked == [1]

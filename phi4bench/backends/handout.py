@@ -51,15 +51,18 @@ class Handout:
     """
 
     def __init__(self, jobs: Sequence[Job], more: Callable[[], Sequence[Job]] = tuple) -> None:
-        self._waiting, self._more, self._lock = deque(jobs), more, threading.Lock()
+        self._waiting, self._lock = deque(jobs), threading.Lock()
+        self._more: Callable[[], Sequence[Job]] | None = more
         self.left = {job.index: job for job in jobs}
 
     def take(self) -> Job | None:
         with self._lock:
-            if not self._waiting:
+            if not self._waiting and self._more is not None:
                 further = self._more()
                 self._waiting.extend(further)
                 self.left.update((job.index, job) for job in further)
+                if not further:  # it would be asked at each step of the rows that are left
+                    self._more = None
             return self._waiting.popleft() if self._waiting else None
 
     def done(self, index: int) -> None:

@@ -164,6 +164,8 @@ class HfBackend(Answering):
         try:
             if self._device != "cpu":
                 fitting, wanted = max(1, self._rows_in_memory(jobs)), min(rows, len(jobs))
+                if coming is not None and coming.peek():
+                    wanted = rows
                 rows = min(rows, fitting)
                 if self._asked and fitting < wanted:
                     self._note(fewer_note(rows, self._asked))

@@ -246,8 +246,8 @@ class OnnxBackend(Answering):
         together = 2 if self._cache == "in place, rows in pairs" and plan.rows > 1 else 1
         tokens = max(len(job.ids) + job.cap for job in jobs)
         count = len(jobs)
-        if coming is not None and count < plan.lanes * plan.rows:
-            count += len(coming.peek())
+        if coming is not None and count < plan.lanes * plan.rows and coming.peek():
+            count = plan.lanes * plan.rows  # what comes is not known yet, and empty rows cost nothing
         plan = replace(plan, lanes=min(plan.lanes, count))
         if self._switch and tokens > self._switch:
             plan = replace(plan, rows=1)

@@ -100,7 +100,7 @@ def check_expected(case: Case) -> None:
 
 _OPEN = frozenset(
     ("additionalProperties", "patternProperties", "unevaluatedProperties", "propertyNames", "$ref", "$dynamicRef",
-     "allOf", "anyOf", "oneOf", "if", "dependentSchemas")
+     "$recursiveRef", "allOf", "anyOf", "oneOf", "if", "dependentSchemas", "dependentRequired", "dependencies")
 )  # fmt: skip
 """Keywords that speak of arguments beside `properties`; where they forbid one, the call did not fit."""
 
@@ -115,7 +115,8 @@ def check_names(case: Case) -> None:
         tool = tools[call.name]
         if not tool.parameters or not _OPEN.isdisjoint(tool.schema):
             continue
-        if unnamed := [name for name in call.arguments if name not in tool.parameters]:
+        known = {*tool.parameters, *tool.schema.get("required", ())}
+        if unnamed := [name for name in call.arguments if name not in known]:
             named = ", ".join(shown(name) for name in tool.parameters)
             raise FormError(
                 f"expected.calls[{index}] has the argument {shown(unnamed[0])}, but {shown(tool.name)} names {named};"
