@@ -34,26 +34,24 @@ def tokens(made: Sequence[Completion]) -> int:
 
 
 class Renewed:
-    """A backend that `renew` opens again and warms with `asked`, where opening it takes no longer than `RENEW_S`."""
+    """A backend that `renew` opens again and warms with `asked`, where opening it took no longer than `RENEW_S`."""
 
     def __init__(self, artifact: Artifact, asked: Sequence[Prompt], threads: int, batch: int | None) -> None:
         self._open = lambda: open_backend(artifact, threads=threads, batch=batch, spin="no")
         self._asked = asked
-        self._load()
-
-    def _load(self) -> None:
         began = perf_counter()
         self._backend = self._open()
-        self._load_s = perf_counter() - began
+        self._small = perf_counter() - began <= RENEW_S
         self.answer()
 
     def answer(self) -> list[Completion]:
         return answer(self._backend, self._asked)
 
     def renew(self) -> None:
-        if self._load_s <= RENEW_S:
+        if self._small:
             self.close()
-            self._load()
+            self._backend = self._open()
+            self.answer()
 
     def close(self) -> None:
         self._backend.close()
