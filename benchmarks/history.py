@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -46,9 +47,12 @@ class History:
 
     @classmethod
     def open(cls, folder: Path, machine: Machine) -> History:
-        """`UsageError` for a file that is there and cannot be gone on with, or in the place of the folder."""
-        if folder.exists() and not folder.is_dir():
-            raise UsageError(f"{shown(folder)} is no folder", "give another one with --history")
+        """`UsageError` for a file that is there and cannot be gone on with, and for a folder that cannot be made."""
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not there.is_dir():
+            raise UsageError(f"{shown(there)} is no folder", "give another one with --history")
+        if there != folder and not os.access(there, os.W_OK):
+            raise UsageError(f"{shown(folder)} cannot be made in {shown(there)}", "give another one with --history")
         history = cls(folder, machine)
         history.runs = history._read()
         return history

@@ -75,8 +75,9 @@ def _runs(place: Path) -> tuple[SavedRun, ...]:
     if not place.is_file():
         return read_runs(place)
     run = read_run(place)
-    beside = place.with_name(f"{run.facts.get('baseline')}.jsonl")
-    return (run, read_run(beside)) if run.facts.get("compared") and beside.is_file() else (run,)
+    name = run.facts.get("baseline") if run.facts.get("compared") else None
+    # Looked for and not made into a path: whatever the file says, it is some text.
+    return (run, *(read_run(path) for path in place.parent.glob("*.jsonl") if path.stem == name))
 
 
 def _candidates(place: Path, runs: dict[str, SavedRun]) -> list[str]:

@@ -89,6 +89,8 @@ PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4")
 
 _MOST = 1e300
 """Figures are finite."""
+_MOST_GB = 1e6
+"""Beyond what any machine has: it would pass whatever a model takes."""
 _QUANTIZED = re.compile(r"u?int\d|fp[48]|nf4|q\d", re.IGNORECASE)
 
 
@@ -293,6 +295,8 @@ def _gate(entry: Mapping[str, Any], file: str) -> Target:
         )
     if name in (*TIMED_GATES, SIZE_GATE) and not all(figure > 0.0 for figure in figures.values()):
         raise TargetsError(f"{where} has {kind} {_shown(figures)}, but should be more than 0")
+    if name in MEMORY_GATES and any(figure > _MOST_GB for figure in figures.values()):
+        raise TargetsError(f"{where} has {kind} {_shown(figures)}, but is in GB", "write 12 GB as 12")
     least = _number(entry.get("least_parameters", 0), f"{where}: least_parameters")
     if not 0 <= least < 1e18 or least != int(least):
         raise TargetsError(f"{where} has least_parameters={least:g}, but should be a whole number of at least 0")

@@ -174,10 +174,20 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
         History(tmp_path / "file", MACHINE).keep(run())
 
 
-def test_a_file_in_place_of_the_folder_is_told_before_anything_is_measured(tmp_path):
+@pytest.mark.parametrize("below", ["", "some/folder"])
+def test_a_file_in_place_of_the_folder_is_told_before_anything_is_measured(tmp_path, below):
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="is no folder; give another one with --history"):
-        History.open(tmp_path / "file", MACHINE)
+    with pytest.raises(UsageError, match="file' is no folder; give another one with --history"):
+        History.open(tmp_path / "file" / below, MACHINE)
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.history.os.access", lambda place, mode: place != tmp_path)
+    with pytest.raises(UsageError, match=r"cannot be made in .*; give another one with --history"):
+        History.open(tmp_path / "new" / "folder", MACHINE)
+    (tmp_path / "new").mkdir()
+    assert History.open(tmp_path / "new" / "folder", MACHINE).runs == ()
+    assert History.open(tmp_path, MACHINE).runs == (), "one that is there is read, and need not be written to"
 
 
 def recording(folder: Path | None, planted: float = 0.0) -> Recording:

@@ -122,7 +122,7 @@ class TestUsage:
             pytest.param(["--decode", "psychic"], "--decode='psychic'", id="unknown-decoding"),
             pytest.param(["--no-baseline", "--baseline", "x"], "contradict", id="baseline-and-none"),
             pytest.param(["--report", "/dev/null/reports"], "--report='/dev/null/reports'", id="unwritable-report"),
-            pytest.param(["--report="], "--report='', but should name a folder", id="report-of-an-unset-variable"),
+            pytest.param(["--report="], "--report='', but should not be empty", id="report-of-an-unset-variable"),
             pytest.param(["--cache-dir", "/dev/null/cache"], "--cache-dir='/dev/null/cache'", id="unwritable-cache"),
             pytest.param(["-n", "2"], "one process, without -n", id="xdist"),
             pytest.param(["-p", "xdist.looponfail", "-f"], "the suites refuse --looponfail", id="xdist-in-a-loop"),

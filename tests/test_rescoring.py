@@ -83,6 +83,16 @@ def test_one_file_of_transcripts_finds_its_baseline_beside_it(
     assert capsys.readouterr().out == whole
 
 
+@pytest.mark.parametrize("named", ["../parent", "a/b", "..", "x" * 300])
+def test_a_baseline_whose_name_was_edited_is_one_line_and_exit_4(
+    named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = FACTS | {"baseline": named}
+    folder = store(tmp_path, run_of("int8", precision="int8", **facts), run_of("parent", role="baseline"))
+    assert main(["rescore", str(folder / "transcripts" / "int8.jsonl")]) == 4
+    assert capsys.readouterr().err.count("\n") <= 1
+
+
 def test_a_baseline_that_was_is_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = store(tmp_path, run_of("int8", precision="int8", **FACTS), run_of("parent", role="baseline"))
     assert main(["rescore", str(folder)]) == 0

@@ -178,6 +178,13 @@ def test_a_figure_for_the_precision_goes_before_one_for_the_device():
         pytest.param(
             ONE.replace("tool", "slo.calls_per_s").replace("floor", "ceiling"), "should have a floor", id="most-calls"
         ),
+        pytest.param(
+            ONE.replace("tool", "slo.memory_gb").replace(
+                "floor = 0.95", "ceiling = { cpu = 16, gpu = 12_000_000_000 }"
+            ),
+            "has ceiling cpu 16, gpu 1.2e.10, but is in GB; write 12 GB as 12",
+            id="memory-in-bytes",
+        ),
         pytest.param(SIZE.replace("ceiling", "floor"), "should have a ceiling", id="least-size"),
         pytest.param(ONE.replace("tool", "perplexity_ratio"), "should have a ceiling", id="floor-for-perplexity"),
         pytest.param(ONE.replace("tool", "kl_mean"), "should have a ceiling", id="floor-for-divergence"),

@@ -209,8 +209,10 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
     """The options as parsed; `get` maps a name of `OPTIONS` to its text. UsageError for one that means nothing."""
     if get("decode") not in ("free", "constrained"):
         raise UsageError(f"--decode={get('decode')!r}, but should be free or constrained")
-    if not get("report"):  # of an unset variable; the folder of the command may hold reports of something else
-        raise UsageError("--report='', but should name a folder", "leave it out for reports/")
+    for name, (flag, _) in OPTIONS.items():
+        given = get(name)
+        if "" in (given if isinstance(given, list) else [given]):  # of an unset variable: not what nobody asked for
+            raise UsageError(f"{flag}='', but should not be empty", "leave it out for its default")
     if get("baseline") and get("no_baseline"):
         raise UsageError("--baseline and --no-baseline contradict each other", "give one of them")
     return RunOptions(
