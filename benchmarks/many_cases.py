@@ -121,7 +121,7 @@ def text_of(costs: Sequence[Cost], here: Mapping[str, object]) -> str:
         " is the peak of the two processes of `pytest suites/accuracy` on nano-int8; wanted: that it does not grow,"
         f" which is at most {WANTED_MIB:g} MiB for each 1,000 cases that a row has more than the one before. What"
         f" generates holds {MOST_AT_A_TIME:,} cases at once and the keys and values of those in flight, in rows as long"
-        " as the longest prompt needs (each file begins with that of the largest), which take memory as it is reached."
+        " as the longest prompt needs (each file begins with that of the largest)."
     )
     return f"{about}\n\n{table(costs)}\n\nOn {here['cores']} cores of {here['cpu']}."
 

@@ -164,3 +164,59 @@ def test_a_beginning_takes_its_memory_once_however_many_rows_hold_it() -> None:
         assert array.sum(dtype=np.float64) > 0  # all of it is looked at
     grown = proportional_bytes() - before
     assert grown < 2 * size, "sixteen copies would be sixteen times as much"
+
+
+LARGE = (Layout(3, 64, np.float32), Layout(2, 96, np.float16), Layout(1, 64, np.float32))
+"""Of 8 rows and 2,000 tokens: 19 MB."""
+
+
+def test_large_rows_lie_apart_from_each_other_and_begin_with_nothing() -> None:
+    arrays = Copied(LARGE, 8, 2000).arrays
+    assert [array.shape for array in arrays] == [(8, 3, 2000, 64), (8, 2, 2000, 96), (8, 1, 2000, 64)]
+    for at, array in enumerate(arrays, 1):
+        assert array.ctypes.data % 64 == 0, "or kernels would read each vector from two lines of the cache"
+        assert array.flags.c_contiguous
+        assert not array.any()
+        array[:] = at
+    assert all((array == at).all() for at, array in enumerate(arrays, 1))
+
+
+def flags_of(address: int) -> list[str]:
+    """The kernel's flags of the mapping at an address; `hg`: it was asked for huge pages."""
+    found = ""
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        place = line.split(maxsplit=1)[0]
+        if not place.endswith(":"):
+            start, end = (int(part, 16) for part in place.split("-"))
+            found = "here" if start <= address < end else ""
+        elif found and place == "VmFlags:":
+            return line.split()[1:]
+    return []
+
+
+def test_large_rows_are_in_whole_huge_pages_up_to_their_end() -> None:
+    """A small page is taken once a case reaches it, which goes on over thousands of cases."""
+    arrays = Copied(LARGE, 8, 2000).arrays
+    last = arrays[-1].ctypes.data + arrays[-1].nbytes - 1
+    if "hg" not in flags_of(arrays[0].ctypes.data):
+        pytest.skip("this kernel has no huge pages")
+    assert arrays[0].ctypes.data % (2 << 20) == 0
+    whole = last // (2 << 20) * (2 << 20) + (2 << 20)
+    assert "hg" in flags_of(last)
+    assert "hg" in flags_of(whole - 1), "the last huge page would lie half outside"
+
+
+def test_large_rows_are_given_back() -> None:
+    memory = Copied(LARGE, 8, 2000)
+    for array in memory.arrays:
+        array[:] = 1
+    held = proportional_bytes() if Path("/proc/self/smaps_rollup").exists() else pytest.skip("memory is not told here")
+    size = sum(array.nbytes for array in memory.arrays)
+    del array, memory
+    assert held - proportional_bytes() > size / 2
+
+
+def test_without_huge_pages_rows_are_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = acted(Copied(LARGE, ROWS, 2000))
+    monkeypatch.delattr(mmap, "MADV_HUGEPAGE", raising=False)
+    assert acted(Copied(LARGE, ROWS, 2000)) == expected

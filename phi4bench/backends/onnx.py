@@ -119,7 +119,8 @@ class OnnxBackend(Answering):
     """A loaded artifact. `weight_bytes`: of its files, external data included.
 
     `adapter`: an .onnx_adapter file with values for inputs that the model file leaves empty.
-    `prune`: what only the last position of a prompt needs is computed for that alone, not as the file would have it.
+    `prune`: what only the last position of a prompt needs is computed for that alone, not as the file would have it, and
+    the CPU's memory is given back after each step.
     """
 
     def __init__(
@@ -150,6 +151,7 @@ class OnnxBackend(Answering):
                 provider=one,
                 reuse_memory=reuse_memory,
                 prune=prune,
+                hoard=not prune or one.name != "cpu",
             )
             file = read_onnx(model_file)  # one that loads can be read
             known = replace(decoder, table_switch=table_switch(file), adapter=read_adapter(adapter, decoder))

@@ -8,6 +8,7 @@ there, so that both are alike to whoever reads and writes the rows. It saves mos
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import mmap
@@ -17,6 +18,7 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +28,11 @@ from phi4bench.backends.likeliest import Array
 
 LEAST_MAPPED_BYTES = 64 << 10
 """Of one head's beginning: a smaller one is copied in no time, into large pages of memory, which maps do not have."""
+
+HUGE_BYTES = 2 << 20
+"""Of a huge page, where a page has 4 KiB."""
+LEAST_HUGE_BYTES = 3 * HUGE_BYTES
+CACHE_LINE = 64
 
 MAPS_GIVEN = Path("/proc/sys/vm/max_map_count")
 _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
@@ -67,10 +74,21 @@ class Copies:
 
 
 class Copied:
-    """Rows in memory of numpy's."""
+    """Rows in one stretch of memory, large ones in huge pages where the kernel gives them.
+
+    These are all there soon after every row has begun, however far answers reach into it later: numpy's own arrays
+    end with small pages, which are taken one by one over thousands of cases.
+    """
 
     def __init__(self, layouts: Sequence[Layout], rows: int, tokens: int) -> None:
-        self.arrays: list[Array] = [np.zeros((rows, one.heads, tokens, one.head_size), one.dtype) for one in layouts]
+        shapes = [(rows, one.heads, tokens, one.head_size) for one in layouts]
+        sizes = [math.prod(shape) * np.dtype(one.dtype).itemsize for shape, one in zip(shapes, layouts, strict=True)]
+        starts = [0, *accumulate(-(-size // CACHE_LINE) * CACHE_LINE for size in sizes)]
+        space = _zeros(starts.pop())
+        self.arrays: list[Array] = [
+            space[start : start + size].view(one.dtype).reshape(shape)
+            for start, size, one, shape in zip(starts, sizes, layouts, shapes, strict=True)
+        ]
 
     def keep(self, row: int, tokens: int) -> Copies:
         return _copied(self.arrays, row, tokens)
@@ -193,6 +211,20 @@ def _copy(kept: Copies, arrays: Sequence[Array], row: int) -> None:
 def _pages(size: int) -> int:
     """Bytes up to the end of the last page."""
     return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+
+
+def _zeros(size: int) -> Array:
+    """So many bytes; from the beginning of a huge page on, and in whole ones, where that wastes at most a third."""
+    huge = HUGE_BYTES if hasattr(mmap, "MADV_HUGEPAGE") else 0
+    if not huge or size < LEAST_HUGE_BYTES:
+        return np.zeros(size, np.uint8)
+    whole = -(-size // huge) * huge
+    space = mmap.mmap(-1, whole + huge, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    given = np.frombuffer(space, np.uint8)
+    before = -given.ctypes.data % huge
+    with contextlib.suppress(OSError):  # a kernel without them
+        space.madvise(mmap.MADV_HUGEPAGE, before, whole)
+    return given[before : before + size]
 
 
 def _reserved(shape: tuple[int, ...], dtype: type[np.generic]) -> Array:

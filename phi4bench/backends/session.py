@@ -137,12 +137,15 @@ def open_decoder(
     provider: Provider,
     reuse_memory: bool = True,
     prune: bool = False,
+    hoard: bool = True,
 ) -> Decoder:
     """Load a decoder file. `intra_op`: threads that work on one step together; `spin`: whether they wait busily for it.
 
     `head_size`: of its cache, where the file itself leaves it open. `reuse_memory`: intermediate results share buffers
     as the shapes that the file declares allow; not for files that declare wrong ones. `provider`: one by name.
     `prune`: what follows the last attention is computed for the last position alone, not for each as in the file.
+    `hoard`: what lay between the layers of one run is kept for the next, as onnxruntime does by itself: for each length
+    of prompt a plan, and memory in which each finds its place, so that it grows until all lengths have been seen.
 
     Raises, in one line, `ArtifactError` for a file that onnxruntime cannot load or that is not such a decoder,
     `UsageError` for a provider that is installed and cannot be loaded, `BackendError` where there is no memory for it.
@@ -156,6 +159,7 @@ def open_decoder(
         made.inter_op_num_threads = 1
         made.graph_optimization_level = getattr(ort.GraphOptimizationLevel, GRAPH_LEVELS[provider.graph_optimization])
         made.enable_mem_reuse = reuse_memory
+        made.enable_cpu_mem_arena = made.enable_mem_pattern = hoard
         made.log_severity_level = QUIET if own else ERRORS
         for setting, value in spinning(spin, ort.__version__).items():
             made.add_session_config_entry(setting, value)

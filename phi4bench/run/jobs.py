@@ -34,7 +34,7 @@ class Item:
 Handed = TypeVar("Handed")
 LEAST_AT_A_TIME = 32
 """Cases handed to a backend together where a run may stop at any of them: two rounds of a large model's rows."""
-MOST_AT_A_TIME = 1024
+MOST_AT_A_TIME = 512
 """Cases that a child holds at once, beside those in flight: its memory ends there."""
 
 

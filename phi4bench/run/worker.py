@@ -110,10 +110,9 @@ def _made(
 def keep_little() -> None:
     """Have malloc map each block of 1 MiB or more by itself, give it back once it is free, and keep one arena.
 
-    By default it stops doing so with the first that is freed. The next key-value caches then lie in memory that was
-    used before, which has to be set to zero as a whole, whereas of fresh pages only those are taken that some case
-    reaches. And each thread has an arena of its own by default, in which what others free lies idle. Where there is no
-    glibc, nothing changes.
+    By default it stops doing so with the first that is freed: what a long prompt takes between the layers would stay,
+    and small blocks come to lie in it. And each thread has an arena of its own by default, in which what others free
+    lies idle. Where there is no glibc, nothing changes.
     Source: mallopt(3), M_MMAP_THRESHOLD, M_ARENA_MAX
     """
     m_mmap_threshold, m_arena_max = -3, -8
