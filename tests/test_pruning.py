@@ -35,9 +35,7 @@ def test_a_pruned_file_gives_the_same_tokens_and_margins(precision: str) -> None
         assert backend._decoder.last_logits_only == prune
         assert ("last_layer" in backend.identity()) == prune
         options = backend._decoder.session.get_session_options()
-        assert options.enable_cpu_mem_arena == options.enable_mem_pattern == (not prune), (
-            "timings are as it is by default"
-        )
+        assert options.enable_cpu_mem_arena == options.enable_mem_pattern == (not prune)
         done = dict(backend.generate(prompts, Decoding(64)))
         found.append([(done[index].token_ids, done[index].margin) for index in range(len(prompts))])
     assert found[0] == found[1]

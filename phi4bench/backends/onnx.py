@@ -119,8 +119,8 @@ class OnnxBackend(Answering):
     """A loaded artifact. `weight_bytes`: of its files, external data included.
 
     `adapter`: an .onnx_adapter file with values for inputs that the model file leaves empty.
-    `prune`: what only the last position of a prompt needs is computed for that alone, not as the file would have it, and
-    the CPU's memory is given back after each step.
+    `prune`: what only the last position of a prompt needs is computed for that alone, not as the file would have it,
+    and the CPU's memory is given back after each step.
     """
 
     def __init__(
