@@ -9,7 +9,8 @@ between them (Hodges and Lehmann, ibid. 34, 1963).
 The test takes blocks for independent, which blocks of one process are not quite: it may be slower as a whole, by
 where its memory came to lie or by what was beside it. So significance alone never raises an alarm: the ratio must
 also reach a factor, and be larger than the last runs differ among themselves. And one process alone decides little:
-what begins a history, and what is in doubt, is measured in several (`again`), whose blocks are taken together.
+what begins a history, and what is in doubt, is measured in several (`again`), whose blocks are taken together, and each
+of them must show half of the way at least: what a machine does for a minute moves some, a change of the code all.
 """
 
 from __future__ import annotations
@@ -61,6 +62,12 @@ class Blocks:
     @property
     def figures(self) -> tuple[float, ...]:
         return tuple(work / piece for work, piece in zip(self.work_s, self.reference_s, strict=True))
+
+    @property
+    def of_processes(self) -> tuple[float, ...]:
+        """The median figure of each process."""
+        figures = self.figures
+        return tuple(statistics.median(figures[at : at + BLOCKS]) for at in range(0, len(figures), BLOCKS))
 
     def __add__(self, other: Blocks) -> Blocks:
         return Blocks(self.work_s + other.work_s, self.reference_s + other.reference_s)
@@ -166,6 +173,13 @@ def in_doubt(change: Change) -> bool:
     )
 
 
+def unsettled(blocks: Blocks, processes: int) -> bool:
+    """Whether the last so many processes differ by more than half the way to what counts: they followed each other
+    within a minute or two, so that the machine was not yet as it is for long."""
+    last = blocks.of_processes[-processes:]
+    return max(last) > min(last) * math.sqrt(FACTOR)
+
+
 def _compare(
     before: Sequence[Blocks], now: Blocks, sample: Sample, alpha: float, factor: float = FACTOR, reason: str = ""
 ) -> Change:
@@ -181,6 +195,10 @@ def _compare(
         outcome = (Outcome.SLOWER if slower else Outcome.FASTER) if test.pvalue < alpha / 2 else Outcome.UNCLEAR
         if outcome is Outcome.UNCLEAR:
             reason = "; ".join(filter(None, [reason, f"its rounds scatter too much to tell (p = {test.pvalue:.2g})"]))
+        elif not _in_each(before, now, slower, math.sqrt(needed)):
+            outcome = Outcome.UNCLEAR
+            which = "of its" if slower else "of the last runs'"
+            reason = "; ".join(filter(None, [reason, f"not each {which} processes shows it"]))
     elif not 1 / factor < ratio < factor:
         reason = "; ".join(filter(None, [reason, f"the last runs differ as much: {needed:.2f} would be news"]))
     return Change(
@@ -194,6 +212,17 @@ def _compare(
         len(before),
         reason,
     )
+
+
+def _in_each(before: Sequence[Blocks], now: Blocks, slower: bool, factor: float) -> bool:
+    """Whether each process shows a `factor`, of those that what else a machine does would have slowed.
+
+    That is each of now's where it seems slower, and each of a run's before where it seems faster; of several runs the
+    one in the middle counts.
+    """
+    if slower:
+        return min(now.of_processes) > factor * statistics.median(m for one in before for m in one.of_processes)
+    return statistics.median(min(one.of_processes) for one in before) > factor * statistics.median(now.of_processes)
 
 
 def _spread(medians: Sequence[float]) -> float:

@@ -147,7 +147,7 @@ def test_what_has_not_moved_is_not_measured_again(tmp_path: Path, further: Furth
 
 
 def test_a_history_begins_with_several_processes(tmp_path: Path, further: Further):
-    further.seconds = [1.04, 0.98]
+    further.seconds = [1.02, 0.99]
     lines: list[str] = []
     made = measured(tmp_path, 1.0, past_s=None)
     made._tell = lines.append
@@ -156,6 +156,24 @@ def test_a_history_begins_with_several_processes(tmp_path: Path, further: Furthe
     assert [one.processes for one in made._history.samples] == [FIRST_PROCESSES]
     assert lines == ["1 benchmark new, measured in process 2 of 3", "1 benchmark new, measured in process 3 of 3"]
     assert History.open(tmp_path, MACHINE).samples == made._history.samples
+
+
+@pytest.mark.parametrize(
+    ("seconds", "processes"),
+    [
+        pytest.param([1.05, 1.02, 1.015, 1.0], 4, id="settles"),
+        pytest.param([1.1, 1.0, 1.1, 1.0, 1.1], 6, id="never"),
+    ],
+)
+def test_a_history_begins_once_the_machine_has_settled(tmp_path: Path, further: Further, seconds, processes):
+    further.seconds = seconds
+    lines: list[str] = []
+    made = measured(tmp_path, 1.1, past_s=None)
+    made._tell = lines.append
+    made.finish(whole=True)
+    assert made._history is not None
+    assert [one.processes for one in made._history.samples] == [processes]
+    assert lines[2] == "1 benchmark new and not settled, measured in process 4 of up to 6"
 
 
 @pytest.mark.parametrize(("planted", "whole"), [(0.15, True), (0.0, False)], ids=["planted", "broken-off"])
