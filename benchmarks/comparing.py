@@ -9,8 +9,9 @@ between them (Hodges and Lehmann, ibid. 34, 1963).
 The test takes blocks for independent, which blocks of one process are not quite: it may be slower as a whole, by
 where its memory came to lie or by what was beside it. So significance alone never raises an alarm: the ratio must
 also reach a factor, and be larger than the last runs differ among themselves. And one process alone decides little:
-what begins a history, and what is in doubt, is measured in several (`again`), whose blocks are taken together, and each
-of them must show half of the way at least: what a machine does for a minute moves some, a change of the code all.
+what begins a history, what is soon over and what is in doubt is measured in several (`again`). Of three or more the one
+that differs most is left out; the blocks of the others are taken together, and each must show half of the way: what a
+machine does for some seconds moves one process, a change of the code all.
 """
 
 from __future__ import annotations
@@ -68,6 +69,17 @@ class Blocks:
         """The median figure of each process."""
         figures = self.figures
         return tuple(statistics.median(figures[at : at + BLOCKS]) for at in range(0, len(figures), BLOCKS))
+
+    @property
+    def agreeing(self) -> Blocks:
+        """Without the process that differs most from the one in the middle, where there are three or more."""
+        found = self.of_processes
+        if len(found) < 3:
+            return self
+        middle = math.log(statistics.median(found))
+        odd = max(range(len(found)), key=lambda at: abs(math.log(found[at]) - middle)) * BLOCKS
+        rest = (times[:odd] + times[odd + BLOCKS :] for times in (self.work_s, self.reference_s))
+        return Blocks(*rest)
 
     def __add__(self, other: Blocks) -> Blocks:
         return Blocks(self.work_s + other.work_s, self.reference_s + other.reference_s)
@@ -173,16 +185,22 @@ def in_doubt(change: Change) -> bool:
     )
 
 
-def unsettled(blocks: Blocks, processes: int) -> bool:
-    """Whether the last so many processes differ by more than half the way to what counts: they followed each other
-    within a minute or two, so that the machine was not yet as it is for long."""
-    last = blocks.of_processes[-processes:]
-    return max(last) > min(last) * math.sqrt(FACTOR)
+def unsettled(sample: Sample, processes: int) -> bool:
+    """Whether the last so many processes differ by more than half the way to what counts, or are not there yet: they
+    follow each other within a minute or two, and the machine is not yet as it is for long.
+
+    Never so of what a busy machine leaves `UNCLEAR` anyway.
+    """
+    if sample.busy and sample.cores > 1:
+        return False
+    last = (sample.cpu if sample.busy else sample.wall).of_processes[-processes:]
+    return len(last) < processes or max(last) > min(last) * math.sqrt(BUSY_FACTOR if sample.busy else FACTOR)
 
 
 def _compare(
     before: Sequence[Blocks], now: Blocks, sample: Sample, alpha: float, factor: float = FACTOR, reason: str = ""
 ) -> Change:
+    before, now = [one.agreeing for one in before], now.agreeing
     then, here = np.log([figure for one in before for figure in one.figures]), np.log(now.figures)
     ratio = math.exp(float(np.median(here[:, None] - then[None, :])))
     needed = max(factor, math.exp(SPREADS * _spread([np.median(np.log(one.figures)) for one in before])))
@@ -197,8 +215,8 @@ def _compare(
             reason = "; ".join(filter(None, [reason, f"its rounds scatter too much to tell (p = {test.pvalue:.2g})"]))
         elif not _in_each(before, now, slower, math.sqrt(needed)):
             outcome = Outcome.UNCLEAR
-            which = "of its" if slower else "of the last runs'"
-            reason = "; ".join(filter(None, [reason, f"not each {which} processes shows it"]))
+            which = "one of its processes does" if slower else "the processes of the last runs do"
+            reason = "; ".join(filter(None, [reason, f"{which} not show it"]))
     elif not 1 / factor < ratio < factor:
         reason = "; ".join(filter(None, [reason, f"the last runs differ as much: {needed:.2f} would be news"]))
     return Change(
@@ -215,14 +233,11 @@ def _compare(
 
 
 def _in_each(before: Sequence[Blocks], now: Blocks, slower: bool, factor: float) -> bool:
-    """Whether each process shows a `factor`, of those that what else a machine does would have slowed.
-
-    That is each of now's where it seems slower, and each of a run's before where it seems faster; of several runs the
-    one in the middle counts.
-    """
+    """Whether each process shows a `factor`, of those that what else a machine does would have slowed: now's where it
+    seems slower, and those before where it seems faster, of which the run in the middle counts."""
     if slower:
-        return min(now.of_processes) > factor * statistics.median(m for one in before for m in one.of_processes)
-    return statistics.median(min(one.of_processes) for one in before) > factor * statistics.median(now.of_processes)
+        return min(now.of_processes) > factor * statistics.median(one for run in before for one in run.of_processes)
+    return statistics.median(min(run.of_processes) for run in before) > factor * statistics.median(now.of_processes)
 
 
 def _spread(medians: Sequence[float]) -> float:

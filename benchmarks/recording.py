@@ -28,6 +28,9 @@ from phi4bench.report.writing import now
 from phi4bench.revision import suite_revision
 
 SHIPPED_MODEL = "nano-int8"
+BRIEF_S = 10.0
+"""What is measured within so long is measured in a second process, after all others: a shared machine has bad moments
+of some seconds, in which a slowdown of 15% was told as a gain of 3%."""
 MOST_PROCESSES = 4
 """Of a benchmark that is in doubt;"""
 FIRST_PROCESSES = 3
@@ -73,6 +76,7 @@ class Recording:
     """The state of one run. `slower`: whether a benchmark became slower, once `finish` has compared them.
 
     `interrupted`: Ctrl-C came while a further process measured. `nodes`: pytest's name of each benchmark, by ours.
+    `took_s`: how long each was measured.
     `tell`: takes a line of what goes on after the rounds.
     """
 
@@ -84,6 +88,7 @@ class Recording:
         self.interrupted = False
         self.samples: dict[str, Sample] = {}
         self.nodes: dict[str, str] = {}
+        self.took_s: dict[str, float] = {}
         self.changes: list[Change] = []
         self.notes: list[str] = []
         self._history: History | None = None
@@ -104,18 +109,25 @@ class Recording:
         """Each benchmark beside its last runs, in further processes while in doubt; nothing with `--no-history`."""
         if self._history is not None and not self.changes:
             self.changes = first = self._compared(self._history)
-            doubted: set[str] = set()
+            doubted = {one.sample.name for one in first if in_doubt(one)}
+            brief = [one.sample.name for one in first if one.ratio and self.took_s.get(one.sample.name, 1e9) <= BRIEF_S]
+            if self._measure_again([name for name in brief if name not in doubted], "measured in a second process"):
+                self.changes = self._compared(self._history)
             for process in range(2, MOST_PROCESSES + 1):
-                names = [one.sample.name for one in self.changes if in_doubt(one)]
+                names = [
+                    one.sample.name for one in self.changes if in_doubt(one) and one.sample.processes < MOST_PROCESSES
+                ]
                 measured = self._measure_again(names, f"in doubt, measured in process {process} of {MOST_PROCESSES}")
                 if not measured:
                     break
                 doubted |= measured
                 self.changes = self._compared(self._history)
             self.changes = [
-                _with_first(now, then) if now.sample.name in doubted else now
+                _with_first(now, then) if now.sample.name in doubted and now.sample.processes > 1 else now
                 for now, then in zip(self.changes, first, strict=True)
             ]
+            if not is_again():
+                self.changes = [_alone(one) if one.sample.processes == 1 else one for one in self.changes]
         return self.changes
 
     def _compared(self, history: History) -> list[Change]:
@@ -157,10 +169,13 @@ class Recording:
             for process in range(2, MOST_FIRST_PROCESSES + 1):
                 why = f"new, measured in process {process} of {FIRST_PROCESSES}"
                 if process > FIRST_PROCESSES:
-                    new = [one for one in new if unsettled(self.samples[one].wall, FIRST_PROCESSES)]
+                    new = [one for one in new if unsettled(self.samples[one], FIRST_PROCESSES)]
                     why = f"new and not settled, measured in process {process} of up to {MOST_FIRST_PROCESSES}"
                 if not self._measure_again(new, why):
                     break
+            else:
+                if new := [one for one in new if unsettled(self.samples[one], FIRST_PROCESSES)]:
+                    self.notes.append(f"{counted(len(new), 'benchmark')} differed from process to process to the last")
             if self.interrupted:
                 self.notes.append("interrupted: nothing was kept")
             else:
@@ -177,6 +192,14 @@ class Recording:
             self.notes.append(f"kept as the {ordinal(len(history.runs))} run of this machine: {history.path}")
         except UsageError as error:
             self.notes.append(f"not kept: {error}")
+
+
+def _alone(change: Change) -> Change:
+    """What one process alone says is no news, where none that was like it could be measured beside it."""
+    if change.outcome not in (Outcome.SLOWER, Outcome.FASTER):
+        return change
+    reason = "; ".join(filter(None, [change.reason, "no further process could be measured like it"]))
+    return replace(change, outcome=Outcome.UNCLEAR, reason=reason)
 
 
 def _with_first(change: Change, first: Change) -> Change:
@@ -238,11 +261,12 @@ class Timed:
             action = slowed(action, self._recording.settings.planted)
         clock = time.perf_counter
         layout = lay_out(fastest_s(action, clock), fastest_s(piece, clock), seconds)
-        neighbours = Neighbours()
+        neighbours, began = Neighbours(), clock()
         between = Between(piece, layout.pieces, clock, cpu_s, layout.rounds, renew or (lambda: None))
         count = layout.rounds * BLOCKS
         result = self._benchmark.pedantic(action, rounds=count, iterations=layout.calls, teardown=between)
         others, idle = neighbours.shares()
+        self._recording.took_s[self._name] = clock() - began
         wall_s = list(self._benchmark.stats.stats.data)
         cpu = [second / layout.calls for second in between.work_cpu_s[:count]]
         if min(*wall_s, *cpu) <= 0:

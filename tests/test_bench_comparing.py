@@ -91,16 +91,19 @@ def test_a_large_difference_must_also_be_sure():
 @pytest.mark.parametrize(
     ("now", "before", "outcome"),
     [
-        pytest.param([1.15, 1.14, 1.05], [[1.0]], Outcome.SLOWER, id="slower-in-each"),
-        pytest.param([1.3, 1.3, 1.03], [[1.0]], Outcome.UNCLEAR, id="slower-in-two-of-three"),
+        pytest.param([1.15, 1.05], [[1.0]], Outcome.SLOWER, id="slower-in-both"),
+        pytest.param([1.3, 1.03], [[1.0]], Outcome.UNCLEAR, id="slower-in-one-of-two"),
+        pytest.param([1.15, 1.14, 0.97], [[1.0]], Outcome.SLOWER, id="slower-in-two-of-three"),
+        pytest.param([1.3, 1.3, 1.02, 1.03], [[1.0]], Outcome.UNCLEAR, id="slower-in-two-of-four"),
         pytest.param([1.15], [[1.0, 1.12, 1.0]], Outcome.SLOWER, id="a-slow-one-before"),
         pytest.param([0.9], [[1.0, 1.02, 1.1]], Outcome.FASTER, id="faster-than-each"),
-        pytest.param([0.9], [[1.1, 1.04, 0.93]], Outcome.UNCLEAR, id="as-fast-as-one-before"),
+        pytest.param([0.9], [[1.1, 1.04, 0.91]], Outcome.FASTER, id="as-fast-as-one-of-three-before"),
+        pytest.param([0.9], [[1.1, 1.1, 1.1, 0.92, 0.91]], Outcome.UNCLEAR, id="as-fast-as-two-of-five-before"),
         pytest.param([0.9, 0.99, 0.9], [[1.0]], Outcome.FASTER, id="a-slow-one-now"),
         pytest.param([0.9], [[1.0, 0.91], [1.0], [1.0]], Outcome.FASTER, id="one-odd-run-of-three"),
     ],
 )
-def test_each_process_must_show_what_moved(now, before, outcome):
+def test_all_processes_but_an_odd_one_must_show_what_moved(now, before, outcome):
     """Half the way to 1.08 is 1.039: what a busy minute of the machine did to some is no change of the code."""
 
     def together(figures):
@@ -108,7 +111,7 @@ def test_each_process_must_show_what_moved(now, before, outcome):
 
     change = compare(together(now), [together(one) for one in before])
     assert change.outcome is outcome
-    assert ("processes shows it" in change.reason) == (outcome is Outcome.UNCLEAR)
+    assert ("not show it" in change.reason) == (outcome is Outcome.UNCLEAR)
 
 
 def test_what_the_last_runs_do_by_themselves_is_no_news():
