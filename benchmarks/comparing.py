@@ -110,6 +110,11 @@ class Sample:
         return self.others > BUSY_SHARE and self.others > self.idle
 
     @property
+    def of_interest(self) -> Blocks:
+        """On the clock that is compared."""
+        return self.cpu if self.busy else self.wall
+
+    @property
     def subject(self) -> tuple[str, str, str]:
         """What must agree for two samples to be of one history."""
         return self.name, self.artifact, self.reference
@@ -193,7 +198,7 @@ def unsettled(sample: Sample, processes: int) -> bool:
     """
     if sample.busy and sample.cores > 1:
         return False
-    last = (sample.cpu if sample.busy else sample.wall).of_processes[-processes:]
+    last = sample.of_interest.of_processes[-processes:]
     return len(last) < processes or max(last) > min(last) * math.sqrt(BUSY_FACTOR if sample.busy else FACTOR)
 
 

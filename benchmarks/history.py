@@ -48,10 +48,15 @@ class History:
     @classmethod
     def open(cls, folder: Path, machine: Machine) -> History:
         """`UsageError` for a file that is there and cannot be gone on with, and for a folder that cannot be made."""
-        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-        if not there.is_dir():
+        try:
+            there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
+        except OSError as error:  # of a place that may not be looked into, or a name that is too long
+            raise UsageError(
+                f"{shown(folder)} cannot be used: {error.strerror}", "give another one with --history"
+            ) from None
+        if there.exists() and not there.is_dir():
             raise UsageError(f"{shown(there)} is no folder", "give another one with --history")
-        if there != folder and not os.access(there, os.W_OK):
+        if there != folder and not os.access(there, os.W_OK | os.X_OK):
             raise UsageError(f"{shown(folder)} cannot be made in {shown(there)}", "give another one with --history")
         history = cls(folder, machine)
         history.runs = history._read()

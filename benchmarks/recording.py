@@ -26,6 +26,7 @@ from phi4bench.nearby import expanded
 from phi4bench.printable import printable
 from phi4bench.report.writing import now
 from phi4bench.revision import suite_revision
+from phi4bench.run.options import BENCHMARK_OPTIONS, refuse_empty
 
 SHIPPED_MODEL = "nano-int8"
 BRIEF_S = 10.0
@@ -58,6 +59,7 @@ class Settings:
 
 def settings_from(get: Callable[[str], Any], root: Path, called_from: Path) -> Settings:
     """`get` maps a name of `BENCHMARK_OPTIONS` to its text. `UsageError` for one that means nothing."""
+    refuse_empty(get, BENCHMARK_OPTIONS)
     planted = get("plant_slowdown") or "0"
     try:
         share = float(planted)

@@ -170,9 +170,10 @@ LARGE = (Layout(3, 64, np.float32), Layout(2, 96, np.float16), Layout(1, 64, np.
 """Of 8 rows and 2,000 tokens: 19 MB."""
 
 
-def test_large_rows_lie_apart_from_each_other_and_begin_with_nothing() -> None:
-    arrays = Copied(LARGE, 8, 2000).arrays
-    assert [array.shape for array in arrays] == [(8, 3, 2000, 64), (8, 2, 2000, 96), (8, 1, 2000, 64)]
+@pytest.mark.parametrize("tokens", [2000, 90])
+def test_rows_lie_apart_from_each_other_and_begin_with_nothing(tokens: int) -> None:
+    arrays = Copied(LARGE, 8, tokens).arrays
+    assert [array.shape for array in arrays] == [(8, 3, tokens, 64), (8, 2, tokens, 96), (8, 1, tokens, 64)]
     for at, array in enumerate(arrays, 1):
         assert array.ctypes.data % 64 == 0, "or kernels would read each vector from two lines of the cache"
         assert array.flags.c_contiguous
@@ -184,7 +185,8 @@ def test_large_rows_lie_apart_from_each_other_and_begin_with_nothing() -> None:
 def flags_of(address: int) -> list[str]:
     """The kernel's flags of the mapping at an address; `hg`: it was asked for huge pages."""
     found = ""
-    for line in Path("/proc/self/smaps").read_text().splitlines():
+    smaps = Path("/proc/self/smaps")
+    for line in (smaps.read_text() if smaps.exists() else "").splitlines():
         place = line.split(maxsplit=1)[0]
         if not place.endswith(":"):
             start, end = (int(part, 16) for part in place.split("-"))

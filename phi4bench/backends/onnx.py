@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -120,7 +121,7 @@ class OnnxBackend(Answering):
 
     `adapter`: an .onnx_adapter file with values for inputs that the model file leaves empty.
     `prune`: what only the last position of a prompt needs is computed for that alone, not as the file would have it,
-    and the CPU's memory is given back after each step.
+    and on the CPU onnxruntime hoards no memory.
     """
 
     def __init__(
@@ -141,6 +142,9 @@ class OnnxBackend(Answering):
         if spin is not None and spin not in get_args(Spin):
             raise UsageError(f"spin={spin!r}, but should be one of {', '.join(get_args(Spin))}, or None")
         self._config = read_model_config(model_file.parent / "genai_config.json")
+        hoards = not prune or _takes_positions(
+            model_file
+        )  # then its cache grows: made whole at each step, of that memory
 
         def load(one: Provider, reuse_memory: bool) -> Decoder:
             decoder = open_decoder(
@@ -151,7 +155,7 @@ class OnnxBackend(Answering):
                 provider=one,
                 reuse_memory=reuse_memory,
                 prune=prune,
-                hoard=not prune or one.name != "cpu",
+                hoard=hoards or one.name != "cpu",
             )
             file = read_onnx(model_file)  # one that loads can be read
             known = replace(decoder, table_switch=table_switch(file), adapter=read_adapter(adapter, decoder))
@@ -328,3 +332,10 @@ class OnnxBackend(Answering):
         else:
             made = rows_in_place(self._decoder, rows, tokens, prefixes, together, mapped)
         return SwitchingRow(made, self._switch) if self._switch and tokens > self._switch else made
+
+
+def _takes_positions(model_file: Path) -> bool:
+    """Of a file that cannot be read no; what loads it tells why."""
+    with suppress(Phi4benchError):
+        return "position_ids" in read_onnx(model_file).inputs
+    return False

@@ -217,9 +217,12 @@ def _zeros(size: int) -> Array:
     """So many bytes; from the beginning of a huge page on, and in whole ones, where that wastes at most a third."""
     huge = HUGE_BYTES if hasattr(mmap, "MADV_HUGEPAGE") else 0
     if not huge or size < LEAST_HUGE_BYTES:
-        return np.zeros(size, np.uint8)
+        small: Array = np.zeros(size + CACHE_LINE, np.uint8)
+        before = -small.ctypes.data % CACHE_LINE
+        return small[before : before + size]
     whole = -(-size // huge) * huge
-    space = mmap.mmap(-1, whole + huge, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    # The kernel would refuse at once what is more than all memory, and most of it may never be reached.
+    space = mmap.mmap(-1, whole + huge, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE)
     given = np.frombuffer(space, np.uint8)
     before = -given.ctypes.data % huge
     with contextlib.suppress(OSError):  # a kernel without them

@@ -209,10 +209,7 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
     """The options as parsed; `get` maps a name of `OPTIONS` to its text. UsageError for one that means nothing."""
     if get("decode") not in ("free", "constrained"):
         raise UsageError(f"--decode={get('decode')!r}, but should be free or constrained")
-    for name, (flag, _) in OPTIONS.items():
-        given = get(name)
-        if "" in (given if isinstance(given, list) else [given]):  # of an unset variable: not what nobody asked for
-            raise UsageError(f"{flag}='', but should not be empty", "leave it out for its default")
+    refuse_empty(get, OPTIONS)
     if get("baseline") and get("no_baseline"):
         raise UsageError("--baseline and --no-baseline contradict each other", "give one of them")
     return RunOptions(
@@ -245,6 +242,14 @@ def options_from(get: Callable[[str], Any]) -> RunOptions:
         determinism=_number("determinism", get("determinism"), int, 1),
         sequential=get("sequential"),
     )
+
+
+def refuse_empty(get: Callable[[str], Any], options: Mapping[str, tuple[str, dict[str, Any]]]) -> None:
+    """UsageError for an option that was given without a value, as an unset variable does it."""
+    for name, (flag, _) in options.items():
+        given = get(name)
+        if "" in (given if isinstance(given, list) else [given]):
+            raise UsageError(f"{flag}='', but should not be empty", "give it a value, or leave it out")
 
 
 def _number(name: str, text: str | None, kind: type[N], least: float, most: float | None = None) -> N | None:
