@@ -144,7 +144,7 @@ def test_a_row_that_fills_up_a_pair_leaves_no_trace(tiny_models):  # noqa: F811
 
 
 @pytest.mark.parametrize(("variant", "hoards"), [("fp32", False), ("int4", False), ("fp16", True)])
-def test_a_cache_that_is_made_anew_at_each_step_keeps_its_memory(tiny_models: Path, variant: str, hoards: bool) -> None:
+def test_a_cache_that_is_made_anew_at_each_step_keeps_its_memory(tiny_models, variant, hoards):  # noqa: F811
     """What takes positions has such a cache. The others keep nothing, or it would grow with the number of cases."""
     backend = opened(tiny_models / variant, threads=2, batch=None)
     assert backend._decoder.session.get_session_options().enable_cpu_mem_arena is hoards
