@@ -111,18 +111,17 @@ class Recording:
         """Each benchmark beside its last runs, in further processes while in doubt; nothing with `--no-history`."""
         if self._history is not None and not self.changes:
             self.changes = first = self._compared(self._history)
-            doubted = {one.sample.name for one in first if in_doubt(one)}
-            brief = [one.sample.name for one in first if one.ratio and self.took_s.get(one.sample.name, 1e9) <= BRIEF_S]
-            if self._measure_again([name for name in brief if name not in doubted], "measured in a second process"):
-                self.changes = self._compared(self._history)
+            brief = {one.sample.name for one in first if one.ratio and self.took_s.get(one.sample.name, 1e9) <= BRIEF_S}
+            doubted: set[str] = set()
             for process in range(2, MOST_PROCESSES + 1):
-                names = [
-                    one.sample.name for one in self.changes if in_doubt(one) and one.sample.processes < MOST_PROCESSES
-                ]
-                measured = self._measure_again(names, f"in doubt, measured in process {process} of {MOST_PROCESSES}")
-                if not measured:
+                asked = {one.sample.name for one in self.changes if in_doubt(one)}
+                doubted |= asked
+                soon = brief - asked if process == 2 else set()
+                why = (
+                    f"in doubt{' or soon measured' if soon else ''}, measured in process {process} of {MOST_PROCESSES}"
+                )
+                if not self._measure_again([name for name in self.samples if name in asked | soon], why):
                     break
-                doubted |= measured
                 self.changes = self._compared(self._history)
             self.changes = [
                 _with_first(now, then) if now.sample.name in doubted and now.sample.processes > 1 else now

@@ -87,10 +87,8 @@ EVERYWHERE = ""
 DEVICES = ("cpu", "gpu")
 PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4")
 
-_MOST = 1e300
-"""Figures are finite."""
-_MOST_GB = 1e6
-"""Beyond what any machine has: it would pass whatever a model takes."""
+_MOST, _MOST_GB = 1e300, 1e6
+"""Figures are finite, and more memory than any machine has would pass whatever a model takes."""
 _QUANTIZED = re.compile(r"u?int\d|fp[48]|nf4|q\d", re.IGNORECASE)
 
 

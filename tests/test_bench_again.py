@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import again
-from benchmarks.comparing import BLOCKS, FACTOR, Blocks, Change, Outcome, Sample, compare, in_doubt
+from benchmarks.comparing import BLOCKS, FACTOR, Blocks, Change, Outcome, Sample, compare, in_doubt, unsettled
 from benchmarks.history import History
 from benchmarks.recording import FIRST_PROCESSES, MOST_PROCESSES, Recording, Settings
 from benchmarks.records import Machine, Run
@@ -146,16 +146,58 @@ def test_what_has_not_moved_is_not_measured_again(tmp_path: Path, further: Furth
     assert further.commands == []
 
 
-def test_a_history_begins_with_several_processes(tmp_path: Path, further: Further):
-    further.seconds = [1.02, 0.99]
+@pytest.mark.parametrize(
+    ("took_s", "outcome", "processes"),
+    [pytest.param(5.0, Outcome.SLOWER, 4, id="soon-measured"), pytest.param(50.0, Outcome.SAME, 1, id="long")],
+)
+def test_a_slowdown_in_a_bad_moment_is_found_by_the_second_process(
+    tmp_path: Path, further: Further, took_s, outcome, processes
+):
+    further.seconds = [1.15, 1.16, 1.15]
     lines: list[str] = []
-    made = measured(tmp_path, 1.0, past_s=None)
+    made = measured(tmp_path, 0.97)
+    made._tell = lines.append
+    made.took_s = dict.fromkeys(made.samples, took_s)
+    (found,) = made.compare()
+    assert (found.outcome, found.sample.processes) == (outcome, processes)
+    assert [line.partition(",")[0] for line in lines] == [
+        "1 benchmark in doubt or soon measured", "1 benchmark in doubt", "1 benchmark in doubt"
+    ][: processes - 1]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cores", "others", "second", "expected"),
+    [
+        pytest.param(1, 0.0, 1.1, True, id="quiet"),
+        pytest.param(1, 0.0, 1.03, False, id="quiet-and-near"),
+        pytest.param(1, 0.9, 1.05, False, id="busy-and-near-enough-for-that"),
+        pytest.param(1, 0.9, 1.07, True, id="busy"),
+        pytest.param(2, 0.9, 1.5, False, id="busy-on-several-cores"),
+    ],
+)
+def test_what_has_not_settled(cores, others, second, expected):
+    """Half the way is 1.039, of a busy machine 1.058."""
+    one, other = (replace(sample(s), cores=cores, others=others, idle=0.0) for s in (1.0, second))
+    assert unsettled(one.with_process(other), 2) is expected
+    assert unsettled(one, 2) is (cores == 1), "there is but one yet"
+
+
+def begun(folder: Path, seconds: float) -> tuple[History, list[str]]:
+    """A history that such a first process began, and what was told meanwhile."""
+    lines: list[str] = []
+    made = measured(folder, seconds, past_s=None)
     made._tell = lines.append
     made.finish(whole=True)
     assert made._history is not None
-    assert [one.processes for one in made._history.samples] == [FIRST_PROCESSES]
+    return made._history, lines
+
+
+def test_a_history_begins_with_several_processes(tmp_path: Path, further: Further):
+    further.seconds = [1.02, 0.99]
+    history, lines = begun(tmp_path, 1.0)
+    assert [one.processes for one in history.samples] == [FIRST_PROCESSES]
     assert lines == ["1 benchmark new, measured in process 2 of 3", "1 benchmark new, measured in process 3 of 3"]
-    assert History.open(tmp_path, MACHINE).samples == made._history.samples
+    assert History.open(tmp_path, MACHINE).samples == history.samples
 
 
 @pytest.mark.parametrize(
@@ -167,12 +209,8 @@ def test_a_history_begins_with_several_processes(tmp_path: Path, further: Furthe
 )
 def test_a_history_begins_once_the_machine_has_settled(tmp_path: Path, further: Further, seconds, processes):
     further.seconds = seconds
-    lines: list[str] = []
-    made = measured(tmp_path, 1.1, past_s=None)
-    made._tell = lines.append
-    made.finish(whole=True)
-    assert made._history is not None
-    assert [one.processes for one in made._history.samples] == [processes]
+    history, lines = begun(tmp_path, 1.1)
+    assert [one.processes for one in history.samples] == [processes]
     assert lines[2] == "1 benchmark new and not settled, measured in process 4 of up to 6"
 
 

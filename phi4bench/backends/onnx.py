@@ -142,9 +142,8 @@ class OnnxBackend(Answering):
         if spin is not None and spin not in get_args(Spin):
             raise UsageError(f"spin={spin!r}, but should be one of {', '.join(get_args(Spin))}, or None")
         self._config = read_model_config(model_file.parent / "genai_config.json")
-        hoards = not prune or _takes_positions(
-            model_file
-        )  # then its cache grows: made whole at each step, of that memory
+        # A cache that grows is made whole at each step, of memory that is kept from the last one.
+        hoards = not prune or _takes_positions(model_file)
 
         def load(one: Provider, reuse_memory: bool) -> Decoder:
             decoder = open_decoder(
