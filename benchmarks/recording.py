@@ -246,8 +246,8 @@ class Timed:
     ) -> Any:
         """What the last call of `action` returned. `work`: what one call does, as `cases=80`.
 
-        `renew`: makes anew, for each block, what a process else has once, and what is slower or faster by where it
-        comes to lie in memory.
+        `renew`: makes anew, `RENEWALS` times a block, what a process else has once, and what is slower or faster by
+        where it comes to lie in memory.
 
         `reference`: `interpreter`, `arrays` or `process`, whichever is nearest to what the action does. `cores`: how
         many it uses at once. `wanted_s`: told where a call takes longer.
@@ -263,7 +263,7 @@ class Timed:
         clock = time.perf_counter
         layout = lay_out(fastest_s(action, clock), fastest_s(piece, clock), seconds)
         neighbours, began = Neighbours(), clock()
-        between = Between(piece, layout.pieces, clock, cpu_s, layout.rounds, renew or (lambda: None))
+        between = Between(piece, layout.pieces, clock, cpu_s, layout.rounds_a_place, renew or (lambda: None))
         count = layout.rounds * BLOCKS
         result = self._benchmark.pedantic(action, rounds=count, iterations=layout.calls, teardown=between)
         others, idle = neighbours.shares()

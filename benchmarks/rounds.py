@@ -29,6 +29,8 @@ FEW_ROUNDS, MOST_SECONDS = 3, 6.0
 REFERENCE_SHARE = 0.25
 """Of a long round's time, up to `REFERENCE_S`: one piece would tell little of what seconds went through."""
 REFERENCE_S = 0.25
+RENEWALS = 3
+"""In a block of work that is made anew: the fastest of so many places in memory, of which one in three is slow."""
 
 Clock = Callable[[], float]
 
@@ -42,7 +44,7 @@ def cpu_s() -> float:
 class Between:
     """What stands between two rounds: it runs the reference work, and reads the clock of the cores around it.
 
-    `renew`: called first between two blocks, each of so many `rounds`.
+    `renew`: called first after each so many `rounds`.
     """
 
     def __init__(
@@ -84,6 +86,10 @@ class Layout:
     calls: int
     rounds: int
     pieces: int
+
+    @property
+    def rounds_a_place(self) -> int:
+        return max(1, self.rounds // RENEWALS)
 
 
 def lay_out(call_s: float, piece_s: float, seconds: float) -> Layout:
