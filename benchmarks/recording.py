@@ -15,7 +15,7 @@ from benchmarks.again import is_again, measured_again
 from benchmarks.changes import duration
 from benchmarks.comparing import BLOCKS, Change, Outcome, Sample, compare, in_doubt, unsettled
 from benchmarks.history import DEFAULT_FOLDER, History, Machine, Run
-from benchmarks.reference import piece_named
+from benchmarks.reference import piece_named, renewal
 from benchmarks.rounds import SECONDS, Between, Neighbours, blocks, cpu_s, fastest_s, lay_out, slowed
 from phi4bench import machine
 from phi4bench.artifacts import Artifact, open_artifact, unique_ids
@@ -253,7 +253,8 @@ class Timed:
         many it uses at once. `wanted_s`: told where a call takes longer.
         """
         full_name, piece = piece_named(reference, cores)
-        if renew is not None:
+        renewals = [] if renew is None else [renew]
+        if renewals:
             full_name += ", renewed"
         if self._benchmark.disabled:
             return self._benchmark.pedantic(action)
@@ -263,7 +264,7 @@ class Timed:
         clock = time.perf_counter
         layout = lay_out(fastest_s(action, clock), fastest_s(piece, clock), seconds)
         neighbours, began = Neighbours(), clock()
-        between = Between(piece, layout.pieces, clock, cpu_s, layout.rounds_a_place, renew or (lambda: None))
+        between = Between(piece, layout.pieces, clock, cpu_s, layout.rounds_a_place, [renewal(piece), *renewals])
         count = layout.rounds * BLOCKS
         result = self._benchmark.pedantic(action, rounds=count, iterations=layout.calls, teardown=between)
         others, idle = neighbours.shares()

@@ -20,6 +20,11 @@ import numpy as np
 Piece = Callable[[], object]
 
 
+def renewal(piece: Piece) -> Callable[[], object]:
+    """Makes a piece anew, which else is slower or faster by where it lies; nothing to do for most."""
+    return getattr(piece, "renew", lambda: None)
+
+
 def interpret() -> int:
     """Some 1.5 ms of what our own code is made of: JSON, regular expressions, small objects, and a seventh in numpy.
 
@@ -35,30 +40,39 @@ def interpret() -> int:
     return found + int(np.sort(_FEW)[0])
 
 
-def weighing(layers: int = 8) -> Piece:
-    """Some 1.5 ms of one core in numpy: 5 MB of weights are read, multiplied and summed, twice, as a small model's are.
+class Weights:
+    """Some 1.2 ms of one core in numpy: 5 MB of weights are read, multiplied and summed, twice, as a small model's are.
 
     What else a machine does moves it as it moves generation: that reads its weights at each token, from a cache that
-    others share.
+    others share. And like a model it is slower or faster by where it lies, so it is made anew as one is.
     """
-    weights = _WEIGHTS.reshape(layers, -1, len(_INPUTS))
-    products = np.empty_like(weights[0])
 
-    def piece() -> float:
-        return sum(float(np.multiply(layer, _INPUTS, out=products).sum()) for layer in (*weights, *weights))
+    def __init__(self, layers: int = 8) -> None:
+        self._layers = layers
+        self.renew()
 
-    return piece
+    def __call__(self) -> float:
+        layers = (*self._weights, *self._weights)
+        return sum(float(np.multiply(layer, _INPUTS, out=self._products).sum()) for layer in layers)
+
+    def renew(self) -> None:
+        self._weights = _WEIGHTS.reshape(self._layers, -1, len(_INPUTS)).copy()
+        self._products = np.empty_like(self._weights[0])
 
 
-def weighing_on(cores: int) -> Piece:
+class WeightsOnCores:
     """The same on several cores at once, in fewer layers: numpy lets go of the interpreter within one."""
-    pool = ThreadPoolExecutor(cores, thread_name_prefix="reference")
-    pieces = [weighing(2) for _ in range(cores)]
 
-    def piece() -> object:
-        return sum(pool.map(lambda one: one(), pieces))
+    def __init__(self, cores: int) -> None:
+        self._pool = ThreadPoolExecutor(cores, thread_name_prefix="reference")
+        self._each = [Weights(2) for _ in range(cores)]
 
-    return piece
+    def __call__(self) -> float:
+        return sum(self._pool.map(lambda one: one(), self._each))
+
+    def renew(self) -> None:
+        for one in self._each:
+            one.renew()
 
 
 def start() -> int:
@@ -69,7 +83,7 @@ def start() -> int:
 def piece_named(name: str, cores: int) -> tuple[str, Piece]:
     """Its full name, as histories keep it, and what to run."""
     if name == "arrays" and cores > 1:
-        return f"arrays/2 on {cores}", weighing_on(cores)
+        return f"arrays/2 on {cores}", WeightsOnCores(cores)
     return f"{name}/2", PIECES[name]
 
 
@@ -97,4 +111,4 @@ _INPUTS = _random.standard_normal(1024, np.float32)
 _LIBRARY = (
     "argparse, asyncio, decimal, email.message, http.client, json, logging, unittest, urllib.request, xml.dom.minidom"
 )
-PIECES: dict[str, Piece] = {"interpreter": interpret, "arrays": weighing(), "process": start}
+PIECES: dict[str, Piece] = {"interpreter": interpret, "arrays": Weights(), "process": start}

@@ -54,7 +54,7 @@ class Between:
         clock: Clock,
         cpu: Clock,
         rounds: int = 1,
-        renew: Callable[[], object] = lambda: None,
+        renew: Sequence[Callable[[], object]] = (),
     ) -> None:
         self._piece, self._pieces, self._clock, self._cpu = piece, pieces, clock, cpu
         self._rounds, self._renew = rounds, renew
@@ -67,7 +67,8 @@ class Between:
         """After each round. Takes what pytest-benchmark hands to a teardown, the round's arguments, and needs none."""
         self.work_cpu_s.append(self._cpu() - self._mark)
         if len(self.work_cpu_s) % self._rounds == 0:
-            self._renew()
+            for renew in self._renew:
+                renew()
         self._run()
 
     def _run(self) -> None:

@@ -17,7 +17,7 @@ from kit import ROOT
 
 from benchmarks.comparing import BLOCKS
 from benchmarks.recording import FIRST_PROCESSES, MOST_FIRST_PROCESSES, Recording, Settings, Timed
-from benchmarks.reference import PIECES, piece_named
+from benchmarks.reference import PIECES, piece_named, renewal
 from benchmarks.rounds import Between, Layout, blocks, lay_out, slowed
 from phi4bench.errors import BackendError
 
@@ -42,7 +42,7 @@ def test_reference_work_stands_before_after_and_between_the_rounds():
 
 def test_after_so_many_rounds_what_lies_in_memory_is_made_anew():
     done = []
-    between = Between(lambda: done.append("piece"), 1, ticking(), ticking(), 2, lambda: done.append("renewed"))
+    between = Between(lambda: done.append("piece"), 1, ticking(), ticking(), 2, [lambda: done.append("renewed")])
     for _ in range(4):
         between()
     assert done == ["piece", "piece", "renewed", "piece", "piece", "renewed", "piece"]
@@ -105,6 +105,14 @@ def test_every_piece_of_reference_work_is_the_same_each_time(name):
     full_name, piece = piece_named(name, 1)
     assert re.fullmatch(rf"{name}/\d+", full_name)
     assert piece() == piece()
+
+
+def test_reference_work_that_lies_in_memory_is_made_anew_and_does_the_same():
+    piece = PIECES["arrays"]
+    before, place = piece(), piece._weights
+    renewal(piece)()
+    assert piece._weights is not place
+    assert piece() == before
 
 
 def test_reference_work_takes_as_many_cores_as_the_work():
