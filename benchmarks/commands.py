@@ -55,11 +55,16 @@ def as_a_child() -> None:
 
 @contextmanager
 def told(parser: argparse.ArgumentParser) -> Iterator[None]:
-    """Ends the command with one line: with exit code 4 where a path, a name or an artifact is amiss, 130 of Ctrl-C."""
+    """Ends the command with one line: with exit code 4 where a path, a name, an artifact or a package is amiss, 130 of
+    Ctrl-C."""
     try:
         yield
     except Phi4benchError as error:
         parser.exit(4, f"{printable(str(error))}\n")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("", "benchmarks", "phi4bench", "trainers"):
+            raise  # ours
+        parser.exit(4, f"this needs {error.name}, not installed; pip install 'phi4bench[train]'\n")
     except OSError as error:
         if error.filename is None:
             raise  # no file of the user's

@@ -205,9 +205,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--write", action="store_true", help="into benchmarks/README.md too")
     options = parser.parse_args(arguments)
-    from trainers.shape import Packing, make, shape_named
-
     with told(parser):
+        from trainers.shape import Packing, make, shape_named
+
         shape = shape_named(options.preset, layers=options.layers)
         root = options.folder or Path("runs") / f"shapes-{options.preset}"
         folders = {block: root / f"blocks-{block}" for block in options.blocks}

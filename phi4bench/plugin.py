@@ -220,6 +220,11 @@ def _refuse_what_spoils_a_gate(config: pytest.Config) -> None:
             "the suites run in one process, without -n: each artifact is loaded once, all gates read one result, and"
             " what is timed beside other work tells of that work"
         )
+    if any(config.getoption(name, False) for name in ("stepwise", "stepwise_skip", "stepwise_reset")):
+        raise pytest.UsageError(
+            "the suites refuse --stepwise: it ends at a gate that fails without a report, and leaves out next time what"
+            " passed before; -x ends there with one"
+        )
     for name in ("reruns", "force_reruns", "retries", "force_flaky"):
         if config.getoption(name, None):
             raise pytest.UsageError(f"the suites refuse --{name.replace('_', '-')}: a retried gate is no gate")

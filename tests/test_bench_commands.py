@@ -91,6 +91,15 @@ def test_ctrl_c_is_a_line_and_no_traceback(capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
+def test_a_package_that_is_not_installed_is_a_line_and_a_module_of_ours_a_fault(capsys):
+    with pytest.raises(SystemExit) as ended, told(argparse.ArgumentParser()):
+        raise ModuleNotFoundError("No module named 'onnx'", name="onnx.helper")
+    assert ended.value.code == 4
+    assert capsys.readouterr().err == "this needs onnx.helper, not installed; pip install 'phi4bench[train]'\n"
+    with pytest.raises(ModuleNotFoundError), told(argparse.ArgumentParser()):
+        raise ModuleNotFoundError("No module named 'benchmarks.nothing'", name="benchmarks.nothing")
+
+
 @pytest.mark.parametrize(("command", "work"), [(peers, "measure_all"), (prove, "prove")], ids=["peers", "prove"])
 def test_ctrl_c_while_others_are_measured_is_a_line_too(command, work, capsys, monkeypatch, tmp_path):
     def stopped(*_: object) -> None:
