@@ -9,9 +9,10 @@ between them (Hodges and Lehmann, ibid. 34, 1963).
 The test takes blocks for independent, which blocks of one process are not quite: it may be slower as a whole, by
 where its memory came to lie or by what was beside it. So significance alone never raises an alarm: the ratio must
 also reach a factor, and be larger than the last runs differ among themselves. And one process alone decides little:
-what begins a history, what is soon over and what is in doubt is measured in several (`again`). Of three or more the one
-that differs most is left out; the blocks of the others are taken together, and each must show half of the way: what a
-machine does for some seconds moves one process, a change of the code all.
+what begins a history, what is soon over and what is in doubt is measured in several (`again`). Of three or more those
+are left out beside which the reference work was slow, and then the one that differs most; the blocks of the others are
+taken together, and each must show half of the way: what a machine does for some seconds moves one process, a change of
+the code all.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ SPREADS = 3.0
 """A change must be this many standard deviations of the last runs' medians, where there are three or more."""
 BUSY_SHARE = 0.10
 """Of the machine's cores: other work up to this leaves wall time worth comparing."""
+DISTURBED = 1.06
+"""A process is disturbed whose reference work took so much longer than in the fastest of its run. Where other machines'
+work shares the core, one call of a small model took up to 1.4 times as long, and its figure was off by up to 10%."""
+SETTLED = 3
+"""Processes in a row that must agree where a history begins."""
 _FACTORS = {3: 2.205, 4: 2.018, 5: 1.804}
 """A standard deviation over the median absolute deviation that is to be expected of so many values."""
 
@@ -67,19 +73,36 @@ class Blocks:
     @property
     def of_processes(self) -> tuple[float, ...]:
         """The median figure of each process."""
-        figures = self.figures
-        return tuple(statistics.median(figures[at : at + BLOCKS]) for at in range(0, len(figures), BLOCKS))
+        return _medians(self.figures)
+
+    @property
+    def undisturbed(self) -> tuple[int, ...]:
+        """Which processes had a machine about as fast as the fastest one of them, by their reference work."""
+        took = _medians(self.reference_s)
+        return tuple(at for at, one in enumerate(took) if one <= DISTURBED * min(took))
 
     @property
     def agreeing(self) -> Blocks:
-        """Without the process that differs most from the one in the middle, where there are three or more."""
-        found = self.of_processes
-        if len(found) < 3:
+        """Of three processes or more those that were not disturbed, or the two that were least; of three or more that
+        are left, all but the one that differs most from the one in the middle."""
+        if len(self.reference_s) < 3 * BLOCKS:
             return self
+        took = _medians(self.reference_s)
+        least = sorted(range(len(took)), key=took.__getitem__)[: max(2, len(self.undisturbed))]
+        left = self._of(sorted(least))
+        found = left.of_processes
+        if len(found) < 3:
+            return left
         middle = math.log(statistics.median(found))
-        odd = max(range(len(found)), key=lambda at: abs(math.log(found[at]) - middle)) * BLOCKS
-        rest = (times[:odd] + times[odd + BLOCKS :] for times in (self.work_s, self.reference_s))
-        return Blocks(*rest)
+        odd = max(range(len(found)), key=lambda at: abs(math.log(found[at]) - middle))
+        return left._of([at for at in range(len(found)) if at != odd])
+
+    def _of(self, processes: Sequence[int]) -> Blocks:
+        work, pieces = (
+            tuple(second for at in processes for second in times[at * BLOCKS : (at + 1) * BLOCKS])
+            for times in (self.work_s, self.reference_s)
+        )
+        return Blocks(work, pieces)
 
     def __add__(self, other: Blocks) -> Blocks:
         return Blocks(self.work_s + other.work_s, self.reference_s + other.reference_s)
@@ -191,15 +214,16 @@ def in_doubt(change: Change) -> bool:
 
 
 def unsettled(sample: Sample, processes: int) -> bool:
-    """Whether the last so many processes differ by more than half the way to what counts, or are not there yet: they
-    follow each other within a minute or two, and the machine is not yet as it is for long.
+    """Whether fewer processes than so many were undisturbed, or the last `SETTLED` differ by more than half the way to
+    what counts: they follow each other within a minute or two, and the machine is not yet as it is for long.
 
     Never so of what a busy machine leaves `UNCLEAR` anyway.
     """
     if sample.busy and sample.cores > 1:
         return False
-    last = sample.of_interest.of_processes[-processes:]
-    return len(last) < processes or max(last) > min(last) * math.sqrt(BUSY_FACTOR if sample.busy else FACTOR)
+    last = sample.of_interest.of_processes[-SETTLED:]
+    differ = max(last) > min(last) * math.sqrt(BUSY_FACTOR if sample.busy else FACTOR)
+    return len(sample.of_interest.undisturbed) < processes or len(last) < SETTLED or differ
 
 
 def _compare(
@@ -243,6 +267,11 @@ def _in_each(before: Sequence[Blocks], now: Blocks, slower: bool, factor: float)
     if slower:
         return min(now.of_processes) > factor * statistics.median(one for run in before for one in run.of_processes)
     return statistics.median(min(run.of_processes) for run in before) > factor * statistics.median(now.of_processes)
+
+
+def _medians(values: Sequence[float]) -> tuple[float, ...]:
+    """Of each process."""
+    return tuple(statistics.median(values[at : at + BLOCKS]) for at in range(0, len(values), BLOCKS))
 
 
 def _spread(medians: Sequence[float]) -> float:

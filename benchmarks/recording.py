@@ -30,14 +30,18 @@ from phi4bench.run.options import BENCHMARK_OPTIONS, refuse_empty
 
 SHIPPED_MODEL = "nano-int8"
 BRIEF_S = 10.0
-"""What is measured within so long is measured in a second process, after all others: a shared machine has bad moments
+"""What is measured within so long is measured in further processes, after all others: a shared machine has bad moments
 of some seconds, in which a slowdown of 15% was told as a gain of 3%."""
-MOST_PROCESSES = 4
-"""Of a benchmark that is in doubt;"""
-FIRST_PROCESSES = 3
-"""and of one that begins a history, which every later run stands beside;"""
-MOST_FIRST_PROCESSES = 6
-"""in so many where the last three differ: after other work a machine was seen to settle for a minute."""
+BRIEF_PROCESSES = 3
+"""Of what is soon measured;"""
+MOST_PROCESSES = 8
+"""at most, of a benchmark that is in doubt;"""
+SURE_PROCESSES = 4
+"""and of one that by then is news."""
+FIRST_PROCESSES = 4
+"""Undisturbed ones of what begins a history, which every later run stands beside;"""
+MOST_FIRST_PROCESSES = 8
+"""and at most, while the last three differ: after other work a machine was seen to settle for a minute."""
 
 
 @dataclass(frozen=True)
@@ -114,12 +118,11 @@ class Recording:
             brief = {one.sample.name for one in first if one.ratio and self.took_s.get(one.sample.name, 1e9) <= BRIEF_S}
             doubted: set[str] = set()
             for process in range(2, MOST_PROCESSES + 1):
-                asked = {one.sample.name for one in self.changes if in_doubt(one)}
+                asked = {one.sample.name for one in self.changes if in_doubt(one) and not _sure(one)}
                 doubted |= asked
-                soon = brief - asked if process == 2 else set()
-                why = (
-                    f"in doubt{' or soon measured' if soon else ''}, measured in process {process} of {MOST_PROCESSES}"
-                )
+                soon = brief - asked if process <= BRIEF_PROCESSES else set()
+                why = "in doubt or soon measured" if asked and soon else "soon measured" if soon else "in doubt"
+                why += f", measured in process {process} of up to {MOST_PROCESSES if asked else BRIEF_PROCESSES}"
                 if not self._measure_again([name for name in self.samples if name in asked | soon], why):
                     break
                 self.changes = self._compared(self._history)
@@ -168,7 +171,7 @@ class Recording:
         else:
             new = [one.sample.name for one in self.changes if one.outcome is Outcome.NEW]
             for process in range(2, MOST_FIRST_PROCESSES + 1):
-                why = f"new, measured in process {process} of {FIRST_PROCESSES}"
+                why = f"new, measured in process {process} of {FIRST_PROCESSES} or more"
                 if process > FIRST_PROCESSES:
                     new = [one for one in new if unsettled(self.samples[one], FIRST_PROCESSES)]
                     why = f"new and not settled, measured in process {process} of up to {MOST_FIRST_PROCESSES}"
@@ -193,6 +196,10 @@ class Recording:
             self.notes.append(f"kept as the {ordinal(len(history.runs))} run of this machine: {history.path}")
         except UsageError as error:
             self.notes.append(f"not kept: {error}")
+
+
+def _sure(change: Change) -> bool:
+    return change.outcome in (Outcome.SLOWER, Outcome.FASTER) and change.sample.processes >= SURE_PROCESSES
 
 
 def _alone(change: Change) -> Change:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import again
 from benchmarks.comparing import BLOCKS, FACTOR, Blocks, Change, Outcome, Sample, compare, in_doubt, unsettled
 from benchmarks.history import History
-from benchmarks.recording import FIRST_PROCESSES, MOST_PROCESSES, Recording, Settings
+from benchmarks.recording import FIRST_PROCESSES, MOST_PROCESSES, SURE_PROCESSES, Recording, Settings
 from benchmarks.records import Machine, Run
 
 MACHINE = Machine.of(
@@ -28,8 +28,9 @@ MACHINE = Machine.of(
 )
 
 
-def sample(seconds: float) -> Sample:
-    wall = Blocks(tuple(seconds * (1 + i / 1000) for i in range(BLOCKS)), (1.0,) * BLOCKS)
+def sample(seconds: float, piece_s: float = 1.0) -> Sample:
+    """One process, on a machine on which all takes `piece_s` times as long."""
+    wall = Blocks(tuple(seconds * piece_s * (1 + i / 1000) for i in range(BLOCKS)), (piece_s,) * BLOCKS)
     return Sample("scoring/x", "", "interpreter/1", 1, (), wall, wall, 0.0, 1.0)
 
 
@@ -56,6 +57,28 @@ def test_all_processes_have_a_say(seconds, expected):
     for one in seconds[1:]:
         now = now.with_process(sample(one))
     assert (now.processes, compare(now, [sample(1.0)]).outcome) == (len(seconds), expected)
+
+
+@pytest.mark.parametrize(
+    ("processes", "left"),
+    [
+        pytest.param([(0.9, 1.2), (1.0, 1.0)], [0.9, 1.0], id="two-are-as-they-are"),
+        pytest.param([(0.9, 1.2), (1.0, 1.0), (1.02, 1.05)], [1.0, 1.02], id="one-disturbed"),
+        pytest.param([(0.9, 1.2), (0.8, 1.07), (1.0, 1.0)], [0.8, 1.0], id="all-but-one-disturbed"),
+        pytest.param([(1.2, 1.0), (0.9, 1.3), (1.0, 1.0), (1.01, 1.0)], [1.0, 1.01], id="disturbed-and-odd"),
+        pytest.param([(1.2, 1.0), (1.1, 1.0), (1.0, 1.0), (1.11, 1.0)], [1.2, 1.1, 1.11], id="odd"),
+    ],
+)
+def test_disturbed_processes_are_left_out_and_then_the_odd_one(processes, left):
+    (first, *others) = (sample(*one) for one in processes)
+    for one in others:
+        first = first.with_process(one)
+    assert first.wall.agreeing.of_processes == pytest.approx(left, rel=0.01)
+
+
+def test_a_change_on_a_disturbed_machine_alone_is_a_change_still():
+    now = sample(1.15, 1.3).with_process(sample(1.16, 1.3)).with_process(sample(1.14, 1.35))
+    assert compare(now, [sample(1.0)]).outcome is Outcome.SLOWER
 
 
 @pytest.mark.parametrize(
@@ -130,9 +153,15 @@ def test_a_change_is_news_once_all_processes_were_asked_and_all_are_kept(tmp_pat
     made = measured(tmp_path, 1.12)
     made.finish(whole=True)
     assert [one.outcome for one in made.changes] == [Outcome.SLOWER]
-    assert len(further.commands) == MOST_PROCESSES - 1
+    assert len(further.commands) == SURE_PROCESSES - 1
     assert made._history is not None
-    assert [one.processes for one in made._history.samples] == [1, MOST_PROCESSES]
+    assert [one.processes for one in made._history.samples] == [1, SURE_PROCESSES]
+
+
+def test_what_stays_in_doubt_is_measured_in_every_process(tmp_path: Path, further: Further):
+    further.seconds = [1.06] * 9
+    (found,) = measured(tmp_path, 1.06).compare()
+    assert (found.outcome, found.sample.processes) == (Outcome.SAME, MOST_PROCESSES)
 
 
 def test_one_process_of_a_bad_minute_is_no_news_however_far_it_went(tmp_path: Path, further: Further):
@@ -160,9 +189,14 @@ def test_a_slowdown_in_a_bad_moment_is_found_by_the_second_process(
     made.took_s = dict.fromkeys(made.samples, took_s)
     (found,) = made.compare()
     assert (found.outcome, found.sample.processes) == (outcome, processes)
-    assert [line.partition(",")[0] for line in lines] == [
-        "1 benchmark in doubt or soon measured", "1 benchmark in doubt", "1 benchmark in doubt"
-    ][: processes - 1]  # fmt: skip
+    assert (
+        lines
+        == [
+            "1 benchmark soon measured, measured in process 2 of up to 3",
+            "1 benchmark in doubt, measured in process 3 of up to 8",
+            "1 benchmark in doubt, measured in process 4 of up to 8",
+        ][: processes - 1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -178,8 +212,14 @@ def test_a_slowdown_in_a_bad_moment_is_found_by_the_second_process(
 def test_what_has_not_settled(cores, others, second, expected):
     """Half the way is 1.039, of a busy machine 1.058."""
     one, other = (replace(sample(s), cores=cores, others=others, idle=0.0) for s in (1.0, second))
-    assert unsettled(one.with_process(other), 2) is expected
-    assert unsettled(one, 2) is (cores == 1), "there is but one yet"
+    assert unsettled(one.with_process(one).with_process(other), 2) is expected
+    assert unsettled(one.with_process(one), 2) is (cores == 1), "three must agree"
+
+
+@pytest.mark.parametrize(("piece_s", "expected"), [(1.05, False), (1.07, True)])
+def test_so_many_undisturbed_processes_are_wanted(piece_s, expected):
+    three = sample(1.0).with_process(sample(1.0)).with_process(sample(1.0, piece_s))
+    assert unsettled(three, 3) is expected
 
 
 def begun(folder: Path, seconds: float) -> tuple[History, list[str]]:
@@ -193,25 +233,25 @@ def begun(folder: Path, seconds: float) -> tuple[History, list[str]]:
 
 
 def test_a_history_begins_with_several_processes(tmp_path: Path, further: Further):
-    further.seconds = [1.02, 0.99]
+    further.seconds = [1.02, 0.99, 1.0]
     history, lines = begun(tmp_path, 1.0)
     assert [one.processes for one in history.samples] == [FIRST_PROCESSES]
-    assert lines == ["1 benchmark new, measured in process 2 of 3", "1 benchmark new, measured in process 3 of 3"]
+    assert lines == [f"1 benchmark new, measured in process {number} of 4 or more" for number in (2, 3, 4)]
     assert History.open(tmp_path, MACHINE).samples == history.samples
 
 
 @pytest.mark.parametrize(
     ("seconds", "processes"),
     [
-        pytest.param([1.05, 1.02, 1.015, 1.0], 4, id="settles"),
-        pytest.param([1.1, 1.0, 1.1, 1.0, 1.1], 6, id="never"),
+        pytest.param([1.05, 1.1, 1.02, 1.015, 1.0, 1.0], 6, id="settles"),
+        pytest.param([1.1, 1.0, 1.1, 1.0, 1.1, 1.0, 1.1], 8, id="never"),
     ],
 )
 def test_a_history_begins_once_the_machine_has_settled(tmp_path: Path, further: Further, seconds, processes):
     further.seconds = seconds
     history, lines = begun(tmp_path, 1.1)
     assert [one.processes for one in history.samples] == [processes]
-    assert lines[2] == "1 benchmark new and not settled, measured in process 4 of up to 6"
+    assert lines[3] == "1 benchmark new and not settled, measured in process 5 of up to 8"
 
 
 @pytest.mark.parametrize(("planted", "whole"), [(0.15, True), (0.0, False)], ids=["planted", "broken-off"])

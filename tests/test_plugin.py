@@ -126,8 +126,6 @@ class TestUsage:
             pytest.param(["--cache-dir", "/dev/null/cache"], "--cache-dir='/dev/null/cache'", id="unwritable-cache"),
             pytest.param(["-n", "2"], "one process, without -n", id="xdist"),
             pytest.param(["-p", "xdist.looponfail", "-f"], "the suites refuse --looponfail", id="xdist-in-a-loop"),
-            pytest.param(["--stepwise"], "the suites refuse --stepwise", id="stepwise"),
-            pytest.param(["--sw-skip"], "the suites refuse --stepwise", id="stepwise-that-skips-one"),
         ],
     )
     def test_a_request_that_cannot_be_met(

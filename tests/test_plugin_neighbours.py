@@ -33,6 +33,17 @@ class TestReruns:
         ran = run_suites("-p", "retrying", *asked, "--model", make_fake(), PYTHONPATH=str(tmp_path))
         assert f"the suites refuse {said}: a retried gate is no gate" in ran.refusal()
 
+    @pytest.mark.parametrize("option", ["--stepwise", "--stepwise-skip", "--stepwise-reset"])
+    def test_a_run_that_ends_without_a_report_is_refused(
+        self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path, option: str
+    ) -> None:
+        """pytest's own options of these names are gone with the cache that the tests run without."""
+        (tmp_path / "stepping.py").write_text(
+            f"def pytest_addoption(parser): parser.addoption('{option}', action='store_true')\n"
+        )
+        ran = run_suites("-p", "stepping", option, "--model", make_fake(), PYTHONPATH=str(tmp_path))
+        assert "the suites refuse --stepwise" in ran.refusal()
+
     def test_a_setting_of_no_reruns_is_no_fault(
         self, run_suites: RunSuites, make_fake: MakeFake, tmp_path: Path
     ) -> None:
