@@ -81,15 +81,14 @@ class Blocks:
         took = _medians(self.reference_s)
         return tuple(at for at, one in enumerate(took) if one <= DISTURBED * min(took))
 
-    @property
-    def agreeing(self) -> Blocks:
-        """Of three processes or more those that were not disturbed, or the two that were least; of three or more that
-        are left, all but the one that differs most from the one in the middle."""
-        if len(self.reference_s) < 3 * BLOCKS:
-            return self
-        took = _medians(self.reference_s)
-        least = sorted(range(len(took)), key=took.__getitem__)[: max(2, len(self.undisturbed))]
-        left = self._of(sorted(least))
+    def agreeing(self, by_reference: bool) -> Blocks:
+        """Of three processes or more those that were not disturbed, or the two that were least, where the reference
+        work tells; of three or more that are left, all but the one that differs most from the one in the middle."""
+        left = self
+        if by_reference and len(self.reference_s) >= 3 * BLOCKS:
+            took = _medians(self.reference_s)
+            least = sorted(range(len(took)), key=took.__getitem__)[: max(2, len(self.undisturbed))]
+            left = self._of(sorted(least))
         found = left.of_processes
         if len(found) < 3:
             return left
@@ -145,6 +144,20 @@ class Sample:
     @property
     def processes(self) -> int:
         return len(self.wall.work_s) // BLOCKS
+
+    @property
+    def by_reference(self) -> bool:
+        """Whether the reference work tells that a process was disturbed.
+
+        Not where both start processes: what the kernel spends on that varies by a factor of 1.5 for both, and is in no
+        ratio between them.
+        """
+        return self.reference.partition("/")[0] != "process"
+
+    @property
+    def undisturbed(self) -> int:
+        """How many processes were not disturbed, as far as is known."""
+        return len(self.of_interest.undisturbed) if self.by_reference else self.processes
 
     def with_process(self, other: Sample) -> Sample:
         """With the blocks of another process; as it is where that did other work, or one of the two was held up."""
@@ -223,13 +236,13 @@ def unsettled(sample: Sample, processes: int) -> bool:
         return False
     last = sample.of_interest.of_processes[-SETTLED:]
     differ = max(last) > min(last) * math.sqrt(BUSY_FACTOR if sample.busy else FACTOR)
-    return len(sample.of_interest.undisturbed) < processes or len(last) < SETTLED or differ
+    return sample.undisturbed < processes or len(last) < SETTLED or differ
 
 
 def _compare(
     before: Sequence[Blocks], now: Blocks, sample: Sample, alpha: float, factor: float = FACTOR, reason: str = ""
 ) -> Change:
-    before, now = [one.agreeing for one in before], now.agreeing
+    before, now = ([one.agreeing(sample.by_reference) for one in before], now.agreeing(sample.by_reference))
     then, here = np.log([figure for one in before for figure in one.figures]), np.log(now.figures)
     ratio = math.exp(float(np.median(here[:, None] - then[None, :])))
     needed = max(factor, math.exp(SPREADS * _spread([np.median(np.log(one.figures)) for one in before])))

@@ -36,11 +36,11 @@ BRIEF_PROCESSES = 3
 """Of what is soon measured;"""
 MOST_PROCESSES = 8
 """at most, of a benchmark that is in doubt;"""
-SURE_PROCESSES = 4
+SURE_PROCESSES = 5
 """and of one that by then is news."""
-FIRST_PROCESSES = 4
+FIRST_PROCESSES = 5
 """Undisturbed ones of what begins a history, which every later run stands beside;"""
-MOST_FIRST_PROCESSES = 8
+MOST_FIRST_PROCESSES = 9
 """and at most, while the last three differ: after other work a machine was seen to settle for a minute."""
 
 

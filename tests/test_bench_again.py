@@ -73,7 +73,15 @@ def test_disturbed_processes_are_left_out_and_then_the_odd_one(processes, left):
     (first, *others) = (sample(*one) for one in processes)
     for one in others:
         first = first.with_process(one)
-    assert first.wall.agreeing.of_processes == pytest.approx(left, rel=0.01)
+    assert first.wall.agreeing(True).of_processes == pytest.approx(left, rel=0.01)
+
+
+def test_where_processes_are_started_the_reference_work_tells_of_no_disturbance():
+    now = replace(sample(1.0), reference="process/2")
+    for one in ((0.99, 1.2), (0.8, 1.0)):
+        now = now.with_process(replace(sample(*one), reference="process/2"))
+    assert now.undisturbed == 3
+    assert now.wall.agreeing(now.by_reference).of_processes == pytest.approx([1.0, 0.99], rel=0.01)
 
 
 def test_a_change_on_a_disturbed_machine_alone_is_a_change_still():
@@ -149,7 +157,7 @@ def test_further_processes_leave_the_history_and_each_other_alone(tmp_path: Path
 
 
 def test_a_change_is_news_once_all_processes_were_asked_and_all_are_kept(tmp_path: Path, further: Further):
-    further.seconds = [1.12, 1.13, 1.14, 1.15]
+    further.seconds = [1.12, 1.13, 1.14, 1.15, 1.16]
     made = measured(tmp_path, 1.12)
     made.finish(whole=True)
     assert [one.outcome for one in made.changes] == [Outcome.SLOWER]
@@ -177,26 +185,21 @@ def test_what_has_not_moved_is_not_measured_again(tmp_path: Path, further: Furth
 
 @pytest.mark.parametrize(
     ("took_s", "outcome", "processes"),
-    [pytest.param(5.0, Outcome.SLOWER, 4, id="soon-measured"), pytest.param(50.0, Outcome.SAME, 1, id="long")],
+    [pytest.param(5.0, Outcome.SLOWER, 5, id="soon-measured"), pytest.param(50.0, Outcome.SAME, 1, id="long")],
 )
 def test_a_slowdown_in_a_bad_moment_is_found_by_the_second_process(
     tmp_path: Path, further: Further, took_s, outcome, processes
 ):
-    further.seconds = [1.15, 1.16, 1.15]
+    further.seconds = [1.15, 1.16, 1.15, 1.16]
     lines: list[str] = []
     made = measured(tmp_path, 0.97)
     made._tell = lines.append
     made.took_s = dict.fromkeys(made.samples, took_s)
     (found,) = made.compare()
     assert (found.outcome, found.sample.processes) == (outcome, processes)
-    assert (
-        lines
-        == [
-            "1 benchmark soon measured, measured in process 2 of up to 3",
-            "1 benchmark in doubt, measured in process 3 of up to 8",
-            "1 benchmark in doubt, measured in process 4 of up to 8",
-        ][: processes - 1]
-    )
+    doubted = [f"1 benchmark in doubt, measured in process {number} of up to 8" for number in (3, 4, 5)]
+    soon = "1 benchmark soon measured, measured in process 2 of up to 3"
+    assert lines == [soon, *doubted][: processes - 1]
 
 
 @pytest.mark.parametrize(
@@ -233,25 +236,25 @@ def begun(folder: Path, seconds: float) -> tuple[History, list[str]]:
 
 
 def test_a_history_begins_with_several_processes(tmp_path: Path, further: Further):
-    further.seconds = [1.02, 0.99, 1.0]
+    further.seconds = [1.02, 0.99, 1.0, 1.01]
     history, lines = begun(tmp_path, 1.0)
     assert [one.processes for one in history.samples] == [FIRST_PROCESSES]
-    assert lines == [f"1 benchmark new, measured in process {number} of 4 or more" for number in (2, 3, 4)]
+    assert lines == [f"1 benchmark new, measured in process {number} of 5 or more" for number in (2, 3, 4, 5)]
     assert History.open(tmp_path, MACHINE).samples == history.samples
 
 
 @pytest.mark.parametrize(
     ("seconds", "processes"),
     [
-        pytest.param([1.05, 1.1, 1.02, 1.015, 1.0, 1.0], 6, id="settles"),
-        pytest.param([1.1, 1.0, 1.1, 1.0, 1.1, 1.0, 1.1], 8, id="never"),
+        pytest.param([1.05, 1.1, 1.06, 1.02, 1.015, 1.0, 1.0], 7, id="settles"),
+        pytest.param([1.1, 1.0, 1.1, 1.0, 1.1, 1.0, 1.1, 1.0], 9, id="never"),
     ],
 )
 def test_a_history_begins_once_the_machine_has_settled(tmp_path: Path, further: Further, seconds, processes):
     further.seconds = seconds
     history, lines = begun(tmp_path, 1.1)
     assert [one.processes for one in history.samples] == [processes]
-    assert lines[3] == "1 benchmark new and not settled, measured in process 5 of up to 8"
+    assert lines[4] == "1 benchmark new and not settled, measured in process 6 of up to 9"
 
 
 @pytest.mark.parametrize(("planted", "whole"), [(0.15, True), (0.0, False)], ids=["planted", "broken-off"])
