@@ -76,10 +76,10 @@ class Blocks:
         return _medians(self.figures)
 
     @property
-    def undisturbed(self) -> tuple[int, ...]:
-        """Which processes had a machine about as fast as the fastest one of them, by their reference work."""
+    def undisturbed(self) -> int:
+        """How many processes had a machine about as fast as the fastest one of them, by their reference work."""
         took = _medians(self.reference_s)
-        return tuple(at for at, one in enumerate(took) if one <= DISTURBED * min(took))
+        return sum(one <= DISTURBED * min(took) for one in took)
 
     def agreeing(self, by_reference: bool) -> Blocks:
         """Of three processes or more those that were not disturbed, or the two that were least, where the reference
@@ -87,7 +87,7 @@ class Blocks:
         left = self
         if by_reference and len(self.reference_s) >= 3 * BLOCKS:
             took = _medians(self.reference_s)
-            least = sorted(range(len(took)), key=took.__getitem__)[: max(2, len(self.undisturbed))]
+            least = sorted(range(len(took)), key=took.__getitem__)[: max(2, self.undisturbed)]
             left = self._of(sorted(least))
         found = left.of_processes
         if len(found) < 3:
@@ -157,7 +157,7 @@ class Sample:
     @property
     def undisturbed(self) -> int:
         """How many processes were not disturbed, as far as is known."""
-        return len(self.of_interest.undisturbed) if self.by_reference else self.processes
+        return self.of_interest.undisturbed if self.by_reference else self.processes
 
     def with_process(self, other: Sample) -> Sample:
         """With the blocks of another process; as it is where that did other work, or one of the two was held up."""

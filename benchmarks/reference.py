@@ -26,10 +26,10 @@ def renewal(piece: Piece) -> Callable[[], object]:
 
 
 def interpret() -> int:
-    """Some 1.5 ms of what our own code is made of: JSON, regular expressions, small objects, and a seventh in numpy.
+    """Some 1.3 ms of what our own code is made of: JSON, regular expressions, small objects, and a little of numpy.
 
-    The seventh is measured: where another machine's work shares the core, compiled code loses half of what the
-    interpreter does, and our code some 0.9 of it.
+    The last is since other machines' work on the core slows our code a little less than the interpreter, and sorting by
+    about a third of that.
     """
     found = 0
     for number in range(12):
