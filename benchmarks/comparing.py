@@ -1,18 +1,17 @@
 """Whether a benchmark moved beyond noise: a rank test, and a least factor. Pure: no files, no clock.
 
-A run cuts its rounds into blocks. A block's figure is its fastest round over the fastest piece of reference work
-beside it: what else the machine does can only add to either (Chen and Revels, Robust benchmarking in noisy
+A run deals its rounds out to blocks in turn, so that each block has rounds of the whole time that it took, and of all
+processes that it was measured in. A block's figure is its fastest round over the fastest piece of reference work
+beside its rounds: what else the machine does can only add to either (Chen and Revels, Robust benchmarking in noisy
 environments, arXiv:1608.04295), and what slows the machine as a whole slows both. Two sets of blocks are compared by
 the exact rank-sum test (Mann and Whitney, Annals of Mathematical Statistics 18, 1947) and by the median of all ratios
 between them (Hodges and Lehmann, ibid. 34, 1963).
 
-The test takes blocks for independent, which blocks of one process are not quite: it may be slower as a whole, by
-where its memory came to lie or by what was beside it. So significance alone never raises an alarm: the ratio must
-also reach a factor, and be larger than the last runs differ among themselves. And one process alone decides little:
-what begins a history, what is soon over and what is in doubt is measured in several (`again`). Of three or more those
-are left out beside which the reference work was slow, and then the one that differs most; the blocks of the others are
-taken together, and each must show half of the way: what a machine does for some seconds moves one process, a change of
-the code all.
+Neighbours on a core come and go within a tenth of a second, and while they are there all takes half as long again. So
+a figure is as good as the chance that some round of each block was alone: few rounds tell little, and what begins a
+history, what is soon over and what is in doubt is measured in several processes (`again`). Blocks of one run still
+share what was so all the time. So significance alone raises no alarm: the ratio must also reach a factor, and be larger
+than the last runs differ among themselves.
 """
 
 from __future__ import annotations
@@ -39,11 +38,6 @@ SPREADS = 3.0
 """A change must be this many standard deviations of the last runs' medians, where there are three or more."""
 BUSY_SHARE = 0.10
 """Of the machine's cores: other work up to this leaves wall time worth comparing."""
-DISTURBED = 1.06
-"""A process is disturbed whose reference work took so much longer than in the fastest of its run. Where other machines'
-work shares the core, one call of a small model took up to 1.4 times as long, and its figure was off by up to 10%."""
-SETTLED = 3
-"""Processes in a row that must agree where a history begins."""
 _FACTORS = {3: 2.205, 4: 2.018, 5: 1.804}
 """A standard deviation over the median absolute deviation that is to be expected of so many values."""
 
@@ -67,41 +61,17 @@ class Blocks:
     reference_s: tuple[float, ...]
 
     @property
-    def figures(self) -> tuple[float, ...]:
-        return tuple(work / piece for work, piece in zip(self.work_s, self.reference_s, strict=True))
-
-    @property
-    def of_processes(self) -> tuple[float, ...]:
-        """The median figure of each process."""
-        return _medians(self.figures)
-
-    @property
-    def undisturbed(self) -> int:
-        """How many processes had a machine about as fast as the fastest one of them, by their reference work."""
-        took = _medians(self.reference_s)
-        return sum(one <= DISTURBED * min(took) for one in took)
-
-    def agreeing(self, by_reference: bool) -> Blocks:
-        """Of three processes or more those that were not disturbed, or the two that were least, where the reference
-        work tells; of three or more that are left, all but the one that differs most from the one in the middle."""
-        left = self
-        if by_reference and len(self.reference_s) >= 3 * BLOCKS:
-            took = _medians(self.reference_s)
-            least = sorted(range(len(took)), key=took.__getitem__)[: max(2, self.undisturbed)]
-            left = self._of(sorted(least))
-        found = left.of_processes
-        if len(found) < 3:
-            return left
-        middle = math.log(statistics.median(found))
-        odd = max(range(len(found)), key=lambda at: abs(math.log(found[at]) - middle))
-        return left._of([at for at in range(len(found)) if at != odd])
-
-    def _of(self, processes: Sequence[int]) -> Blocks:
-        work, pieces = (
-            tuple(second for at in processes for second in times[at * BLOCKS : (at + 1) * BLOCKS])
-            for times in (self.work_s, self.reference_s)
+    def pooled(self) -> Blocks:
+        """The fastest of all processes, block by block."""
+        work_s, reference_s = (
+            tuple(min(times[block::BLOCKS]) for block in range(BLOCKS)) for times in (self.work_s, self.reference_s)
         )
-        return Blocks(work, pieces)
+        return Blocks(work_s, reference_s)
+
+    @property
+    def figures(self) -> tuple[float, ...]:
+        """One for each block."""
+        return tuple(work / piece for work, piece in zip(self.work_s, self.reference_s, strict=True))
 
     def __add__(self, other: Blocks) -> Blocks:
         return Blocks(self.work_s + other.work_s, self.reference_s + other.reference_s)
@@ -132,11 +102,6 @@ class Sample:
         return self.others > BUSY_SHARE and self.others > self.idle
 
     @property
-    def of_interest(self) -> Blocks:
-        """On the clock that is compared."""
-        return self.cpu if self.busy else self.wall
-
-    @property
     def subject(self) -> tuple[str, str, str]:
         """What must agree for two samples to be of one history."""
         return self.name, self.artifact, self.reference
@@ -144,20 +109,6 @@ class Sample:
     @property
     def processes(self) -> int:
         return len(self.wall.work_s) // BLOCKS
-
-    @property
-    def by_reference(self) -> bool:
-        """Whether the reference work tells that a process was disturbed.
-
-        Not where both start processes: what the kernel spends on that varies by a factor of 1.5 for both, and is in no
-        ratio between them.
-        """
-        return self.reference.partition("/")[0] != "process"
-
-    @property
-    def undisturbed(self) -> int:
-        """How many processes were not disturbed, as far as is known."""
-        return self.of_interest.undisturbed if self.by_reference else self.processes
 
     def with_process(self, other: Sample) -> Sample:
         """With the blocks of another process; as it is where that did other work, or one of the two was held up."""
@@ -194,7 +145,7 @@ class Change:
 def compare(now: Sample, history: Sequence[Sample], comparisons: int = 1) -> Change:
     """`history`: samples of the same machine, oldest first. `comparisons`: how many the run makes."""
     before = [one for one in history if one.subject == now.subject]
-    now_s = statistics.median(now.wall.work_s)
+    now_s = statistics.median(now.wall.pooled.work_s)
     if not before:
         return Change(now, Outcome.NEW, now_s)
     if before[-1].work != now.work:
@@ -207,7 +158,7 @@ def compare(now: Sample, history: Sequence[Sample], comparisons: int = 1) -> Cha
     busy = now if now.busy else last[-1]
     took = f"other work took {busy.others:.0%} of the cores {'now' if now.busy else 'then'}"
     if now.cores > 1:
-        before_s = statistics.median(second for one in last for second in one.wall.work_s)
+        before_s = statistics.median(second for one in last for second in one.wall.pooled.work_s)
         return Change(now, Outcome.UNCLEAR, now_s, before_s, runs=len(last), reason=took)
     reason = f"{took}: CPU time compared"
     return _compare([one.cpu for one in last], now.cpu, now, ALPHA / comparisons, BUSY_FACTOR, reason)
@@ -226,23 +177,10 @@ def in_doubt(change: Change) -> bool:
     )
 
 
-def unsettled(sample: Sample, processes: int) -> bool:
-    """Whether fewer processes than so many were undisturbed, or the last `SETTLED` differ by more than half the way to
-    what counts: they follow each other within a minute or two, and the machine is not yet as it is for long.
-
-    Never so of what a busy machine leaves `UNCLEAR` anyway.
-    """
-    if sample.busy and sample.cores > 1:
-        return False
-    last = sample.of_interest.of_processes[-SETTLED:]
-    differ = max(last) > min(last) * math.sqrt(BUSY_FACTOR if sample.busy else FACTOR)
-    return sample.undisturbed < processes or len(last) < SETTLED or differ
-
-
 def _compare(
     before: Sequence[Blocks], now: Blocks, sample: Sample, alpha: float, factor: float = FACTOR, reason: str = ""
 ) -> Change:
-    before, now = ([one.agreeing(sample.by_reference) for one in before], now.agreeing(sample.by_reference))
+    before, now = [one.pooled for one in before], now.pooled
     then, here = np.log([figure for one in before for figure in one.figures]), np.log(now.figures)
     ratio = math.exp(float(np.median(here[:, None] - then[None, :])))
     needed = max(factor, math.exp(SPREADS * _spread([np.median(np.log(one.figures)) for one in before])))
@@ -255,10 +193,6 @@ def _compare(
         outcome = (Outcome.SLOWER if slower else Outcome.FASTER) if test.pvalue < alpha / 2 else Outcome.UNCLEAR
         if outcome is Outcome.UNCLEAR:
             reason = "; ".join(filter(None, [reason, f"its rounds scatter too much to tell (p = {test.pvalue:.2g})"]))
-        elif not _in_each(before, now, slower, math.sqrt(needed)):
-            outcome = Outcome.UNCLEAR
-            which = "one of its processes does" if slower else "the processes of the last runs do"
-            reason = "; ".join(filter(None, [reason, f"{which} not show it"]))
     elif not 1 / factor < ratio < factor:
         reason = "; ".join(filter(None, [reason, f"the last runs differ as much: {needed:.2f} would be news"]))
     return Change(
@@ -272,19 +206,6 @@ def _compare(
         len(before),
         reason,
     )
-
-
-def _in_each(before: Sequence[Blocks], now: Blocks, slower: bool, factor: float) -> bool:
-    """Whether each process shows a `factor`, of those that what else a machine does would have slowed: now's where it
-    seems slower, and those before where it seems faster, of which the run in the middle counts."""
-    if slower:
-        return min(now.of_processes) > factor * statistics.median(one for run in before for one in run.of_processes)
-    return statistics.median(min(run.of_processes) for run in before) > factor * statistics.median(now.of_processes)
-
-
-def _medians(values: Sequence[float]) -> tuple[float, ...]:
-    """Of each process."""
-    return tuple(statistics.median(values[at : at + BLOCKS]) for at in range(0, len(values), BLOCKS))
 
 
 def _spread(medians: Sequence[float]) -> float:

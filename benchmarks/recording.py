@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.again import is_again, measured_again
 from benchmarks.changes import duration
-from benchmarks.comparing import BLOCKS, Change, Outcome, Sample, compare, in_doubt, unsettled
+from benchmarks.comparing import BLOCKS, Change, Outcome, Sample, compare, in_doubt
 from benchmarks.history import DEFAULT_FOLDER, History, Machine, Run
 from benchmarks.reference import piece_named, renewal
 from benchmarks.rounds import SECONDS, Between, Neighbours, blocks, cpu_s, fastest_s, lay_out, slowed
@@ -39,9 +39,7 @@ MOST_PROCESSES = 8
 SURE_PROCESSES = 5
 """and of one that by then is news."""
 FIRST_PROCESSES = 5
-"""Undisturbed ones of what begins a history, which every later run stands beside;"""
-MOST_FIRST_PROCESSES = 9
-"""and at most, while the last three differ: after other work a machine was seen to settle for a minute."""
+"""Of what begins a history, which every later run stands beside."""
 
 
 @dataclass(frozen=True)
@@ -170,16 +168,9 @@ class Recording:
             self.notes.append("not every benchmark came to its end: nothing was kept")
         else:
             new = [one.sample.name for one in self.changes if one.outcome is Outcome.NEW]
-            for process in range(2, MOST_FIRST_PROCESSES + 1):
-                why = f"new, measured in process {process} of {FIRST_PROCESSES} or more"
-                if process > FIRST_PROCESSES:
-                    new = [one for one in new if unsettled(self.samples[one], FIRST_PROCESSES)]
-                    why = f"new and not settled, measured in process {process} of up to {MOST_FIRST_PROCESSES}"
-                if not self._measure_again(new, why):
+            for process in range(2, FIRST_PROCESSES + 1):
+                if not self._measure_again(new, f"new, measured in process {process} of {FIRST_PROCESSES}"):
                     break
-            else:
-                if new := [one for one in new if unsettled(self.samples[one], FIRST_PROCESSES)]:
-                    self.notes.append(f"{counted(len(new), 'benchmark')} differed from process to process to the last")
             if self.interrupted:
                 self.notes.append("interrupted: nothing was kept")
             else:

@@ -1,4 +1,4 @@
-"""Runs a benchmark's rounds by pytest-benchmark, with reference work between them, and cuts them into blocks.
+"""Runs a benchmark's rounds by pytest-benchmark, with reference work between them, and deals them out to blocks.
 
 Rounds of work that allows it are short: of some milliseconds, since a short one is often over before other work gets
 its core, so that the fastest of a block was not disturbed at all.
@@ -6,6 +6,7 @@ its core, so that the fastest of a block was not disturbed at all.
 
 from __future__ import annotations
 
+import itertools
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -24,13 +25,13 @@ MOST_ROUNDS = 12
 """In a block."""
 SECONDS = 2.0
 """For a benchmark, reference work included;"""
-FEW_ROUNDS, MOST_SECONDS = 3, 6.0
+FEW_ROUNDS, MOST_SECONDS = 5, 6.0
 """and for one of long calls up to so many, where it takes them to have so many rounds in a block. One is always run."""
 REFERENCE_SHARE = 0.25
 """Of a long round's time, up to `REFERENCE_S`: one piece would tell little of what seconds went through."""
 REFERENCE_S = 0.25
 RENEWALS = 3
-"""In a block of work that is made anew: the fastest of so many places in memory, of which one in three is slow."""
+"""Of work that is made anew, for as many rounds as a block has: one place in memory in three is slow."""
 
 Clock = Callable[[], float]
 
@@ -117,13 +118,12 @@ def fastest_s(action: Callable[[], Any], clock: Clock, times: int = 3, enough_s:
 
 
 def blocks(work_s: Sequence[float], reference_s: Sequence[float]) -> Blocks:
-    """The fastest of each block. There is one piece more than there are rounds: each round stands between two."""
-    rounds = len(work_s) // BLOCKS
-    starts = range(0, BLOCKS * rounds, rounds)
-    return Blocks(
-        tuple(min(work_s[i : i + rounds]) for i in starts),
-        tuple(min(reference_s[i : i + rounds + 1]) for i in starts),
-    )
+    """The fastest of each block, to which rounds are dealt in turn: what the machine does for a while is in all.
+
+    There is one piece more than there are rounds: each round stands between two.
+    """
+    beside = [min(pair) for pair in itertools.pairwise(reference_s)]
+    return Blocks(*(tuple(min(times[block::BLOCKS]) for block in range(BLOCKS)) for times in (work_s, beside)))
 
 
 class Neighbours:
