@@ -51,7 +51,7 @@ def test_after_so_many_rounds_what_lies_in_memory_is_made_anew():
 
 
 @pytest.mark.parametrize(("rounds", "a_place"), [(12, 4), (7, 2), (3, 1), (2, 1), (1, 1)])
-def test_a_block_has_three_places_in_memory_where_it_has_rounds_for_them(rounds, a_place):
+def test_a_place_in_memory_is_for_a_third_of_a_blocks_rounds(rounds, a_place):
     assert Layout(1, rounds, 1).rounds_a_place == a_place
 
 
@@ -60,13 +60,19 @@ def test_a_clock_that_goes_backwards_stops_the_benchmark():
         Between(lambda: None, 1, iter([5.0, 4.0]).__next__, ticking())
 
 
+def test_rounds_are_dealt_out_to_blocks_in_turn():
+    """So that a machine which was slow for most of the time leaves every block its fastest round."""
+    slow = [20.0 + i for i in range(3 * BLOCKS)]
+    fast = [10.0 + i for i in range(BLOCKS)]
+    made = blocks(slow + fast, [1.0] * (4 * BLOCKS + 1))
+    assert made.work_s == tuple(fast)
+
+
 def test_a_blocks_reference_is_the_fastest_piece_beside_its_rounds():
-    work = [float(i % 4 + 10) for i in range(4 * BLOCKS)]
     pieces = [9.0] * (4 * BLOCKS + 1)
-    pieces[4] = 3.0  # between the first block and the second
-    made = blocks(work, pieces)
-    assert made.work_s == (10.0,) * BLOCKS
-    assert made.reference_s == (3.0, 3.0, *[9.0] * (BLOCKS - 2))
+    pieces[4] = 3.0  # between a round of the fourth block and one of the fifth
+    made = blocks([10.0] * (4 * BLOCKS), pieces)
+    assert made.reference_s == (*[9.0] * 3, 3.0, 3.0, *[9.0] * (BLOCKS - 5))
 
 
 @pytest.mark.parametrize(
@@ -76,10 +82,10 @@ def test_a_blocks_reference_is_the_fastest_piece_beside_its_rounds():
         pytest.param(1e-6, 0.002, Layout(calls=4000, rounds=12, pieces=2), id="short"),
         # 4 ms and one piece of 20: 200 / 24 = 8.3
         pytest.param(1e-3, 0.02, Layout(calls=4, rounds=8, pieces=1), id="a-piece-is-longer-than-a-round"),
-        # a quarter of 50 ms is 6.25 pieces: 200 / 62 = 3.2
-        pytest.param(0.05, 0.002, Layout(calls=1, rounds=3, pieces=6), id="a-call-is-a-round"),
-        # one round in each block would take 1.8 s of 2, and three take 5.4 of 6
-        pytest.param(0.09, 0.09, Layout(calls=1, rounds=3, pieces=1), id="three-rounds-of-a-long-call"),
+        # a quarter of 50 ms is 6.25 pieces: 200 / 62 = 3.2, and five take 3.1 s of 6
+        pytest.param(0.05, 0.002, Layout(calls=1, rounds=5, pieces=6), id="a-call-is-a-round"),
+        # one round in each block would take 1.18 s of 2, and five take 5.9 of 6
+        pytest.param(0.09, 0.028, Layout(calls=1, rounds=5, pieces=1), id="five-rounds-of-a-long-call"),
         # 2.9 s, of which 6 have two
         pytest.param(0.2, 0.09, Layout(calls=1, rounds=2, pieces=1), id="two-rounds-of-a-longer-one"),
         # a quarter of 3 s would be 375 pieces, but 250 ms are enough
@@ -118,7 +124,7 @@ def test_reference_work_that_lies_in_memory_is_made_anew_and_does_the_same():
 
 
 def test_reference_work_takes_as_many_cores_as_the_work():
-    assert piece_named("arrays", 2)[0] == "arrays/2 on 2"
+    assert piece_named("arrays", 2)[0] == "arrays/3 on 2"
     assert piece_named("arrays", 2)[1]() == pytest.approx(2 * piece_named("arrays", 1)[1](), rel=1e-3)
 
 
@@ -147,7 +153,7 @@ def test_what_was_timed_is_recorded_with_what_it_did():
     made, benchmark = recording(), FakeBenchmark(0.25)
     assert Timed(benchmark, "x", made)(lambda: "answer", cases=3, tokens=40, seconds=0.1) == "answer"
     [sample] = made.samples.values()
-    assert (sample.name, sample.artifact, sample.reference) == ("x", "", "interpreter/2")
+    assert (sample.name, sample.artifact, sample.reference) == ("x", "", "interpreter/3")
     assert sample.work == (("cases", 3), ("tokens", 40))
     assert sample.wall.work_s == (0.25,) * BLOCKS
     assert {"cases": 3, "tokens": 40, "machine": made.machine.key}.items() <= benchmark.extra_info.items()
