@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -89,6 +90,19 @@ def test_ctrl_c_is_a_line_and_no_traceback(capsys):
         raise KeyboardInterrupt
     assert ended.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_training_without_torch_is_a_line(capsys, monkeypatch):
+    from benchmarks import training
+
+    monkeypatch.delitem(sys.modules, "benchmarks.steps", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(SystemExit) as ended:
+        training.main([])
+    assert (ended.value.code, capsys.readouterr().err) == (
+        4,
+        "this needs torch, not installed; pip install 'phi4bench[train]'\n",
+    )
 
 
 def test_a_package_that_is_not_installed_is_a_line_and_a_module_of_ours_a_fault(capsys):

@@ -138,7 +138,7 @@ def test_flash_attention_needs_cuda():
 
 
 def test_the_benchmark_asks_for_the_same_answers_in_every_way(rows):
-    from benchmarks.training import WAYS, batches_of
+    from benchmarks.steps import WAYS, batches_of
 
     ways = batches_of(rows, filler=0, batch=4)
     asked = {
