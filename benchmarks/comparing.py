@@ -1,17 +1,18 @@
 """Whether a benchmark moved beyond noise: a rank test, and a least factor. Pure: no files, no clock.
 
-A run deals its rounds out to blocks in turn, so that each block has rounds of the whole time that it took, and of all
-processes that it was measured in. A block's figure is its fastest round over the fastest piece of reference work
-beside its rounds: what else the machine does can only add to either (Chen and Revels, Robust benchmarking in noisy
-environments, arXiv:1608.04295), and what slows the machine as a whole slows both. Two sets of blocks are compared by
-the exact rank-sum test (Mann and Whitney, Annals of Mathematical Statistics 18, 1947) and by the median of all ratios
-between them (Hodges and Lehmann, ibid. 34, 1963).
+A process deals its rounds out to blocks in turn, so that each block has rounds of the whole time that it took. Several
+processes are pooled block by block: a block's figure is the fastest round of all over the fastest stretch of the
+reference work that stood beside its rounds. What else the machine does can only add to either (Chen and Revels, Robust
+benchmarking in noisy environments, arXiv:1608.04295), and what slows the machine as a whole slows both. Two sets of
+blocks are compared by the exact rank-sum test (Mann and Whitney, Annals of Mathematical Statistics 18, 1947) and by the
+median of all ratios between them (Hodges and Lehmann, ibid. 34, 1963).
 
 Neighbours on a core come and go within a tenth of a second, and while they are there all takes half as long again. So
 a figure is as good as the chance that some round of each block was alone: few rounds tell little, and what begins a
 history, what is soon over and what is in doubt is measured in several processes (`again`). Blocks of one run still
 share what was so all the time. So significance alone raises no alarm: the ratio must also reach a factor, and be larger
-than the last runs differ among themselves.
+than the last runs differ among themselves. And the fastest of several is faster than the only one: where a run has one
+process alone, the middle of the others' stands beside it.
 """
 
 from __future__ import annotations
@@ -69,6 +70,19 @@ class Blocks:
         return Blocks(work_s, reference_s)
 
     @property
+    def middle(self) -> Blocks:
+        """The median over all processes, block by block."""
+        work_s, reference_s = (
+            tuple(statistics.median(times[block::BLOCKS]) for block in range(BLOCKS))
+            for times in (self.work_s, self.reference_s)
+        )
+        return Blocks(work_s, reference_s)
+
+    @property
+    def processes(self) -> int:
+        return len(self.work_s) // BLOCKS
+
+    @property
     def figures(self) -> tuple[float, ...]:
         """One for each block."""
         return tuple(work / piece for work, piece in zip(self.work_s, self.reference_s, strict=True))
@@ -108,7 +122,7 @@ class Sample:
 
     @property
     def processes(self) -> int:
-        return len(self.wall.work_s) // BLOCKS
+        return self.wall.processes
 
     def with_process(self, other: Sample) -> Sample:
         """With the blocks of another process; as it is where that did other work, or one of the two was held up."""
@@ -180,7 +194,8 @@ def in_doubt(change: Change) -> bool:
 def _compare(
     before: Sequence[Blocks], now: Blocks, sample: Sample, alpha: float, factor: float = FACTOR, reason: str = ""
 ) -> Change:
-    before, now = [one.pooled for one in before], now.pooled
+    alone = min(one.processes for one in (now, *before)) == 1
+    before, now = [_together(one, alone) for one in before], _together(now, alone)
     then, here = np.log([figure for one in before for figure in one.figures]), np.log(now.figures)
     ratio = math.exp(float(np.median(here[:, None] - then[None, :])))
     needed = max(factor, math.exp(SPREADS * _spread([np.median(np.log(one.figures)) for one in before])))
@@ -206,6 +221,10 @@ def _compare(
         len(before),
         reason,
     )
+
+
+def _together(blocks: Blocks, alone: bool) -> Blocks:
+    return blocks.middle if alone else blocks.pooled
 
 
 def _spread(medians: Sequence[float]) -> float:

@@ -244,7 +244,7 @@ class Timed:
     ) -> Any:
         """What the last call of `action` returned. `work`: what one call does, as `cases=80`.
 
-        `renew`: makes anew, `RENEWALS` times a block, what a process else has once, and what is slower or faster by
+        `renew`: makes anew, some thirty times or more, what a process else has once, and what is slower or faster by
         where it comes to lie in memory.
 
         `reference`: `interpreter`, `arrays` or `process`, whichever is nearest to what the action does. `cores`: how

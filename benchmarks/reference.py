@@ -1,8 +1,8 @@
 """Reference work: fixed pieces of pure work, run between the rounds, whose time tells the machine's state.
 
 A piece is of the kind of the work that it stands beside, since what else a machine does weighs differently on its
-interpreter, its memory and its kernel. A change to a piece takes another number in its name, which begins histories
-anew: figures are ratios to these pieces.
+interpreter, its memory and its kernel. A change to a piece takes another number in its name, and so does one to how
+figures are made of them: that begins histories anew, as figures are ratios to these pieces.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class WeightsOnCores:
 def start() -> int:
     """Some 28 ms: an interpreter that reads and runs compiled modules, as every command of ours does first.
 
-    Short, as a longer one is hardly ever over before other machines' work gets the core.
+    No command takes less, and a longer piece is hardly ever over before other machines' work gets the core.
     """
     return subprocess.run([sys.executable, "-I", "-S", "-c", f"import {_LIBRARY}"], check=True).returncode
 

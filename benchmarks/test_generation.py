@@ -17,7 +17,7 @@ def test_twelve_cases(timed, artifact):
 
 
 def asks(timed, artifact, cases):
-    """Each block on an artifact that was loaded for it: one by itself is slower or faster by where it lies."""
+    """Of an artifact that is loaded again and again: one by itself is slower or faster by where it lies."""
     with closing(Renewed(artifact, prompts(artifact, cases), threads=1, batch=1)) as model:
         first = model.answer()
         made = timed(

@@ -59,7 +59,19 @@ def test_of_several_processes_the_fastest_count(processes, expected):
     (now, *others) = (sample(*one) for one in processes)
     for one in others:
         now = now.with_process(one)
-    assert (now.processes, compare(now, [sample(1.0)]).outcome) == (len(processes), expected)
+    before = sample(1.0).with_process(sample(1.05))
+    assert (now.processes, compare(now, [before]).outcome) == (len(processes), expected)
+
+
+@pytest.mark.parametrize("swapped", [False, True], ids=["several-now", "several-before"])
+def test_beside_one_process_alone_the_middle_one_of_several_counts(swapped):
+    """Of the same code: the fastest of five is 10% faster than one, but the middle one is not."""
+    several, one = sample(0.9), sample(1.0)
+    for seconds in (0.99, 1.01, 1.2, 1.3):
+        several = several.with_process(sample(seconds))
+    now, before = (one, several) if swapped else (several, one)
+    change = compare(now, [before])
+    assert (change.outcome, change.ratio) == (Outcome.SAME, pytest.approx(1.01 if not swapped else 1 / 1.01))
 
 
 def test_processes_are_pooled_block_by_block():
@@ -90,13 +102,18 @@ def test_processes_taken_together_tell_of_the_busiest():
     assert found.wall.work_s == found.cpu.work_s == sample(1.0).wall.work_s + sample(1.2).wall.work_s
 
 
-def measured(folder: Path, seconds: float, past_s: float | None = 1.0, planted: float = 0.0) -> Recording:
+def measured(
+    folder: Path, seconds: float, past_s: float | None = 1.0, planted: float = 0.0, piece_s: float = 1.0
+) -> Recording:
     """A recording of a benchmark that took so long, beside a history of one run where `past_s` is given."""
     made = Recording(Settings((), folder, False, planted, Path("/root-of-it")))
     made.machine, made._history = MACHINE, History.open(folder, MACHINE)
     if past_s is not None:
-        made._history.keep(Run("2026-11-26", "cafe", {}, (sample(past_s),)))
-    made.samples, made.nodes = {"scoring/x": sample(seconds)}, {"scoring/x": "benchmarks/test_scoring.py::test_x"}
+        made._history.keep(Run("2026-11-26", "cafe", {}, (sample(past_s).with_process(sample(past_s)),)))
+    made.samples, made.nodes = (
+        {"scoring/x": sample(seconds, piece_s)},
+        {"scoring/x": "benchmarks/test_scoring.py::test_x"},
+    )
     return made
 
 
@@ -146,7 +163,7 @@ def test_a_change_is_news_once_all_processes_were_asked_and_all_are_kept(tmp_pat
     assert [one.outcome for one in made.changes] == [Outcome.SLOWER]
     assert len(further.commands) == SURE_PROCESSES - 1
     assert made._history is not None
-    assert [one.processes for one in made._history.samples] == [1, SURE_PROCESSES]
+    assert [one.processes for one in made._history.samples] == [2, SURE_PROCESSES]
 
 
 def test_what_stays_in_doubt_is_measured_in_every_process(tmp_path: Path, further: Further):
@@ -175,8 +192,7 @@ def test_a_slowdown_that_a_slow_machine_hid_is_found_by_the_second_process(
 ):
     further.seconds = [1.15, 1.16, 1.15, 1.16]
     lines: list[str] = []
-    made = measured(tmp_path, 1.15)
-    made.samples = {"scoring/x": sample(1.01, 1.5)}
+    made = measured(tmp_path, 1.01, piece_s=1.5)
     made._tell = lines.append
     made.took_s = dict.fromkeys(made.samples, took_s)
     (found,) = made.compare()
