@@ -69,6 +69,29 @@ def memory_bytes() -> int | None:
     return min(total, int(limit)) if limit.isdigit() else total
 
 
+def free_memory_bytes() -> int | None:
+    """What this process may still take without being killed for it; `None` where nothing says.
+
+    The least of what the system has to give and of what is left of the control group's limit, in both of which files
+    that were read and lie idle in memory count as free. Source: `MemAvailable` in proc_pid_meminfo(5) and the working
+    set of https://kubernetes.io/docs/tasks/debug/debug-cluster/resource-metrics-pipeline.
+    """
+    told = _numbers(_read(Path("/proc/meminfo")))
+    free = [told["MemAvailable:"] * 1024] if "MemAvailable:" in told else []
+    limit = _limit("memory.max", "memory/memory.limit_in_bytes")
+    used = _limit("memory.current", "memory/memory.usage_in_bytes")
+    if limit.isdigit() and used.isdigit():
+        idle = _numbers(_limit("memory.stat", "memory/memory.stat"))
+        free.append(int(limit) - int(used) + idle.get("total_inactive_file", idle.get("inactive_file", 0)))
+    return max(0, min(free)) if free else None
+
+
+def _numbers(text: str) -> dict[str, int]:
+    """Of lines of a name and a number, whatever follows."""
+    lines = (line.split() for line in text.splitlines())
+    return {words[0]: int(words[1]) for words in lines if len(words) > 1 and words[1].isdigit()}
+
+
 def _limit(file: str, *older: str) -> str:
     """What the control group's `file` says, or where control groups are version 1, the `older` files that stood for it.
 

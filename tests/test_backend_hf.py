@@ -171,6 +171,19 @@ def test_rows_on_a_device_are_as_many_as_fit(free, kept, rows, tiny_models, expo
     assert not backend.notes  # nobody asked for more
 
 
+@pytest.mark.parametrize(("free", "rows"), [(None, 16), (1 << 40, 16), (5.5, 5), (0, 1)])
+def test_rows_in_main_memory_are_as_many_as_fit(free, rows, tiny_models, exported, monkeypatch):  # noqa: F811
+    made = []
+    decode = answering.decode_jobs
+    monkeypatch.setattr(answering, "decode_jobs", lambda *given: (made.append(given[1]), decode(*given))[1])
+    encode = PromptTokenizer.from_folder(tiny_models / "hf").encode
+    row = (max(len(encode(one)[0]) for one in PROMPTS) + NEW) * 512 * 2 / 0.8  # as above
+    monkeypatch.setattr(hf, "free_memory_bytes", lambda: free if free is None else int(row * free))
+    backend = opened(tiny_models / "hf")
+    assert [one.token_ids for one in completions(backend)] == [one.token_ids for one in exported]
+    assert made == [rows]
+
+
 def test_a_batch_that_is_asked_for_is_the_most_that_a_device_runs(tiny_models, monkeypatch):  # noqa: F811
     device = Device(monkeypatch)
     device.free = 1 << 40

@@ -179,6 +179,21 @@ def test_rows_are_fewer_where_their_caches_would_be_too_large(tiny_models, monke
     assert found == tokens(opened(tiny_models / "int8"))
 
 
+def test_rows_are_fewer_where_memory_is_short(tiny_models, monkeypatch):  # noqa: F811
+    """Linux gives what it does not have, and kills whoever writes to it: nothing tells of that when rows are made."""
+    roomy = opened(tiny_models / "int8", batch=16)
+    found = tokens(roomy)
+    monkeypatch.setattr(onnx, "free_memory_bytes", lambda: int(512 * 600 / 0.8))  # 600 tokens, as above
+    short = opened(tiny_models / "int8", batch=16)
+    assert tokens(short) == found
+    assert (roomy.at_once, short.at_once) == (16, 7)
+    assert short.notes == ["7 cases at once and not 16: the caches of more do not fit the memory"]
+    assert short.identity() == roomy.identity()  # the tokens are the same, so that completions are each other's
+    monkeypatch.setattr(onnx, "free_memory_bytes", lambda: 0)
+    assert tokens(full := opened(tiny_models / "int8", batch=16)) == found
+    assert full.at_once == 1
+
+
 @pytest.mark.skipif(not rowmemory.can_map(), reason="prefixes are mapped on 64-bit Linux alone")
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_prefix_that_lies_in_memory_once_gives_the_same_tokens(layout, tiny_models, monkeypatch):  # noqa: F811

@@ -68,6 +68,44 @@ def test_limits_are_read_of_both_versions_of_control_groups(
     assert machine.memory_bytes() == (memory or 10_000**2)
 
 
+MEMORY = "MemTotal:       9000 kB\nMemFree:        100 kB\nMemAvailable:   8 kB\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "free"),
+    [
+        pytest.param({}, None, id="nothing-says"),
+        pytest.param({"meminfo": MEMORY}, 8192, id="the-system"),
+        pytest.param({"meminfo": MEMORY, "memory.max": "max\n", "memory.current": "9"}, 8192, id="no-limit"),
+        pytest.param(
+            {
+                "meminfo": MEMORY,
+                "memory.max": "5000\n",
+                "memory.current": "4000\n",
+                "memory.stat": "inactive_file 500\n",
+            },
+            1500,
+            id="version-2",
+        ),
+        pytest.param(
+            {
+                "memory.limit_in_bytes": "5000",
+                "memory.usage_in_bytes": "4000",
+                "memory.stat": "inactive_file 1\ntotal_inactive_file 700",
+            },
+            1700,
+            id="version-1-with-those-below-it",
+        ),
+        pytest.param({"meminfo": MEMORY, "memory.max": "5000", "memory.current": "6000"}, 0, id="more-than-allowed"),
+    ],
+)
+def test_free_memory_is_what_system_and_control_group_have_left(
+    files: dict[str, str], free: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_read", lambda path: files.get(path.name, ""))
+    assert machine.free_memory_bytes() == free
+
+
 def test_it_names_neither_host_nor_user() -> None:
     said = json.dumps(machine.describe())
     for secret in (platform.node(), getpass.getuser()):

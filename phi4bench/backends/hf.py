@@ -37,6 +37,7 @@ from phi4bench.backends.session import instruction_set
 from phi4bench.calls import Json
 from phi4bench.counting import counted
 from phi4bench.errors import ArtifactError, BackendError, Phi4benchError, UsageError
+from phi4bench.machine import free_memory_bytes
 
 ROWS = 16
 CACHES = 2
@@ -162,13 +163,12 @@ class HfBackend(Answering):
         if self._switch and any(len(job.ids) + job.cap > self._switch for job in jobs):
             rows = 1
         try:
-            if self._device != "cpu":
-                fitting, wanted = max(1, self._rows_in_memory(jobs)), min(rows, len(jobs))
-                if coming is not None and coming.peek():
-                    wanted = rows
-                rows = min(rows, fitting)
-                if self._asked and fitting < wanted:
-                    self._note(fewer_note(rows, self._asked))
+            fitting, wanted = max(1, self._rows_in_memory(jobs, rows)), min(rows, len(jobs))
+            if coming is not None and coming.peek():
+                wanted = rows
+            rows = min(rows, fitting)
+            if self._asked and fitting < wanted:
+                self._note(fewer_note(rows, self._asked))
             handout = Handout(jobs, partial(coming.take_if, fits) if coming else tuple)
             yield from with_fewer_rows(handout, 1, rows, run, self.notes.append, again, self._name)
         except Phi4benchError:
@@ -179,14 +179,20 @@ class HfBackend(Answering):
                 "see whether it runs with one case (--limit 1)",
             ) from error
 
-    def _rows_in_memory(self, jobs: Sequence[Job]) -> int:
-        """How many of these cases fit the device at once, by torch's own count.
+    def _rows_in_memory(self, jobs: Sequence[Job], rows: int) -> int:
+        """How many of these cases fit at once: all where nothing says what is free; on a device by torch's own count.
 
         That knows AMD's devices too, and what torch keeps for its next tensors is free to it.
         """
-        cuda = self._torch.cuda
-        free, _ = cuda.mem_get_info(self._device)
-        free += cuda.memory_reserved(self._device) - cuda.memory_allocated(self._device)
+        if self._device == "cpu":
+            left = free_memory_bytes()
+            if left is None:
+                return rows
+            free = left
+        else:
+            cuda = self._torch.cuda
+            free, _ = cuda.mem_get_info(self._device)
+            free += cuda.memory_reserved(self._device) - cuda.memory_allocated(self._device)
         tokens = max(len(job.ids) for job in jobs) + max(job.cap for job in jobs)  # the longest beside each other
         return int(FREE_SHARE * free) // (CACHES * tokens * token_bytes(self._model))
 

@@ -21,8 +21,8 @@ NextJob = Callable[[], Job | None]
 
 ROWS_ON_A_DEVICE = 64
 FREE_SHARE = 0.8
-"""Rows on a device are fewer where their caches would take more than this share of its free memory; the rest is for
-what the layers hold in between."""
+"""Rows are fewer where their caches would take more than this share of the free memory; the rest is for what the layers
+hold in between."""
 
 SIGNS = re.compile(
     r"out of memory|failed to allocate memory|bad[_ ]alloc|can't allocate memory|not enough memory"

@@ -49,6 +49,7 @@ from phi4bench.backends.session import (
 from phi4bench.backends.windows import with_windows
 from phi4bench.calls import Json
 from phi4bench.errors import BackendError, Phi4benchError, UsageError
+from phi4bench.machine import free_memory_bytes
 from phi4bench.nvidia import device_name, free_bytes
 
 SMALL_MODEL_BYTES = 64 << 20
@@ -57,7 +58,7 @@ SMALL_MODEL_BYTES = 64 << 20
 ROWS_PER_LANE = 32
 ROWS_OF_A_LARGE_MODEL = 16
 KV_BYTES = 2 << 30
-"""Rows are fewer where the caches of all would be larger than this, on a device than `FREE_SHARE` of what is free."""
+"""Rows are fewer where the caches of all would be larger than `FREE_SHARE` of what is free, or on the CPU than this."""
 MOST_LANES = 8
 """More lanes than this wait for the interpreter more than they decode."""
 
@@ -284,10 +285,11 @@ class OnnxBackend(Answering):
             ) from error
 
     def _cache_bytes(self) -> int:
-        """What the caches of all rows may take together: on a device most of what is free there beside the weights."""
+        """What the caches of all rows may take together: most of what is free, on a device beside the weights."""
         assert self._decoder is not None
         if self._decoder.device == "cpu":
-            return KV_BYTES
+            left = free_memory_bytes()
+            return KV_BYTES if left is None else min(KV_BYTES, int(FREE_SHARE * left))
         free = free_bytes(self._decoder.device_id)
         room = KV_BYTES if free is None else int(FREE_SHARE * (free + kept_bytes(self._decoder)))
         limit = dict(self._provider.options).get("gpu_mem_limit", "")
