@@ -100,7 +100,7 @@ class Slo:
     """All that was measured of one artifact. `missing`: by what was not measured, why; `failed_loads`: by load.
 
     `pairs_wanted`, and the different prompts that the pairs had: `None` where a run does not say. `pairs_stopped`: as
-    `Latency.stopped`. `parameters`: of the model; `None` where its files do not say.
+    `Latency.stopped`. `parameters`: of the model; `None` where its files do not say. `disk_bytes`: of its files.
     """
 
     latency: Latency | None = None
@@ -114,6 +114,7 @@ class Slo:
     failed_loads: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     device: str = "cpu"
+    disk_bytes: int | None = None
 
 
 def values_of(latency: Latency, name: str) -> list[float]:
@@ -188,6 +189,7 @@ def slo_from_json(data: Mapping[str, Any]) -> Slo:
         failed_loads=dict(data.get("failed_loads") or {}),
         missing=dict(data.get("missing") or {}),
         device=str(data.get("device", "cpu")),
+        disk_bytes=data.get("disk_bytes"),
     )
 
 

@@ -14,7 +14,16 @@ from phi4bench.gates import GateResult, Outcome
 from phi4bench.loads import BATCH, JUDGED, judge_loads, throughput
 from phi4bench.measured import Latency, Slo, bounds_of, speedups, values_of, whole_rounds
 from phi4bench.stats import Interval, fewest_for_quantile, quantile
-from phi4bench.targets import LATENCIES, LATENCY_GATES, PERCENTILES, SLO_GATES, SPEEDUP_GATES, THROUGHPUT_GATES, Targets
+from phi4bench.targets import (
+    DISK_GATE,
+    LATENCIES,
+    LATENCY_GATES,
+    PERCENTILES,
+    SLO_GATES,
+    SPEEDUP_GATES,
+    THROUGHPUT_GATES,
+    Targets,
+)
 
 GB = 1e9
 UNTOLD = "nothing here tells it"
@@ -36,6 +45,10 @@ def judge_slo(found: Slo, targets: Targets, precision: str = "") -> dict[str, Ga
                 results[gate] = _judge_amount(gate, amount / GB, _figure(gate, targets, precision, found))
         if "slo.gpu_memory_gb" in results:
             results["slo.gpu_memory_gb"] = _left_open(results["slo.gpu_memory_gb"], found)
+    if found.disk_bytes is not None:
+        results[DISK_GATE] = _judge_amount(
+            DISK_GATE, found.disk_bytes / GB, _figure(DISK_GATE, targets, precision, found)
+        )
     for gate in SPEEDUP_GATES:
         if speedups(found.pairs, gate):
             results[gate] = _judge_speedup(gate, found, targets, precision)
@@ -111,7 +124,7 @@ def _judge_speedup(name: str, found: Slo, targets: Targets, precision: str) -> G
 
 
 def _judge_amount(name: str, value: float, figure: float | None) -> GateResult:
-    """A figure without chance in it: the most memory that one run took."""
+    """A figure without chance in it: the most memory that one run took, or what lies on disk."""
     outcome, reason = None, ""
     if figure is not None:
         outcome = Outcome.PASS if value <= figure else Outcome.FAIL

@@ -68,7 +68,8 @@ LATENCIES = ("latency", "first_token", "token", "first_call")
 LATENCY_GATES = tuple(f"slo.{name}_{percentile}_ms" for name in LATENCIES for percentile in PERCENTILES)
 THROUGHPUT_GATES = ("slo.tokens_per_s", "slo.calls_per_s", "slo.goodput_per_s")
 MEMORY_GATES = ("slo.memory_gb", "slo.gpu_memory_gb")
-SLO_GATES = (*LATENCY_GATES, *THROUGHPUT_GATES, *MEMORY_GATES)
+DISK_GATE = "slo.size_gb"
+SLO_GATES = (*LATENCY_GATES, *THROUGHPUT_GATES, *MEMORY_GATES, DISK_GATE)
 """Figures that a stopwatch and the machine give."""
 SPEEDUP_GATES = ("speedup.decode", "speedup.call")
 """How many times as fast as the baseline: tokens after the first, and whole calls."""
@@ -79,7 +80,7 @@ OTHER_GATES = (*FIDELITY_GATES, *TIMED_GATES, SIZE_GATE)
 """Figures that something else measures; a required one that was not measured is INCONCLUSIVE."""
 GATES = (*SCORE_GATES, *OTHER_GATES)
 MORE_IS_BETTER = (*SCORE_GATES, "top1_agreement", *THROUGHPUT_GATES, *SPEEDUP_GATES)
-LESS_IS_BETTER = ("perplexity_ratio", "kl_mean", *LATENCY_GATES, *MEMORY_GATES, SIZE_GATE)
+LESS_IS_BETTER = ("perplexity_ratio", "kl_mean", *LATENCY_GATES, *MEMORY_GATES, DISK_GATE, SIZE_GATE)
 
 EVERYWHERE = ""
 """The key of a figure that holds for every precision and device."""
@@ -88,7 +89,7 @@ DEVICES = ("cpu", "gpu")
 PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4")
 
 _MOST, _MOST_GB = 1e300, 1e6
-"""Figures are finite, and more memory than any machine has would pass whatever a model takes."""
+"""Figures are finite, and more memory than any machine has would pass whatever a model takes, on disk too."""
 _QUANTIZED = re.compile(r"u?int\d|fp[48]|nf4|q\d", re.IGNORECASE)
 
 
@@ -293,7 +294,7 @@ def _gate(entry: Mapping[str, Any], file: str) -> Target:
         )
     if name in (*TIMED_GATES, SIZE_GATE) and not all(figure > 0.0 for figure in figures.values()):
         raise TargetsError(f"{where} has {kind} {_shown(figures)}, but should be more than 0")
-    if name in MEMORY_GATES and any(figure > _MOST_GB for figure in figures.values()):
+    if name in (*MEMORY_GATES, DISK_GATE) and any(figure > _MOST_GB for figure in figures.values()):
         raise TargetsError(f"{where} has {kind} {_shown(figures)}, but is in GB", "write 12 GB as 12")
     least = _number(entry.get("least_parameters", 0), f"{where}: least_parameters")
     if not 0 <= least < 1e18 or least != int(least):

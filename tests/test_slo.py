@@ -229,6 +229,14 @@ def test_memory_is_what_it_is(gb: float, outcome: Outcome) -> None:
     assert (gate.outcome, gate.reason) == (outcome, "1.1, but should be at most 1" if gb > 1 else "")
 
 
+@pytest.mark.parametrize(("gb", "outcome"), [(0.9, Outcome.PASS), (1.1, Outcome.FAIL)])
+def test_size_on_disk_is_what_it_is(gb: float, outcome: Outcome) -> None:
+    found = slo_from_json({"disk_bytes": int(gb * 1e9)})
+    gate = judge_slo(found, targets("slo.size_gb <= 1"))["slo.size_gb"]
+    assert (gate.outcome, gate.rate) == (outcome, pytest.approx(gb))
+    assert "slo.size_gb" not in judge_slo(Slo(), targets("slo.size_gb <= 1"))
+
+
 @pytest.mark.parametrize(
     ("gb", "by_all", "outcome"),
     [

@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from kit import MakeFake, Ran, RunSuites, fakes_in, suites_in
+from kit import ROOT, MakeFake, Ran, RunSuites, fakes_in, suites_in
 from slo_targets import HELD, P95, toml
 
 from phi4bench.cli import main
@@ -61,6 +61,24 @@ def test_a_fast_artifact_is_promoted_by_targets_on_speed_alone(fast: Ran) -> Non
     assert max(map(len, table.splitlines()[1:])) < 80
     assert "these figures hold on: " in ran.out
     assert (ran.report_dir / "report.html").read_text().count("first whole call") == 1
+
+
+@pytest.mark.parametrize(("most", "code", "outcome"), [(0.01, 0, "PASS"), (0.001, 1, "FAIL")])
+def test_size_on_disk_is_judged_and_nothing_is_run_for_it(
+    run_suites: RunSuites, tmp_path: Path, most: float, code: int, outcome: str
+) -> None:
+    (tmp_path / "ours.toml").write_text(toml(f"slo.size_gb <= {most}"))
+    nano = ROOT / "fixtures" / "models" / "nano-int8"
+    ran = run_suites("--model", nano, "--targets", tmp_path / "ours.toml", "-k", "test_disk")
+    assert ran.code == code, ran.out
+    slo = ran.artifact()["slo"]
+    assert slo["disk_bytes"] == sum(path.stat().st_size for path in nano.glob("model.onnx*"))
+    assert slo["gates"]["slo.size_gb"]["outcome"] == outcome
+    assert "loads" not in slo
+    assert f"on disk: {slo['disk_bytes'] / 1e6:.1f} MB, tokenizer and configuration not counted" in ran.out
+    jsonschema.Draft202012Validator(json.loads((schemas_dir() / "report.schema.json").read_text())).validate(
+        ran.report()
+    )
 
 
 def test_the_same_few_prompts_over_and_over_promote_nothing(

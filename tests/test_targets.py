@@ -172,6 +172,7 @@ def test_a_figure_for_the_precision_goes_before_one_for_the_device():
         ),
         pytest.param(ONE.replace("tool", "slo.latency_p95_ms"), "should have a ceiling", id="floor-for-a-latency"),
         pytest.param(ONE.replace("tool", "slo.memory_gb"), "should have a ceiling", id="floor-for-memory"),
+        pytest.param(ONE.replace("tool", "slo.size_gb"), "should have a ceiling", id="floor-for-size"),
         pytest.param(
             ONE.replace("tool", "speedup.decode").replace("floor", "ceiling"), "should have a floor", id="most-speed"
         ),

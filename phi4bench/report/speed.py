@@ -81,6 +81,8 @@ def slo_figures(judgement: Judgement) -> dict[str, Any]:
             "gpu_utilisation": found.memory.gpu_utilisation,
             "gpu_load_utilisation": found.memory.gpu_load_utilisation,
         }
+    if found.disk_bytes is not None:
+        figures["disk_bytes"] = found.disk_bytes
     figures["gates"] = {
         name: _gate(gate, _kind(judgement, name)) for name, gate in judgement.slo_gates.items() if gate.outcome
     }
@@ -204,6 +206,8 @@ def _notes(figures: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator[s
     memory, runtime = figures.get("memory"), figures.get("runtime") or {}
     if memory:
         yield f"memory: {size(memory['peak_rss_bytes'])} at most{_gpu(memory)}"
+    if figures.get("disk_bytes") is not None:
+        yield f"on disk: {size(figures['disk_bytes'])}, tokenizer and configuration not counted"
     where = [str(machine[key]) for key in ("cpu",) if machine.get(key)]
     where += [counted(machine["cores"], "core")] if machine.get("cores") else []
     where += [str(gpu) for gpu in machine.get("gpus") or []]

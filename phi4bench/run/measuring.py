@@ -24,7 +24,7 @@ from phi4bench.run.progress import Progress
 from phi4bench.run.timed_cases import TimedCases, Wanted, different
 from phi4bench.run.timed_child import TimedChild, of_gpu
 from phi4bench.run.under_load import UnderLoad
-from phi4bench.targets import LATENCY_GATES, MEMORY_GATES, SPEEDUP_GATES, THROUGHPUT_GATES, TIMED_GATES
+from phi4bench.targets import DISK_GATE, LATENCY_GATES, MEMORY_GATES, SPEEDUP_GATES, THROUGHPUT_GATES, TIMED_GATES
 from phi4bench.timing import device_of
 
 WARM_UP = 10
@@ -61,9 +61,11 @@ class Stopwatch:
         A part that fails takes no other with it, and leaves the calls or pairs that it had.
         """
         facts: dict[str, Any] = {"missing": {}, "load": self.load, "calls_from": len(self._calling)}
+        facts |= self._on_disk() if DISK_GATE in gates else {}
         why = self._why_not(self.artifact)
         if why:
-            return {**facts, "missing": dict.fromkeys(sorted(set(gates) & set(TIMED_GATES)), why)}
+            untimed = sorted(set(gates) & set(TIMED_GATES) - {DISK_GATE})
+            return {**facts, "missing": facts["missing"] | dict.fromkeys(untimed, why)}
         with TimedChild(self._setup(self.artifact), self.deadline) as child:
             parts: list[tuple[Sequence[str], Callable[[TimedChild], dict[str, Any]]]] = [
                 ((*LATENCY_GATES, *MEMORY_GATES), self._latency),
@@ -84,6 +86,11 @@ class Stopwatch:
                 facts |= {**found, "missing": facts["missing"] | missing}
             facts |= {"notes": list(child.notes), "crashed": list(child.crashes)}
         return facts
+
+    def _on_disk(self) -> dict[str, Any]:
+        if self.artifact.format == "fake":
+            return {"missing": {DISK_GATE: f"{self.artifact.id} is a fake and has no weights"}}
+        return {"disk_bytes": self.artifact.bytes}
 
     def _ends_all(self, error: BackendError | ArtifactError) -> bool:
         """Whether it is more than a figure left open: what was asked for by name cannot be had, or the run broke."""
