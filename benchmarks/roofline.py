@@ -27,6 +27,7 @@ from phi4bench.artifacts.onnxfile import read_onnx
 from phi4bench.artifacts.parts import read_a_token
 from phi4bench.backends import open_backend
 from phi4bench.backends.kv import PrefixStore, SharedRows
+from phi4bench.backends.providers import Provider
 from phi4bench.backends.session import Spin, onnxruntime
 from phi4bench.machine import describe, usable_cores
 from phi4bench.run.measuring import PAUSE_S
@@ -75,11 +76,13 @@ class Timed:
 
 
 class Subject:
-    """A loaded artifact, one row, on all threads. `label`: how the tables call it."""
+    """A loaded artifact on the CPU, one row, on all threads. `label`: how the tables call it."""
 
     def __init__(self, artifact: Artifact, threads: int, label: str = "", spin: Spin | None = None) -> None:
         self.artifact, self.label = artifact, label or artifact.id
-        self._backend: Any = open_backend(artifact, threads=threads, batch=1, spin=spin, prune=False)
+        self._backend: Any = open_backend(
+            artifact, threads=threads, provider=Provider("cpu"), batch=1, spin=spin, prune=False
+        )
         self.decoder = decoder = self._backend._decoder
         self._rows = SharedRows(decoder, 1, PROMPT + NEW + 1, PrefixStore())
         self._ids = np.random.default_rng(0).integers(8, min(1000, decoder.vocabulary), PROMPT)

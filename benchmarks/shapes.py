@@ -27,6 +27,7 @@ from phi4bench.artifacts import open_artifact
 from phi4bench.artifacts.parts import weigh
 from phi4bench.backends import Decoding, open_backend
 from phi4bench.backends.kv import PrefixStore, SharedRows
+from phi4bench.backends.providers import Provider
 from phi4bench.backends.session import Spin, onnxruntime
 from phi4bench.machine import usable_cores
 from phi4bench.prompts import Prompt, Segment
@@ -81,7 +82,7 @@ def sharing(folder: Path, threads: int, rounds: int, spin: Spin | None = None) -
     for precision in PRECISIONS:
         artifact = open_artifact(str(folder / precision))
         backends = {
-            name: open_backend(artifact, threads=threads, batch=batch, spin=spin)
+            name: open_backend(artifact, threads=threads, provider=Provider("cpu"), batch=batch, spin=spin)
             for name, batch in (("batches", None), ("alone", 1))
         }
         rates: dict[str, list[float]] = {way: [] for way in CASES}

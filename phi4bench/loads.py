@@ -47,7 +47,7 @@ class Load:
     """`clients`: calls under way at any time; 0 where they come by themselves, `rate` a second.
 
     `rows`: how many the runtime works on at once; `None` where it does not say. `stopped_s`: when the last call began.
-    `gpu_...`: as in `measured.Memory`, while it was served.
+    `peak_rss_bytes`, `gpu_...`: as in `measured.Memory`, up to its end and while it was served.
     `wanted`: calls that it was to end with, more than there are where its time was over first; `None`: not stored.
     `notes`: what the backend had to say of how it ran.
     """
@@ -64,6 +64,7 @@ class Load:
     wanted: int | None = None
     prompts: int | None = None
     notes: tuple[str, ...] = ()
+    peak_rss_bytes: int | None = None
 
     @property
     def more(self) -> str:
@@ -172,7 +173,10 @@ def judge_loads(loads: Sequence[Load], targets: Targets, precision: str, device:
 
 
 def costs(found: Throughput, price: Price | None) -> dict[str, float | str | None]:
-    """What a million new tokens and a thousand good calls cost, or `missing`: why that cannot be said."""
+    """What a million new tokens and a thousand correct and good calls cost, or `missing`: why that cannot be said.
+
+    A call is good that is correct and comes in time.
+    """
     if price is None:
         return {"missing": "the targets name no price: [price] per_hour = 1.20 in a targets file gives one"}
     if price.per_hour == 0.0:
@@ -185,6 +189,7 @@ def costs(found: Throughput, price: Price | None) -> dict[str, float | str | Non
         "currency": price.currency,
         "per_hour": price.per_hour,
         "per_million_tokens": cost(found.rates["tokens"], 1e6),
+        "per_thousand_correct_calls": cost(found.right / found.seconds, 1e3),
         "per_thousand_good_calls": cost(found.rates["good"], 1e3),
     }
 

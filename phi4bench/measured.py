@@ -194,16 +194,17 @@ def slo_from_json(data: Mapping[str, Any]) -> Slo:
 
 
 def _memory(told: Mapping[str, Any] | None, loads: Sequence[Load]) -> Memory | None:
-    """The GPU's is the most of calls one by one and in batches: with rows for the most calls a second it is larger."""
+    """The most of calls one by one and in batches: with rows for the most calls a second it is larger."""
     if not told:
         return None
     alone = Memory(
         told["peak_rss_bytes"], told.get("gpu_bytes"), told.get("gpu_utilisation"), bool(told.get("gpu_by_all"))
     )
     parts: list[Memory | Load] = [alone, *(load for load in loads if load.name.startswith(BATCH))]
+    most = max(part.peak_rss_bytes or 0 for part in parts)
     fullest = max(parts, key=lambda part: part.gpu_bytes or 0)
     busy = next((load.gpu_utilisation for load in loads if load.name == JUDGED), None)
-    return replace(alone, gpu_bytes=fullest.gpu_bytes, gpu_by_all=fullest.gpu_by_all, gpu_load_utilisation=busy)
+    return Memory(most, fullest.gpu_bytes, alone.gpu_utilisation, fullest.gpu_by_all, busy)
 
 
 def _fewer(cases: int | None, calls: int) -> int | None:

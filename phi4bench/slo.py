@@ -43,8 +43,7 @@ def judge_slo(found: Slo, targets: Targets, precision: str = "") -> dict[str, Ga
         for gate, amount in amounts.items():
             if amount is not None:
                 results[gate] = _judge_amount(gate, amount / GB, _figure(gate, targets, precision, found))
-        if "slo.gpu_memory_gb" in results:
-            results["slo.gpu_memory_gb"] = _left_open(results["slo.gpu_memory_gb"], found)
+        results |= {gate: _left_open(results[gate], found) for gate in amounts if gate in results}
     if found.disk_bytes is not None:
         results[DISK_GATE] = _judge_amount(
             DISK_GATE, found.disk_bytes / GB, _figure(DISK_GATE, targets, precision, found)
@@ -134,12 +133,13 @@ def _judge_amount(name: str, value: float, figure: float | None) -> GateResult:
 
 
 def _left_open(gate: GateResult, found: Slo) -> GateResult:
-    """Where what was held of the device is no answer: with other processes' in it, being beyond the target proves
-    nothing, and without a batch that could not be served, being within it does not.
+    """Where what was held is no answer: of a device, with other processes' in it, being beyond the target proves
+    nothing; and without a batch that could not be served, being within it does not.
     """
     unserved = next(((name, why) for name, why in found.failed_loads.items() if name.startswith(BATCH)), None)
     reason = ""
-    if gate.outcome is Outcome.FAIL and found.memory and found.memory.gpu_by_all:
+    of_all = gate.name == "slo.gpu_memory_gb" and found.memory is not None and found.memory.gpu_by_all
+    if gate.outcome is Outcome.FAIL and of_all:
         reason = f"{gate.reason}; it is of all processes on the device, since NVML does not list this one"
     elif gate.outcome is Outcome.PASS and unserved:
         reason = f"what {unserved[0]} takes is not known: {unserved[1]}"

@@ -189,11 +189,16 @@ class TestPrice:
         # 20 tokens and 2 good calls a second: 72,000 and 7,200 an hour, at 7.20 an hour
         found = costs(self.found(), Price(7.2, "EUR", "x", "mine"))  # type: ignore[arg-type]
         assert found["per_million_tokens"] == pytest.approx(100)
-        assert found["per_thousand_good_calls"] == pytest.approx(1)
+        assert found["per_thousand_good_calls"] == found["per_thousand_correct_calls"] == pytest.approx(1)
+
+    def test_a_correct_call_that_comes_late_is_paid_for_too(self) -> None:
+        late = throughput(load(steady(105)), 0.05, limit_ms=1.0)
+        found = costs(late, Price(7.2, "EUR", "x", "mine"))  # type: ignore[arg-type]
+        assert (found["per_thousand_correct_calls"], found["per_thousand_good_calls"]) == (pytest.approx(1), None)
 
     def test_where_no_call_is_good_none_has_a_cost(self) -> None:
         found = costs(self.found(wrong_every=1), Price(7.2, "EUR", "x", "mine"))  # type: ignore[arg-type]
-        assert found["per_thousand_good_calls"] is None
+        assert found["per_thousand_good_calls"] is found["per_thousand_correct_calls"] is None
 
     def test_a_price_that_is_missing_or_zero_is_said(self) -> None:
         zero = parse_targets(PRICED.format(0), "mine").price

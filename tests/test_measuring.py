@@ -57,7 +57,14 @@ def stopwatch(
                 raise BackendError(f"{self.name}: there is no memory to run it")
             if do == "load":
                 served = [[at, 0.0, 1.0 + at, 5, "", "stop"] for at in range(len(what["prompts"]))]
-                told = {"calls": served, "stopped_s": 9e9, "waiting": 0, "rows": 4, "notes": ["went on with 4"]}
+                told = {
+                    "calls": served,
+                    "stopped_s": 9e9,
+                    "waiting": 0,
+                    "rows": 4,
+                    "peak": 5,
+                    "notes": ["went on with 4"],
+                }
                 return {**told, **dict.fromkeys(GPU)}
             return {"identity": {}, "calls": [[20.0, 10.0, 1.0, 20.0, 5]], "done": 3, "seconds": 1.0}
 

@@ -183,9 +183,10 @@ def _loads(figures: Mapping[str, Any]) -> Iterator[Table]:
             f"{_number(cost[name])} {cost['currency']} {what}"
             for name, what in (
                 ("per_million_tokens", "a million new tokens"),
-                ("per_thousand_good_calls", "for 1,000 good calls"),
+                ("per_thousand_correct_calls", "for 1,000 correct calls"),
+                ("per_thousand_good_calls", "for 1,000 good ones"),
             )
-            if cost[name] is not None
+            if cost.get(name) is not None
         ]
         each += ["no call was good, so 1,000 good ones have no cost"] if cost["per_thousand_good_calls"] is None else []
         notes.append(f"cost at {JUDGED}, {cost['per_hour']:,.10g} {cost['currency']} an hour: {', '.join(each)}")

@@ -109,6 +109,7 @@ class UnderLoad:
             "rate": rate,
             "rows": found["rows"] or set_up,
             "stopped_s": found["stopped_s"],
+            "peak_rss_bytes": found["peak"],
             **of_gpu(found),
             "wanted": count,
             "notes": notes,

@@ -10,7 +10,7 @@ from phi4bench.plugin import Gate
 
 @pytest.mark.judges("slo.memory_gb")
 def test_memory(gate: Gate) -> None:
-    """The most main memory, one call at a time."""
+    """The most main memory, one call at a time and in batches of up to eight."""
     gate.check()
 
 
