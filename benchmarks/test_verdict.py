@@ -11,6 +11,7 @@ import pytest
 
 from phi4bench.datasets import suites_dir
 from phi4bench.machine import usable_cores
+from phi4bench.runfile import read_run
 
 CASES = 150
 GATED = (0, 1, 10)
@@ -29,6 +30,9 @@ def test_accuracy_of_150_cases(timed, artifact, tmp_path: Path, stored):
         assert done.returncode in GATED, done.stdout[-2000:]
         return done
 
+    judge()
+    [made] = (tmp_path / "reports" / "transcripts").glob("*.jsonl")
+    tokens = sum(len(one.token_ids) for one in read_run(made).completions if one)
     cores = 1 if stored else usable_cores()
-    judged = timed(judge, reference="process", cores=cores, artifact=artifact, cases=CASES)
+    judged = timed(judge, reference="process", cores=cores, artifact=artifact, cases=CASES, tokens=tokens)
     assert f"{CASES} cases" in judged.stdout
