@@ -88,7 +88,7 @@ class HfBackend(Answering):
             "attention": str(getattr(self._model.config, "_attn_implementation", "")),
             "threads": self._threads,
             "rows": self._rows,
-            **({} if self._device == "cpu" else {"cache_bytes": "what is free"}),
+            "cache_bytes": "what is free",
             "padding": "left",
             "prefix": "computed apart from the rest",
             "long_tokens": self._long,
