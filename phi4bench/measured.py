@@ -200,8 +200,9 @@ def _memory(told: Mapping[str, Any] | None, loads: Sequence[Load]) -> Memory | N
     alone = Memory(
         told["peak_rss_bytes"], told.get("gpu_bytes"), told.get("gpu_utilisation"), bool(told.get("gpu_by_all"))
     )
-    parts: list[Memory | Load] = [alone, *(load for load in loads if load.name.startswith(BATCH))]
-    most = max(part.peak_rss_bytes or 0 for part in parts)
+    batches = [load for load in loads if load.name.startswith(BATCH)]
+    parts: list[Memory | Load] = [alone, *batches]
+    most = max([alone.peak_rss_bytes, *(load.peak_rss_bytes or 0 for load in batches)])
     fullest = max(parts, key=lambda part: part.gpu_bytes or 0)
     busy = next((load.gpu_utilisation for load in loads if load.name == JUDGED), None)
     return Memory(most, fullest.gpu_bytes, alone.gpu_utilisation, fullest.gpu_by_all, busy)

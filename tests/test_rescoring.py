@@ -305,6 +305,7 @@ def test_a_page_needs_of_speed_what_its_schema_requires_and_no_more() -> None:
         pytest.param("slo", {"latency": {**LATENCY, "calls": [["1", 1.0, 1.0, 1.0, 4]]}}, id="a-time-that-is-text"),
         pytest.param("slo", {"latency": {**LATENCY, "calls": [[10**400, 1, 1, 1, 4]]}}, id="a-time-beyond-any-float"),
         pytest.param("slo", {"memory": {"peak_rss_bytes": []}}, id="memory-that-is-a-list"),
+        pytest.param("slo", {"disk_bytes": "9"}, id="a-size-of-text"),
         pytest.param("fidelity", {"cases": 5}, id="fidelity"),
         pytest.param("fidelity", {**FIDELITY, "top1": None}, id="fidelity-without-a-figure"),
         pytest.param("fidelity", {**FIDELITY, "groups": "9"}, id="fidelity-of-text"),
