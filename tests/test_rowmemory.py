@@ -143,26 +143,29 @@ def test_a_block_ends_with_a_page(tokens: int, token_bytes: int, expected: int) 
     assert whole_pages(tokens, token_bytes) * token_bytes % mmap.PAGESIZE == 0
 
 
-def proportional_bytes() -> int:
-    """Memory of this process, of shared pages its share alone."""
-    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+def held_bytes() -> int:
+    """Memory that is this process's alone, and of files in memory each place once; not what forked ones share with it,
+    whose share changes as they end."""
+    rollup = Path("/proc/self/smaps_rollup")
+    told = [line.split() for line in rollup.read_text().splitlines()] if rollup.exists() else []
+    sizes = {words[0]: int(words[1]) * 1024 for words in told if words[-1] == "kB"}
+    if "Pss_Shmem:" not in sizes:
+        pytest.skip("this kernel does not tell what of its memory a process shares")
+    return sizes["Anonymous:"] + sizes["Pss_Shmem:"]
 
 
 def test_a_beginning_takes_its_memory_once_however_many_rows_hold_it() -> None:
-    if not Path("/proc/self/smaps_rollup").exists():
-        pytest.skip("this kernel does not tell what of its memory a process shares")
     layouts, rows, tokens = [Layout(4, 64, np.float32)] * 4, 16, 2048
     memory = Mapped(layouts, rows, tokens)
     filled(memory, 0, tokens, 1)
     kept = memory.keep(0, tokens)
     size = sum(one.heads * one.token_bytes * tokens for one in layouts)  # 8 MiB
-    before = proportional_bytes()
+    before = held_bytes()
     for row in range(rows):
         memory.put(row, kept)
     for array in memory.arrays:
         assert array.sum(dtype=np.float64) > 0  # all of it is looked at
-    grown = proportional_bytes() - before
+    grown = held_bytes() - before
     assert grown < 2 * size, "sixteen copies would be sixteen times as much"
 
 
@@ -212,10 +215,10 @@ def test_large_rows_are_given_back() -> None:
     memory = Copied(LARGE, 8, 2000)
     for array in memory.arrays:
         array[:] = 1
-    held = proportional_bytes() if Path("/proc/self/smaps_rollup").exists() else pytest.skip("memory is not told here")
+    held = held_bytes()
     size = sum(array.nbytes for array in memory.arrays)
     del array, memory
-    assert held - proportional_bytes() > size / 2
+    assert held - held_bytes() > size / 2
 
 
 def test_without_huge_pages_rows_are_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
