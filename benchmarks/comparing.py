@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -64,17 +64,16 @@ class Blocks:
     @property
     def pooled(self) -> Blocks:
         """The fastest of all processes, block by block."""
-        work_s, reference_s = (
-            tuple(min(times[block::BLOCKS]) for block in range(BLOCKS)) for times in (self.work_s, self.reference_s)
-        )
-        return Blocks(work_s, reference_s)
+        return self._across(min)
 
     @property
     def middle(self) -> Blocks:
         """The median over all processes, block by block."""
+        return self._across(statistics.median)
+
+    def _across(self, choose: Callable[[Sequence[float]], float]) -> Blocks:
         work_s, reference_s = (
-            tuple(statistics.median(times[block::BLOCKS]) for block in range(BLOCKS))
-            for times in (self.work_s, self.reference_s)
+            tuple(choose(times[block::BLOCKS]) for block in range(BLOCKS)) for times in (self.work_s, self.reference_s)
         )
         return Blocks(work_s, reference_s)
 
