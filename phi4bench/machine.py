@@ -73,7 +73,7 @@ def free_memory_bytes() -> int | None:
     """What this process may still take without being killed for it; `None` where nothing says.
 
     The least of what the system has to give and of what is left of the control group's limit, in both of which files
-    that were read and lie idle in memory count as free. Source: `MemAvailable` in proc_pid_meminfo(5) and the working
+    that were read and lie idle in memory count as free. Source: `MemAvailable` in proc_meminfo(5) and the working
     set of https://kubernetes.io/docs/tasks/debug/debug-cluster/resource-metrics-pipeline.
     """
     told = _numbers(_read(Path("/proc/meminfo")))
