@@ -248,7 +248,9 @@ def _session(config: pytest.Config) -> JudgingSession:
             from phi4bench.run.options import DESTINATION
             from phi4bench.session import JudgingSession
 
-        config.stash[SESSION] = JudgingSession.open(lambda name: config.getoption(DESTINATION.format(name), None))
+        config.stash[SESSION] = JudgingSession.open(
+            lambda name: config.getoption(DESTINATION.format(name), None), runs=not config.option.collectonly
+        )
     return config.stash[SESSION]
 
 
@@ -359,6 +361,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if session.config.stash[SESSION].judged:
         session.exitstatus = session.config.stash[SESSION].conclude(int(exitstatus))
     _spare_hypothesis(session.config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if SESSION in config.stash:
+        config.stash[SESSION].close()
 
 
 def _spare_hypothesis(config: pytest.Config) -> None:

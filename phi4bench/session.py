@@ -7,20 +7,24 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 from phi4bench import machine
+from phi4bench.artifacts import Artifact
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.printable import printable, wrapped
 from phi4bench.report.findings import Finding, finding
 from phi4bench.report.terminal import Line, summary, where
 from phi4bench.report.writing import Result, now, remove_stale_promotions, remove_stale_reports, write_reports
+from phi4bench.run.generation import Settings, may_be_stored
 from phi4bench.run.judge import Fault, Judge, Say
 from phi4bench.run.judgement import Judgement
 from phi4bench.run.judging import CRASHED_EXIT, SUITE_GATES, conclude
-from phi4bench.run.options import options_from
+from phi4bench.run.options import RunOptions, options_from
 from phi4bench.run.plan import Plan, make_plan
+from phi4bench.run.process import Ahead
 from phi4bench.run.progress import Bar
 from phi4bench.run.scratch import remove_abandoned
 from phi4bench.verdicts import USAGE_EXIT, worst_exit
@@ -36,8 +40,9 @@ class JudgingSession:
     `error`: why the request cannot be carried out, in one line; then there is nothing else. `names`: of the artifacts.
     """
 
-    def __init__(self, plan: Plan | None, error: str = "") -> None:
+    def __init__(self, plan: Plan | None, error: str = "", ahead: Ahead | None = None) -> None:
         self.plan, self.error = plan, error
+        self._ahead = ahead or Ahead()
         self.names: tuple[str, ...] = tuple(subject.artifact.id for subject in plan.subjects) if plan else ()
         self.concluded = False
         self._selected: dict[int, set[str]] = {}
@@ -51,14 +56,25 @@ class JudgingSession:
         self._fault = ""
 
     @classmethod
-    def open(cls, get: Callable[[str], Any]) -> JudgingSession:
-        """Never raises for what the user asked: `error` holds it, to be told when there is somebody to tell."""
+    def open(cls, get: Callable[[str], Any], runs: bool = True) -> JudgingSession:
+        """Never raises for what the user asked: `error` holds it, to be told when there is somebody to tell.
+
+        `runs`: the artifacts are going to be run; what runs the first one is started while the cases are read.
+        """
+        ahead = Ahead()
         try:
-            return cls(make_plan(options_from(get)))
+            options = options_from(get)
+            return cls(make_plan(options, partial(_start, ahead, options) if runs else None), ahead=ahead)
         except Phi4benchError as error:
+            ahead.close()
             return cls(None, printable(str(error)))
         except OSError as error:  # of a path that can be none, such as one with a name that is too long
+            ahead.close()
             return cls(None, printable(f"'{error.filename}' cannot be used ({error.strerror})"))
+
+    def close(self) -> None:
+        """End what was started for a run that did not take place."""
+        self._ahead.close()
 
     @property
     def judged(self) -> bool:
@@ -81,7 +97,7 @@ class JudgingSession:
             why = f"'{shown}' cannot be taken away ({error.strerror})"
             raise UsageError(why, "name another folder with --report") from None
         remove_abandoned(plan.options.report_dir)
-        judge = Judge(plan, machine.describe(), say, Bar(stream))
+        judge = Judge(plan, machine.describe(), say, Bar(stream), ahead=self._ahead)
         for artifact in sorted(self._selected):
             self._found[artifact] = judge.judge(plan.subjects[artifact], self._selected[artifact])
 
@@ -180,3 +196,10 @@ class JudgingSession:
     def _plan(self) -> Plan:
         assert self.plan is not None
         return self.plan
+
+
+def _start(ahead: Ahead, options: RunOptions, artifact: Artifact) -> None:
+    """A process for the artifact, unless all that is asked of it may lie in the store, or it has no runtime to load."""
+    stored = options.cache and may_be_stored(artifact, Settings.of(options, machine.describe()))
+    if artifact.format != "fake" and not stored:
+        ahead.start(artifact.format)

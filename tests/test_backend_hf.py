@@ -362,7 +362,7 @@ def test_without_transformers_the_extra_is_named(folder, monkeypatch):
         open_artifact(str(folder), dialect="tool_use")
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(UsageError, match=r"phi4bench\[hf\]"):
-        hf._libraries()
+        hf.libraries()
 
 
 @pytest.mark.parametrize("named", [None, "model.safetensors"])

@@ -3,7 +3,6 @@
 import io
 import os
 import sys
-import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,9 +13,10 @@ import phi4bench
 from phi4bench.artifacts import open_artifact
 from phi4bench.backends import Decoding
 from phi4bench.errors import BackendError
-from phi4bench.run.child import child_process, last_words, run_child
+from phi4bench.run.child import run_child
 from phi4bench.run.environment import child_environment, with_huge_pages
 from phi4bench.run.jobs import Setup
+from phi4bench.run.process import WorkerProcess, last_words
 from phi4bench.run.progress import Silent
 
 
@@ -47,10 +47,9 @@ def test_a_child_takes_no_module_from_the_folder_that_it_is_started_in(
 ) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('the code of the folder ran')")
     monkeypatch.chdir(tmp_path)
-    with tempfile.TemporaryFile() as noise, child_process(noise, "json.tool") as process:
-        process.communicate(b"{}")
-        noise.seek(0)
-        assert (process.returncode, noise.read()) == (0, b"")
+    with WorkerProcess("json.tool") as child:
+        child.process.communicate(b"{}")
+        assert (child.process.returncode, child.last_words) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -76,6 +75,6 @@ def test_a_child_that_cannot_start_says_so_in_one_line(
     setup = Setup(open_artifact(str(make_fake())), Decoding(), None, tmp_path)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     if not signals:
-        monkeypatch.setattr("phi4bench.run.child.signal", SimpleNamespace())
+        monkeypatch.setattr("phi4bench.run.process.signal", SimpleNamespace())
     with pytest.raises(BackendError, match="stopped with exit status 1 while it was loaded"):
         run_child(setup, lambda _: [], 1, Silent())

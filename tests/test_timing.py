@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
+import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any
+from typing import Any
 
 import pytest
 from kit import ROOT
@@ -21,6 +21,7 @@ from phi4bench.errors import BackendError
 from phi4bench.prompts import Prompt, Segment
 from phi4bench.run import timed_child
 from phi4bench.run.jobs import Setup, prompt_to_json
+from phi4bench.run.process import last_words
 from phi4bench.run.timing_worker import Bench
 from phi4bench.timing import Timing, time_calls, tokens_to_first_call, warm_up
 from phi4bench.transcripts import Completion
@@ -114,7 +115,7 @@ def test_warming_up_ends_with_its_time(seconds: float, ends: list[float]) -> Non
 def test_a_child_tells_how_far_it_is_while_one_call_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """An event without anything in it comes every quarter of a second."""
     coming = [{}, {"event": "timed", "done": 3}, {}, {"event": "result"}]
-    monkeypatch.setattr(timed_child, "child_process", lambda *_: nullcontext(object()))
+    monkeypatch.setattr(timed_child, "WorkerProcess", saying(""))
     monkeypatch.setattr(timed_child, "send", lambda *_: None)
     monkeypatch.setattr(timed_child, "events", lambda _: iter(coming))
     told = list[int]()
@@ -126,11 +127,8 @@ def test_a_child_tells_how_far_it_is_while_one_call_goes_on(monkeypatch: pytest.
 def saying(text: str, code: int = -11) -> Callable[..., Any]:
     """A child that writes so much to standard error, and dies: by SIGSEGV."""
 
-    def process(noise: IO[bytes], _: str) -> Any:
-        noise.write(text.encode())
-        return nullcontext(SimpleNamespace(wait=lambda: code))
-
-    return process
+    words = last_words(io.BytesIO(text.encode()))
+    return lambda _: SimpleNamespace(process=SimpleNamespace(wait=lambda: code), last_words=words, close=lambda: None)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +143,7 @@ def test_what_a_child_told_before_it_ended_is_kept(end: list[dict[str, Any]], mo
         {"event": "note", "text": "went on with 4"},
         *({"event": "timed", "done": n, "calls": [n]} for n in (1, 2)),
     ]
-    monkeypatch.setattr(timed_child, "child_process", saying("loaded\nout of \x1b[2Jstack\n"))
+    monkeypatch.setattr(timed_child, "WorkerProcess", saying("loaded\nout of \x1b[2Jstack\n"))
     monkeypatch.setattr(timed_child, "send", lambda *_: None)
     monkeypatch.setattr(timed_child, "events", lambda _: iter([*coming, *end]))
     calls = list[Any]()
@@ -165,7 +163,7 @@ def test_what_a_child_told_before_it_ended_is_kept(end: list[dict[str, Any]], mo
     ],
 )
 def test_who_is_killed_hears_of_memory(code: int, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timed_child, "child_process", saying("", code))
+    monkeypatch.setattr(timed_child, "WorkerProcess", saying("", code))
     monkeypatch.setattr(timed_child, "send", lambda *_: None)
     monkeypatch.setattr(timed_child, "events", lambda _: iter(()))
     with timed_child.TimedChild(SETUP) as child, pytest.raises(BackendError) as died:
@@ -185,7 +183,7 @@ def test_a_clock_that_goes_backwards_ends_the_run() -> None:
 def test_nothing_that_times_reads_the_time_of_day() -> None:
     """`time.time` and `datetime.now` are set while a run goes on; perf_counter and monotonic are not."""
     package = Path(__file__).parent.parent / "phi4bench"
-    run = ["child", "timed_cases", "timed_child", "timing_worker", "measuring", "under_load", "progress"]
+    run = ["child", "process", "timed_cases", "timed_child", "timing_worker", "measuring", "under_load", "progress"]
     own = ["timing", "traffic", *(f"run/{name}" for name in run)]
     for path in [*(package / f"{name}.py" for name in own), *(package / "backends").glob("*.py")]:
         named = {

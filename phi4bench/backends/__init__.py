@@ -31,8 +31,25 @@ __all__ = [
     "Provider",
     "Reference",
     "Scorer",
+    "load_runtime",
     "open_backend",
 ]
+
+
+def load_runtime(artifact_format: str) -> None:
+    """Import what `open_backend` takes for an artifact of that format, which takes longer than opening a small one.
+
+    Raises `UsageError` for a runtime that is not installed.
+    """
+    if artifact_format == "hf":
+        from phi4bench.backends.hf import libraries
+
+        libraries()
+    elif artifact_format == "onnx":
+        import phi4bench.backends.onnx  # noqa: F401  # and so numpy
+        from phi4bench.backends.session import onnxruntime
+
+        onnxruntime()
 
 
 def open_backend(

@@ -62,7 +62,7 @@ class HfBackend(Answering):
         batch: int | None = None,
     ) -> None:
         super().__init__(name, tokenizer, threads, batch)
-        self._torch, _ = _libraries()
+        self._torch, _ = libraries()
         self._precision = precision
         self._device = self._chosen(provider)
         self._rows = batch or (ROWS if self._device == "cpu" else ROWS_ON_A_DEVICE)
@@ -210,7 +210,7 @@ def load(folder: Path, config: HfFolder, name: str, precision: str, device: str)
     Raises, in one line, `ArtifactError` for one that cannot be loaded whole, `BackendError` where the device does not
     take it, for want of memory or otherwise.
     """
-    torch, transformers = _libraries()
+    torch, transformers = libraries()
     try:
         model, report = transformers.AutoModelForCausalLM.from_pretrained(
             folder,
@@ -284,7 +284,7 @@ def table_switch(config: Any) -> int | None:
     return int(getattr(config, "original_max_position_embeddings", None) or rope["original_max_position_embeddings"])
 
 
-def _libraries() -> tuple[Any, Any]:
+def libraries() -> tuple[Any, Any]:
     """torch and transformers, offline and quiet. Raises `UsageError` where one is not installed."""
     os.environ["HF_HUB_OFFLINE"] = "1"  # the folder is here; nothing else is looked for
     try:

@@ -5,32 +5,20 @@ Knows nothing of cases or scores; what the child made is in the store.
 
 from __future__ import annotations
 
-import json
 import os
-import queue
-import re
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 from phi4bench.calls import Json
 from phi4bench.counting import counted
 from phi4bench.errors import ArtifactError, BackendError
 from phi4bench.printable import printable
-from phi4bench.run.environment import child_environment
 from phi4bench.run.jobs import Item, Setup, items_to_lines
+from phi4bench.run.process import WorkerProcess, events, likely, send, send_lines, signal_name
 from phi4bench.run.progress import Progress
-
-TICK_S = 0.25
-WORKER = "phi4bench.run.worker"
-_OF_MEMORY = re.compile(r"\bmemory\b|bad_alloc")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -60,7 +48,7 @@ def run_child(
     deadline: float | None = None,
     keeps: bool = True,
     clock: Callable[[], float] = time.monotonic,
-    worker: str = WORKER,
+    start: Callable[[], WorkerProcess] = WorkerProcess,
     order: Mapping[str, Json] | None = None,
     enough: Callable[[Item], bool] | None = None,
     stored: Callable[[Mapping[str, Json]], int] | None = None,
@@ -68,15 +56,16 @@ def run_child(
     """Open the artifact, `choose` what to generate once its runtime's identity is known, and generate that.
 
     `total`: completions wanted in all, those stored already included. `deadline` is a reading of `clock`.
-    `keeps`: what is made stays in the store after this run. `worker`: the module that does it, and what it is told
-    besides the `setup` in its `order`. `enough`: asked after each item that is done, whether to stop there.
+    `keeps`: what is made stays in the store after this run. `start`: gives the process that does it, which is told an
+    `order` besides the `setup`. `enough`: asked after each item that is done, whether to stop there.
     `stored`: how many of the `total` lie in the store; a child that is stopped may have stored more than it told.
     Raises ArtifactError where the artifact cannot be opened, BackendError where it stops working, Interrupted.
     """
     name = setup.artifact.id
     ran = _Run(name, total, keeps)
     began = clock()
-    with tempfile.TemporaryFile() as noise, child_process(noise, worker) as process:
+    with start() as child:
+        process = child.process
         try:
             send(process, {**(order or {}), "setup": setup.to_json(), "parent": os.getpid()})
             for event in events(process):
@@ -85,7 +74,7 @@ def run_child(
                         ran.begin(event["identity"], choose(event["identity"]))
                         progress.start(name, total, total - len(ran.items))
                         threading.Thread(
-                            target=_send_lines, args=(process, items_to_lines(ran.items)), daemon=True
+                            target=send_lines, args=(process, items_to_lines(ran.items)), daemon=True
                         ).start()  # so that a child that reads slowly cannot stop the clock
                         began = clock()
                     case "done":
@@ -100,12 +89,12 @@ def run_child(
                 ran.peak = max(ran.peak, event.get("peak", 0))
                 if ran.runtime:
                     progress.update(ran.done)
+                if event.get("event") == "end" and ran.complete:
+                    return ran.result(clock() - began)  # whatever comes of giving the runtime back, all is stored
                 if deadline is not None and clock() >= deadline:
                     return ran.result(clock() - began)
             process.wait()
-            if process.returncode or not ran.complete:
-                raise ran.died(process.returncode, noise)
-            return ran.result(clock() - began)
+            raise ran.died(process.returncode, child.last_words)
         except KeyboardInterrupt:
             process.kill()
             process.wait()
@@ -160,7 +149,7 @@ class _Run:
         what = event["what"] if self.name in event["what"] else f"{self.name}: {event['what']}"
         return (ArtifactError if event["usage"] else BackendError)(printable(what + case), printable(event["hint"]))
 
-    def died(self, code: int, noise: IO[bytes]) -> BackendError:
+    def died(self, code: int, last_words: str) -> BackendError:
         """The child ended without a word: by which signal, and at which case."""
         waiting = self._left.find(1)
         where = f"after {self.done:,} of {counted(len(self.items), 'case')}" if self.runtime else "while it was loaded"
@@ -169,89 +158,5 @@ class _Run:
         ended = signal_name(-code) if code < 0 else ""
         how = f"was ended by {ended}" if ended else f"stopped with exit status {code}"
         return BackendError(
-            f"{self.name}: the process that ran it {how} {where}{near}{last_words(noise)}", likely(code) + self.resume
+            f"{self.name}: the process that ran it {how} {where}{near}{last_words}", likely(code) + self.resume
         )
-
-
-class child_process:  # noqa: N801 - a context manager, used like a function
-    """The worker process; gone when the block is left, however it is left."""
-
-    def __init__(self, noise: IO[bytes], worker: str) -> None:
-        self._noise, self._worker = noise, worker
-
-    def __enter__(self) -> subprocess.Popen[bytes]:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", self._worker],  # -P: a model's folder, where we may stand, holds no modules
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._noise,
-            env=child_environment(),
-        )
-        return self._process
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(OSError, ValueError):
-                if pipe is not None:
-                    pipe.close()
-
-
-def events(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
-    """The child's events as they come, an empty one each tick without any, until its output ends."""
-    assert process.stdout is not None
-    lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-    threading.Thread(target=_drain, args=(process.stdout, lines), daemon=True).start()
-    while True:
-        try:
-            line = lines.get(timeout=TICK_S)
-        except queue.Empty:
-            yield {}
-            continue
-        if line is None:
-            return
-        yield json.loads(line)
-
-
-def _drain(pipe: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
-    with suppress(ValueError, OSError):  # closed under us when the run is over
-        for line in pipe:
-            if line.endswith(b"\n"):  # a killed child may leave half a line
-                lines.put(line)
-    lines.put(None)
-
-
-def send(process: subprocess.Popen[bytes], data: Any) -> None:
-    """One line to the child. A child that has ended already says so by its exit."""
-    _send_lines(process, [json.dumps(data) + "\n"])
-
-
-def _send_lines(process: subprocess.Popen[bytes], lines: Iterable[str]) -> None:
-    assert process.stdin is not None
-    with suppress(OSError, ValueError):
-        process.stdin.writelines(line.encode() for line in lines)
-        process.stdin.flush()
-
-
-def last_words(noise: IO[bytes]) -> str:
-    """The last line that a child wrote to standard error, in brackets after a space; empty where it wrote none.
-
-    One that speaks of memory comes before others: Rust, and so llguidance, says what it lacked, and then where.
-    """
-    noise.seek(0)
-    lines = [line.strip() for line in noise.read()[-4000:].decode("utf-8", "replace").splitlines() if line.strip()]
-    told = next((line for line in reversed(lines) if _OF_MEMORY.search(line)), lines[-1] if lines else "")
-    return f" ({printable(told, 160)})" if told else ""
-
-
-def likely(code: int) -> str:
-    """What most often is behind such an end of a process, with what goes before advice; empty where nobody can say."""
-    return "most often the machine is out of memory; " if code < 0 and signal_name(-code) == "SIGKILL" else ""
-
-
-def signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -21,6 +21,8 @@ from phi4bench.completions import missing, pack_completions
 from phi4bench.run.child import Ran, run_child
 from phi4bench.run.files import write_text
 from phi4bench.run.jobs import Item, Setup, store_identity
+from phi4bench.run.options import RunOptions
+from phi4bench.run.process import WorkerProcess
 from phi4bench.run.progress import Progress
 from phi4bench.run.prompting import Prompts
 from phi4bench.run.sequential import Lookout
@@ -42,6 +44,12 @@ class Settings:
     keeps: bool = True
     batch: int | None = None
     provider: Provider = BEST
+
+    @classmethod
+    def of(cls, options: RunOptions, machine: Mapping[str, Json], scratch: Path | None = None) -> Settings:
+        """What the options ask for. `scratch`: the folder of what is not to outlive the run."""
+        decoding, place = Decoding(options.max_new_tokens, options.decode), scratch or options.cache_dir
+        return cls(decoding, options.threads, place, machine, scratch is None, provider=options.provider)
 
     def setup(self, artifact: Artifact) -> Setup:
         """What a child is to open."""
@@ -83,8 +91,10 @@ def generate(
     progress: Progress,
     deadline: float | None = None,
     lookout: Lookout | None = None,
+    start: Callable[[], WorkerProcess] = WorkerProcess,
 ) -> Generation:
     """Everything that is missing, each completion stored as it is made. Raises what `run_child` raises, StoreError.
+    `start`: gives the process for it, if one is needed.
 
     With a `lookout`, in its order and until it has seen enough; where everything is stored, there is nothing to stop.
     """
@@ -123,6 +133,7 @@ def generate(
             progress,
             deadline,
             settings.keeps,
+            start=start,
             order={"in_order": True} if lookout else None,
             enough=enough if lookout else None,
             stored=lambda runtime: len(items) - missing(_stored(setup, runtime, items)),
@@ -142,6 +153,11 @@ def stored(artifact: Artifact, items: Prompts, settings: Settings) -> dict[str, 
     runtime = _recall(_runtime_memory(setup, settings))
     found = _stored(setup, runtime, items) if runtime is not None else ()
     return {case_id: made for case_id, made in zip(items.case_ids, found, strict=False) if made is not None}
+
+
+def may_be_stored(artifact: Artifact, settings: Settings) -> bool:
+    """Whether an artifact has been run in this way before; told without a look at its completions."""
+    return _recall(_runtime_memory(settings.setup(artifact), settings)) is not None
 
 
 def _stored(setup: Setup, runtime: Mapping[str, Json], items: Prompts) -> Sequence[Completion | None]:

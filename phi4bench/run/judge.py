@@ -24,6 +24,7 @@ from phi4bench.run.judging import assess
 from phi4bench.run.measuring import Stopwatch
 from phi4bench.run.options import RunOptions
 from phi4bench.run.plan import Plan, Subject
+from phi4bench.run.process import Ahead
 from phi4bench.run.progress import Progress
 from phi4bench.run.prompting import render
 from phi4bench.run.repeating import repeat
@@ -55,13 +56,17 @@ class Fault:
 
 @dataclass
 class Judge:
-    """The runs of one plan; a baseline that several artifacts share is run once. `clock` counts seconds."""
+    """The runs of one plan; a baseline that several artifacts share is run once. `clock` counts seconds.
+
+    `ahead`: where the process of the first artifact may wait.
+    """
 
     plan: Plan
     machine: Mapping[str, Json]
     say: Say
     progress: Progress
     clock: Callable[[], float] = time.monotonic
+    ahead: Ahead = field(default_factory=Ahead)
     _done: dict[str, SavedRun] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -112,10 +117,11 @@ class Judge:
             made = Generation((None,) * len(items))
             if needed:
                 with self._settings() as settings:
-                    made = generate(artifact, items, settings, self.progress, self.deadline, lookout)
+                    made = generate(artifact, items, settings, self.progress, self.deadline, lookout, self.ahead.take)
                 self._tell(made_line(made))
                 for line in (*([run_by_line(made.runtime)] if made.runtime else []), *made.notes):
                     self._tell(line)
+            self.ahead.close()  # what is timed is alone on the machine
             run = self._saved(artifact, made, facts, needed)
             if not needed or (lookout and made.missing):
                 return run
@@ -269,12 +275,11 @@ class Judge:
     @contextmanager
     def _settings(self) -> Iterator[Settings]:
         options = self.plan.options
-        decoding = Decoding(options.max_new_tokens, options.decode)
         if options.cache:
-            yield Settings(decoding, options.threads, options.cache_dir, self.machine, provider=options.provider)
+            yield Settings.of(options, self.machine)
             return
         with scratch_folder(options.report_dir, "generations") as folder:
-            yield Settings(decoding, options.threads, folder, self.machine, False, provider=options.provider)
+            yield Settings.of(options, self.machine, folder)
 
 
 def _why_stopped(options: RunOptions) -> str:

@@ -6,7 +6,7 @@ Whatever is wrong with a request is told here, in one line, while nothing has be
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -61,8 +61,11 @@ class Plan:
         return pack_cases(case for case in self.dataset.cases if case.group not in self.xfails["sizes"])
 
 
-def make_plan(options: RunOptions) -> Plan:
-    """Raises UsageError, or one of its kinds, for the first thing that cannot be carried out."""
+def make_plan(options: RunOptions, opened: Callable[[Artifact], None] | None = None) -> Plan:
+    """Raises UsageError, or one of its kinds, for the first thing that cannot be carried out.
+
+    `opened`: told of the first artifact as soon as all are there, before the cases are read.
+    """
     if not options.models:
         raise UsageError("no --model given; name an artifact: --model path/to/model.onnx")
     texts = read_targets(options.targets)
@@ -74,6 +77,8 @@ def make_plan(options: RunOptions) -> Plan:
     if options.decode == "constrained":
         _check_logits(subjects)
     _check_provider(subjects, options.provider)
+    if opened is not None:
+        opened(subjects[0].artifact)
     dataset = load_cases(options.cases or None)
     if not dataset.cases:
         raise UsageError(f"{dataset.path}: no cases", "name a case file that holds some")

@@ -26,6 +26,7 @@ from phi4bench.printable import printable
 from phi4bench.run.child import run_child
 from phi4bench.run.generation import Settings, code_sha256
 from phi4bench.run.jobs import Item, Setup, item_to_json, prompt_key
+from phi4bench.run.process import WorkerProcess
 from phi4bench.run.progress import Progress
 from phi4bench.run.scoring_worker import read_cases
 from phi4bench.store import default_cache_dir
@@ -114,7 +115,7 @@ def _read(
             progress,
             deadline,
             keeps=False,
-            worker="phi4bench.run.scoring_worker",
+            start=lambda: WorkerProcess("phi4bench.run.scoring_worker"),
             order=order,
         )
         if not ran.complete:

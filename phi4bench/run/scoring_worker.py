@@ -51,7 +51,7 @@ def score(order: dict[str, Any], say: Say) -> None:
                     index = chunk[at][0]
                     file.write(case_line(items[index].case_id, positions))
                     say({"event": "done", "index": index, "peak": peak_rss_bytes()})
-    say({"event": "end", "peak": peak_rss_bytes()})
+        say({"event": "end", "peak": peak_rss_bytes()})
 
 
 def _watching(items: list[Item], against: Path) -> Iterator[tuple[int, Reference]]:

@@ -6,17 +6,15 @@ One that ends with an error takes nothing with it: the next command begins a fre
 from __future__ import annotations
 
 import os
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
-from typing import IO, Any
+from typing import Any
 
 from phi4bench.errors import ArtifactError, BackendError, CrashError
 from phi4bench.printable import printable
-from phi4bench.run.child import Interrupted, child_process, events, last_words, likely, send, signal_name
+from phi4bench.run.child import Interrupted
 from phi4bench.run.jobs import Setup
+from phi4bench.run.process import WorkerProcess, events, likely, send, signal_name
 
 WORKER = "phi4bench.run.timing_worker"
 
@@ -33,9 +31,7 @@ class TimedChild:
         """What its backend had to say of how it was opened and ran, each once; of a load, in that load's result."""
         self.crashes: list[str] = []
         """How it broke, each time that it did."""
-        self._stack = ExitStack()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._noise: IO[bytes] | None = None
+        self._child: WorkerProcess | None = None
         self._events: Iterator[dict[str, Any]] = iter(())
 
     def __enter__(self) -> TimedChild:
@@ -62,7 +58,7 @@ class TimedChild:
             raise self._late()
         told = [] if calls is None else calls
         try:
-            return self._answer(self._process or self._begin(), {"do": do, **what}, tell, told)
+            return self._answer(self._child or self._begin(), {"do": do, **what}, tell, told)
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted while {self._name} was timed; timings are not kept") from None
         except (BackendError, ArtifactError) as error:
@@ -72,9 +68,9 @@ class TimedChild:
             raise
 
     def _answer(
-        self, process: subprocess.Popen[bytes], command: dict[str, Any], tell: Callable[[int], None], calls: list[Any]
+        self, child: WorkerProcess, command: dict[str, Any], tell: Callable[[int], None], calls: list[Any]
     ) -> dict[str, Any]:
-        send(process, command)
+        send(child.process, command)
         notes, done = list[str](), 0
         for event in self._events:
             match event.get("event"):
@@ -92,20 +88,18 @@ class TimedChild:
             tell(done)
             if self._deadline is not None and self._clock() >= self._deadline:
                 raise self._late()
-        raise self._died(process)
+        raise self._died(child)
 
-    def _begin(self) -> subprocess.Popen[bytes]:
-        with ExitStack() as stack:
-            self._noise = stack.enter_context(tempfile.TemporaryFile())
-            self._process = process = stack.enter_context(child_process(self._noise, WORKER))
-            self._stack = stack.pop_all()
-        send(process, {"setup": self._setup.to_json(), "parent": os.getpid()})
-        self._events = events(process)
-        return process
+    def _begin(self) -> WorkerProcess:
+        self._child = child = WorkerProcess(WORKER)
+        send(child.process, {"setup": self._setup.to_json(), "parent": os.getpid()})
+        self._events = events(child.process)
+        return child
 
     def _end(self) -> None:
-        self._process = None
-        self._stack.close()
+        child, self._child = self._child, None
+        if child is not None:
+            child.close()
 
     def _late(self) -> BackendError:
         return BackendError(f"{self._name}: the time limit was reached before its speed was measured")
@@ -115,12 +109,11 @@ class TimedChild:
         kind = ArtifactError if event["usage"] else CrashError if event.get("broken") else BackendError
         return kind(printable(what), printable(event["hint"]))
 
-    def _died(self, process: subprocess.Popen[bytes]) -> BackendError:
-        code = process.wait()
+    def _died(self, child: WorkerProcess) -> BackendError:
+        code = child.process.wait()
         how = f"was ended by {signal_name(-code)}" if code < 0 else f"stopped with exit status {code}"
         kind = CrashError if code < 0 else BackendError
-        said = last_words(self._noise) if self._noise else ""
-        return kind(f"{self._name}: the process that timed it {how}{said}", likely(code) + "run it again")
+        return kind(f"{self._name}: the process that timed it {how}{child.last_words}", likely(code) + "run it again")
 
 
 def of_gpu(found: Mapping[str, Any]) -> dict[str, Any]:

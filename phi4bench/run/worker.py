@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from phi4bench.backends import Backend, CaseError, Decoding, NotFiniteError
+from phi4bench.backends import Backend, CaseError, Decoding, NotFiniteError, load_runtime
 from phi4bench.errors import Phi4benchError, UsageError
 from phi4bench.prompts import Prompt
 from phi4bench.run.jobs import Item, Setup, items_from_lines, portions, store_identity
@@ -32,11 +32,16 @@ PEAK_EVERY = 32
 """Completions between two looks at the peak of memory, each of which takes longer than storing a completion."""
 
 
-def main(work: Callable[[dict[str, Any], Say], None] | None = None) -> int:
-    """`work`: what to do with the order; `None`: generate."""
+def main(work: Callable[[dict[str, Any], Say], None] | None = None, formats: Iterable[str] = ()) -> int:
+    """`work`: what to do with the order; `None`: generate. `formats`: whose runtimes are loaded while it comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it tells us when to stop
     say = _line_writer()
-    order = json.loads(sys.stdin.readline())
+    for name in formats:
+        _get_ready(name)
+    line = sys.stdin.readline()
+    if not line:
+        return 0  # nothing was to be done after all
+    order = json.loads(line)
     _die_with(order["parent"])
     try:
         (work or _generate)(order, say)
@@ -61,8 +66,7 @@ def main(work: Callable[[dict[str, Any], Say], None] | None = None) -> int:
 
 def _generate(order: dict[str, Any], say: Say) -> None:
     setup = Setup.from_json(order["setup"])
-    if setup.artifact.format == "onnx":  # torch takes blocks for every step, and has to have them at once
-        keep_little()
+    _get_ready(setup.artifact.format)
     with contextlib.closing(setup.open()) as backend:
         runtime, tell = backend.identity(), notes_teller(backend, say)
         tell()
@@ -75,7 +79,15 @@ def _generate(order: dict[str, Any], say: Say) -> None:
                 tell()
                 peak = {} if count % PEAK_EVERY else {"peak": peak_rss_bytes()}
                 say({"event": "done", "index": index, **peak})
-    say({"event": "end", "peak": peak_rss_bytes()})
+        say({"event": "end", "peak": peak_rss_bytes()})
+
+
+def _get_ready(artifact_format: str) -> None:
+    """What goes before opening an artifact of that format; what is not installed is told when one is opened."""
+    if artifact_format == "onnx":  # torch takes blocks for every step, and has to have them at once
+        keep_little()
+    with contextlib.suppress(UsageError):
+        load_runtime(artifact_format)
 
 
 def notes_teller(backend: Backend, say: Say) -> Callable[[], None]:
@@ -146,4 +158,4 @@ def _die_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(formats=sys.argv[1:]))
