@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from phi4bench.loads import BATCH, JUDGED, Load, loads_from_json
-from phi4bench.stats import Interval, quantile, quantile_interval
+from phi4bench.stats import Interval, mean_interval, quantile, quantile_interval
 from phi4bench.targets import PERCENTILES
 
 Timed = TypeVar("Timed")
@@ -55,9 +55,20 @@ class Latency:
         return len(self.calls) if self.prompts is None else self.prompts
 
     def bounds(self, name: str, share: float, alpha: float) -> Interval:
-        """Of one of `LATENCIES`, over its whole rounds."""
+        """Of a quantile of one of `LATENCIES`, over its whole rounds."""
+        ordered, rounds = self._whole(name)
+        return bounds_of(ordered, rounds, share, alpha)
+
+    def mean_bounds(self, name: str, alpha: float) -> Interval | None:
+        """Of the mean of one of `LATENCIES`, over its whole rounds; `None` where that is infinite or of one prompt."""
+        ordered, rounds = self._whole(name)
+        if not ordered or not math.isfinite(ordered[-1]):
+            return None
+        return mean_interval(ordered, alpha, math.ceil(len(ordered) / rounds))
+
+    def _whole(self, name: str) -> tuple[list[float], int]:
         calls, rounds = whole_rounds(self.calls, self.different)
-        return bounds_of(values_of(replace(self, calls=tuple(calls)), name), rounds, share, alpha)
+        return values_of(replace(self, calls=tuple(calls)), name), rounds
 
 
 @dataclass(frozen=True)
@@ -87,10 +98,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class Spread:
-    """How one latency is distributed. An answer that never came to it (`None` in a call) counts as infinitely late."""
+    """How one latency is distributed. An answer that never came to it (`None` in a call) counts as infinitely late.
+
+    `mean_interval`: `None` for fewer than two prompts, and where the mean is infinite.
+    """
 
     count: int
     mean: float
+    mean_interval: Interval | None
     points: Mapping[str, float]
     intervals: Mapping[str, Interval]
 
@@ -152,6 +167,7 @@ def spread(latency: Latency, name: str, alpha: float) -> Spread | None:
     return Spread(
         len(ordered),
         math.fsum(ordered) / len(ordered) if math.isfinite(ordered[-1]) else math.inf,
+        latency.mean_bounds(name, alpha),
         {name: quantile(ordered, share) for name, share in PERCENTILES.items()},
         {percentile: latency.bounds(name, share, alpha) for percentile, share in PERCENTILES.items()},
     )

@@ -78,3 +78,11 @@ def test_a_mean_has_students_interval() -> None:
     assert ends is not None
     assert (ends.low, ends.high) == (pytest.approx(2.5 - 1.519089, abs=1e-5), pytest.approx(2.5 + 1.519089, abs=1e-5))
     assert mean_interval([1.0], 0.05) is None
+
+
+def test_what_is_of_the_same_thing_again_makes_no_mean_surer() -> None:
+    # twice each of 1, 2, 3, 4: sd 1.195229, four draws: error 0.597614, t(0.95, 3) = 2.353363
+    ends = mean_interval([1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0], 0.05, 4)
+    assert ends is not None
+    assert ends.high - 2.5 == pytest.approx(1.406403, abs=1e-5)
+    assert mean_interval([1.0, 2.0, 3.0], 0.05, 1) is None

@@ -250,7 +250,8 @@ def _gpu(memory: Mapping[str, Any]) -> str:
 def _spread(found: Spread | None) -> dict[str, Any] | None:
     if found is None:
         return None
-    figures: dict[str, Any] = {"count": found.count, "mean_ms": _finite(found.mean)}
+    ends = _both(found.mean_interval) if found.mean_interval else None
+    figures: dict[str, Any] = {"count": found.count, "mean_ms": _finite(found.mean), "mean_ci": ends}
     for name in PERCENTILES:
         figures[f"{name}_ms"] = _finite(found.points[name])
         figures[f"{name}_ci"] = _both(found.intervals[name])

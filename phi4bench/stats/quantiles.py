@@ -53,14 +53,18 @@ def quantile_interval(ordered: Sequence[float], share: float, alpha: float, inde
     )
 
 
-def mean_interval(values: Sequence[float], alpha: float) -> Interval | None:
-    """Of the mean, with Student's t of one degree of freedom fewer than values; `None` for fewer than two."""
+def mean_interval(values: Sequence[float], alpha: float, draws: int | None = None) -> Interval | None:
+    """Of the mean, with Student's t of one degree of freedom fewer than values; `None` for fewer than two.
+
+    `draws`: how many of them tell of others, where some are of the same thing again.
+    """
     count = len(values)
-    if count < 2:
+    draws = count if draws is None else min(draws, count)
+    if draws < 2:
         return None
     mean = math.fsum(values) / count
-    error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1) / count)
-    reach = t_quantile(1.0 - alpha, count - 1) * error
+    error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1) / draws)
+    reach = t_quantile(1.0 - alpha, draws - 1) * error
     return Interval(mean - reach, mean + reach)
 
 
