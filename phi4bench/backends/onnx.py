@@ -264,7 +264,11 @@ class OnnxBackend(Answering):
             self._note(fewer_note(plan.lanes * plan.rows, self._asked))
 
         def fits(further: Sequence[Job]) -> bool:
-            return max(len(job.ids) + job.cap for job in further) <= tokens and not self._maps(further)
+            """In rows as they are, unless such as they need would be twice as many."""
+            need = max(len(job.ids) + job.cap for job in further)
+            if need > tokens or self._maps(further):
+                return False
+            return min(wanted, self._room(further, need, plan.lanes, wanted).rows) < 2 * plan.rows
 
         def run(next_job: NextJob, lanes: int, rows: int) -> Iterator[tuple[int, Done]]:
             self.at_once = lanes * rows

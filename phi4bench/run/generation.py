@@ -119,7 +119,8 @@ def generate(
                 store = until_made.enter_context(TranscriptStore.open(setup.cache_dir, store_identity(setup, runtime)))
                 if lookout.saw_all(zip(wanted.case_ids, there, strict=True)):
                     return wanted[:0]
-            return wanted.chosen(at for at, completion in enumerate(there) if completion is None)
+            lacked = wanted.chosen(at for at, completion in enumerate(there) if completion is None)
+            return lacked if lookout else lacked.longest_first()
 
         def enough(item: Item) -> bool:
             store.refresh()

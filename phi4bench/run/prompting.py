@@ -25,9 +25,11 @@ class Prompts(Sequence[Item]):
 
     def __init__(self, cases: Sequence[Case], rendered: Callable[[Case], Prompt]) -> None:
         self._cases, self._ids, self._rendered = cases, ids_of(cases), rendered
-        self._keys = bytearray()
+        self._keys, self._lengths = bytearray(), array("L")
         for case in cases:
-            self._keys += bytes.fromhex(prompt_key(rendered(case)))
+            prompt = rendered(case)
+            self._keys += bytes.fromhex(prompt_key(prompt))
+            self._lengths.append(sum(len(segment.text) for segment in prompt.segments))
         self._places: Sequence[int] = range(len(cases))
 
     def __len__(self) -> int:
@@ -58,6 +60,14 @@ class Prompts(Sequence[Item]):
         made.__dict__.update(self.__dict__)
         made._places = array("L", (self._places[at] for at in places))
         return made
+
+    def longest_first(self) -> Prompts:
+        """The one of the most characters before all others: a backend that is handed some at a time makes its rows as
+        long as those need, and begins anew where a later one does not fit."""
+        if not self._places:
+            return self
+        longest = max(range(len(self)), key=lambda at: self._lengths[self._places[at]])
+        return self.chosen([longest, *range(longest), *range(longest + 1, len(self))])
 
     def _key(self, place: int) -> str:
         return self._keys[_KEY_BYTES * place : _KEY_BYTES * (place + 1)].hex()
