@@ -146,6 +146,29 @@ def test_a_small_portion_does_not_set_the_rows_of_those_behind_it(monkeypatch: p
     assert max(steps) == 4
 
 
+def test_rows_are_left_where_twice_as_many_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long prompt takes the room of several rows, and those behind it need not go on with so few."""
+    pytest.importorskip("onnxruntime", reason="needs phi4bench[cpu]")
+    from phi4bench.backends.kv import SharedRows
+
+    made, init = [], SharedRows.__init__
+
+    def noted(self: SharedRows, decoder: Any, rows: int, tokens: int, *more: Any, **named: Any) -> None:
+        made.append(rows)
+        init(self, decoder, rows, tokens, *more, **named)
+
+    monkeypatch.setattr(SharedRows, "__init__", noted)
+    wide: Any = open_backend(open_artifact(str(MODEL)), threads=1, batch=4)
+    brief, long = [ask("Read a.txt")] * 4, ask("x " * 300)
+    job_tokens = [len(job.ids) + job.cap for job in wide._reader.jobs([*brief[:1], long], Decoding(12))]
+    assert job_tokens[1] > 4 * job_tokens[0]
+    for rows, expected in ((3, [3]), (2, [2, 4]), (1, [1, 4])):
+        monkeypatch.setattr(wide, "_cache_bytes", lambda: wide._token_bytes() * job_tokens[1] * rows)  # noqa: B023
+        del made[:]
+        assert len(list(wide.generate_all([[long, *brief[:3]], brief], Decoding(12)))) == 8
+        assert made == expected
+
+
 def test_a_portion_that_waits_is_not_asked_for_again() -> None:
     asked = []
     handout = Handout(jobs(0), lambda: asked.append(1) or ())  # type: ignore[func-returns-value]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -24,7 +25,7 @@ from phi4bench.dialects import dialect_named
 from phi4bench.errors import ArtifactError, BackendError, UsageError
 from phi4bench.printable import printable
 from phi4bench.run import generation
-from phi4bench.run.child import Interrupted
+from phi4bench.run.child import Interrupted, Ran
 from phi4bench.run.files import write_text
 from phi4bench.run.generation import Settings, generate
 from phi4bench.run.jobs import (
@@ -236,6 +237,42 @@ class TestGeneration:
         assert list(some) == [items[5], items[7]] == list(items[5:8:2])
         assert [*some.case_ids] == [items[5].case_id, items[7].case_id]
         assert [*some.keys] == [items[5].key, items[7].key] == [prompt_key(items[at].prompt) for at in (5, 7)]
+
+    def test_the_longest_prompt_comes_first_and_the_others_as_they_were(
+        self, make_fake: MakeFake, tmp_path: Path, case_lines: list[dict[str, Any]]
+    ) -> None:
+        lines = [
+            case_lines[0] | {"id": str(at), "messages": [{"role": "user", "content": f"{at} {'x' * size}"}]}
+            for at, size in enumerate((3, 40, 90, 60))
+        ]
+        cases = load_cases([str(write_lines(tmp_path / "four.jsonl", lines))]).cases
+        items = render(open_artifact(str(make_fake())), cases, None)
+        assert [*items.longest_first().case_ids] == ["2", "0", "1", "3"]
+        assert [*items.chosen([3, 0, 1]).longest_first().case_ids] == ["3", "0", "1"]
+        assert len(items[:0].longest_first()) == 0
+
+    @pytest.mark.parametrize("in_order", [False, True], ids=["all", "until-enough"])
+    def test_it_is_sent_first_unless_an_order_was_asked_for(
+        self,
+        in_order: bool,
+        make_fake: MakeFake,
+        case_file: Path,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        sent = list[str]()
+
+        def child(setup: Setup, choose: Any, *_: object, **__: object) -> Ran:
+            sent.extend(choose({"runtime": "none"}).case_ids)
+            return Ran(0, False, 1.0, 1, {})
+
+        monkeypatch.setattr(generation, "run_child", child)
+        artifact = open_artifact(str(make_fake()))
+        items = render(artifact, load_cases([str(case_file)]).cases[:40], None)
+        lookout: Any = SimpleNamespace(ordered=lambda wanted: wanted, saw_all=lambda _: False) if in_order else None
+        generate(artifact, items, settings, Silent(), lookout=lookout)
+        assert sent == [*(items if in_order else items.longest_first()).case_ids]
+        assert sorted(sent) == sorted(items.case_ids)
         assert not items[:0]
 
     def test_another_machine_or_thread_count_asks_the_runtime_again(
