@@ -247,7 +247,8 @@ class TestHarnessFaults:
     ) -> None:
         ran = run_suites("--model", make_fake("nan"), "-k", "test_tool")
         assert ran.code == 3
-        assert "nan: the logits of new token 1 are not finite (NaN or infinite) [case 'grep-159']" in ran.out  # the longest comes first
+        case = "grep-159"  # of the first half, before which the longest comes
+        assert f"nan: the logits of new token 1 are not finite (NaN or infinite) [case '{case}']" in ran.out
 
     def test_a_fault_is_told_once_and_the_other_tests_point_to_it(
         self, run_suites: RunSuites, make_fake: MakeFake
