@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trainers.faults import SharedError
-from trainers.ranks import is_first, rank
+from trainers.ranks import is_first, leave, rank
 from trainers.settings import Chosen, Training
 from trainers.sft import sft
 
@@ -51,4 +51,7 @@ def cut_back(run: Path, copy: Path, step: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    try:
+        main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    finally:
+        leave()

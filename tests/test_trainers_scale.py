@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from kit import ROOT
@@ -26,7 +27,7 @@ from trainers.encoding import IGNORED  # noqa: E402
 from trainers.loop import Rows, measure  # noqa: E402
 from trainers.packing import Pack  # noqa: E402
 from trainers.prepare import Row  # noqa: E402
-from trainers.ranks import share_of  # noqa: E402
+from trainers.ranks import leave, share_of  # noqa: E402
 from trainers.settings import Chosen  # noqa: E402
 from trainers.sft import device_of, sft  # noqa: E402
 
@@ -253,3 +254,27 @@ def test_fsdp_wraps_the_layers_that_a_phi_has_and_the_adapters_apart(model, monk
     adapters = {name for name in wrapped if ".lora_A." in name or ".lora_B." in name}
     assert len(adapters) == 8  # A and B of four layers
     assert wrapped == adapters | {layer}
+
+
+@pytest.mark.parametrize(
+    ("begun", "backend", "left"),
+    [
+        pytest.param(True, "gloo", 1, id="gloo"),
+        pytest.param(True, "nccl", 0, id="left-to-torch"),
+        pytest.param(False, "gloo", 0, id="no-launch"),
+    ],
+)
+def test_a_process_takes_leave_of_the_others(begun, backend, left, monkeypatch):
+    group = Mock()
+    group.is_initialized.return_value, group.get_backend.return_value = begun, backend
+    monkeypatch.setitem(sys.modules, "torch.distributed", group)
+    leave()
+    assert group.destroy_process_group.call_count == left
+
+
+def test_a_command_that_fails_takes_leave_too(monkeypatch, capsys):
+    gone = Mock()
+    monkeypatch.setattr("trainers.__main__.leave", gone)
+    monkeypatch.setenv("WORLD_SIZE", "x")
+    assert main(["sft", "--model", "none", "--data", "none", "--out", "none"]) != 0
+    assert gone.called

@@ -17,7 +17,7 @@ from phi4bench.nearby import expanded
 from phi4bench.printable import printable
 from trainers.command_line import SHAPE_NUMBERS, TRACKS, command_line
 from trainers.ending import BROKE_EXIT, ended
-from trainers.ranks import is_first, processes
+from trainers.ranks import is_first, leave, processes
 
 _KEPT = {
     "sft": "the last whole checkpoint",
@@ -41,7 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return carry_out(options)
 
     kept = _KEPT.get(options.command, "every finished file")
-    return ended(f"trainers {options.command}", work, kept, _speaks)
+    try:
+        return ended(f"trainers {options.command}", work, kept, _speaks)
+    finally:
+        leave()
 
 
 def _speaks() -> bool:

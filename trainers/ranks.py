@@ -6,6 +6,7 @@ A step is the same however many processes share it: `accumulation` counts its ba
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 
 from phi4bench.errors import UsageError
@@ -55,6 +56,16 @@ def share_of(accumulation: int, world: int) -> int:
             f"use --accumulation {world * max(1, round(accumulation / world))}, and --batch for the size of one",
         )
     return accumulation // world
+
+
+def leave() -> None:
+    """Take leave of the other processes, before this one ends. One that does not is at times aborted at its very end,
+    when all is done: gloo's threads are still at work. Other backends are left to torch: where a process has failed,
+    theirs may wait for it.
+    """
+    torch = sys.modules.get("torch.distributed")
+    if torch is not None and torch.is_available() and torch.is_initialized() and torch.get_backend() == "gloo":
+        torch.destroy_process_group()
 
 
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:
