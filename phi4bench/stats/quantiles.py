@@ -63,7 +63,7 @@ def mean_interval(values: Sequence[float], alpha: float, draws: int | None = Non
     if draws < 2:
         return None
     mean = math.fsum(values) / count
-    error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1) / draws)
+    error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / count / (draws - 1))
     reach = t_quantile(1.0 - alpha, draws - 1) * error
     return Interval(mean - reach, mean + reach)
 
